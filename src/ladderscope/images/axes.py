@@ -1,0 +1,215 @@
+"""The letters that name an image's dimensions, and the two orders the library works in.
+
+Inside, an image is a stack of planes, ``(planes, channels, Y, X)``. In files it is ``TCZYX``, the
+order of OME-TIFF. Everything here is a permutation and a reshape between those and the user's own.
+"""
+
+import math
+
+import numpy as np
+from jaxtyping import Shaped
+
+from ladderscope.images.errors import ImageError
+
+AXES = {
+    "S": "samples (unrelated images)",
+    "T": "time",
+    "C": "channels",
+    "Z": "slices in depth",
+    "Y": "rows",
+    "X": "columns",
+}
+_OME_ORDER = "TCZYX"
+
+
+def check_axes(axes: str, shape: tuple[int, ...], name: str) -> str:
+    """Return `axes` in upper case, once it is known to describe an image of this shape.
+
+    Parameters
+    ----------
+    axes
+        One letter a dimension, any of ``STCZYX``, in any order and in either case.
+    shape
+        The shape that they are to describe.
+    name
+        What to call the image in an error.
+
+    Returns
+    -------
+    str
+        The same letters in upper case.
+
+    Raises
+    ------
+    ImageError
+        If a letter is unknown or repeated, Y or X is missing, or the number of letters is not the
+        number of dimensions.
+
+    Examples
+    --------
+    >>> check_axes("tyx", (5, 64, 64), "movie.tif")
+    'TYX'
+    """
+    if not isinstance(axes, str):
+        raise ImageError(
+            f'{name}: axes must be a string such as "TYX", not {type(axes).__name__} ({axes!r}).'
+        )
+    letters = axes.strip().upper()
+    unknown = sorted(set(letters) - set(AXES))
+    repeated = sorted({letter for letter in letters if letters.count(letter) > 1})
+    missing = [letter for letter in "YX" if letter not in letters]
+    if unknown:
+        known = ", ".join(f"{letter} ({meaning})" for letter, meaning in AXES.items())
+        raise ImageError(
+            f'{name}: axes "{axes}" has the unknown letter {", ".join(map(repr, unknown))}; '
+            f"the known ones are {known}."
+        )
+    if repeated:
+        raise ImageError(
+            f'{name}: axes "{axes}" repeats {", ".join(repeated)}; '
+            "every letter names one dimension."
+        )
+    if missing:
+        raise ImageError(
+            f'{name}: axes "{axes}" lacks {" and ".join(missing)}; '
+            "the rows Y and the columns X must be among them."
+        )
+    if len(letters) != len(shape):
+        raise ImageError(
+            f'{name}: axes "{axes}" names {len(letters)} dimensions, but the image has '
+            f"{len(shape)}, its shape is {shape}; give one letter a dimension."
+        )
+    return letters
+
+
+def planes_last(
+    pixels: Shaped[np.ndarray, "..."], axes: str
+) -> Shaped[np.ndarray, "*others channels Y X"]:
+    """Move C, Y and X to the end, the other dimensions before them in their order.
+
+    Parameters
+    ----------
+    pixels
+        An image with one dimension for each letter of `axes`.
+    axes
+        Upper-case letters, Y and X among them.
+
+    Returns
+    -------
+    array of shape (..., channels, Y, X)
+        Always a view; one channel where there is no C.
+
+    Examples
+    --------
+    >>> planes_last(np.zeros((8, 9, 4, 5)), "YXZT").shape
+    (4, 5, 1, 8, 9)
+    """
+    order = [letter for letter in axes if letter not in "CYX"] + [
+        letter for letter in "CYX" if letter in axes
+    ]
+    ordered = pixels.transpose([axes.index(letter) for letter in order])
+    return ordered if "C" in axes else np.expand_dims(ordered, -3)
+
+
+def to_planes(
+    pixels: Shaped[np.ndarray, "..."], axes: str
+) -> Shaped[np.ndarray, "planes channels Y X"]:
+    """Stack an image's planes, all dimensions but C, Y and X flattened in their order.
+
+    Parameters
+    ----------
+    pixels
+        An image with one dimension for each letter of `axes`.
+    axes
+        Upper-case letters, Y and X among them.
+
+    Returns
+    -------
+    array of shape (planes, channels, Y, X)
+        A view where NumPy can make one; one channel where there is no C.
+
+    Examples
+    --------
+    >>> to_planes(np.zeros((5, 2, 3, 8, 9)), "TCZYX").shape
+    (15, 2, 8, 9)
+    """
+    ordered = planes_last(pixels, axes)
+    return ordered.reshape(math.prod(ordered.shape[:-3]), *ordered.shape[-3:])
+
+
+def from_planes(
+    planes: Shaped[np.ndarray, "planes channels Y X"], axes: str, shape: tuple[int, ...]
+) -> Shaped[np.ndarray, "..."]:
+    """Undo `to_planes`: put planes back into the axes and the shape they came from.
+
+    Parameters
+    ----------
+    planes
+        An array of shape (planes, channels, Y, X).
+    axes, shape
+        Those of the image that `to_planes` was given.
+
+    Returns
+    -------
+    array of shape `shape`
+        The type of `planes` is kept.
+
+    Raises
+    ------
+    ImageError
+        If `planes` has another shape than `to_planes` would have returned.
+
+    Examples
+    --------
+    >>> from_planes(np.zeros((15, 2, 8, 9)), "TCZYX", (5, 2, 3, 8, 9)).shape
+    (5, 2, 3, 8, 9)
+    """
+    inner = "CYX" if "C" in axes else "YX"
+    order = [letter for letter in axes if letter not in inner] + list(inner)
+    sizes = [shape[axes.index(letter)] for letter in order]
+    count = math.prod(sizes[: -len(inner)])
+    expected = (count, *((1,) if inner == "YX" else ()), *sizes[-len(inner) :])
+    if planes.shape != expected:
+        raise ImageError(
+            f"planes of shape {planes.shape} do not fill an image with axes {axes} and shape "
+            f"{tuple(shape)}; that takes planes of shape {expected}."
+        )
+    return planes.reshape(sizes).transpose([order.index(letter) for letter in axes])
+
+
+def to_ome_order(
+    pixels: Shaped[np.ndarray, "..."], axes: str
+) -> tuple[Shaped[np.ndarray, "..."], str]:
+    """Order an image's dimensions as OME-TIFF does, ``TCZYX``, leaving out those it lacks.
+
+    OME knows no samples: S becomes T, or Z where there is a T already, or runs along T, outside
+    of it, where there are both.
+
+    Parameters
+    ----------
+    pixels
+        An image with one dimension for each letter of `axes`.
+    axes
+        Upper-case letters, Y and X among them.
+
+    Returns
+    -------
+    (array, str)
+        The reordered image and its axes.
+
+    Examples
+    --------
+    >>> image, axes = to_ome_order(np.zeros((4, 8, 9, 2)), "SYXC")
+    >>> image.shape, axes
+    ((4, 2, 8, 9), 'TCYX')
+    """
+    if "S" in axes and "T" not in axes:
+        axes = axes.replace("S", "T")
+    elif "S" in axes and "Z" not in axes:
+        axes = axes.replace("S", "Z")
+    order = [letter for letter in "S" + _OME_ORDER if letter in axes]
+    ordered = pixels.transpose([axes.index(letter) for letter in order])
+    if order[0] == "S":
+        ordered = ordered.reshape(-1, *ordered.shape[2:])
+        order = order[1:]
+    return ordered, "".join(order)

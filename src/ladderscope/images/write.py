@@ -1,0 +1,270 @@
+"""Writing images as OME-TIFF, so that a file under its final name is always a whole one."""
+
+import errno
+import math
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from jaxtyping import Shaped
+from numpy.typing import DTypeLike
+
+from ladderscope.images.axes import check_axes, to_ome_order
+from ladderscope.images.errors import ImageError, OutputError
+from ladderscope.images.metadata import SOFTWARE
+
+_CLASSIC_TIFF_BYTES = 3_900_000_000
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def write_image(
+    path: str | os.PathLike[str],
+    pixels: Shaped[np.ndarray, "..."],
+    axes: str,
+    *,
+    pixel_size: tuple[float, float] | None = None,
+    channel_names: Sequence[str] | None = None,
+    overwrite: bool = False,
+    description: str | None = None,
+) -> None:
+    """Write an image as an OME-TIFF, whole or not at all.
+
+    Its dimensions are put into the order ``TCZYX``. OME knows no samples: S is written as T, as Z
+    where there is a T, and along T where there are both. It knows integers of 8 to 32 bits and
+    floats of 32 and 64, which are kept; float16 is written as float32, and integers of 64 bits as
+    those of 32 if the values fit, else as float64.
+
+    Parameters
+    ----------
+    path
+        Where to; by custom it ends in ``.ome.tif``. Folders are made as needed.
+    pixels, axes
+        The image, and one letter over ``STCZYX`` for each dimension.
+    pixel_size
+        Height and width of a pixel in micrometres.
+    channel_names
+        One a channel.
+    overwrite
+        Whether a file that exists may be replaced.
+    description
+        Free text, kept in the OME metadata.
+
+    Raises
+    ------
+    ImageError
+        If the axes, channel names or pixel size do not fit, or the pixels are not real numbers.
+    OutputError
+        If the file exists, or if it cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "a.ome.tif")
+    ...     write_image(path, np.eye(8, dtype=np.float32), "YX", pixel_size=(0.1, 0.1))
+    ...     tifffile.imread(path).shape
+    (8, 8)
+    """
+    name = str(path)
+    ordered, letters = to_ome_order(pixels, check_axes(axes, pixels.shape, name))
+    metadata: dict[str, Any] = {"axes": letters, "Name": _plain(Path(path).name)}
+    if pixel_size is not None:
+        metadata |= _ome_pixel_size(pixel_size, name)
+    if channel_names is not None:
+        metadata["Channel"] = {"Name": _ome_channel_names(channel_names, ordered, letters, name)}
+    if description:
+        metadata["Description"] = _plain(description)
+    values = _ome_type(ordered, name)
+    with whole_file(path, overwrite) as unfinished:
+        tifffile.imwrite(
+            unfinished,
+            values,
+            ome=True,
+            bigtiff=values.nbytes > _CLASSIC_TIFF_BYTES,
+            photometric="minisblack",
+            software=f"{SOFTWARE} {version('ladderscope')}",
+            metadata=metadata,
+        )
+
+
+@contextmanager
+def whole_file(path: str | os.PathLike[str], overwrite: bool = False) -> Iterator[Path]:
+    """Give a temporary path beside `path` to write to, and rename it when all is written.
+
+    Whatever ends the block early, Ctrl-C included, the temporary file is removed and `path` is as
+    it was before.
+
+    Parameters
+    ----------
+    path
+        The final path. Its folder is made if need be.
+    overwrite
+        Whether a file that exists may be replaced.
+
+    Yields
+    ------
+    Path
+        A hidden file in the same folder, with the same suffixes, that does not exist yet.
+
+    Raises
+    ------
+    OutputError
+        If the file exists and `overwrite` is false, if its folder cannot be made or written to, or
+        if the disk is full.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with whole_file(Path(folder, "notes.txt")) as unfinished:
+    ...         _ = unfinished.write_text("all of it")
+    ...     [file.name for file in Path(folder).iterdir()]
+    ['notes.txt']
+    """
+    final = Path(path).expanduser()
+    unfinished = _prepare(final, overwrite)
+    try:
+        yield unfinished
+        _finish(unfinished, final)
+    except OSError as error:
+        if not _is_full(error):
+            raise
+        raise OutputError(
+            f"{final}: the disk is full ({error}); nothing was left half-written. "
+            "Free some space, or choose another folder."
+        ) from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def cast_to(pixels: Shaped[np.ndarray, "..."], dtype: DTypeLike) -> Shaped[np.ndarray, "..."]:
+    """Give pixels another type, clipped to its range, and rounded if it is one of integers.
+
+    Parameters
+    ----------
+    pixels
+        Real numbers of any type and shape.
+    dtype
+        The type wanted, for example that of the image that was restored.
+
+    Returns
+    -------
+    array of the same shape
+        Of type `dtype`. Halves are rounded to even numbers.
+
+    Raises
+    ------
+    ImageError
+        If NaN would have to become an integer, or `dtype` is not a type of real numbers.
+
+    Examples
+    --------
+    >>> cast_to(np.array([-3.0, 1.6, 300.0]), np.uint8)
+    array([  0,   2, 255], dtype=uint8)
+    """
+    target = np.dtype(dtype)
+    if target.kind == "f":
+        limit = np.finfo(target).max
+        fits = np.can_cast(pixels.dtype, target)
+        return (pixels if fits else pixels.clip(-limit, limit)).astype(target, copy=False)
+    if target.kind not in "iu":
+        raise ImageError(f"pixels cannot be given the type {target}; integers and floats can be.")
+    info = np.iinfo(target)
+    if pixels.dtype.kind in "iu":
+        own = np.iinfo(pixels.dtype)
+        clipped = pixels.clip(max(info.min, own.min), min(info.max, own.max))
+        return clipped.astype(target, copy=False)
+    if np.isnan(pixels).any():
+        raise ImageError(f"pixels that are NaN cannot be given the type {target}.")
+    # a float32 cannot hold the largest integer of 32 bits, nor a float64 that of 64
+    working = pixels.astype(np.float64 if target.itemsize > 2 else np.result_type(pixels, "f4"))
+    highest = float(info.max) if target.itemsize < 8 else math.nextafter(float(info.max), 0)
+    np.rint(working, out=working)
+    return working.clip(float(info.min), highest, out=working).astype(target)
+
+
+def _prepare(final: Path, overwrite: bool) -> Path:
+    suffix = "".join(final.suffixes[-2:])[-32:]
+    unfinished = final.parent / f".unfinished-{secrets.token_hex(4)}{suffix}"
+    try:
+        if final.is_dir():
+            raise OutputError(f"{final}: this is a folder; give the name of a file.")
+        if final.exists() and not overwrite:
+            raise OutputError(
+                f"{final}: exists already and is left as it is; choose another name or folder, or "
+                "allow it to be overwritten."
+            )
+        final.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.touch(exist_ok=False)
+        unfinished.unlink()
+    except OSError as error:
+        raise OutputError(
+            f"{final}: cannot be written ({error.strerror or error}); check that the folder "
+            f"{final.parent} can be made and written to, or choose another."
+        ) from error
+    return unfinished
+
+
+def _finish(unfinished: Path, final: Path) -> None:
+    # to the disk first: a power cut must not find the new name on contents not yet written
+    with unfinished.open("rb+") as file:
+        os.fsync(file.fileno())
+    try:
+        unfinished.replace(final)
+    except OSError as error:
+        raise OutputError(
+            f"{final}: cannot be replaced ({error.strerror or error}); is it open in another "
+            "program? Nothing was left half-written."
+        ) from error
+
+
+def _is_full(error: OSError) -> bool:
+    # NumPy reports a short write without an error number: "4096 requested and 512 written"
+    return error.errno in _DISK_FULL or (error.errno is None and "requested and" in str(error))
+
+
+def _ome_pixel_size(pixel_size: tuple[float, float], name: str) -> dict[str, Any]:
+    height, width = (float(length) for length in pixel_size)
+    if not all(math.isfinite(length) and length > 0 for length in (height, width)):
+        raise ImageError(
+            f"{name}: the pixel size {pixel_size} is not a height and a width in micrometres."
+        )
+    sizes = {"PhysicalSizeY": height, "PhysicalSizeX": width}
+    return sizes | {"PhysicalSizeYUnit": "µm", "PhysicalSizeXUnit": "µm"}
+
+
+def _ome_channel_names(
+    names: Sequence[str], pixels: Shaped[np.ndarray, "..."], axes: str, name: str
+) -> list[str]:
+    channels = pixels.shape[axes.index("C")] if "C" in axes else 1
+    if isinstance(names, str) or len(names) != channels:
+        raise ImageError(
+            f"{name}: the channel names are {names!r}, but the image has {channels} channel"
+            f"{'s' if channels > 1 else ''}; give one name each."
+        )
+    return [_plain(one) for one in names]
+
+
+def _ome_type(pixels: Shaped[np.ndarray, "..."], name: str) -> Shaped[np.ndarray, "..."]:
+    if pixels.dtype.kind not in "iuf":
+        raise ImageError(f"{name}: pixels of type {pixels.dtype} cannot be written as an image.")
+    if pixels.dtype == np.float16:
+        return pixels.astype(np.float32)
+    if pixels.dtype.kind == "f" or pixels.dtype.itemsize < 8:
+        return pixels
+    for narrower in (np.uint32, np.int32):
+        info = np.iinfo(narrower)
+        if info.min <= pixels.min(initial=0) and pixels.max(initial=0) <= info.max:
+            return pixels.astype(narrower)
+    return pixels.astype(np.float64)
+
+
+def _plain(text: str) -> str:
+    """Drop the control characters that XML cannot hold."""
+    return "".join(sign for sign in text if sign.isprintable() or sign in "\n\t")

@@ -1,0 +1,272 @@
+"""The KL divergence between two diagonal Gaussians, and the sums of it that one looks at.
+
+`gaussian_kl` and `gaussian_kl_one_sample` give one value an element, in nats; `samplewise`,
+`channelwise` and `spatial` add these up, and `restricted` first leaves out the map's margin.
+"""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from ladderscope.losses._precision import at_least_float32
+
+
+def gaussian_kl(
+    q_mean: Float[Tensor, "*#shape"],
+    q_log_variance: Float[Tensor, "*#shape"],
+    p_mean: Float[Tensor, "*#shape"],
+    p_log_variance: Float[Tensor, "*#shape"],
+) -> Float[Tensor, "*shape"]:
+    r"""KL divergence from the prior p to the posterior q, element by element, in closed form.
+
+    .. math::
+
+        KL(q \,\|\, p) = \tfrac{1}{2} \Bigl(\log\sigma_p^2 - \log\sigma_q^2
+            + \frac{\sigma_q^2 + (\mu_q - \mu_p)^2}{\sigma_p^2} - 1\Bigr)
+
+    Parameters
+    ----------
+    q_mean, q_log_variance : Tensor, any shape
+        Mean and natural logarithm of the variance of q.
+    p_mean, p_log_variance : Tensor, broadcastable with them
+        The same of p.
+
+    Returns
+    -------
+    Tensor, the broadcast shape
+        In nats, in float32 at least.
+
+    Raises
+    ------
+    RuntimeError
+        By torch, if the shapes don't broadcast.
+
+    References
+    ----------
+    Kingma & Welling, "Auto-encoding variational Bayes", ICLR 2014, appendix B, has the case
+    of a standard normal p.
+
+    Examples
+    --------
+    >>> import torch
+    >>> zero = torch.zeros(1)
+    >>> gaussian_kl(torch.tensor([0.0, 1.0, 2.0]), zero, zero, zero)
+    tensor([0.0000, 0.5000, 2.0000])
+    """
+    q_mean, q_log_variance = at_least_float32(q_mean), at_least_float32(q_log_variance)
+    p_mean, p_log_variance = at_least_float32(p_mean), at_least_float32(p_log_variance)
+
+    # σ_q²/σ_p² is one exponential of a difference: neither variance can overflow by itself, and
+    # expm1 keeps the digits that "exp(...) - 1" loses when q is close to p. Distances are divided
+    # by σ before they are squared: 1/σ overflows at half the exponent that 1/σ² does.
+    log_ratio = q_log_variance - p_log_variance
+    distance = (q_mean - p_mean) * (-0.5 * p_log_variance).exp()
+    return 0.5 * (log_ratio.expm1() - log_ratio + distance.square())
+
+
+def gaussian_kl_one_sample(
+    sample: Float[Tensor, "*#shape"],
+    q_mean: Float[Tensor, "*#shape"],
+    q_log_variance: Float[Tensor, "*#shape"],
+    p_mean: Float[Tensor, "*#shape"],
+    p_log_variance: Float[Tensor, "*#shape"],
+) -> Float[Tensor, "*shape"]:
+    r"""Estimate of the KL divergence from one sample z of the posterior q, element by element.
+
+    .. math::
+
+        \log q(z) - \log p(z) = \tfrac{1}{2} \Bigl(\log\sigma_p^2 - \log\sigma_q^2
+            + \frac{(z - \mu_p)^2}{\sigma_p^2} - \frac{(z - \mu_q)^2}{\sigma_q^2}\Bigr)
+
+    Its expectation over z ~ q is `gaussian_kl`; one value of it can be negative.
+
+    Parameters
+    ----------
+    sample : Tensor, any shape
+        z, drawn from q.
+    q_mean, q_log_variance : Tensor, broadcastable with it
+        Mean and natural logarithm of the variance of q.
+    p_mean, p_log_variance : Tensor, broadcastable with it
+        The same of p.
+
+    Returns
+    -------
+    Tensor, the broadcast shape
+        In nats, in float32 at least.
+
+    Raises
+    ------
+    RuntimeError
+        By torch, if the shapes don't broadcast.
+
+    References
+    ----------
+    Kingma & Welling, "Auto-encoding variational Bayes", ICLR 2014, equation 6, whose last two
+    terms these are.
+
+    Examples
+    --------
+    >>> import torch
+    >>> zero, one = torch.zeros(1), torch.ones(1)
+    >>> gaussian_kl_one_sample(one, one, zero, zero, zero)
+    tensor([0.5000])
+    """
+    sample = at_least_float32(sample)
+    q_mean, q_log_variance = at_least_float32(q_mean), at_least_float32(q_log_variance)
+    p_mean, p_log_variance = at_least_float32(p_mean), at_least_float32(p_log_variance)
+
+    log_ratio = q_log_variance - p_log_variance
+    distance_to_p = (sample - p_mean) * (-0.5 * p_log_variance).exp()
+    distance_to_q = (sample - q_mean) * (-0.5 * q_log_variance).exp()
+    return 0.5 * (distance_to_p.square() - distance_to_q.square() - log_ratio)
+
+
+def samplewise(kl: Float[Tensor, "batch channels *space"]) -> Float[Tensor, " batch"]:
+    """Sum an element-wise KL divergence over channels and space: one number a sample.
+
+    Parameters
+    ----------
+    kl : Tensor, shape (batch, channels, \\*space)
+        In nats per element.
+
+    Returns
+    -------
+    Tensor, shape (batch,)
+        In nats, in float32 at least.
+
+    Raises
+    ------
+    ValueError
+        If `kl` has fewer than two axes.
+
+    Examples
+    --------
+    >>> import torch
+    >>> samplewise(torch.ones(2, 3, 4, 4))
+    tensor([48., 48.])
+    """
+    _require_batch_and_channels(kl)
+    return at_least_float32(kl).sum(dim=tuple(range(1, kl.ndim)))
+
+
+def channelwise(kl: Float[Tensor, "batch channels *space"]) -> Float[Tensor, "batch channels"]:
+    """Sum an element-wise KL divergence over space: one number a sample and channel.
+
+    A channel whose sum stays near zero for every sample carries nothing.
+
+    Parameters
+    ----------
+    kl : Tensor, shape (batch, channels, \\*space)
+        In nats per element.
+
+    Returns
+    -------
+    Tensor, shape (batch, channels)
+        In nats, in float32 at least.
+
+    Raises
+    ------
+    ValueError
+        If `kl` has fewer than two axes.
+
+    Examples
+    --------
+    >>> import torch
+    >>> channelwise(torch.ones(1, 3, 4, 4))
+    tensor([[16., 16., 16.]])
+    """
+    _require_batch_and_channels(kl)
+    # The extra axis is for maps without space: torch takes an empty `dim` to mean every axis.
+    return at_least_float32(kl).unsqueeze(-1).sum(dim=tuple(range(2, kl.ndim + 1)))
+
+
+def spatial(kl: Float[Tensor, "batch channels *space"]) -> Float[Tensor, "batch *space"]:
+    """Sum an element-wise KL divergence over channels: a map that shows where information is.
+
+    Parameters
+    ----------
+    kl : Tensor, shape (batch, channels, \\*space)
+        In nats per element.
+
+    Returns
+    -------
+    Tensor, shape (batch, \\*space)
+        In nats, in float32 at least.
+
+    Raises
+    ------
+    ValueError
+        If `kl` has fewer than two axes.
+
+    Examples
+    --------
+    >>> import torch
+    >>> spatial(torch.ones(1, 3, 2, 2))
+    tensor([[[3., 3.],
+             [3., 3.]]])
+    """
+    _require_batch_and_channels(kl)
+    return at_least_float32(kl).sum(dim=1)
+
+
+def restricted(
+    kl: Float[Tensor, "batch channels *space"], size: tuple[int, ...]
+) -> Float[Tensor, "batch channels *centre"]:
+    """Keep the centre of an element-wise KL divergence, without the margin around it.
+
+    Lateral context makes a latent map wider than the patch that is predicted; only the centre
+    takes part in the prediction. The result is element-wise again, to be summed as one likes.
+
+    Parameters
+    ----------
+    kl : Tensor, shape (batch, channels, \\*space)
+        In nats per element.
+    size : tuple of int
+        The size to keep along the last axes: (Y, X) or (Z, Y, X). With (Y, X), Z stays whole.
+
+    Returns
+    -------
+    Tensor, shape (batch, channels, \\*centre)
+        A view of `kl`.
+
+    Raises
+    ------
+    ValueError
+        If `size` is empty, names more axes than `kl` has in space, is smaller than 1 or larger
+        than the map, or leaves a margin of odd width, which has no centre on the pixel grid.
+
+    References
+    ----------
+    Ashesh et al., "µSplit: image decomposition for fluorescence microscopy", ICCV 2023.
+
+    Examples
+    --------
+    >>> import torch
+    >>> restricted(torch.arange(16.0).reshape(1, 1, 4, 4), (2, 2))
+    tensor([[[[ 5.,  6.],
+              [ 9., 10.]]]])
+    """
+    _require_batch_and_channels(kl)
+    space = tuple(kl.shape[2:])
+    if not 1 <= len(size) <= len(space):
+        raise ValueError(
+            f"size must name between one and all {len(space)} axes in space of a kl "
+            f"of shape {tuple(kl.shape)}, found {tuple(size)}"
+        )
+    for axis, kept in enumerate(size, start=kl.ndim - len(size)):
+        margin = kl.shape[axis] - kept
+        if kept < 1 or margin < 0:
+            raise ValueError(f"size must lie between 1 and the map's {space}, found {tuple(size)}")
+        if margin % 2:
+            raise ValueError(
+                "size must leave a margin of even width on every axis, to have a centre: "
+                f"found {tuple(size)} in a map of {space}"
+            )
+        kl = kl.narrow(axis, margin // 2, kept)
+    return kl
+
+
+def _require_batch_and_channels(kl: Tensor) -> None:
+    if kl.ndim < 2:
+        raise ValueError(
+            f"kl must have the shape (batch, channels, *space), found {tuple(kl.shape)}"
+        )

@@ -1,0 +1,6 @@
+"""The ladder variational autoencoder, alone: tensors in, tensors and distributions out."""
+
+from ladderscope.network.ladder import Decoded, Features, LadderVAE
+from ladderscope.network.latent import DiagonalGaussian, Level
+
+__all__ = ["Decoded", "DiagonalGaussian", "Features", "LadderVAE", "Level"]

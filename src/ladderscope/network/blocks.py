@@ -1,0 +1,125 @@
+"""The pieces that every level of the ladder is made of, in the order in which data meets them."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+Activation = Callable[[], nn.Module]
+
+_CONVOLUTION: dict[int, type[nn.Conv2d] | type[nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
+_UPWARD: dict[int, type[nn.ConvTranspose2d] | type[nn.ConvTranspose3d]] = {
+    2: nn.ConvTranspose2d,
+    3: nn.ConvTranspose3d,
+}
+_BATCH_NORM: dict[int, type[nn.BatchNorm2d] | type[nn.BatchNorm3d]] = {
+    2: nn.BatchNorm2d,
+    3: nn.BatchNorm3d,
+}
+_DROPOUT: dict[int, type[nn.Dropout2d] | type[nn.Dropout3d]] = {2: nn.Dropout2d, 3: nn.Dropout3d}
+
+
+def convolution(dimensions: int, inputs: int, outputs: int, kernel: int = 3) -> nn.Module:
+    """Make a convolution that keeps the size of the map."""
+    return _CONVOLUTION[dimensions](inputs, outputs, kernel, padding=kernel // 2)
+
+
+def downsampling(dimensions: int, channels: int) -> nn.Module:
+    """Make the strided convolution that halves Y and X, and keeps Z."""
+    stride = (1,) * (dimensions - 2) + (2, 2)
+    return _CONVOLUTION[dimensions](channels, channels, 3, stride=stride, padding=1)
+
+
+def upsampling(dimensions: int, channels: int) -> nn.Module:
+    """Make the transposed convolution that doubles Y and X, and keeps Z."""
+    depth = dimensions - 2
+    return _UPWARD[dimensions](
+        channels,
+        channels,
+        3,
+        stride=(1,) * depth + (2, 2),
+        padding=1,
+        output_padding=(0,) * depth + (1, 1),
+    )
+
+
+class Gate(nn.Module):
+    """A 1×1 convolution to twice the channels; one half, activated, is scaled by the other."""
+
+    def __init__(self, dimensions: int, channels: int, activation: Activation) -> None:
+        super().__init__()
+        self.convolution = convolution(dimensions, channels, 2 * channels, kernel=1)
+        self.activation = activation()
+
+    def forward(
+        self, features: Float[Tensor, "batch channels *space"]
+    ) -> Float[Tensor, "batch channels *space"]:
+        """Gate the features."""
+        value, gate = self.convolution(features).chunk(2, dim=1)
+        return self.activation(value) * torch.sigmoid(gate)
+
+
+class ResidualBlock(nn.Module):
+    """Twice (normalisation, activation, 3×3 convolution, dropout), a gate, and the input added.
+
+    Parameters
+    ----------
+    dimensions : int
+        2 or 3 spatial dimensions.
+    channels : int
+        Channels of input and output.
+    activation : callable
+        Makes the activation module, such as ``torch.nn.ELU``.
+    batch_norm : bool
+        Whether batch normalisation precedes each activation.
+    dropout : float
+        Probability with which a whole channel is dropped in training.
+    gated : bool
+        Whether the gate closes the block.
+    """
+
+    def __init__(
+        self,
+        dimensions: int,
+        channels: int,
+        activation: Activation,
+        *,
+        batch_norm: bool = False,
+        dropout: float = 0.0,
+        gated: bool = True,
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for _ in range(2):
+            if batch_norm:
+                layers.append(_BATCH_NORM[dimensions](channels))
+            layers += [activation(), convolution(dimensions, channels, channels)]
+            if dropout:
+                layers.append(_DROPOUT[dimensions](dropout))
+        if gated:
+            layers.append(Gate(dimensions, channels, activation))
+        self.residual = nn.Sequential(*layers)
+
+    def forward(
+        self, features: Float[Tensor, "batch channels *space"]
+    ) -> Float[Tensor, "batch channels *space"]:
+        """Add the block's residual to its input."""
+        return features + self.residual(features)
+
+
+class Merge(nn.Module):
+    """Two maps into one: concatenated, mixed by a 1×1 convolution, and a residual block."""
+
+    def __init__(self, dimensions: int, channels: int, block: Callable[[], nn.Module]) -> None:
+        super().__init__()
+        self.mix = convolution(dimensions, 2 * channels, channels, kernel=1)
+        self.block = block()
+
+    def forward(
+        self,
+        first: Float[Tensor, "batch channels *space"],
+        second: Float[Tensor, "batch channels *space"],
+    ) -> Float[Tensor, "batch channels *space"]:
+        """Merge two maps of the same shape."""
+        return self.block(self.mix(torch.cat((first, second), dim=1)))

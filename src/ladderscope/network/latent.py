@@ -1,0 +1,121 @@
+"""A level's latent variable: the Gaussians over it, and the rung of the top-down pass it sits on."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ladderscope.network.blocks import Merge, convolution, upsampling
+
+
+class DiagonalGaussian(NamedTuple):
+    """A Gaussian over a spatial map, its entries independent.
+
+    Attributes
+    ----------
+    mean, log_variance : Tensor
+        Shape (batch, latent channels, [Z] Y X), float32 at least. A prior of the top level has
+        size one along the axes over which it is the same.
+    """
+
+    mean: Float[Tensor, "batch channels *space"]
+    log_variance: Float[Tensor, "batch channels *space"]
+
+    def sample(self, noise: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        """Turn standard-normal noise into a draw; zeros give the mean."""
+        return self.mean + torch.exp(0.5 * self.log_variance) * noise
+
+
+class Level(NamedTuple):
+    """What one level held in a decoding.
+
+    Attributes
+    ----------
+    posterior : DiagonalGaussian or None
+        q(z | coarser levels, observation); None when the prior was sampled.
+    prior : DiagonalGaussian or None
+        p(z | coarser levels); None when the decoding was told that nobody needs it.
+    sample : Tensor
+        z itself, shape (batch, latent channels, [Z] Y X).
+    """
+
+    posterior: DiagonalGaussian | None
+    prior: DiagonalGaussian | None
+    sample: Float[Tensor, "batch channels *space"]
+
+
+class Rung(nn.Module):
+    """One level of the top-down pass: its Gaussians, and the way down from its sample.
+
+    The top rung has nothing above it: its posterior comes from the bottom-up features alone and
+    its prior is a learned tensor, which the ladder holds.
+
+    Parameters
+    ----------
+    dimensions, channels, latent_channels : int
+        Spatial dimensions, channels of the feature maps, and channels of the latent.
+    block : callable
+        Makes a residual block.
+    blocks : int
+        How many follow the upsampling.
+    variance_map : torch.nn.Module
+        Turns the convolution's raw second half into a log-variance.
+    top : bool
+        Whether this is the top rung.
+    """
+
+    def __init__(
+        self,
+        dimensions: int,
+        channels: int,
+        latent_channels: int,
+        block: Callable[[], nn.Module],
+        blocks: int,
+        variance_map: nn.Module,
+        *,
+        top: bool,
+    ) -> None:
+        super().__init__()
+        self.variance_map = variance_map
+        if not top:
+            self.to_prior = convolution(dimensions, channels, 2 * latent_channels)
+            self.merge = Merge(dimensions, channels, block)
+            self.skip_merge = Merge(dimensions, channels, block)
+        self.to_posterior = convolution(dimensions, channels, 2 * latent_channels)
+        self.from_sample = convolution(dimensions, latent_channels, channels)
+        self.down = nn.Sequential(
+            upsampling(dimensions, channels), *(block() for _ in range(blocks))
+        )
+
+    def gaussian(self, raw: Float[Tensor, "batch channels *space"]) -> DiagonalGaussian:
+        """Read mean and log-variance from the halves of a map, in float32 at least."""
+        if raw.dtype in (torch.bfloat16, torch.float16):
+            raw = raw.float()
+        mean, raw_log_variance = raw.chunk(2, dim=1)
+        return DiagonalGaussian(mean, self.variance_map(raw_log_variance))
+
+    def prior(self, above: Float[Tensor, "batch channels *space"]) -> DiagonalGaussian:
+        """p(z | coarser levels)."""
+        return self.gaussian(self.to_prior(above))
+
+    def posterior(
+        self,
+        bottom_up: Float[Tensor, "batch channels *space"],
+        above: Float[Tensor, "batch channels *space"] | None,
+    ) -> DiagonalGaussian:
+        """q(z | coarser levels, observation)."""
+        features = bottom_up if above is None else self.merge(bottom_up, above)
+        return self.gaussian(self.to_posterior(features))
+
+    def descend(
+        self,
+        sample: Float[Tensor, "batch latent *space"],
+        above: Float[Tensor, "batch channels *space"] | None,
+    ) -> Float[Tensor, "batch channels *finer_space"]:
+        """Hand the sample on to the next finer level, with all coarser levels past the side of it."""
+        features = self.from_sample(sample)
+        if above is not None:
+            features = self.skip_merge(features, above)
+        return self.down(features)
