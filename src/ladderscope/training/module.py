@@ -10,7 +10,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ladderscope.images import Statistics
-from ladderscope.losses import Objective, gaussian_kl, hdn_objective, samplewise
+from ladderscope.losses import (
+    ConstantKLWeight,
+    LinearKLWeight,
+    Objective,
+    gaussian_kl,
+    hdn_objective,
+    samplewise,
+)
 from ladderscope.network import LadderVAE
 from ladderscope.noise import NoiseModel
 from ladderscope.patches import PatchBatch
@@ -61,8 +68,8 @@ class DenoisingModule(lightning.LightningModule):
         One a channel: what the images are normalised with.
     free_bits : float
         Nats per level and patch below which the KL is not pushed.
-    kl_weight : callable
-        Step → weight of the KL.
+    kl_weight : ConstantKLWeight or LinearKLWeight
+        Step → weight of the KL; validation uses its final weight.
     gradient_clip : float
         Largest norm of the gradient.
     autocast : torch.dtype, optional
@@ -76,7 +83,7 @@ class DenoisingModule(lightning.LightningModule):
         statistics: Sequence[Statistics],
         *,
         free_bits: float = 1.0,
-        kl_weight: Callable[[float], float],
+        kl_weight: ConstantKLWeight | LinearKLWeight,
         gradient_clip: float = 1.0,
         autocast: torch.dtype | None = None,
     ) -> None:
@@ -166,7 +173,7 @@ class DenoisingModule(lightning.LightningModule):
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(0)
-            objective, kl = self.objective(batch, self.network_terms, self.kl_weight(float("inf")))
+            objective, kl = self.objective(batch, self.network_terms, self.kl_weight.weight)
         self.network.train()
         return objective, kl.mean(dim=0)
 

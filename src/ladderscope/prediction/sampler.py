@@ -1,0 +1,174 @@
+"""From a normalised plane to its restoration: posterior samples and their running moments."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ladderscope.network import Features, LadderVAE
+from ladderscope.prediction.latent_noise import latent_noise
+from ladderscope.prediction.tiles import Geometry, Tile, tiles
+
+# Decoded together: enough to keep the processor busy on small tiles, and at most so many.
+PIXELS_AT_ONCE = 2**18
+SAMPLES_AT_ONCE = 8
+
+
+class Restored(NamedTuple):
+    """A restored plane: the mean over samples, and their standard deviation."""
+
+    mean: Float[Tensor, "outputs Y X"]
+    std: Float[Tensor, "outputs Y X"] | None
+
+
+@torch.inference_mode()
+def restore_plane(
+    network: LadderVAE,
+    plane: Float[Tensor, "channels Y X"],
+    *,
+    samples: int,
+    seed: int = 0,
+    plane_number: int = 0,
+    geometry: Geometry,
+    autocast: torch.dtype | None = None,
+    tick: Callable[[], None] = lambda: None,
+) -> Restored:
+    """Restore one plane: the MMSE estimate and the spread of posterior samples.
+
+    Memory is that of one tile and two planes, whatever the number of samples.
+
+    Parameters
+    ----------
+    network : LadderVAE
+        In evaluation mode.
+    plane : Tensor
+        Normalised, shape (channels, Y, X), on any device.
+    samples : int
+        Posterior samples to average; 0 decodes the posterior means once instead, and fewer than
+        2 leave the standard deviation None.
+    seed, plane_number : int
+        Fix the samples.
+    geometry : Geometry
+        The tiles.
+    autocast : torch.dtype, optional
+        Type of the network's arithmetic.
+    tick : callable
+        Called after each tile's decoding of each batch of samples: see `decodings`.
+
+    Returns
+    -------
+    Restored
+        In normalised units, on the CPU.
+    """
+    outputs = network.output.out_channels
+    mean = torch.empty(outputs, *plane.shape[1:])
+    std = torch.empty_like(mean) if samples > 1 else None
+    for tile in tiles(*plane.shape[1:], geometry, network.multiple):
+        of_tile, count = None, 0
+        for drawn in _decode_tile(network, plane, tile, samples, seed, plane_number, autocast):
+            of_tile = _update(of_tile, drawn, count)
+            count += len(drawn)
+            tick()
+        tile_mean, squares = of_tile
+        mean[:, *tile.core] = tile_mean.cpu()
+        if std is not None:
+            std[:, *tile.core] = (squares / (count - 1)).sqrt().cpu()
+    return Restored(mean, std)
+
+
+@torch.inference_mode()
+def draw_plane(
+    network: LadderVAE,
+    plane: Float[Tensor, "channels Y X"],
+    *,
+    samples: int,
+    seed: int = 0,
+    plane_number: int = 0,
+    geometry: Geometry,
+    autocast: torch.dtype | None = None,
+    tick: Callable[[], None] = lambda: None,
+) -> Float[Tensor, "samples outputs Y X"]:
+    """Draw posterior samples of a plane; arguments as of `restore_plane`, which averages them."""
+    draws = torch.empty(samples, network.output.out_channels, *plane.shape[1:])
+    for tile in tiles(*plane.shape[1:], geometry, network.multiple):
+        first = 0
+        for drawn in _decode_tile(network, plane, tile, samples, seed, plane_number, autocast):
+            draws[first : first + len(drawn), :, *tile.core] = drawn.cpu()
+            first += len(drawn)
+            tick()
+    return draws
+
+
+def decodings(height: int, width: int, samples: int, geometry: Geometry, multiple: int) -> int:
+    """Count how many times `restore_plane` ticks for a plane of this size."""
+    return sum(len(_batches(tile, samples)) for tile in tiles(height, width, geometry, multiple))
+
+
+def _decode_tile(
+    network: LadderVAE,
+    plane: Float[Tensor, "channels Y X"],
+    tile: Tile,
+    samples: int,
+    seed: int,
+    plane_number: int,
+    autocast: torch.dtype | None,
+) -> Iterator[Float[Tensor, "batch outputs Y X"]]:
+    """Encode a tile once and decode it again and again: the cores, a batch of samples at a time."""
+    observed = plane[:, *tile.window][None].contiguous(memory_format=torch.channels_last)
+    with torch.autocast(plane.device.type, autocast, enabled=autocast is not None):
+        features = network.encode(observed)
+        for batch in _batches(tile, samples):
+            noise = [
+                _level_noise(features, tile, level, channels, batch, seed, plane_number)
+                for level, channels in enumerate(network.latent_channels, start=1)
+            ]
+            yield network.decode(features, noise, priors=False).output[:, :, *tile.inner]
+
+
+def _batches(tile: Tile, samples: int) -> list[range]:
+    """Divide sample numbers into batches; no samples at all is one batch, of the means."""
+    if samples == 0:
+        return [range(0)]
+    rows, columns = tile.window
+    pixels = (rows.stop - rows.start) * (columns.stop - columns.start)
+    together = max(1, min(SAMPLES_AT_ONCE, PIXELS_AT_ONCE // pixels))
+    return [range(first, min(first + together, samples)) for first in range(0, samples, together)]
+
+
+def _level_noise(
+    features: Features,
+    tile: Tile,
+    level: int,
+    channels: int,
+    batch: range,
+    seed: int,
+    plane_number: int,
+) -> Float[Tensor, "batch channels rows columns"]:
+    level_map = features.levels[level - 1]
+    height, width = level_map.shape[-2:]
+    if not batch:
+        return torch.zeros(1, channels, height, width, device=level_map.device)
+    top, left = (side.start >> level for side in tile.window)
+    where = slice(top, top + height), slice(left, left + width)
+    return torch.stack(
+        [latent_noise(seed, plane_number, sample, level, channels, *where) for sample in batch]
+    ).to(level_map.device)
+
+
+def _update(
+    moments: tuple[Tensor, Tensor] | None, drawn: Float[Tensor, "batch outputs Y X"], count: int
+) -> tuple[Tensor, Tensor]:
+    """Add samples to a running mean and sum of squared deviations (Chan et al. 1979)."""
+    drawn_mean = drawn.mean(dim=0)
+    drawn_squares = (drawn - drawn_mean).square().sum(dim=0)
+    if moments is None:
+        return drawn_mean, drawn_squares
+    mean, squares = moments
+    total = count + len(drawn)
+    shift = drawn_mean - mean
+    return (
+        mean + shift * (len(drawn) / total),
+        squares + drawn_squares + shift.square() * (count * len(drawn) / total),
+    )

@@ -1,0 +1,9 @@
+"""What users hold: restorers that are constructed, fitted, asked and saved."""
+
+from ladderscope.restorers.config import PRESETS, DenoiserSettings
+from ladderscope.restorers.denoiser import Denoiser
+from ladderscope.restorers.file import ModelFileError
+from ladderscope.restorers.load import load
+from ladderscope.restorers.restoration import Restoration
+
+__all__ = ["PRESETS", "Denoiser", "DenoiserSettings", "ModelFileError", "Restoration", "load"]

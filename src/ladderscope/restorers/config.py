@@ -1,0 +1,151 @@
+"""The settings of a restorer, checked, and the presets that name good ones."""
+
+from types import MappingProxyType
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ladderscope.errors import LadderscopeError
+
+
+class DenoiserSettings(BaseModel):
+    """Everything that shapes a denoiser: its network, its training, its tiles.
+
+    Parameters
+    ----------
+    levels, filters, latent_channels, blocks, first_kernel, batch_norm, dropout, activation
+        The network: see `ladderscope.network.LadderVAE`. Latent channels are those of each level.
+    patch, batch
+        Side of a training patch in pixels, and patches in a batch.
+    learning_rate, warmup_steps, rate
+        The highest learning rate, the steps to reach it, and what follows: a ``"cosine"`` to zero
+        over the budget, or halving on a ``"plateau"`` of the validation loss.
+    free_bits
+        Nats per level and patch below which the KL is not pushed.
+    kl_weight, kl_annealing_steps
+        Final weight of the KL, and the steps over which it rises to it from zero.
+    gradient_clip
+        Largest norm of the gradient.
+    minutes, steps, epochs
+        The budget, one of the three.
+    tile_core, tile_margin
+        The geometry of prediction: see `ladderscope.prediction.Geometry`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    levels: int = Field(4, ge=1, le=10)
+    filters: int = Field(32, ge=1)
+    latent_channels: int = Field(16, ge=1)
+    blocks: int = Field(1, ge=1)
+    first_kernel: int = Field(3, ge=1)
+    batch_norm: bool = False
+    dropout: float = Field(0.0, ge=0, lt=1)
+    activation: Literal["elu", "relu", "leaky_relu", "silu"] = "elu"
+
+    patch: int = Field(64, ge=8)
+    batch: int = Field(16, ge=1)
+    learning_rate: float = Field(3e-3, gt=0, allow_inf_nan=False)
+    warmup_steps: int = Field(100, ge=0)
+    rate: Literal["cosine", "plateau"] = "cosine"
+    free_bits: float = Field(1.0, ge=0, allow_inf_nan=False)
+    kl_weight: float = Field(1.0, ge=0, allow_inf_nan=False)
+    kl_annealing_steps: int = Field(0, ge=0)
+    gradient_clip: float = Field(1.0, gt=0, allow_inf_nan=False)
+
+    minutes: float | None = None
+    steps: int | None = None
+    epochs: float | None = None
+
+    tile_core: int = Field(448, ge=16)
+    tile_margin: int = Field(32, ge=0)
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> "DenoiserSettings":
+        given = [self.minutes, self.steps, self.epochs]
+        if sum(value is not None for value in given) != 1:
+            raise ValueError("the budget is one of minutes, steps and epochs")
+        if any(value is not None and not 0 < value < float("inf") for value in given):
+            raise ValueError("the budget must be positive, such as minutes=5")
+        return self
+
+    @model_validator(mode="after")
+    def _patch_holds_the_levels(self) -> "DenoiserSettings":
+        if self.patch % 2**self.levels:
+            raise ValueError(
+                f"patch must be a multiple of {2**self.levels}, 2 to the number of levels"
+            )
+        return self
+
+
+PRESETS: MappingProxyType[str, DenoiserSettings] = MappingProxyType(
+    {
+        "tiny": DenoiserSettings(
+            levels=2,
+            filters=8,
+            latent_channels=4,
+            patch=32,
+            batch=4,
+            warmup_steps=5,
+            steps=40,
+            tile_core=128,
+            tile_margin=16,
+        ),
+        "small": DenoiserSettings(minutes=5),
+        "paper": DenoiserSettings(
+            levels=6,
+            filters=64,
+            latent_channels=32,
+            blocks=5,
+            first_kernel=5,
+            batch_norm=True,
+            dropout=0.2,
+            learning_rate=3e-4,
+            warmup_steps=0,
+            rate="plateau",
+            epochs=200,
+            tile_margin=64,
+        ),
+    }
+)
+
+
+def settings_for(preset: str, overrides: dict[str, Any]) -> DenoiserSettings:
+    """Take a preset's settings, with some of them replaced.
+
+    A budget among the overrides replaces the preset's budget, whichever of the three it is.
+
+    Raises
+    ------
+    LadderscopeError
+        No preset or no setting has that name, or a value is out of range.
+
+    Examples
+    --------
+    >>> settings_for("small", {"steps": 200}).minutes is None
+    True
+    """
+    if preset not in PRESETS:
+        raise LadderscopeError(f"there is no preset {preset!r}: choose one of {', '.join(PRESETS)}")
+    values = PRESETS[preset].model_dump()
+    if any(overrides.get(name) is not None for name in ("minutes", "steps", "epochs")):
+        values |= {"minutes": None, "steps": None, "epochs": None}
+    try:
+        return DenoiserSettings(**(values | overrides))
+    except ValidationError as error:
+        raise LadderscopeError(_in_words(error)) from error
+
+
+def _in_words(error: ValidationError) -> str:
+    """Say what is wrong with settings, a line each."""
+    lines = []
+    for problem in error.errors():
+        name = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            known = ", ".join(DenoiserSettings.model_fields)
+            lines.append(f"there is no setting {name!r}; the settings are: {known}")
+        elif name:
+            lines.append(f"{name}={problem['input']!r}: {problem['msg']}")
+        else:
+            lines.append(problem["msg"].removeprefix("Value error, "))
+    return "\n".join(lines)

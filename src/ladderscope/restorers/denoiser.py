@@ -1,0 +1,645 @@
+"""Denoising with a ladder VAE trained on the noisy images themselves (HDN)."""
+
+import hashlib
+import io
+import json
+import logging
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from rich.progress import Progress
+from torch import nn
+
+from ladderscope.errors import LadderscopeError
+from ladderscope.images import (
+    Image,
+    Sources,
+    Statistics,
+    channel_statistics,
+    find_images,
+    read_image,
+    read_images,
+)
+from ladderscope.losses import ConstantKLWeight, LinearKLWeight
+from ladderscope.network import LadderVAE
+from ladderscope.noise import NoiseModel, PoissonGaussianFit, calibrate_poisson_gaussian
+from ladderscope.patches import (
+    Plane,
+    TrainingPatches,
+    hold_out,
+    patch_size_for,
+    validation_batch,
+)
+from ladderscope.prediction import Geometry, draw_plane, restore_plane
+from ladderscope.prediction.sampler import decodings
+from ladderscope.restorers.config import DenoiserSettings, settings_for
+from ladderscope.restorers.file import Model, write_model
+from ladderscope.restorers.restoration import Restoration
+from ladderscope.training import Budget, DenoisingModule, train
+from ladderscope.training.budget import CosineRate, PlateauRate
+from ladderscope.training.callbacks import Course
+from ladderscope.training.run import native_bfloat16
+
+logger = logging.getLogger("ladderscope")
+
+ACTIVATIONS = {"elu": nn.ELU, "relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "silu": nn.SiLU}
+LONG_PREDICTION = 20.0
+THUMBNAIL_SIDE = 192
+FAR_IN_DEVIATIONS = 3.0
+
+
+class Denoiser:
+    """Removes noise from images, given nothing but noisy images (Hierarchical DivNoising).
+
+    Parameters
+    ----------
+    preset : str
+        ``"small"`` for minutes on a laptop, ``"paper"`` for HDN's published recipe, ``"tiny"``
+        for trying things out.
+    noise : "auto", NoiseModel, or a sequence of these
+        The camera's noise: calibrated on the images, or given, for all channels or one a channel.
+    seed : int
+        Fixes training and samples. With a budget in steps or epochs, results repeat bit for bit
+        on one machine's CPU.
+    device : str, optional
+        ``"cpu"``, ``"cuda"`` or ``"mps"``; the best there is by default.
+    **settings
+        Settings that differ from the preset's: see `DenoiserSettings`.
+
+    Raises
+    ------
+    LadderscopeError
+        An unknown preset or setting, or a value out of range.
+
+    References
+    ----------
+    Prakash, Delbracio, Milanfar, Jug, "Interpretable unsupervised diversity denoising and
+    artefact removal", ICLR 2022.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> noisy = rng.poisson(20 + 10 * np.sin(np.mgrid[:96, :96].sum(0) / 9)).astype("float32")
+    >>> denoiser = Denoiser(preset="tiny").fit(noisy, steps=20, progress=False)
+    >>> restored = denoiser.predict(noisy, samples=4)
+    >>> restored.mean.shape, restored.std.shape, restored.axes
+    ((96, 96), (96, 96), 'YX')
+    """
+
+    def __init__(
+        self,
+        preset: str = "small",
+        noise: str | NoiseModel | Sequence[str | NoiseModel] = "auto",
+        seed: int = 0,
+        *,
+        device: str | None = None,
+        **settings: Any,
+    ) -> None:
+        self.settings = settings_for(preset, settings)
+        self.noise = noise
+        self.seed = seed
+        self.device = device
+        self._model: Model | None = None
+        self._network: LadderVAE | None = None
+        for entry in (
+            [noise] if isinstance(noise, str) or not isinstance(noise, Sequence) else noise
+        ):
+            if entry != "auto" and not isinstance(entry, NoiseModel):
+                raise LadderscopeError(
+                    f"noise={entry!r}: give 'auto', a noise model such as "
+                    "ladderscope.noise.Gaussian(sigma=3.0), or a list with one a channel"
+                )
+
+    @classmethod
+    def from_model(cls, model: Model, *, device: str | None = None) -> Self:
+        """Make a fitted denoiser of what a model file holds."""
+        denoiser = cls(noise=list(model.noise_models), seed=model.seed, device=device)
+        denoiser.settings = model.settings
+        denoiser._model = model
+        denoiser._network = _network(model.settings)
+        try:
+            denoiser._network.load_state_dict(model.weights)
+        except RuntimeError as error:
+            raise LadderscopeError(
+                f"the model's weights do not fit its settings; the file is damaged: {error}"
+            ) from error
+        return denoiser
+
+    @property
+    def model(self) -> Model:
+        """What fitting found: weights, statistics, noise, history.
+
+        Raises
+        ------
+        LadderscopeError
+            The denoiser has not been fitted.
+        """
+        if self._model is None:
+            raise LadderscopeError(
+                "this denoiser is not trained yet: call fit(images), or open a model with load(path)"
+            )
+        return self._model
+
+    def fit(
+        self,
+        images: Sources,
+        axes: str | None = None,
+        *,
+        minutes: float | None = None,
+        steps: int | None = None,
+        epochs: float | None = None,
+        state_file: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+        compile_network: bool | None = None,
+        progress: bool = True,
+    ) -> Self:
+        """Train on noisy images.
+
+        Ctrl-C ends training early and keeps the best model so far; a second one aborts.
+
+        Parameters
+        ----------
+        images : path, pattern, folder, array, or a list of these
+            Noisy images with the same axes and channels.
+        axes : str, optional
+            One letter a dimension over ``STCZYX``; needed where metadata does not tell.
+        minutes, steps, epochs : optional
+            The budget, in place of the preset's. Minutes count compiling and validation. An
+            epoch draws as many pixels as the images have.
+        state_file : path, optional
+            Where the state of training is kept, for `resume`. It goes once training is complete.
+        resume : bool
+            Go on from `state_file` until the budget is spent.
+        compile_network : bool, optional
+            Whether to use torch.compile; by default where it pays within the budget.
+        progress : bool
+            Whether to show a progress bar.
+
+        Returns
+        -------
+        Denoiser
+            Itself.
+
+        Raises
+        ------
+        ImageError
+            An image cannot be used.
+        LadderscopeError
+            A bad budget, images smaller than what the levels need, noise models that do not
+            match the channels, or a loss that stays non-finite.
+        """
+        budget = {"minutes": minutes, "steps": steps, "epochs": epochs}
+        given = {name: value for name, value in budget.items() if value is not None}
+        if given:
+            self.settings = settings_for_budget(self.settings, given)
+        notices: list[str] = []
+
+        def notice(text: str) -> None:
+            notices.append(text)
+            logger.info(text)
+
+        stack = read_images(images, axes)
+        _mention_depth(stack[0], notice)
+        statistics = channel_statistics(stack)
+        planes = [
+            Plane(pixels=plane, channel=channel, image=number)
+            for number, image in enumerate(stack)
+            for channels in image.planes()
+            for channel, plane in enumerate(channels)
+        ]
+        patch = patch_size_for(planes, self.settings.patch, 2**self.settings.levels)
+        if patch < self.settings.patch:
+            notice(
+                f"patches are {patch}×{patch} pixels instead of {self.settings.patch}: the "
+                "smallest image has no room for more"
+            )
+        settings = self.settings.model_copy(update={"patch": patch})
+        noise_models, fits = self._noise_models(planes, stack[0].channels, notice)
+        held_out = hold_out(planes, patch, self.seed)
+        notice(held_out.notice)
+        patches = TrainingPatches(held_out.training, patch, settings.batch, self.seed)
+        budgeted, validations = _budget(settings, patches.batches_per_epoch)
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            network = _network(settings)
+        device = _device(self.device)
+        module = DenoisingModule(
+            network,
+            noise_models,
+            statistics,
+            free_bits=settings.free_bits,
+            kl_weight=LinearKLWeight(0, settings.kl_annealing_steps, settings.kl_weight)
+            if settings.kl_annealing_steps
+            else ConstantKLWeight(settings.kl_weight),
+            gradient_clip=settings.gradient_clip,
+            autocast=_autocast(device),
+        )
+        course = Course(
+            budgeted,
+            CosineRate(settings.learning_rate, settings.warmup_steps)
+            if settings.rate == "cosine"
+            else PlateauRate(settings.learning_rate),
+            validation_batch(held_out.validation, patch, self.seed),
+            validations=validations,
+            state_file=None if state_file is None else Path(state_file),
+            fingerprint=_fingerprint(settings, self.seed, statistics, noise_models, planes),
+        )
+        outcome = train(
+            module,
+            patches,
+            course,
+            seed=self.seed,
+            resume=resume,
+            device=device.type,
+            compile_network=compile_network,
+            progress=progress,
+        )
+        if outcome.interrupted:
+            notice(
+                f"training was interrupted after {outcome.steps} steps; the best model so far, of "
+                f"step {outcome.best_step}, is used"
+            )
+        if outcome.skipped:
+            notice(
+                f"{outcome.skipped} of {outcome.steps} batches were skipped: their loss or "
+                "gradient was not finite"
+            )
+        self._network = network
+        self._model = Model(
+            settings=settings,
+            weights=module.weights(),
+            statistics=statistics,
+            noise_models=tuple(noise_models),
+            noise_fits=tuple(fits),
+            outcome=outcome,
+            axes=stack[0].axes,
+            channel_names=stack[0].channel_names,
+            seed=self.seed,
+            notices=tuple(notices),
+            thumbnail=None,
+            version=metadata.version("ladderscope"),
+        )
+        self._model = _with_thumbnail(self, self._model, stack[0])
+        return self
+
+    def predict(
+        self,
+        images: Sources,
+        axes: str | None = None,
+        *,
+        samples: int = 16,
+        seed: int | None = None,
+        progress: bool = False,
+    ) -> Restoration | list[Restoration]:
+        """Restore images: the MMSE estimate, and the spread of posterior samples.
+
+        Parameters
+        ----------
+        images : path, array, or several of them
+            An image of any size. A list, pattern or folder gives a list of restorations.
+        axes : str, optional
+            As in `fit`.
+        samples : int
+            Posterior samples to average. 0 decodes the posterior means in one pass: the quickest,
+            with no spread.
+        seed : int, optional
+            Fixes the samples; by default the denoiser's own.
+        progress : bool
+            Whether to show a progress bar.
+
+        Returns
+        -------
+        Restoration, or list of Restoration
+            See `Restoration`.
+
+        Raises
+        ------
+        ImageError
+            An image cannot be used.
+        LadderscopeError
+            The denoiser is not trained, or was trained for another number of channels.
+        """
+        if samples < 0:
+            raise LadderscopeError(f"samples={samples}: give 0 or more")
+        sources = find_images(images).sources
+        restored = [
+            self._restore(read_image(source, axes), samples, seed, progress) for source in sources
+        ]
+        return restored if _several(images) else restored[0]
+
+    def sample(
+        self,
+        image: Sources,
+        axes: str | None = None,
+        *,
+        n: int = 4,
+        seed: int | None = None,
+    ) -> Float32[np.ndarray, "n ..."]:
+        """Draw posterior samples of one image: what it may have looked like without noise.
+
+        Each sample is coherent over the whole image, whatever its tiles.
+
+        Parameters
+        ----------
+        image : path or array
+            One image.
+        axes : str, optional
+            As in `fit`.
+        n : int
+            How many samples.
+        seed : int, optional
+            Fixes them; by default the denoiser's own.
+
+        Returns
+        -------
+        array, shape (n, \\*image axes)
+            In the intensity units of the image.
+        """
+        if n < 1:
+            raise LadderscopeError(f"n={n}: give 1 or more samples")
+        sources = find_images(image).sources
+        if len(sources) > 1:
+            raise LadderscopeError(
+                f"{len(sources)} images found: samples are drawn of one at a time"
+            )
+        observed = read_image(sources[0], axes)
+        self._check_image(observed)
+        draws = np.empty((n, *observed.planes().shape), np.float32)
+        for number, channel, plane in self._normalised(observed):
+            drawn = draw_plane(
+                self._ready_network(),
+                plane,
+                samples=n,
+                seed=self.seed if seed is None else seed,
+                plane_number=number * observed.channels + channel,
+                geometry=self._geometry(),
+                autocast=_autocast(_device(self.device)),
+            )
+            draws[:, number, channel] = self._denormalised(drawn[:, 0], channel)
+        return np.stack([observed.from_planes(draw) for draw in draws])
+
+    def save(
+        self, path: str | os.PathLike[str], *, thumbnail: bool = True, overwrite: bool = True
+    ) -> Path:
+        """Write the model as one ``.ladder`` file, whole or not at all.
+
+        Parameters
+        ----------
+        path : path
+            Where to, such as ``"nuclei.ladder"``.
+        thumbnail : bool
+            Whether a small picture of the training data goes with it.
+        overwrite : bool
+            Whether a file that exists may be replaced.
+
+        Raises
+        ------
+        LadderscopeError
+            The denoiser is not trained, or the file cannot be written.
+        """
+        path = Path(path)
+        write_model(path, self.model, thumbnail=thumbnail, overwrite=overwrite)
+        return path
+
+    def _noise_models(
+        self, planes: Sequence[Plane], channels: int, notice: Any
+    ) -> tuple[list[NoiseModel], list[PoissonGaussianFit | None]]:
+        wanted = self.noise
+        entries = (
+            [wanted] * channels
+            if isinstance(wanted, str) or not isinstance(wanted, Sequence)
+            else list(wanted)
+        )
+        if len(entries) != channels:
+            raise LadderscopeError(
+                f"{len(entries)} noise models for {channels} channels: give one a channel, or one "
+                "for all"
+            )
+        models: list[NoiseModel] = []
+        fits: list[PoissonGaussianFit | None] = []
+        for channel, entry in enumerate(entries):
+            fit = None
+            if isinstance(entry, str):
+                fit = calibrate_poisson_gaussian(
+                    plane.pixels for plane in planes if plane.channel == channel
+                )
+                entry = fit.model
+                notice(
+                    f"noise of channel {channel + 1}: {fit.summary()}"
+                    if channels > 1
+                    else f"noise: {fit.summary()}"
+                )
+            models.append(entry)
+            fits.append(fit)
+        return models, fits
+
+    def _check_image(self, image: Image) -> None:
+        trained = len(self.model.statistics)
+        if image.channels != trained:
+            raise LadderscopeError(
+                f"{image.name} has {image.channels} channels, and the model was trained for {trained}: "
+                "give images with the same channels, or train on these"
+            )
+        _mention_depth(image, logger.info)
+        for channel, (of_image, of_training) in enumerate(
+            zip(channel_statistics([image]), self.model.statistics, strict=True), start=1
+        ):
+            shift = abs(of_image.mean - of_training.mean) / of_training.std
+            ratio = of_image.std / of_training.std
+            if shift > FAR_IN_DEVIATIONS or not 1 / FAR_IN_DEVIATIONS < ratio < FAR_IN_DEVIATIONS:
+                logger.warning(
+                    "%s, channel %d: mean %.4g and standard deviation %.4g are far from those of "
+                    "the training images (%.4g and %.4g). The restoration may be wrong; train on "
+                    "images like this one",
+                    image.name,
+                    channel,
+                    of_image.mean,
+                    of_image.std,
+                    of_training.mean,
+                    of_training.std,
+                )
+
+    def _restore(self, image: Image, samples: int, seed: int | None, progress: bool) -> Restoration:
+        self._check_image(image)
+        network, geometry = self._ready_network(), self._geometry()
+        planes, channels, height, width = image.planes().shape
+        mean = np.empty((planes, channels, height, width), np.float32)
+        std = np.empty_like(mean) if samples > 1 else None
+        total = planes * channels * decodings(height, width, samples, geometry, network.multiple)
+        with _Ticker(image.name, total, progress) as tick:
+            for number, channel, plane in self._normalised(image):
+                restored = restore_plane(
+                    network,
+                    plane,
+                    samples=samples,
+                    seed=self.seed if seed is None else seed,
+                    plane_number=number * channels + channel,
+                    geometry=geometry,
+                    autocast=_autocast(_device(self.device)),
+                    tick=tick,
+                )
+                mean[number, channel] = self._denormalised(restored.mean[0], channel)
+                if std is not None and restored.std is not None:
+                    scale = self.model.statistics[channel].std
+                    std[number, channel] = restored.std[0].numpy() * scale
+        return Restoration(
+            image.from_planes(mean),
+            None if std is None else image.from_planes(std),
+            image.axes,
+            image.name,
+            image.pixel_size,
+            image.channel_names or self.model.channel_names,
+            samples,
+        )
+
+    def _normalised(self, image: Image) -> Iterator[tuple[int, int, torch.Tensor]]:
+        device = _device(self.device)
+        for number, channels in enumerate(image.planes()):
+            for channel, pixels in enumerate(channels):
+                of_training = self.model.statistics[channel]
+                plane = torch.from_numpy(pixels.astype(np.float32))[None].to(device)
+                yield number, channel, (plane - of_training.mean) / of_training.std
+
+    def _denormalised(self, values: torch.Tensor, channel: int) -> Float32[np.ndarray, "..."]:
+        of_training = self.model.statistics[channel]
+        return (values * of_training.std + of_training.mean).numpy()
+
+    def _geometry(self) -> Geometry:
+        return Geometry(self.model.settings.tile_core, self.model.settings.tile_margin)
+
+    def _ready_network(self) -> LadderVAE:
+        network = self._network
+        if network is None:
+            raise LadderscopeError("this denoiser is not trained yet: call fit(images) first")
+        return network.to(_device(self.device), memory_format=torch.channels_last).eval()
+
+
+class _Ticker:
+    """Counts a prediction's decodings, says how long it will take, and shows a bar."""
+
+    def __init__(self, name: str, total: int, progress: bool) -> None:
+        self.name, self.total, self.done = name, total, 0
+        self._bar = Progress(transient=True, disable=not progress)
+
+    def __enter__(self) -> Self:
+        self._started = time.monotonic()
+        self._bar.start()
+        self._task = self._bar.add_task(f"restoring {self.name}", total=self.total)
+        return self
+
+    def __call__(self) -> None:
+        self.done += 1
+        self._bar.advance(self._task)
+        if self.done == 1:
+            expected = (time.monotonic() - self._started) * self.total
+            if expected > LONG_PREDICTION:
+                logger.info("restoring %s takes about %s", self.name, _duration(expected))
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} seconds" if seconds < 90 else f"{seconds / 60:.0f} minutes"
+
+
+def settings_for_budget(settings: DenoiserSettings, budget: dict[str, Any]) -> DenoiserSettings:
+    """Replace the budget of settings by another."""
+    if len(budget) > 1:
+        raise LadderscopeError(f"{' and '.join(budget)} are given: the budget is one of them")
+    values = settings.model_dump() | {"minutes": None, "steps": None, "epochs": None} | budget
+    return settings_for("small", values)
+
+
+def _network(settings: DenoiserSettings) -> LadderVAE:
+    return LadderVAE(
+        latent_channels=(settings.latent_channels,) * settings.levels,
+        filters=settings.filters,
+        blocks=settings.blocks,
+        first_kernel=settings.first_kernel,
+        batch_norm=settings.batch_norm,
+        dropout=settings.dropout,
+        activation=ACTIVATIONS[settings.activation],
+    ).to(memory_format=torch.channels_last)
+
+
+def _budget(settings: DenoiserSettings, batches_per_epoch: int) -> tuple[Budget, int]:
+    """Give the budget and how many validations it holds: one an epoch, or twenty."""
+    if settings.epochs is None:
+        return Budget(minutes=settings.minutes, steps=settings.steps), 20
+    steps = max(1, round(settings.epochs * batches_per_epoch))
+    return Budget(steps=steps), max(1, round(settings.epochs))
+
+
+def _device(wanted: str | None) -> torch.device:
+    if wanted is not None:
+        return torch.device(wanted)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def _autocast(device: torch.device) -> torch.dtype | None:
+    return torch.bfloat16 if native_bfloat16(device) else None
+
+
+def _fingerprint(
+    settings: DenoiserSettings,
+    seed: int,
+    statistics: Sequence[Statistics],
+    noise_models: Sequence[NoiseModel],
+    planes: Sequence[Plane],
+) -> str:
+    described = {
+        "settings": settings.model_dump(),
+        "seed": seed,
+        "statistics": [asdict(channel) for channel in statistics],
+        "noise": [model.to_dict() for model in noise_models],
+        "planes": [plane.pixels.shape for plane in planes],
+    }
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+
+
+def _mention_depth(image: Image, notice: Any) -> None:
+    if "Z" in image.axes and image.pixels.shape[image.axes.index("Z")] > 1:
+        notice(
+            f"{image.name}: its {image.pixels.shape[image.axes.index('Z')]} Z planes are restored "
+            "one by one; a 2-D model does not look across Z"
+        )
+
+
+def _several(images: Sources) -> bool:
+    if isinstance(images, str | os.PathLike):
+        return Path(images).is_dir() or any(sign in str(images) for sign in "*?[")
+    return isinstance(images, list | tuple)
+
+
+def _with_thumbnail(denoiser: Denoiser, model: Model, image: Image) -> Model:
+    from dataclasses import replace
+
+    from matplotlib import image as png
+
+    noisy = image.planes()[0, 0]
+    top, left = ((side - min(side, THUMBNAIL_SIDE)) // 2 for side in noisy.shape)
+    detail = noisy[top : top + THUMBNAIL_SIDE, left : left + THUMBNAIL_SIDE].astype(np.float32)
+    network = denoiser._ready_network()
+    of_training = model.statistics[0]
+    plane = torch.from_numpy((detail - of_training.mean) / of_training.std)[None]
+    restored = restore_plane(
+        network, plane.to(_device(denoiser.device)), samples=0, geometry=denoiser._geometry()
+    )
+    after = denoiser._denormalised(restored.mean[0], 0)
+    low, high = np.percentile(after, (0.5, 99.8))
+    buffer = io.BytesIO()
+    png.imsave(buffer, np.hstack([detail, after]), vmin=low, vmax=high, cmap="gray", format="png")
+    return replace(model, thumbnail=buffer.getvalue())

@@ -1,0 +1,205 @@
+"""The ``.ladder`` file: one zip of tensors, text and a thumbnail. Nothing in it can be code."""
+
+import json
+import math
+import zipfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+
+from ladderscope.errors import LadderscopeError
+from ladderscope.images import Statistics, whole_file
+from ladderscope.noise import NoiseModel, PoissonGaussianFit, noise_model_from_dict
+from ladderscope.restorers.config import DenoiserSettings
+from ladderscope.training import Outcome, Record
+
+FORMAT = "ladderscope model"
+FORMAT_VERSION = 1
+WEIGHTS, CONFIG, NOISE, HISTORY = "model.safetensors", "config.json", "noise.json", "history.json"
+THUMBNAIL = "thumbnail.png"
+
+
+class ModelFileError(LadderscopeError):
+    """A file that cannot be opened as a model: what is wrong with it, and what to do."""
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """Everything that a fitted denoiser is, and that its file holds.
+
+    Attributes
+    ----------
+    settings : DenoiserSettings
+        As given, but for `patch`, which is as used.
+    weights : dict of str to Tensor
+        Of the network.
+    statistics, noise_models : tuple
+        One a channel.
+    noise_fits : tuple
+        One a channel: the calibration that the noise model comes from, or None if it was given.
+    outcome : Outcome
+        How training went.
+    axes : str
+        Axes of the training images.
+    channel_names : tuple of str, optional
+        One a channel.
+    seed : int
+        What training was seeded with.
+    notices : tuple of str
+        What the user was told while fitting.
+    thumbnail : bytes, optional
+        A PNG of a detail before and after.
+    version : str
+        The version of Ladderscope that made it.
+    """
+
+    settings: DenoiserSettings
+    weights: dict[str, torch.Tensor]
+    statistics: tuple[Statistics, ...]
+    noise_models: tuple[NoiseModel, ...]
+    noise_fits: tuple[PoissonGaussianFit | None, ...]
+    outcome: Outcome
+    axes: str
+    channel_names: tuple[str, ...] | None
+    seed: int
+    notices: tuple[str, ...]
+    thumbnail: bytes | None
+    version: str
+
+
+def write_model(
+    path: Path, model: Model, *, thumbnail: bool = True, overwrite: bool = True
+) -> None:
+    """Write a model file, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        The file exists and may not be overwritten, or cannot be written.
+    """
+    outcome = asdict(model.outcome)
+    history = outcome.pop("history")
+    config = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "ladderscope_version": model.version,
+        "kind": "denoiser",
+        "settings": model.settings.model_dump(),
+        "statistics": [asdict(channel) for channel in model.statistics],
+        "axes": model.axes,
+        "channel_names": model.channel_names,
+        "seed": model.seed,
+        "notices": model.notices,
+        "training": outcome,
+    }
+    noise = [
+        {"model": channel.to_dict(), "fit": fit.to_dict() if fit else None}
+        for channel, fit in zip(model.noise_models, model.noise_fits, strict=True)
+    ]
+    weights = {name: value.cpu().contiguous() for name, value in model.weights.items()}
+    entries: dict[str, bytes] = {
+        CONFIG: _to_json(config),
+        NOISE: _to_json(noise),
+        HISTORY: _to_json(history),
+        WEIGHTS: safetensors.torch.save(weights),
+    }
+    if thumbnail and model.thumbnail is not None:
+        entries[THUMBNAIL] = model.thumbnail
+    with (
+        whole_file(path, overwrite=overwrite) as unfinished,
+        zipfile.ZipFile(unfinished, "w") as archive,
+    ):
+        for name, content in entries.items():
+            archive.writestr(zipfile.ZipInfo(name), content)
+
+
+def read_model(path: Path) -> Model:
+    """Open a model file and check it through.
+
+    Raises
+    ------
+    ModelFileError
+        The file is missing, damaged, foreign, or of a newer format.
+    """
+    if not path.is_file():
+        raise ModelFileError(f"{path}: there is no such file; give a model that Ladderscope saved")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = {name: archive.read(name) for name in archive.namelist()}
+    except (zipfile.BadZipFile, EOFError, OSError, ValueError, NotImplementedError) as error:
+        raise ModelFileError(
+            f"{path}: not a model file, or a damaged one ({error}). A .ladder file is a zip that "
+            "Ladderscope wrote; copy it again, or train anew"
+        ) from error
+    config = _entry(path, entries, CONFIG)
+    if not isinstance(config, dict) or config.get("format") != FORMAT:
+        raise ModelFileError(f"{path}: a zip file, but not one that Ladderscope wrote")
+    version = config.get("format_version")
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        raise ModelFileError(
+            f"{path}: written by Ladderscope {config.get('ladderscope_version')} in format "
+            f"{version}; this version reads up to format {FORMAT_VERSION}. Update Ladderscope: "
+            "pip install --upgrade ladderscope"
+        )
+    if config.get("kind") != "denoiser":
+        raise ModelFileError(f"{path}: holds a {config.get('kind')!r}, not a denoiser")
+    try:
+        noise = _entry(path, entries, NOISE)
+        history = tuple(
+            Record(**{name: _number(value) for name, value in line.items()})
+            for line in _entry(path, entries, HISTORY)
+        )
+        names = config["channel_names"]
+        return Model(
+            settings=DenoiserSettings(**config["settings"]),
+            weights=safetensors.torch.load(entries[WEIGHTS]),
+            statistics=tuple(Statistics(**channel) for channel in config["statistics"]),
+            noise_models=tuple(noise_model_from_dict(channel["model"]) for channel in noise),
+            noise_fits=tuple(
+                PoissonGaussianFit.from_dict(channel["fit"]) if channel["fit"] else None
+                for channel in noise
+            ),
+            outcome=Outcome(history=history, **config["training"]),
+            axes=config["axes"],
+            channel_names=tuple(names) if names else None,
+            seed=config["seed"],
+            notices=tuple(config["notices"]),
+            thumbnail=entries.get(THUMBNAIL),
+            version=config["ladderscope_version"],
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, safetensors.SafetensorError) as error:
+        raise ModelFileError(f"{path}: a damaged model file ({error!r}); train anew") from error
+
+
+def _entry(path: Path, entries: dict[str, bytes], name: str) -> Any:
+    if name not in entries:
+        raise ModelFileError(
+            f"{path}: not a model of Ladderscope, or a damaged one: no {name} in it"
+        )
+    try:
+        return json.loads(entries[name])
+    except ValueError as error:
+        raise ModelFileError(f"{path}: damaged: its {name} cannot be read ({error})") from error
+
+
+def _to_json(value: Any) -> bytes:
+    """Write JSON that any reader takes: NaN, which it has no word for, becomes null."""
+    return json.dumps(_plain(value), indent=1, allow_nan=False).encode()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_number(entry) for entry in value)
+    return math.nan if value is None else value

@@ -1,0 +1,25 @@
+"""Opening a model file as the restorer it holds."""
+
+import os
+from pathlib import Path
+
+from ladderscope.restorers.denoiser import Denoiser
+from ladderscope.restorers.file import read_model
+
+
+def load(path: str | os.PathLike[str], *, device: str | None = None) -> Denoiser:
+    """Open a ``.ladder`` file. No code in it is run: it holds numbers and text.
+
+    Parameters
+    ----------
+    path : path
+        A file that `Denoiser.save` or the command line wrote.
+    device : str, optional
+        Where to predict; the best device there is by default.
+
+    Raises
+    ------
+    ModelFileError
+        The file is missing, damaged, foreign, or of a newer format.
+    """
+    return Denoiser.from_model(read_model(Path(path)), device=device)

@@ -1,0 +1,242 @@
+"""What happens around the training steps: the learning rate, validation, progress, saved state."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import Callback, Trainer
+from rich.progress import BarColumn, Progress, TextColumn
+
+from ladderscope.errors import LadderscopeError
+from ladderscope.images import whole_file
+from ladderscope.losses import Objective
+from ladderscope.patches import PatchBatch
+from ladderscope.training.budget import Budget, CosineRate, PlateauRate
+from ladderscope.training.module import DenoisingModule, Record
+
+MOST_SKIPPED_IN_A_ROW = 20
+
+
+class TrainingError(LadderscopeError):
+    """A training that cannot go on, and what to try."""
+
+
+class Course(Callback):
+    """Steers a training through its budget and remembers its best weights and its history.
+
+    Parameters
+    ----------
+    budget : Budget
+        When training ends.
+    rate : CosineRate or PlateauRate
+        The learning rate.
+    validation : PatchBatch
+        Held-out patches.
+    validations : int
+        How many times the budget is interrupted to validate.
+    state_file : Path, optional
+        Where everything needed to go on is kept, rewritten at every validation.
+    fingerprint : str
+        What the state belongs to: settings and data. A state with another one is refused.
+    """
+
+    def __init__(
+        self,
+        budget: Budget,
+        rate: CosineRate | PlateauRate,
+        validation: PatchBatch,
+        *,
+        validations: int = 20,
+        state_file: Path | None = None,
+        fingerprint: str = "",
+    ) -> None:
+        self.budget, self.rate, self.validation = budget, rate, validation
+        self.validations, self.state_file, self.fingerprint = validations, state_file, fingerprint
+        self.history: list[Record] = []
+        self.best_loss = float("inf")
+        self.best_weights: dict[str, torch.Tensor] | None = None
+        self._since_validation: list[Objective] = []
+        self._earlier_seconds = 0.0
+        self._started = time.monotonic()
+        self._resumed: dict[str, Any] | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Time spent training, earlier runs of a resumed training included."""
+        return self._earlier_seconds + time.monotonic() - self._started
+
+    def fraction(self, module: DenoisingModule) -> float:
+        """How much of the budget is spent."""
+        return self.budget.fraction(module.steps_done, self.seconds)
+
+    def resume(self, module: DenoisingModule) -> None:
+        """Take up the training that `state_file` holds."""
+        state = _read_state(self.state_file, self.fingerprint)
+        module.network.load_state_dict(state["network"])
+        module.steps_done, module.skipped = state["step"], state["skipped"]
+        self.history = [
+            Record(**{**line, "level_kl": tuple(line["level_kl"])}) for line in state["history"]
+        ]
+        for line in self.history:
+            self.rate.validated(line.validation_loss)
+        self.best_loss, self.best_weights = state["best_loss"], state["best_weights"]
+        self._earlier_seconds = state["seconds"]
+        self._resumed = state
+
+    def on_train_start(self, trainer: Trainer, module: Any) -> None:
+        """Restore what exists only once training starts: the optimizer and the random state."""
+        if self._resumed is not None:
+            trainer.optimizers[0].load_state_dict(self._resumed["optimizer"])
+            torch.set_rng_state(self._resumed["random"])
+
+    def on_train_batch_start(self, trainer: Trainer, module: Any, *_: Any) -> None:
+        """Set the learning rate of this step."""
+        rate = self.rate(module.steps_done, self.fraction(module))
+        for group in trainer.optimizers[0].param_groups:
+            group["lr"] = rate
+
+    def on_train_batch_end(self, trainer: Trainer, module: Any, *_: Any) -> None:
+        """Validate when it is time, and end when the budget is spent."""
+        if module.latest is not None:
+            self._since_validation.append(module.latest)
+        if module.skipped_in_a_row >= MOST_SKIPPED_IN_A_ROW:
+            raise TrainingError(
+                f"the loss was not finite for {MOST_SKIPPED_IN_A_ROW} batches in a row, at step "
+                f"{module.steps_done}: check that the noise model fits the images (gain and "
+                "intercept in the units of the file), or train with a lower learning rate"
+            )
+        spent = self.fraction(module)
+        done = spent >= 1
+        if done or spent * self.validations >= len(self.history) + 1:
+            self._validate(trainer, module)
+            done = done or self.rate.exhausted()
+        if done:
+            trainer.should_stop = True
+
+    def on_train_end(self, trainer: Trainer, module: Any) -> None:
+        """Give steps since the last validation their chance to be the best."""
+        if not self.history or self.history[-1].step < module.steps_done:
+            self._validate(trainer, module)
+
+    def _validate(self, trainer: Trainer, module: DenoisingModule) -> None:
+        objective, level_kl = module.validate(self.validation)
+        means = [
+            float(torch.stack(terms).mean()) if terms else float("nan")
+            for terms in (
+                [getattr(o, name) for o in self._since_validation] for name in Objective._fields
+            )
+        ]
+        self._since_validation.clear()
+        loss = float(objective.loss)
+        self.history.append(
+            Record(
+                module.steps_done,
+                self.seconds,
+                *means,
+                *(float(term) for term in objective),
+                tuple(level_kl.tolist()),
+            )
+        )
+        self.rate.validated(loss)
+        if loss < self.best_loss:
+            self.best_loss, self.best_weights = loss, module.weights()
+        if self.state_file is not None:
+            self._write_state(trainer, module)
+
+    def _write_state(self, trainer: Trainer, module: DenoisingModule) -> None:
+        state = {
+            "fingerprint": self.fingerprint,
+            "network": module.weights(),
+            "optimizer": trainer.optimizers[0].state_dict(),
+            "random": torch.get_rng_state(),
+            "step": module.steps_done,
+            "skipped": module.skipped,
+            "seconds": self.seconds,
+            "history": [asdict(line) for line in self.history],
+            "best_loss": self.best_loss,
+            "best_weights": self.best_weights,
+        }
+        with whole_file(self.state_file, overwrite=True) as path:
+            torch.save(state, path)
+
+
+def _read_state(path: Path | None, fingerprint: str) -> dict[str, Any]:
+    if path is None or not path.exists():
+        raise TrainingError(
+            f"nothing to resume: {path} does not exist. Train once without resuming; the state "
+            "is kept there when training is interrupted"
+        )
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        found = state["fingerprint"]
+    except Exception as error:
+        raise TrainingError(
+            f"{path} cannot be resumed from: it is damaged or no training state ({error}). "
+            "Delete it and train anew"
+        ) from error
+    if found != fingerprint:
+        raise TrainingError(
+            f"{path} belongs to a training with other settings or other images: resume with the "
+            "same ones, or delete the file and train anew"
+        )
+    return state
+
+
+class ProgressBar(Callback):
+    """One line: the share of the budget, the loss and its two parts, and the time left."""
+
+    def __init__(self, course: Course) -> None:
+        self.course = course
+        self._smooth: list[float] | None = None
+        self._bar = Progress(
+            TextColumn("training"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %  step {task.fields[step]}  {task.fields[terms]}"),
+            TextColumn("{task.fields[left]}"),
+            transient=True,
+        )
+
+    def on_train_start(self, trainer: Trainer, module: Any) -> None:
+        """Show the bar."""
+        self._bar.start()
+        self._task = self._bar.add_task("", total=1.0, step=0, terms="", left="")
+
+    def on_train_batch_end(self, trainer: Trainer, module: Any, *_: Any) -> None:
+        """Move it."""
+        if module.latest is not None:
+            terms = [float(term) for term in module.latest]
+            before = self._smooth or terms
+            self._smooth = [0.95 * old + 0.05 * new for old, new in zip(before, terms, strict=True)]
+        spent = self.course.fraction(module)
+        left = self.course.seconds * (1 - spent) / spent if spent else 0.0
+        loss, reconstruction, kl = self._smooth or [float("nan")] * 3
+        self._bar.update(
+            self._task,
+            completed=spent,
+            step=module.steps_done,
+            terms=f"loss {loss:.4f} = reconstruction {reconstruction:.4f} + KL {kl:.4f}",
+            left=f"{_clock(left)} left",
+        )
+
+    def teardown(self, trainer: Trainer, module: Any, stage: str) -> None:
+        """Take the bar away, however training ended."""
+        self._bar.stop()
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+class StopWhen(Callback):
+    """Ends training after the current step once asked to."""
+
+    def __init__(self, asked: Callable[[], bool]) -> None:
+        self.asked = asked
+
+    def on_train_batch_end(self, trainer: Trainer, module: Any, *_: Any) -> None:
+        """Look whether somebody asked."""
+        if self.asked():
+            trainer.should_stop = True

@@ -1,0 +1,225 @@
+"""Running a training: precision, compiling, interruption, and what comes out."""
+
+import logging
+import shutil
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import lightning
+import torch
+from torch.utils.data import DataLoader
+
+from ladderscope.patches import TrainingPatches
+from ladderscope.training.budget import Budget
+from ladderscope.training.callbacks import Course, ProgressBar, StopWhen, TrainingError
+from ladderscope.training.module import DenoisingModule, Record, Terms
+
+__all__ = ["Outcome", "TrainingError", "compiling_pays", "train"]
+
+logger = logging.getLogger("ladderscope")
+
+# Compiling takes about a minute on two cores and saves a third of every step after it.
+COMPILE_FROM_MINUTES = 3.0
+COMPILE_FROM_STEPS = 1000
+ENDLESS = 10**9
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a training went; the module it trained holds the best weights.
+
+    Attributes
+    ----------
+    history : tuple of Record
+        One line a validation.
+    steps, skipped : int
+        Steps done, and how many of them were skipped because loss or gradient was not finite.
+    seconds : float
+        Time spent, earlier runs of a resumed training included.
+    interrupted : bool
+        Whether it ended before its budget, by Ctrl-C.
+    best_step : int
+        The step whose weights were kept.
+    compiled : bool
+        Whether the network was compiled.
+    """
+
+    history: tuple[Record, ...]
+    steps: int
+    skipped: int
+    seconds: float
+    interrupted: bool
+    best_step: int
+    compiled: bool
+
+
+def train(
+    module: DenoisingModule,
+    patches: TrainingPatches,
+    course: Course,
+    *,
+    seed: int,
+    resume: bool = False,
+    device: str | None = None,
+    compile_network: bool | None = None,
+    progress: bool = True,
+) -> Outcome:
+    """Train a module until the budget of its course is spent, or Ctrl-C is pressed.
+
+    Parameters
+    ----------
+    module : DenoisingModule
+        Is left with the weights that validated best.
+    patches : TrainingPatches
+        Where batches come from.
+    course : Course
+        The budget, the learning rate, the validation patches and the state file.
+    seed : int
+        Fixes the latents' noise. The global random state is left as it was.
+    resume : bool
+        Go on from the course's state file.
+    device : str, optional
+        ``"cpu"``, ``"cuda"`` or ``"mps"``; the best there is by default.
+    compile_network : bool, optional
+        Whether to use torch.compile; by default where it pays within the budget.
+    progress : bool
+        Whether to show a progress bar.
+
+    Raises
+    ------
+    TrainingError
+        The loss stays non-finite, or there is nothing to resume from.
+    KeyboardInterrupt
+        Ctrl-C was pressed twice.
+    """
+    if resume:
+        course.resume(module)
+    if compile_network is None:
+        compile_network = compiling_pays(course.budget)
+    compiled = compile_network and _has_compiler()
+    if compiled:
+        module.terms = _compiled(module)
+    loader = DataLoader(patches, batch_size=None, sampler=range(module.steps_done, ENDLESS))
+    with _interruptible() as asked_to_stop, _quiet_lightning():
+        callbacks: list[lightning.Callback] = [course, StopWhen(asked_to_stop)]
+        if progress:
+            callbacks.append(ProgressBar(course))
+        trainer = lightning.Trainer(
+            accelerator=device or "auto",
+            devices=1,
+            max_epochs=1,
+            callbacks=callbacks,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            barebones=False,
+        )
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            trainer.fit(module, loader)
+        interrupted = asked_to_stop() and course.fraction(module) < 1
+    module.terms = module.network_terms
+    if course.best_weights is None:
+        raise TrainingError(
+            "no validation gave a finite loss: check that the noise model fits the images (gain "
+            "and intercept in the units of the file), or train with a lower learning rate"
+        )
+    module.network.load_state_dict(course.best_weights)
+    best = min(course.history, key=lambda line: line.validation_loss)
+    if not interrupted and course.state_file is not None:
+        course.state_file.unlink(missing_ok=True)
+    return Outcome(
+        tuple(course.history),
+        module.steps_done,
+        module.skipped,
+        course.seconds,
+        interrupted,
+        best.step,
+        compiled,
+    )
+
+
+def compiling_pays(budget: Budget) -> bool:
+    """Tell whether the budget is long enough to win back the time that compiling takes.
+
+    Examples
+    --------
+    >>> compiling_pays(Budget(minutes=5)), compiling_pays(Budget(steps=20))
+    (True, False)
+    """
+    if budget.minutes is not None:
+        return budget.minutes >= COMPILE_FROM_MINUTES
+    return (budget.steps or 0) >= COMPILE_FROM_STEPS
+
+
+def native_bfloat16(device: torch.device) -> bool:
+    """Tell whether the device computes in bfloat16 by itself, so that it is the faster type."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type != "cpu":
+        return False
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(capabilities.get(name) for name in ("amx_bf16", "avx512_bf16", "arm_bf16"))
+
+
+def _has_compiler() -> bool:
+    if sys.platform == "win32":
+        return shutil.which("cl") is not None
+    return any(shutil.which(name) for name in ("g++", "clang++", "c++"))
+
+
+def _compiled(module: DenoisingModule) -> Callable[[torch.Tensor], Terms]:
+    """Compile the network's terms; if that fails on the first batch, go on without."""
+    compiled = torch.compile(module.network_terms, dynamic=False)
+
+    def terms(normalised: torch.Tensor) -> Terms:
+        try:
+            return compiled(normalised)
+        except torch._dynamo.exc.BackendCompilerFailed as error:
+            logger.warning("torch.compile failed, training goes on without it: %s", error)
+            module.terms = module.network_terms
+            return module.network_terms(normalised)
+
+    return terms
+
+
+@contextmanager
+def _interruptible() -> Iterator[Callable[[], bool]]:
+    """Turn the first Ctrl-C into a question that can be asked, and the second into an abort."""
+    presses = 0
+
+    def pressed(*_: object) -> None:
+        nonlocal presses
+        presses += 1
+        if presses > 1:
+            raise KeyboardInterrupt
+        logger.warning("stopping after this step; press Ctrl-C again to abort at once")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    before = signal.signal(signal.SIGINT, pressed)
+    try:
+        yield lambda: presses > 0
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Keep Lightning's advice on devices and workers away from users who chose neither."""
+    talkative = logging.getLogger("lightning.pytorch")
+    before = talkative.level
+    talkative.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning.*")
+            yield
+    finally:
+        talkative.setLevel(before)
