@@ -156,8 +156,9 @@ class LadderVAE(nn.Module):
             their far ends to what the levels need, and the output is cropped back.
         """
         if image.ndim != 2 + self.dimensions or image.shape[1] != self.input_channels:
+            space = "Z Y X"[-2 * self.dimensions + 1 :]
             raise ValueError(
-                f"the network takes (batch, {self.input_channels}, {'Z Y X'[-2 * self.dimensions + 1 :]}), "
+                f"the network takes (batch, {self.input_channels}, {space}), "
                 f"got an image of shape {tuple(image.shape)}"
             )
         if image.numel() == 0:

@@ -1,4 +1,4 @@
-"""A level's latent variable: the Gaussians over it, and the rung of the top-down pass it sits on."""
+"""A level's latent variable: the Gaussians over it, and its rung of the top-down pass."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -114,7 +114,7 @@ class Rung(nn.Module):
         sample: Float[Tensor, "batch latent *space"],
         above: Float[Tensor, "batch channels *space"] | None,
     ) -> Float[Tensor, "batch channels *finer_space"]:
-        """Hand the sample on to the next finer level, with all coarser levels past the side of it."""
+        """Hand the sample on to the next finer level, beside what came from all coarser ones."""
         features = self.from_sample(sample)
         if above is not None:
             features = self.skip_merge(features, above)

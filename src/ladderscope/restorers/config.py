@@ -17,9 +17,9 @@ class DenoiserSettings(BaseModel):
         The network: see `ladderscope.network.LadderVAE`. Latent channels are those of each level.
     patch, batch
         Side of a training patch in pixels, and patches in a batch.
-    learning_rate, warmup_steps, rate
-        The highest learning rate, the steps to reach it, and what follows: a ``"cosine"`` to zero
-        over the budget, or halving on a ``"plateau"`` of the validation loss.
+    optimizer, learning_rate, warmup_steps, rate
+        The optimizer, its highest learning rate, the steps to reach it, and what follows: a
+        ``"cosine"`` to zero over the budget, or halving on a ``"plateau"`` of the validation loss.
     free_bits
         Nats per level and patch below which the KL is not pushed.
     kl_weight, kl_annealing_steps
@@ -34,31 +34,32 @@ class DenoiserSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    levels: int = Field(4, ge=1, le=10)
-    filters: int = Field(32, ge=1)
-    latent_channels: int = Field(16, ge=1)
-    blocks: int = Field(1, ge=1)
-    first_kernel: int = Field(3, ge=1)
+    levels: int = Field(default=4, ge=1, le=10)
+    filters: int = Field(default=32, ge=1)
+    latent_channels: int = Field(default=16, ge=1)
+    blocks: int = Field(default=1, ge=1)
+    first_kernel: int = Field(default=3, ge=1)
     batch_norm: bool = False
-    dropout: float = Field(0.0, ge=0, lt=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
     activation: Literal["elu", "relu", "leaky_relu", "silu"] = "elu"
 
-    patch: int = Field(64, ge=8)
-    batch: int = Field(16, ge=1)
-    learning_rate: float = Field(3e-3, gt=0, allow_inf_nan=False)
-    warmup_steps: int = Field(100, ge=0)
+    patch: int = Field(default=64, ge=8)
+    batch: int = Field(default=16, ge=1)
+    optimizer: Literal["muon", "adamax"] = "muon"
+    learning_rate: float = Field(default=1.2e-2, gt=0, allow_inf_nan=False)
+    warmup_steps: int = Field(default=100, ge=0)
     rate: Literal["cosine", "plateau"] = "cosine"
-    free_bits: float = Field(1.0, ge=0, allow_inf_nan=False)
-    kl_weight: float = Field(1.0, ge=0, allow_inf_nan=False)
-    kl_annealing_steps: int = Field(0, ge=0)
-    gradient_clip: float = Field(1.0, gt=0, allow_inf_nan=False)
+    free_bits: float = Field(default=1.0, ge=0, allow_inf_nan=False)
+    kl_weight: float = Field(default=1.0, ge=0, allow_inf_nan=False)
+    kl_annealing_steps: int = Field(default=0, ge=0)
+    gradient_clip: float = Field(default=1.0, gt=0, allow_inf_nan=False)
 
     minutes: float | None = None
     steps: int | None = None
     epochs: float | None = None
 
-    tile_core: int = Field(448, ge=16)
-    tile_margin: int = Field(32, ge=0)
+    tile_core: int = Field(default=448, ge=16)
+    tile_margin: int = Field(default=32, ge=0)
 
     @model_validator(mode="after")
     def _one_budget(self) -> "DenoiserSettings":
@@ -100,6 +101,7 @@ PRESETS: MappingProxyType[str, DenoiserSettings] = MappingProxyType(
             first_kernel=5,
             batch_norm=True,
             dropout=0.2,
+            optimizer="adamax",
             learning_rate=3e-4,
             warmup_steps=0,
             rate="plateau",

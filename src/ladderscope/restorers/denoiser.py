@@ -29,6 +29,7 @@ from ladderscope.images import (
     read_images,
 )
 from ladderscope.losses import ConstantKLWeight, LinearKLWeight
+from ladderscope.machine import best_device, fast_type, keep_freed_memory
 from ladderscope.network import LadderVAE
 from ladderscope.noise import NoiseModel, PoissonGaussianFit, calibrate_poisson_gaussian
 from ladderscope.patches import (
@@ -46,7 +47,7 @@ from ladderscope.restorers.restoration import Restoration
 from ladderscope.training import Budget, DenoisingModule, train
 from ladderscope.training.budget import CosineRate, PlateauRate
 from ladderscope.training.callbacks import Course
-from ladderscope.training.run import native_bfloat16
+from ladderscope.training.optimizers import OPTIMIZERS
 
 logger = logging.getLogger("ladderscope")
 
@@ -145,7 +146,7 @@ class Denoiser:
         """
         if self._model is None:
             raise LadderscopeError(
-                "this denoiser is not trained yet: call fit(images), or open a model with load(path)"
+                "this denoiser is not trained yet: call fit(images), or open a model with load()"
             )
         return self._model
 
@@ -232,7 +233,7 @@ class Denoiser:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             network = _network(settings)
-        device = _device(self.device)
+        device = best_device(self.device)
         module = DenoisingModule(
             network,
             noise_models,
@@ -241,8 +242,9 @@ class Denoiser:
             kl_weight=LinearKLWeight(0, settings.kl_annealing_steps, settings.kl_weight)
             if settings.kl_annealing_steps
             else ConstantKLWeight(settings.kl_weight),
+            optimizer=OPTIMIZERS[settings.optimizer],
             gradient_clip=settings.gradient_clip,
-            autocast=_autocast(device),
+            autocast=fast_type(device),
         )
         course = Course(
             budgeted,
@@ -383,7 +385,7 @@ class Denoiser:
                 seed=self.seed if seed is None else seed,
                 plane_number=number * observed.channels + channel,
                 geometry=self._geometry(),
-                autocast=_autocast(_device(self.device)),
+                autocast=fast_type(best_device(self.device)),
             )
             draws[:, number, channel] = self._denormalised(drawn[:, 0], channel)
         return np.stack([observed.from_planes(draw) for draw in draws])
@@ -447,8 +449,8 @@ class Denoiser:
         trained = len(self.model.statistics)
         if image.channels != trained:
             raise LadderscopeError(
-                f"{image.name} has {image.channels} channels, and the model was trained for {trained}: "
-                "give images with the same channels, or train on these"
+                f"{image.name} has {image.channels} channels, and the model was trained for "
+                f"{trained}: give images with the same channels, or train on these"
             )
         _mention_depth(image, logger.info)
         for channel, (of_image, of_training) in enumerate(
@@ -485,7 +487,7 @@ class Denoiser:
                     seed=self.seed if seed is None else seed,
                     plane_number=number * channels + channel,
                     geometry=geometry,
-                    autocast=_autocast(_device(self.device)),
+                    autocast=fast_type(best_device(self.device)),
                     tick=tick,
                 )
                 mean[number, channel] = self._denormalised(restored.mean[0], channel)
@@ -503,7 +505,7 @@ class Denoiser:
         )
 
     def _normalised(self, image: Image) -> Iterator[tuple[int, int, torch.Tensor]]:
-        device = _device(self.device)
+        device = best_device(self.device)
         for number, channels in enumerate(image.planes()):
             for channel, pixels in enumerate(channels):
                 of_training = self.model.statistics[channel]
@@ -521,7 +523,8 @@ class Denoiser:
         network = self._network
         if network is None:
             raise LadderscopeError("this denoiser is not trained yet: call fit(images) first")
-        return network.to(_device(self.device), memory_format=torch.channels_last).eval()
+        keep_freed_memory()
+        return network.to(best_device(self.device), memory_format=torch.channels_last).eval()
 
 
 class _Ticker:
@@ -581,18 +584,6 @@ def _budget(settings: DenoiserSettings, batches_per_epoch: int) -> tuple[Budget,
     return Budget(steps=steps), max(1, round(settings.epochs))
 
 
-def _device(wanted: str | None) -> torch.device:
-    if wanted is not None:
-        return torch.device(wanted)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-
-
-def _autocast(device: torch.device) -> torch.dtype | None:
-    return torch.bfloat16 if native_bfloat16(device) else None
-
-
 def _fingerprint(
     settings: DenoiserSettings,
     seed: int,
@@ -636,7 +627,7 @@ def _with_thumbnail(denoiser: Denoiser, model: Model, image: Image) -> Model:
     of_training = model.statistics[0]
     plane = torch.from_numpy((detail - of_training.mean) / of_training.std)[None]
     restored = restore_plane(
-        network, plane.to(_device(denoiser.device)), samples=0, geometry=denoiser._geometry()
+        network, plane.to(best_device(denoiser.device)), samples=0, geometry=denoiser._geometry()
     )
     after = denoiser._denormalised(restored.mean[0], 0)
     low, high = np.percentile(after, (0.5, 99.8))

@@ -96,7 +96,7 @@ class Course(Callback):
         """Set the learning rate of this step."""
         rate = self.rate(module.steps_done, self.fraction(module))
         for group in trainer.optimizers[0].param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("share", 1.0)
 
     def on_train_batch_end(self, trainer: Trainer, module: Any, *_: Any) -> None:
         """Validate when it is time, and end when the budget is spent."""

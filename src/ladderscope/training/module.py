@@ -21,6 +21,7 @@ from ladderscope.losses import (
 from ladderscope.network import LadderVAE
 from ladderscope.noise import NoiseModel
 from ladderscope.patches import PatchBatch
+from ladderscope.training.optimizers import muon
 
 Terms = tuple[Float[Tensor, "batch outputs Y X"], Float[Tensor, "batch levels"]]
 
@@ -70,6 +71,8 @@ class DenoisingModule(lightning.LightningModule):
         Nats per level and patch below which the KL is not pushed.
     kl_weight : ConstantKLWeight or LinearKLWeight
         Step → weight of the KL; validation uses its final weight.
+    optimizer : callable
+        Makes the optimizer of a network: one of `ladderscope.training.optimizers.OPTIMIZERS`.
     gradient_clip : float
         Largest norm of the gradient.
     autocast : torch.dtype, optional
@@ -84,6 +87,7 @@ class DenoisingModule(lightning.LightningModule):
         *,
         free_bits: float = 1.0,
         kl_weight: ConstantKLWeight | LinearKLWeight,
+        optimizer: Callable[[LadderVAE], torch.optim.Optimizer] = muon,
         gradient_clip: float = 1.0,
         autocast: torch.dtype | None = None,
     ) -> None:
@@ -91,7 +95,7 @@ class DenoisingModule(lightning.LightningModule):
         self.automatic_optimization = False
         self.network = network
         self.noise_models = tuple(noise_models)
-        self.free_bits, self.kl_weight = free_bits, kl_weight
+        self.free_bits, self.kl_weight, self.make_optimizer = free_bits, kl_weight, optimizer
         self.gradient_clip, self.autocast = gradient_clip, autocast
         self.register_buffer("mean", torch.tensor([channel.mean for channel in statistics]))
         self.register_buffer("std", torch.tensor([channel.std for channel in statistics]))
@@ -102,8 +106,8 @@ class DenoisingModule(lightning.LightningModule):
         self.latest: Objective | None = None
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adamax, as HDN was trained; the learning rate is set before every step."""
-        return torch.optim.Adamax(self.network.parameters())
+        """Make the optimizer; its learning rate is set before every step."""
+        return self.make_optimizer(self.network)
 
     def network_terms(self, normalised: Float[Tensor, "batch 1 Y X"]) -> Terms:
         """Run the network once: its output, and the KL of each level in nats per patch."""
@@ -167,7 +171,7 @@ class DenoisingModule(lightning.LightningModule):
 
     @torch.no_grad()
     def validate(self, batch: PatchBatch) -> tuple[Objective, Float[Tensor, " levels"]]:
-        """HDN's objective on held-out patches with the noise of a fixed seed, and the KL a level."""
+        """HDN's objective on held-out patches, with fixed noise, and the mean KL of each level."""
         batch = PatchBatch(*(part.to(self.device) for part in batch))
         self.network.eval()
         devices = [self.device] if self.device.type == "cuda" else []

@@ -14,6 +14,7 @@ import lightning
 import torch
 from torch.utils.data import DataLoader
 
+from ladderscope.machine import keep_freed_memory
 from ladderscope.patches import TrainingPatches
 from ladderscope.training.budget import Budget
 from ladderscope.training.callbacks import Course, ProgressBar, StopWhen, TrainingError
@@ -97,6 +98,7 @@ def train(
     KeyboardInterrupt
         Ctrl-C was pressed twice.
     """
+    keep_freed_memory()
     if resume:
         course.resume(module)
     if compile_network is None:
@@ -118,7 +120,6 @@ def train(
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
-            barebones=False,
         )
         with torch.random.fork_rng():
             torch.manual_seed(seed)
@@ -156,16 +157,6 @@ def compiling_pays(budget: Budget) -> bool:
     if budget.minutes is not None:
         return budget.minutes >= COMPILE_FROM_MINUTES
     return (budget.steps or 0) >= COMPILE_FROM_STEPS
-
-
-def native_bfloat16(device: torch.device) -> bool:
-    """Tell whether the device computes in bfloat16 by itself, so that it is the faster type."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device.type != "cpu":
-        return False
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
-    return any(capabilities.get(name) for name in ("amx_bf16", "avx512_bf16", "arm_bf16"))
 
 
 def _has_compiler() -> bool:

@@ -1,0 +1,64 @@
+"""The commands under one name, and how all of them end when something is wrong."""
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from ladderscope.cli import demo, denoise, info, predict, train
+from ladderscope.cli.terminal import INTERRUPTED, in_words, messages_shown, say_error
+from ladderscope.errors import LadderscopeError
+
+
+class PlainEnds(TyperGroup):
+    """Ends every command in plain words: 1 after an error, 130 after Ctrl-C, no traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        with messages_shown():
+            try:
+                return super().invoke(ctx)
+            except BrokenPipeError:
+                raise
+            except (LadderscopeError, OSError) as error:
+                say_error(in_words(error))
+                raise typer.Exit(1) from error
+            except KeyboardInterrupt as error:
+                say_error("stopped by Ctrl-C. Files written so far are whole; no other was left.")
+                raise typer.Exit(INTERRUPTED) from error
+
+
+app = typer.Typer(
+    cls=PlainEnds,
+    name="ladderscope",
+    help="Restore fluorescence-microscopy images with ladder variational autoencoders.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+training = typer.Typer(no_args_is_help=True, help="Train a model and save it.")
+training.command("denoiser")(train.train_denoiser)
+
+app.command("denoise")(denoise.denoise)
+app.add_typer(training, name="train")
+app.command("predict")(predict.predict)
+app.command("info")(info.info)
+app.command("demo")(demo.demo)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from ladderscope import __version__
+
+        typer.echo(f"Ladderscope {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Say which version."),
+    ] = False,
+) -> None:
+    pass

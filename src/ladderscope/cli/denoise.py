@@ -1,0 +1,73 @@
+"""``ladderscope denoise``: train on noisy images, restore them, write a report."""
+
+import typer
+
+from ladderscope.cli import options
+
+
+def denoise(
+    inputs: options.Inputs,
+    output: options.OutputFolder,
+    axes: options.Axes = None,
+    preset: options.Preset = None,
+    minutes: options.Minutes = None,
+    steps: options.Steps = None,
+    epochs: options.Epochs = None,
+    noise: options.Noise = None,
+    samples: options.Samples = 16,
+    seed: options.Seed = None,
+    device: options.DeviceName = None,
+    keep_dtype: options.KeepDtype = False,
+    overwrite: options.Overwrite = False,
+    resume: options.Resume = False,
+    no_thumbnail: options.NoThumbnail = False,
+    config: options.Config = None,
+) -> None:
+    """Train on the noisy images themselves, restore them, and write a report.
+
+    Ctrl-C ends training early and uses the best model so far; a second one aborts.
+    """
+    from ladderscope.cli import work
+    from ladderscope.cli.naming import output_names, outputs_in
+    from ladderscope.cli.preflight import check_folder, check_outputs, check_training
+    from ladderscope.cli.setup import make_denoiser
+
+    denoiser, axes = make_denoiser(
+        config,
+        device,
+        axes=axes,
+        preset=preset,
+        minutes=minutes,
+        steps=steps,
+        epochs=epochs,
+        noise=noise or None,
+        seed=seed,
+    )
+    paths = work.find(inputs)
+    outputs = {
+        path: outputs_in(output, name)
+        for path, name in zip(paths, output_names(paths), strict=True)
+    }
+    check_training(output / "model.ladder", resume=resume, overwrite=overwrite)
+    files = [output / "model.ladder", output / "report.html"]
+    check_outputs(
+        [*(file for pair in outputs.values() for file in pair), *files],
+        paths,
+        may_replace=overwrite or resume,
+    )
+    check_folder(output)
+    images, failures = work.read_batch(paths, axes)
+    failures = work.denoise_batch(
+        denoiser,
+        list(images.values()),
+        [outputs[path] for path in images],
+        output,
+        failures=failures,
+        samples=samples,
+        keep_dtype=keep_dtype,
+        overwrite=overwrite,
+        resume=resume,
+        thumbnail=not no_thumbnail,
+    )
+    if failures:
+        raise typer.Exit(1)

@@ -1,0 +1,117 @@
+"""Which output belongs to which input: names that tell, and that never meet."""
+
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+_ENDINGS = (".ome.tif", ".ome.tiff", ".tif", ".tiff", ".ome.zarr", ".zarr")
+
+
+class Outputs(NamedTuple):
+    """Where the restoration of one image and its spread are written."""
+
+    restored: Path
+    spread: Path
+
+
+def outputs_in(folder: Path, name: str) -> Outputs:
+    """Name the outputs of an image in a folder.
+
+    Examples
+    --------
+    >>> outputs_in(Path("out"), "a").spread.name
+    'a_spread.ome.tif'
+    """
+    return Outputs(folder / f"{name}_restored.ome.tif", folder / f"{name}_spread.ome.tif")
+
+
+def outputs_at(file: Path) -> Outputs:
+    """Name the spread beside a restoration whose name is given.
+
+    Examples
+    --------
+    >>> outputs_at(Path("out/a_restored.ome.tif")).spread.name
+    'a_spread.ome.tif'
+    """
+    base = stem(file)
+    ending = file.name[len(base) :]
+    return Outputs(file, file.with_name(f"{base.removesuffix('_restored')}_spread{ending}"))
+
+
+def stem(path: Path) -> str:
+    """Take the ending off a file's name.
+
+    Examples
+    --------
+    >>> stem(Path("day1/a.ome.tif")), stem(Path("b.c.TIFF"))
+    ('a', 'b.c')
+    """
+    lower = path.name.lower()
+    ending = next((one for one in _ENDINGS if lower.endswith(one) and lower != one), "")
+    return path.name[: len(path.name) - len(ending)]
+
+
+def output_names(paths: Sequence[Path]) -> list[str]:
+    """Give each file a name of its own, for its outputs in one folder.
+
+    That is the name without its ending. Files of equal names are told apart by the folders they
+    are in, as many as it takes; in one folder, by their endings. Upper and lower case count as
+    equal, as they do for many file systems.
+
+    Parameters
+    ----------
+    paths
+        Files, each once.
+
+    Returns
+    -------
+    list of str
+        One a file, all different; they depend on the files and not on their order.
+
+    Examples
+    --------
+    >>> output_names([Path("day1/a.tif"), Path("day2/a.tif"), Path("day2/b.tif")])
+    ['day1_a', 'day2_a', 'b']
+    """
+    full = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 (links stay links)
+    stems = [stem(path) for path in full]
+    for group in _equal([f"{path.parent}/{one}" for path, one in zip(full, stems, strict=True)]):
+        for index in group:
+            stems[index] = full[index].name.replace(".", "_")
+    depths = [0] * len(full)
+    while True:
+        names = [
+            "_".join([*path.parent.parts[1:][len(path.parent.parts) - 1 - depth :], one])
+            for path, one, depth in zip(full, stems, depths, strict=True)
+        ]
+        movable = [
+            index
+            for group in _equal(names)
+            if len({full[index].parent for index in group}) > 1
+            for index in group
+            if depths[index] < len(full[index].parent.parts) - 1
+        ]
+        if not movable:
+            return _numbered(names, full)
+        for index in movable:
+            depths[index] += 1
+
+
+def _equal(names: Sequence[str]) -> list[list[int]]:
+    """Find the groups of indices whose names are the same."""
+    groups = defaultdict(list)
+    for index, name in enumerate(names):
+        groups[name.casefold()].append(index)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _numbered(names: list[str], paths: Sequence[Path]) -> list[str]:
+    """Number what is still equal, in the order of the paths."""
+    while groups := _equal(names):
+        for group in groups:
+            ordered = sorted(group, key=lambda index: str(paths[index]))
+            for number, index in enumerate(ordered[1:], start=2):
+                names[index] = f"{names[index]}_{number}"
+    return names

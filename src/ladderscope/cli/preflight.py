@@ -1,0 +1,107 @@
+"""What is checked before any work is done, so that no training ends at a closed door."""
+
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ladderscope.errors import LadderscopeError
+from ladderscope.images import OutputError
+
+_NAMED = 5
+
+
+def state_of(model_path: Path) -> Path:
+    """Say where the state of an unfinished training is kept.
+
+    Examples
+    --------
+    >>> state_of(Path("out/model.ladder")).name
+    'model.ladder.state'
+    """
+    return model_path.with_name(f"{model_path.name}.state")
+
+
+def check_outputs(
+    outputs: Sequence[Path], inputs: Iterable[Path], *, may_replace: bool, hint: str = ""
+) -> None:
+    """Refuse outputs that exist, unless they may be replaced, and those that are inputs.
+
+    Raises
+    ------
+    OutputError
+        Naming what is in the way.
+    """
+    originals = {path.resolve() for path in inputs}
+    for output in outputs:
+        if output.resolve() in originals:
+            raise OutputError(f"{output} is an input, and would be overwritten: choose another -o")
+        if output.is_dir():
+            raise OutputError(f"{output}: this is a folder, and a file of that name is to be made")
+    existing = [str(output) for output in outputs if output.exists()]
+    if existing and not may_replace:
+        more = f" and {len(existing) - _NAMED} more" if len(existing) > _NAMED else ""
+        raise OutputError(
+            f"{', '.join(existing[:_NAMED])}{more} exist{'' if len(existing) > 1 else 's'} "
+            f"already: give --overwrite to replace, or another -o{hint}"
+        )
+
+
+def check_folder(folder: Path) -> None:
+    """Make a folder if need be, and write to it once.
+
+    Raises
+    ------
+    OutputError
+        It cannot be made or written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"\0")
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: cannot be written to ({error.strerror or error}); choose another -o"
+        ) from error
+
+
+def check_training(model_path: Path, *, resume: bool, overwrite: bool) -> None:
+    """Check that an unfinished training is there to be resumed, or is not lost unasked.
+
+    Raises
+    ------
+    LadderscopeError
+        There is none, or there is one and it was not said what shall become of it.
+    """
+    state = state_of(model_path)
+    if resume and overwrite:
+        raise LadderscopeError(
+            "--resume goes on with a training and --overwrite starts anew: give one of the two"
+        )
+    if resume and not state.exists():
+        done = (
+            f" The training of {model_path} is complete; restore images with it by: ladderscope "
+            f"predict {model_path} IN... -o OUT"
+            if model_path.exists()
+            else " Leave --resume out to train anew."
+        )
+        raise LadderscopeError(f"there is nothing to resume: {state} does not exist.{done}")
+    if state.exists() and not (resume or overwrite):
+        raise LadderscopeError(
+            f"{state} holds a training that was not finished: give --resume to finish it, or "
+            "--overwrite to start anew"
+        )
+
+
+def check_device(device: str | None) -> None:
+    """Check that the device is there.
+
+    Raises
+    ------
+    LadderscopeError
+        It is not.
+    """
+    import torch
+
+    there = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
+    if device in there and not there[device]():
+        raise LadderscopeError(f"--device {device}: this machine has none that PyTorch can use")

@@ -1,0 +1,89 @@
+"""What the user sees: messages and progress on stderr, results on stdout."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import rich
+from rich.highlighter import NullHighlighter
+from rich.logging import RichHandler
+from rich.text import Text
+
+INTERRUPTED = 130  # what a shell expects after Ctrl-C
+_LABEL_WIDTH = 10
+
+logger = logging.getLogger("ladderscope")
+
+
+@contextmanager
+def messages_shown() -> Iterator[None]:
+    """Show what the library logs while the block runs.
+
+    Progress bars draw on rich's own console; messages go to the same one, so that neither writes
+    across the other.
+    """
+    rich.reconfigure(stderr=True)
+    handler = RichHandler(
+        console=rich.get_console(),
+        show_time=False,
+        show_level=False,
+        show_path=False,
+        highlighter=NullHighlighter(),
+    )
+    handler.setFormatter(_Plain())
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+@contextmanager
+def warnings_collected() -> Iterator[list[str]]:
+    """Collect the warnings that the library logs meanwhile, for the report."""
+    found: list[str] = []
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            found.append(record.getMessage())
+
+    handler = Collector(logging.WARNING)
+    logger.addHandler(handler)
+    try:
+        yield found
+    finally:
+        logger.removeHandler(handler)
+
+
+def say_error(text: str) -> None:
+    """Say on stderr what went wrong."""
+    rich.get_console().print(Text.assemble(("error: ", "bold red"), text), soft_wrap=True)
+
+
+def show_summary(rows: Sequence[tuple[str, str]]) -> None:
+    """Print a table of labels and values on stdout; long values keep to one line."""
+    console = rich.console.Console(highlight=False)
+    for label, value in rows:
+        console.print(Text.assemble((label.ljust(_LABEL_WIDTH), "bold"), value), soft_wrap=True)
+
+
+def in_words(error: Exception) -> str:
+    """Say what an error means; one from the operating system begins with the file's name.
+
+    Examples
+    --------
+    >>> in_words(FileNotFoundError(2, "No such file or directory", "a.tif"))
+    'a.tif: No such file or directory'
+    """
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error) or type(error).__name__
+
+
+class _Plain(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        prefix = "warning: " if record.levelno >= logging.WARNING else ""
+        return prefix + record.getMessage()

@@ -1,0 +1,167 @@
+"""Likeness of a restoration to the clean image."""
+
+import math
+
+import numpy as np
+from jaxtyping import Float64, Real
+
+from ladderscope.errors import LadderscopeError
+
+_SSIM_SIGMA = 1.5
+_SSIM_WINDOW = 11  # of a Gaussian of 1.5 pixels, cut off at 3.5 of them
+
+
+def psnr(
+    prediction: Real[np.ndarray, "..."],
+    truth: Real[np.ndarray, "..."],
+    peak: float | int | None = None,
+) -> float:
+    """Peak signal-to-noise ratio, in decibels: 10·log₁₀(peak² / mean squared error).
+
+    Parameters
+    ----------
+    prediction, truth
+        Arrays of one shape.
+    peak
+        The range of the signal; by default that of the truth, its maximum minus its minimum.
+
+    Returns
+    -------
+    float
+        Infinite where the two are equal.
+
+    Raises
+    ------
+    LadderscopeError
+        The shapes differ, there are no pixels, or the peak is not positive.
+
+    Examples
+    --------
+    >>> truth = np.array([0.0, 10.0])
+    >>> psnr(truth + 1, truth)
+    20.0
+    """
+    prediction, truth = _pair(prediction, truth)
+    peak = _peak(truth, peak)
+    error = float(np.mean((prediction - truth) ** 2))
+    return math.inf if error == 0 else 10 * math.log10(peak**2 / error)
+
+
+def range_invariant_psnr(
+    prediction: Real[np.ndarray, "..."], truth: Real[np.ndarray, "..."]
+) -> float:
+    """PSNR after the scale and offset that bring the prediction nearest to the truth.
+
+    Parameters
+    ----------
+    prediction, truth
+        Arrays of one shape.
+
+    Returns
+    -------
+    float
+        In decibels, with the range of the truth as peak.
+
+    Raises
+    ------
+    LadderscopeError
+        As `psnr`.
+
+    References
+    ----------
+    Weigert et al., "Content-aware image restoration: pushing the limits of fluorescence
+    microscopy", Nature Methods 15 (2018), supplementary note 2.
+
+    Examples
+    --------
+    >>> truth = np.array([0.0, 1.0, 5.0])
+    >>> range_invariant_psnr(3 * truth + 7, truth) > 250
+    True
+    """
+    prediction, truth = _pair(prediction, truth)
+    centred = prediction - prediction.mean()
+    energy = float(np.vdot(centred, centred))
+    scale = float(np.vdot(centred, truth)) / energy if energy > 0 else 0.0
+    return psnr(scale * centred + truth.mean(), truth)
+
+
+def ssim(
+    prediction: Real[np.ndarray, "*planes Y X"],
+    truth: Real[np.ndarray, "*planes Y X"],
+    peak: float | int | None = None,
+) -> float:
+    """Structural similarity, with the Gaussian window and constants of the paper.
+
+    Parameters
+    ----------
+    prediction, truth
+        Images of one shape; of a stack, every plane is compared and the mean is given.
+    peak
+        The range of the signal; by default that of the truth.
+
+    Returns
+    -------
+    float
+        1 where the two are equal.
+
+    Raises
+    ------
+    LadderscopeError
+        As `psnr`, and where a side is shorter than the window of 11 pixels.
+
+    References
+    ----------
+    Wang, Bovik, Sheikh, Simoncelli, "Image quality assessment: from error visibility to
+    structural similarity", IEEE Trans. Image Processing 13 (2004).
+
+    Examples
+    --------
+    >>> truth = np.mgrid[:16, :16][0]
+    >>> ssim(truth, truth)
+    1.0
+    """
+    from skimage.metrics import structural_similarity
+
+    prediction, truth = _pair(prediction, truth)
+    if truth.ndim < 2 or min(truth.shape[-2:]) < _SSIM_WINDOW:
+        raise LadderscopeError(
+            f"SSIM compares planes of at least {_SSIM_WINDOW}×{_SSIM_WINDOW} pixels; these have "
+            f"shape {truth.shape}"
+        )
+    peak = _peak(truth, peak)
+    planes = (-1, *truth.shape[-2:])
+    values = [
+        structural_similarity(
+            one,
+            other,
+            data_range=peak,
+            gaussian_weights=True,
+            sigma=_SSIM_SIGMA,
+            use_sample_covariance=False,
+        )
+        for one, other in zip(prediction.reshape(planes), truth.reshape(planes), strict=True)
+    ]
+    return float(np.mean(values))
+
+
+def _pair(
+    prediction: Real[np.ndarray, "..."], truth: Real[np.ndarray, "..."]
+) -> tuple[Float64[np.ndarray, "..."], Float64[np.ndarray, "..."]]:
+    if prediction.shape != truth.shape:
+        raise LadderscopeError(
+            f"the prediction has shape {prediction.shape} and the truth {truth.shape}: only "
+            "images of one shape can be compared"
+        )
+    if truth.size == 0:
+        raise LadderscopeError(f"there are no pixels to compare: the shape is {truth.shape}")
+    return prediction.astype(np.float64), truth.astype(np.float64)
+
+
+def _peak(truth: Float64[np.ndarray, "..."], peak: float | int | None) -> float:
+    found = float(np.ptp(truth)) if peak is None else float(peak)
+    if not found > 0:
+        raise LadderscopeError(
+            f"the peak is {found:g}, and it must be positive: give peak, the range of the signal"
+            + (" (the truth is constant)" if peak is None else "")
+        )
+    return found

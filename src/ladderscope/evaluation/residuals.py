@@ -1,0 +1,124 @@
+"""Whether what was taken away looks like the camera's noise, and like nothing else."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float64, Real
+
+from ladderscope.errors import LadderscopeError
+
+if TYPE_CHECKING:
+    from ladderscope.noise import NoiseModel
+
+_STRUCTURED = 0.05  # a correlation that is visible to the eye in the residual
+_VARIANCE_RANGE = (0.8, 1.25)
+_STANDARD_ERRORS = 4
+
+
+@dataclass(frozen=True)
+class ResidualCheck:
+    """What an image minus its restoration looks like, in units of the noise.
+
+    Attributes
+    ----------
+    variance : float
+        Variance of the residual divided by that of the noise, pixel by pixel; 1 if exactly the
+        noise was removed.
+    correlation : float
+        Of a residual with its neighbours, the mean of the horizontal and the vertical one; 0 for
+        noise that is independent from pixel to pixel.
+    verdict : str
+        One sentence.
+    """
+
+    variance: float
+    correlation: float
+    verdict: str
+
+
+def residual_check(
+    observation: Real[np.ndarray, "*planes Y X"],
+    restoration: Real[np.ndarray, "*planes Y X"],
+    noise_model: "NoiseModel",
+) -> ResidualCheck:
+    """Compare what was removed with what the noise model says of the noise.
+
+    Parameters
+    ----------
+    observation, restoration
+        The noisy image and the restored one, of one channel, in camera units.
+    noise_model
+        The noise of that channel.
+
+    Raises
+    ------
+    LadderscopeError
+        The shapes differ, or there are fewer than 2×2 pixels.
+
+    Examples
+    --------
+    >>> from ladderscope.noise import Gaussian
+    >>> noise = np.random.default_rng(0).normal(0.0, 3.0, (128, 128))
+    >>> check = residual_check(noise + 10, np.full((128, 128), 10.0), Gaussian(3.0))
+    >>> round(check.variance, 1), abs(check.correlation) < 0.03
+    (1.0, True)
+    """
+    if observation.shape != restoration.shape or min(observation.shape[-2:], default=0) < 2:
+        raise LadderscopeError(
+            f"an image of shape {observation.shape} and a restoration of shape "
+            f"{restoration.shape}: the residual needs two of one shape, of at least 2×2 pixels"
+        )
+    residual = _standardised(observation, restoration, noise_model)
+    variance = float(residual.var())
+    residual = residual - residual.mean()
+    correlation = 0.5 * (
+        _correlation(residual[..., :, 1:], residual[..., :, :-1])
+        + _correlation(residual[..., 1:, :], residual[..., :-1, :])
+    )
+    return ResidualCheck(variance, correlation, _verdict(variance, correlation, residual.size))
+
+
+def _standardised(
+    observation: Real[np.ndarray, "..."],
+    restoration: Real[np.ndarray, "..."],
+    noise_model: "NoiseModel",
+) -> Float64[np.ndarray, "..."]:
+    import torch
+
+    signal = torch.from_numpy(restoration.astype(np.float64))
+    mean, variance = noise_model.moments(signal)
+    return (observation.astype(np.float64) - mean.numpy()) / np.sqrt(variance.numpy())
+
+
+def _correlation(one: Float64[np.ndarray, "..."], other: Float64[np.ndarray, "..."]) -> float:
+    norm = math.sqrt(float(np.vdot(one, one)) * float(np.vdot(other, other)))
+    return float(np.vdot(one, other)) / norm if norm > 0 else 0.0
+
+
+def _verdict(variance: float, correlation: float, pixels: int) -> str:
+    chance = _STANDARD_ERRORS / math.sqrt(2 * pixels)
+    low, high = _VARIANCE_RANGE
+    if correlation > max(_STRUCTURED, chance):
+        return (
+            "What was removed has structure: neighbouring pixels go together, so either some of "
+            "the image was removed with the noise, or the camera's noise is itself correlated."
+        )
+    if correlation < -max(_STRUCTURED, chance):
+        return (
+            "What was removed alternates from pixel to pixel, more than independent noise does: "
+            "either some of the noise is left in the restoration, or the image was sharpened "
+            "before."
+        )
+    if variance < low:
+        return (
+            "Less was removed than the noise that is expected: some of it is left in the "
+            "restoration, or the noise model says too much."
+        )
+    if variance > high:
+        return (
+            "More was removed than the noise that is expected: some of the image may have gone "
+            "with it, or the noise model says too little."
+        )
+    return "What was removed looks like the camera's noise alone: of its size, without structure."

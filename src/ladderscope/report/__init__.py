@@ -1,0 +1,15 @@
+"""A run on one page, for the microscopist who made it and for the one who asks later."""
+
+from ladderscope.report.figures import comparison_picture
+from ladderscope.report.page import Report, RestoredImage, restored_image, write_report
+from ladderscope.report.words import duration, noise_in_words
+
+__all__ = [
+    "Report",
+    "RestoredImage",
+    "comparison_picture",
+    "duration",
+    "noise_in_words",
+    "restored_image",
+    "write_report",
+]

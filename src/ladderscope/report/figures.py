@@ -1,0 +1,206 @@
+"""Pictures and charts as bytes, drawn without touching matplotlib's global state."""
+
+import io
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Real
+from matplotlib import image as png
+from matplotlib.figure import Figure
+
+from ladderscope.noise import PoissonGaussianFit
+from ladderscope.report.words import UNCALIBRATED
+from ladderscope.training import Record
+
+OVERVIEW_SIDE = 480
+DETAIL_SIDE = 96
+TRAINING, VALIDATION = "#8a8f98", "#0b6e99"
+
+Plane = Real[np.ndarray, "Y X"]
+
+
+def grey_range(restored: Plane) -> tuple[float, float]:
+    """Choose black and white by the restoration, where noise does not stretch them.
+
+    Examples
+    --------
+    >>> grey_range(np.ones((4, 4)))
+    (1.0, 2.0)
+    """
+    low, high = (float(value) for value in np.percentile(restored, (0.5, 99.8)))
+    return (low, high) if high > low else (low, low + 1.0)
+
+
+def overview(plane: Plane) -> Plane:
+    """Leave out rows and columns until a plane fits the page; noise keeps its looks.
+
+    Examples
+    --------
+    >>> overview(np.zeros((1000, 2000))).shape
+    (200, 400)
+    """
+    step = math.ceil(max(plane.shape) / OVERVIEW_SIDE)
+    return plane[::step, ::step]
+
+
+def busiest(restored: Plane, side: int = DETAIL_SIDE) -> tuple[slice, slice]:
+    """Find the square in which the restoration varies most, to show it enlarged.
+
+    Examples
+    --------
+    >>> plane = np.zeros((100, 100))
+    >>> plane[80:90, 5:15] = 1
+    >>> busiest(plane, side=32)
+    (slice(68, 100, None), slice(0, 32, None))
+    """
+    height, width = restored.shape
+    tops = {*range(0, max(1, height - side), side // 2), max(0, height - side)}
+    lefts = {*range(0, max(1, width - side), side // 2), max(0, width - side)}
+    squares = [
+        (slice(top, min(top + side, height)), slice(left, min(left + side, width)))
+        for top in sorted(tops)
+        for left in sorted(lefts)
+    ]
+    return max(squares, key=lambda square: float(restored[square].std()))
+
+
+def picture(plane: Plane, low: float, high: float, colours: str = "gray") -> bytes:
+    """Make a PNG of a plane, one pixel each."""
+    buffer = io.BytesIO()
+    png.imsave(buffer, plane, vmin=low, vmax=high, cmap=colours, format="png")
+    return buffer.getvalue()
+
+
+def loss_curves(history: Sequence[Record]) -> bytes:
+    """Draw the loss and its two parts over the steps, as an SVG."""
+    figure = Figure(figsize=(10, 2.9), layout="constrained")
+    steps = [line.step for line in history]
+    for axes, (title, name) in zip(
+        figure.subplots(1, 3),
+        [("loss", "loss"), ("reconstruction", "reconstruction"), ("KL", "kl")],
+        strict=True,
+    ):
+        training = [getattr(line, name) for line in history]
+        validation = [getattr(line, f"validation_{name}") for line in history]
+        axes.plot(steps, training, color=TRAINING, marker=".", label="training")
+        axes.plot(steps, validation, color=VALIDATION, marker=".", label="validation")
+        _label(axes, title, "step", "nats a pixel")
+    figure.axes[0].legend(frameon=False)
+    return _svg(figure)
+
+
+def level_curves(history: Sequence[Record], free_bits: float) -> bytes:
+    """Draw the KL of every level over the steps, as an SVG."""
+    figure = Figure(figsize=(6, 3), layout="constrained")
+    axes = figure.subplots()
+    steps = [line.step for line in history]
+    for level, values in enumerate(zip(*(line.level_kl for line in history), strict=True), start=1):
+        axes.plot(steps, np.maximum(values, 1e-6), marker=".", label=f"level {level}")
+    if free_bits > 0:
+        axes.axhline(free_bits, color="0.4", linestyle="--", label="free bits")
+    axes.set_yscale("log")
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    _label(axes, "KL of each level (1 is the finest)", "step", "nats a patch")
+    return _svg(figure)
+
+
+def noise_plot(fit: PoissonGaussianFit) -> bytes:
+    """Draw the measured variances against the means, and the line through them, as an SVG."""
+    figure = Figure(figsize=(5, 3), layout="constrained")
+    axes = figure.subplots()
+    share = fit.bin_counts / max(float(fit.bin_counts.max(initial=0)), 1.0)
+    axes.scatter(
+        fit.bin_signals,
+        fit.bin_variances,
+        s=10 + 50 * share,
+        color=TRAINING,
+        label="measured, larger where there are more pixels",
+    )
+    signals = np.linspace(*_ends(fit), 100)
+    variances = fit.model.gain * signals + fit.model.intercept
+    axes.plot(
+        signals,
+        np.maximum(variances, fit.model.variance_floor),
+        color=VALIDATION,
+        label="gain × signal + intercept",
+    )
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False, fontsize="small")
+    _label(axes, "noise", "mean signal, image units", "variance, units²")
+    return _svg(figure)
+
+
+def comparison_picture(
+    noisy: Plane,
+    restored: Plane,
+    spread: Plane | None,
+    clean: Plane,
+    titles: Sequence[str],
+) -> bytes:
+    """Make a PNG of noisy, restored, spread and clean beside each other, a detail below each.
+
+    Parameters
+    ----------
+    noisy, restored, spread, clean
+        Planes of one size; without a spread its column is left out.
+    titles
+        Those of noisy, restored and clean.
+    """
+    first, second, last = titles
+    columns = [(noisy, first), (restored, second), (spread, UNCALIBRATED), (clean, last)]
+    columns = [(plane, title) for plane, title in columns if plane is not None]
+    low, high = grey_range(clean)
+    detail = busiest(clean)
+    figure = Figure(figsize=(3.2 * len(columns), 6.8), dpi=110, layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
+    for (above, below), (plane, title) in zip(
+        figure.subplots(2, len(columns)).T, columns, strict=True
+    ):
+        look: dict[str, Any] = {"vmin": low, "vmax": high, "cmap": "gray"}
+        if plane is spread:
+            look = {"vmin": 0, "vmax": float(np.percentile(plane, 99.8)) or 1.0, "cmap": "magma"}
+        above.imshow(plane, **look)
+        below.imshow(plane[detail], **look)
+        above.set_title(title.replace(" (", "\n("), fontsize=11)
+        _frame(above, detail)
+        for axes in (above, below):
+            axes.set_axis_off()
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def _frame(axes: Any, detail: tuple[slice, slice]) -> None:
+    top, bottom = detail[0].start - 0.5, detail[0].stop - 0.5
+    left, right = detail[1].start - 0.5, detail[1].stop - 0.5
+    axes.plot(
+        [left, right, right, left, left],
+        [top, top, bottom, bottom, top],
+        color="#ffb000",
+        linewidth=1,
+        scalex=False,
+        scaley=False,
+    )
+
+
+def _ends(fit: PoissonGaussianFit) -> tuple[float, float]:
+    signals = fit.bin_signals
+    if signals.size == 0:
+        return fit.signal_range
+    return float(signals.min()), float(signals.max())
+
+
+def _label(axes: Any, title: str, horizontal: str, vertical: str) -> None:
+    axes.set_title(title, fontsize=10)
+    axes.set_xlabel(horizontal, fontsize=9)
+    axes.set_ylabel(vertical, fontsize=9)
+    axes.tick_params(labelsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _svg(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue()

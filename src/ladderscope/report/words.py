@@ -1,0 +1,76 @@
+"""Numbers said in words, the same in the report and on the command line."""
+
+import math
+
+from ladderscope.noise import Gaussian, NoiseModel, PoissonGaussian, PoissonGaussianFit
+
+UNCALIBRATED = "spread of posterior samples (uncalibrated)"
+
+
+def duration(seconds: float) -> str:
+    """Say a time in the unit that suits it.
+
+    Examples
+    --------
+    >>> duration(4.21), duration(61), duration(7300)
+    ('4.2 s', '1 min 1 s', '2 h 2 min')
+    """
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def noise_in_words(model: NoiseModel, fit: PoissonGaussianFit | None = None) -> str:
+    """Describe the noise of a channel: as it was measured, or as it was given.
+
+    Examples
+    --------
+    >>> noise_in_words(Gaussian(3.0))
+    'Given: Gaussian noise of standard deviation 3.'
+    """
+    if fit is not None:
+        return f"Measured on the images. {fit.summary()}"
+    if isinstance(model, Gaussian):
+        return f"Given: Gaussian noise of standard deviation {model.sigma:.4g}."
+    if isinstance(model, PoissonGaussian):
+        return (
+            f"Given: Poisson–Gaussian noise, variance = {model.gain:.4g} × signal "
+            f"{'+' if model.intercept >= 0 else '−'} {abs(model.intercept):.4g}, at least "
+            f"{model.variance_floor:.4g}."
+        )
+    return f"Given: {model!r}."
+
+
+def levels_in_words(level_kl: tuple[float, ...], free_bits: float) -> str:
+    """Say which levels of the network are in use, by the KL that they carry in nats a patch.
+
+    Examples
+    --------
+    >>> levels_in_words((40.0, 0.2), free_bits=1.0)[:32]
+    'Level 2 has collapsed: it carrie'
+    """
+    collapsed = [
+        (number, kl)
+        for number, kl in enumerate(level_kl, start=1)
+        if math.isfinite(kl) and kl < free_bits
+    ]
+    if not collapsed:
+        return (
+            f"No level has collapsed: each carries at least its free bits ({free_bits:g} nats a "
+            "patch)."
+        )
+    which = ", ".join(str(number) for number, _ in collapsed)
+    carried = ", ".join(f"{kl:.2g}" for _, kl in collapsed)
+    several = len(collapsed) > 1
+    return (
+        f"Level{'s' if several else ''} {which} {'have' if several else 'has'} collapsed: "
+        f"{'they carry' if several else 'it carries'} {carried} nats a patch, less than the free "
+        f"bits ({free_bits:g}), so the restoration makes next to no use of "
+        f"{'them' if several else 'it'}. Longer training or a higher free_bits may bring "
+        f"{'them' if several else 'it'} back."
+    )
