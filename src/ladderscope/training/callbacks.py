@@ -1,5 +1,6 @@
 """What happens around the training steps: the learning rate, validation, progress, saved state."""
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -11,11 +12,13 @@ from lightning import Callback, Trainer
 from rich.progress import BarColumn, Progress, TextColumn
 
 from ladderscope.errors import LadderscopeError
-from ladderscope.images import whole_file
+from ladderscope.images import OutputError, whole_file
 from ladderscope.losses import Objective
 from ladderscope.patches import PatchBatch
 from ladderscope.training.budget import Budget, CosineRate, PlateauRate
 from ladderscope.training.module import DenoisingModule, Record
+
+logger = logging.getLogger("ladderscope")
 
 MOST_SKIPPED_IN_A_ROW = 20
 
@@ -144,9 +147,9 @@ class Course(Callback):
         if loss < self.best_loss:
             self.best_loss, self.best_weights = loss, module.weights()
         if self.state_file is not None:
-            self._write_state(trainer, module)
+            self._write_state(self.state_file, trainer, module)
 
-    def _write_state(self, trainer: Trainer, module: DenoisingModule) -> None:
+    def _write_state(self, state_file: Path, trainer: Trainer, module: DenoisingModule) -> None:
         state = {
             "fingerprint": self.fingerprint,
             "network": module.weights(),
@@ -159,8 +162,11 @@ class Course(Callback):
             "best_loss": self.best_loss,
             "best_weights": self.best_weights,
         }
-        with whole_file(self.state_file, overwrite=True) as path:
-            torch.save(state, path)
+        try:
+            with whole_file(state_file, overwrite=True) as path:
+                torch.save(state, path)
+        except OutputError as error:
+            logger.warning("training goes on, but could not be resumed: %s", error)
 
 
 def _read_state(path: Path | None, fingerprint: str) -> dict[str, Any]:
@@ -222,7 +228,11 @@ class ProgressBar(Callback):
         )
 
     def teardown(self, trainer: Trainer, module: Any, stage: str) -> None:
-        """Take the bar away, however training ended."""
+        """Take the bar away."""
+        self._bar.stop()
+
+    def on_exception(self, trainer: Trainer, module: Any, exception: BaseException) -> None:
+        """Take the bar away when training broke off."""
         self._bar.stop()
 
 

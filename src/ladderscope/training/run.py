@@ -123,7 +123,7 @@ def train(
         )
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            trainer.fit(module, loader)
+            _fit(trainer, module, loader)
         interrupted = asked_to_stop() and course.fraction(module) < 1
     module.terms = module.network_terms
     if course.best_weights is None:
@@ -144,6 +144,14 @@ def train(
         best.step,
         compiled,
     )
+
+
+def _fit(trainer: lightning.Trainer, module: DenoisingModule, loader: DataLoader) -> None:
+    try:
+        trainer.fit(module, loader)
+    except SystemExit:
+        # Lightning turns a KeyboardInterrupt into an exit, which callers cannot tell apart.
+        raise KeyboardInterrupt from None
 
 
 def compiling_pays(budget: Budget) -> bool:

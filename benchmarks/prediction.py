@@ -1,0 +1,91 @@
+"""Is an MMSE estimate cheap, and does its memory stay put?
+
+One 1024×1024 image, the `small` network with random weights. Compared: ours, and calling the
+whole network once a sample in plain float32, as the peers do; alternating in one run. Memory is
+that of fresh processes, over a process that has loaded the network and the image.
+
+    python benchmarks/prediction.py
+"""
+
+import argparse
+import json
+import platform
+import resource
+import subprocess
+import sys
+import time
+
+import torch
+
+from ladderscope.machine import best_device, fast_type, keep_freed_memory
+from ladderscope.network import LadderVAE
+from ladderscope.prediction import Geometry, restore_plane
+
+
+def network_and_plane(side):
+    torch.manual_seed(0)
+    return LadderVAE().eval(), torch.randn(1, side, side)
+
+
+def ours(network, plane, samples):
+    return restore_plane(
+        network.to(memory_format=torch.channels_last),
+        plane,
+        samples=samples,
+        geometry=Geometry(),
+        autocast=fast_type(best_device("cpu")),
+    )
+
+
+@torch.inference_mode()
+def whole_network(network, plane, samples):
+    network = network.to(memory_format=torch.contiguous_format)
+    return torch.stack([network(plane[None]).output for _ in range(samples)]).mean(0)
+
+
+def seconds(function, *arguments):
+    started = time.perf_counter()
+    function(*arguments)
+    return time.perf_counter() - started
+
+
+def peak_megabytes(side, samples):
+    """Peak memory of a fresh process, over what it held before it predicted."""
+    command = [sys.executable, __file__, "--side", str(side), "--memory-of", str(samples)]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--side", type=int, default=1024)
+    parser.add_argument("--samples", type=int, default=50)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--memory-of", type=int, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.memory_of is not None:
+        keep_freed_memory()
+        network, plane = network_and_plane(args.side)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        ours(network, plane, args.memory_of)
+        print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+        return
+
+    print(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads")
+    plain = []
+    network, plane = network_and_plane(args.side)
+    seconds(whole_network, network, plane, 1)
+    for _ in range(args.rounds):
+        plain.append(seconds(whole_network, network, plane, args.samples))
+    keep_freed_memory()
+    network, plane = network_and_plane(args.side)
+    seconds(ours, network, plane, 1)
+    quick = [seconds(ours, network, plane, args.samples) for _ in range(args.rounds)]
+    print(json.dumps({"plain_float32": plain, "ours": quick}))
+    ratios = sorted(a / b for a, b in zip(plain, quick, strict=True))
+    print(f"{args.samples} samples: {ratios[len(ratios) // 2]:.1f}× faster ({ratios[0]:.1f} to {ratios[-1]:.1f})")
+    for samples in (10, 500):
+        print(f"peak memory with {samples} samples: {peak_megabytes(args.side, samples):.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
