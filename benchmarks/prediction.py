@@ -82,7 +82,8 @@ def main():
     quick = [seconds(ours, network, plane, args.samples) for _ in range(args.rounds)]
     print(json.dumps({"plain_float32": plain, "ours": quick}))
     ratios = sorted(a / b for a, b in zip(plain, quick, strict=True))
-    print(f"{args.samples} samples: {ratios[len(ratios) // 2]:.1f}× faster ({ratios[0]:.1f} to {ratios[-1]:.1f})")
+    middle = ratios[len(ratios) // 2]
+    print(f"{args.samples} samples: {middle:.1f}× faster ({ratios[0]:.1f} to {ratios[-1]:.1f})")
     for samples in (10, 500):
         print(f"peak memory with {samples} samples: {peak_megabytes(args.side, samples):.0f} MB")
 

@@ -5,7 +5,11 @@ import os
 import jaxtyping
 import matplotlib
 import torch
+from hypothesis import settings
 
+# A time limit would make a busy machine fail a test.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 matplotlib.use("Agg")
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())))
 

@@ -108,7 +108,7 @@ def _equal(names: Sequence[str]) -> list[list[int]]:
 
 
 def _numbered(names: list[str], paths: Sequence[Path]) -> list[str]:
-    """Number what is still equal, in the order of the paths."""
+    """Add numbers to what is still equal, in the order of the paths."""
     while groups := _equal(names):
         for group in groups:
             ordered = sorted(group, key=lambda index: str(paths[index]))

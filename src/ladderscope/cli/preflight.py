@@ -102,6 +102,6 @@ def check_device(device: str | None) -> None:
     """
     import torch
 
-    there = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
-    if device in there and not there[device]():
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there.get(device or "cpu", True):
         raise LadderscopeError(f"--device {device}: this machine has none that PyTorch can use")

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from ladderscope.report import (
     write_report,
 )
 from ladderscope.report.page import SHOWN_IMAGES
-from ladderscope.restorers import Denoiser
+from ladderscope.restorers import Denoiser, Restoration
 
 logger = logging.getLogger("ladderscope")
 
@@ -125,7 +125,10 @@ def restore_all(
             try:
                 image = read_image(source, axes)
                 started = time.monotonic()
-                restored = denoiser.predict(image, samples=samples, seed=seed, progress=True)
+                restored = cast(
+                    Restoration,
+                    denoiser.predict(image, samples=samples, seed=seed, progress=True),
+                )
                 written = restored.save(
                     outputs.restored,
                     spread_path=outputs.spread,

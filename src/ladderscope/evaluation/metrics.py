@@ -131,7 +131,7 @@ def ssim(
     peak = _peak(truth, peak)
     planes = (-1, *truth.shape[-2:])
     values = [
-        structural_similarity(
+        structural_similarity(  # type: ignore[no-untyped-call]
             one,
             other,
             data_range=peak,

@@ -89,7 +89,9 @@ def _standardised(
 
     signal = torch.from_numpy(restoration.astype(np.float64))
     mean, variance = noise_model.moments(signal)
-    return (observation.astype(np.float64) - mean.numpy()) / np.sqrt(variance.numpy())
+    residual = observation.astype(np.float64) - mean.numpy()
+    residual /= np.sqrt(variance.numpy())
+    return residual
 
 
 def _correlation(one: Float64[np.ndarray, "..."], other: Float64[np.ndarray, "..."]) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Real
 from matplotlib import image as png
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from ladderscope.noise import PoissonGaussianFit
 from ladderscope.report.words import UNCALIBRATED
@@ -31,6 +32,17 @@ def grey_range(restored: Plane) -> tuple[float, float]:
     """
     low, high = (float(value) for value in np.percentile(restored, (0.5, 99.8)))
     return (low, high) if high > low else (low, low + 1.0)
+
+
+def bright_end(spread: Plane) -> float:
+    """Choose the end of the colours of a spread, which begin at 0.
+
+    Examples
+    --------
+    >>> bright_end(np.zeros((4, 4)))
+    1.0
+    """
+    return float(np.percentile(spread, 99.8)) or 1.0
 
 
 def overview(plane: Plane) -> Plane:
@@ -149,18 +161,18 @@ def comparison_picture(
         Those of noisy, restored and clean.
     """
     first, second, last = titles
-    columns = [(noisy, first), (restored, second), (spread, UNCALIBRATED), (clean, last)]
-    columns = [(plane, title) for plane, title in columns if plane is not None]
     low, high = grey_range(clean)
+    greys = {"vmin": low, "vmax": high, "cmap": "gray"}
+    columns = [(noisy, first, greys), (restored, second, greys), (clean, last, greys)]
+    if spread is not None:
+        colours = {"vmin": 0.0, "vmax": bright_end(spread), "cmap": "magma"}
+        columns.insert(2, (spread, UNCALIBRATED, colours))
     detail = busiest(clean)
-    figure = Figure(figsize=(3.2 * len(columns), 6.8), dpi=110, layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
-    for (above, below), (plane, title) in zip(
+    close = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
+    figure = Figure(figsize=(3.2 * len(columns), 6.8), dpi=110, layout=close)
+    for (above, below), (plane, title, look) in zip(
         figure.subplots(2, len(columns)).T, columns, strict=True
     ):
-        look: dict[str, Any] = {"vmin": low, "vmax": high, "cmap": "gray"}
-        if plane is spread:
-            look = {"vmin": 0, "vmax": float(np.percentile(plane, 99.8)) or 1.0, "cmap": "magma"}
         above.imshow(plane, **look)
         below.imshow(plane[detail], **look)
         above.set_title(title.replace(" (", "\n("), fontsize=11)

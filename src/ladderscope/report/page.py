@@ -14,6 +14,7 @@ from ladderscope.evaluation import ResidualCheck, residual_check
 from ladderscope.images import Image, whole_file
 from ladderscope.noise import NoiseModel
 from ladderscope.report.figures import (
+    bright_end,
     busiest,
     grey_range,
     level_curves,
@@ -229,7 +230,7 @@ def _panel(panel: Panel) -> str:
         (panel.after, low, high, "gray", f"after ({greys})"),
     ]
     if panel.spread is not None:
-        top = float(np.percentile(panel.spread, 99.8)) or 1.0
+        top = bright_end(panel.spread)
         text = f"{UNCALIBRATED}: black 0, bright {top:.4g}"
         columns.append((panel.spread, 0.0, top, "magma", text))
     detail = busiest(panel.after)

@@ -1,0 +1,184 @@
+"""Restoring a plane: moments of the very samples that can be drawn, whatever the tiles."""
+
+import weakref
+
+import pytest
+import torch
+
+from ladderscope.network import Decoded, LadderVAE
+from ladderscope.prediction import Geometry, draw_plane, restore_plane, sampler
+from ladderscope.prediction.sampler import decodings
+
+# From any latent or pixel to the output it is less than 64 pixels in this network.
+FAR = 64
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    return LadderVAE(latent_channels=(3, 2), filters=4).eval()
+
+
+def plane(height=90, width=70):
+    return torch.randn(1, height, width, generator=torch.Generator().manual_seed(1))
+
+
+TILED = Geometry(core=32, margin=16)
+WHOLE = Geometry(core=448, margin=32)
+
+
+@pytest.mark.parametrize("geometry", [TILED, WHOLE])
+def test_the_moments_are_those_of_the_samples(network, geometry):
+    asked = {"samples": 11, "seed": 5, "geometry": geometry}
+    draws = draw_plane(network, plane(), **asked)
+    restored = restore_plane(network, plane(), **asked)
+    assert draws.shape == (11, 1, 90, 70)
+    torch.testing.assert_close(restored.mean, draws.mean(dim=0), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(restored.std, draws.std(dim=0, correction=1), rtol=1e-4, atol=1e-6)
+
+
+def test_moments_far_from_zero_lose_no_digits(network):
+    drawn = 1e4 + torch.randn(50, 1, 6, 6, generator=torch.Generator().manual_seed(0))
+    moments, count = None, 0
+    for part in drawn.split([1, 8, 8, 8, 8, 8, 8, 1]):
+        moments, count = sampler._update(moments, part, count), count + len(part)
+    exact = drawn.double()
+    torch.testing.assert_close(moments[0].double(), exact.mean(dim=0), rtol=1e-6, atol=0)
+    torch.testing.assert_close(
+        (moments[1] / 49).sqrt().double(), exact.std(dim=0), rtol=5e-3, atol=0
+    )
+
+
+def test_decoding_one_sample_at_a_time_changes_nothing(network, monkeypatch):
+    asked = {"samples": 9, "geometry": TILED}
+    together = restore_plane(network, plane(), **asked)
+    monkeypatch.setattr(sampler, "SAMPLES_AT_ONCE", 1)
+    alone = restore_plane(network, plane(), **asked)
+    torch.testing.assert_close(alone.mean, together.mean, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(alone.std, together.std, rtol=1e-4, atol=1e-5)
+
+
+def test_asking_for_more_samples_keeps_the_first_ones(network):
+    few, many = (draw_plane(network, plane(), samples=n, geometry=WHOLE) for n in (2, 11))
+    torch.testing.assert_close(many[:2], few, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("changed", [{"seed": 1}, {"plane_number": 1}])
+def test_seed_and_plane_give_other_samples(network, changed):
+    asked = {"samples": 1, "geometry": WHOLE}
+    assert not torch.equal(
+        draw_plane(network, plane(), **asked), draw_plane(network, plane(), **asked, **changed)
+    )
+
+
+def test_the_same_question_has_the_same_answer_to_the_bit(network):
+    asked = {"samples": 3, "seed": 2, "plane_number": 4, "geometry": TILED}
+    first, second = (restore_plane(network, plane(), **asked) for _ in range(2))
+    assert torch.equal(first.mean, second.mean)
+    assert torch.equal(first.std, second.std)
+
+
+def test_samples_do_not_depend_on_the_tiles_once_the_margin_covers_what_the_network_sees(network):
+    observation = plane(230, 150)
+    whole = draw_plane(network, observation, samples=2, geometry=WHOLE)
+    tiled = draw_plane(network, observation, samples=2, geometry=Geometry(core=64, margin=FAR))
+    torch.testing.assert_close(tiled, whole, rtol=1e-4, atol=1e-5)
+
+
+def jump_at_borders(draws, core):
+    """How much larger steps between neighbours are across tile borders than elsewhere."""
+    steps = (draws[..., 1:, :] - draws[..., :-1, :]).abs().mean(dim=(0, 1, 3))
+    across = torch.arange(len(steps)) % core == core - 1
+    return float(steps[across].mean() / steps[~across & (torch.arange(len(steps)) % 4 == 3)].mean())
+
+
+def test_samples_have_no_seams_where_fresh_noise_a_tile_would_make_them(network, monkeypatch):
+    asked = {"samples": 4, "geometry": Geometry(core=32, margin=8)}
+    observation = torch.zeros(1, 160, 160)
+    ours = jump_at_borders(draw_plane(network, observation, **asked), 32)
+    monkeypatch.setattr(
+        sampler,
+        "latent_noise",
+        lambda seed, plane, sample, level, channels, rows, columns: torch.randn(
+            channels, rows.stop - rows.start, columns.stop - columns.start
+        ),
+    )
+    torch.manual_seed(0)
+    fresh = jump_at_borders(draw_plane(network, observation, **asked), 32)
+    assert 0.9 < ours < 1.1
+    assert fresh > 1.2
+
+
+def test_no_samples_decode_the_posterior_means_once(network):
+    restored = restore_plane(network, plane(), samples=0, geometry=WHOLE)
+    features = network.encode(plane()[None])
+    zeros = [torch.zeros_like(part) for part in network.standard_noise(features)]
+    with torch.no_grad():
+        wanted = network.decode(features, zeros).output[0]
+    torch.testing.assert_close(restored.mean, wanted, rtol=1e-5, atol=1e-6)
+    assert restored.std is None
+
+
+def test_one_sample_has_no_spread(network):
+    restored = restore_plane(network, plane(), samples=1, geometry=WHOLE)
+    assert restored.std is None
+    assert torch.equal(
+        restored.mean, draw_plane(network, plane(), samples=1, geometry=WHOLE)[0]
+    )
+
+
+@pytest.mark.parametrize("height, width", [(1, 1), (1, 40), (3, 5), (33, 64)])
+def test_a_plane_of_any_size_is_restored_in_its_size(network, height, width):
+    restored = restore_plane(network, plane(height, width), samples=2, geometry=TILED)
+    assert restored.mean.shape == restored.std.shape == (1, height, width)
+    assert torch.isfinite(restored.mean).all() and torch.isfinite(restored.std).all()
+
+
+@pytest.mark.parametrize("samples", [0, 1, 20])
+def test_the_count_of_ticks_is_told_beforehand(network, samples):
+    ticks = []
+    asked = {"samples": samples, "geometry": TILED, "tick": lambda: ticks.append(1)}
+    restore_plane(network, plane(), **asked)
+    assert len(ticks) == decodings(90, 70, samples, TILED, network.multiple)
+
+
+def test_a_tile_is_encoded_once_however_many_samples(network, monkeypatch):
+    encoded = []
+    encode = network.encode
+    monkeypatch.setattr(network, "encode", lambda image: (encoded.append(1), encode(image))[1])
+    restore_plane(network, plane(), samples=30, geometry=TILED)
+    assert len(encoded) == 9
+
+
+def test_what_is_kept_does_not_grow_with_the_samples(network, monkeypatch):
+    kept, most = [], {}
+    decode = network.decode
+
+    def watched(*arguments, **options):
+        decoded = decode(*arguments, **options)
+        array = decoded.output.numpy().copy()
+        kept.append(weakref.ref(array))
+        return Decoded(torch.from_numpy(array), decoded.levels)
+
+    monkeypatch.setattr(network, "decode", watched)
+    for samples in (16, 80):
+        kept.clear()
+        alive = []
+        restore_plane(
+            network,
+            plane(20, 20),
+            samples=samples,
+            geometry=WHOLE,
+            tick=lambda alive=alive: alive.append(sum(ref() is not None for ref in kept)),
+        )
+        most[samples] = max(alive)
+    assert most[80] == most[16] <= 2
+
+
+def test_bfloat16_gives_float32_and_nearly_the_same(network):
+    exact = restore_plane(network, plane(), samples=4, geometry=WHOLE)
+    rounded = restore_plane(
+        network, plane(), samples=4, geometry=WHOLE, autocast=torch.bfloat16
+    )
+    assert rounded.mean.dtype == rounded.std.dtype == torch.float32
+    torch.testing.assert_close(rounded.mean, exact.mean, rtol=0.05, atol=0.05)

@@ -1,0 +1,77 @@
+"""The documentation's Python runs, and its tables say what the code does."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ladderscope.restorers import PRESETS
+
+DOCS = Path(__file__).parents[1] / "docs"
+PAGES = sorted(DOCS.glob("*.md"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_python_on_a_page_runs_from_top_to_bottom(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL)
+    names: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, str(page), "exec"), names)
+
+
+ROWS = {
+    "levels": "levels",
+    "filters": "filters",
+    "latent channels a level": "latent_channels",
+    "residual blocks a level": "blocks",
+    "first kernel": "first_kernel",
+    "activation": "activation",
+    "patch, pixels": "patch",
+    "batch": "batch",
+    "optimizer": "optimizer",
+    "rate": "rate",
+    "tile core, pixels": "tile_core",
+    "tile margin, pixels": "tile_margin",
+}
+NUMBERS = {
+    "dropout": "dropout",
+    "learning rate": "learning_rate",
+    "free bits": "free_bits",
+    "KL weight": "kl_weight",
+}
+
+
+def test_the_table_of_presets_is_the_presets():
+    rows = {}
+    for line in (DOCS / "presets.md").read_text().splitlines():
+        if line.startswith("| "):
+            label, *values = (cell.strip() for cell in line.strip("|").split("|"))
+            rows[label] = values
+    names = [name.strip("`") for name in next(iter(rows.values()))]
+    assert names == list(PRESETS)
+    presets = [PRESETS[name] for name in names]
+    for label, field in ROWS.items():
+        assert rows[label] == [str(getattr(preset, field)) for preset in presets], label
+    for label, field in NUMBERS.items():
+        assert [float(value) for value in rows[label]] == [
+            getattr(preset, field) for preset in presets
+        ], label
+    assert rows["batch normalisation"] == [
+        "yes" if preset.batch_norm else "no" for preset in presets
+    ]
+    assert rows["budget"] == [
+        next(
+            f"{getattr(preset, unit):g} {unit}"
+            for unit in ("minutes", "steps", "epochs")
+            if getattr(preset, unit) is not None
+        )
+        for preset in presets
+    ]
+
+
+@pytest.mark.parametrize("page", [*PAGES, DOCS.parent / "README.md"], ids=lambda page: page.stem)
+def test_links_inside_the_repository_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
