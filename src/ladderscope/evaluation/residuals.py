@@ -89,9 +89,9 @@ def _standardised(
 
     signal = torch.from_numpy(restoration.astype(np.float64))
     mean, variance = noise_model.moments(signal)
-    residual = observation.astype(np.float64) - mean.numpy()
-    residual /= np.sqrt(variance.numpy())
-    return residual
+    deviation: Float64[np.ndarray, "..."] = np.sqrt(variance.numpy())
+    residual: Float64[np.ndarray, "..."] = observation.astype(np.float64) - mean.numpy()
+    return np.divide(residual, deviation)
 
 
 def _correlation(one: Float64[np.ndarray, "..."], other: Float64[np.ndarray, "..."]) -> float:

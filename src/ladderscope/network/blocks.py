@@ -1,6 +1,7 @@
 """The pieces that every level of the ladder is made of, in the order in which data meets them."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -27,20 +28,17 @@ def convolution(dimensions: int, inputs: int, outputs: int, kernel: int = 3) -> 
 
 def downsampling(dimensions: int, channels: int) -> nn.Module:
     """Make the strided convolution that halves Y and X, and keeps Z."""
-    stride = (1,) * (dimensions - 2) + (2, 2)
+    stride: Any = (1,) * (dimensions - 2) + (2, 2)
     return _CONVOLUTION[dimensions](channels, channels, 3, stride=stride, padding=1)
 
 
 def upsampling(dimensions: int, channels: int) -> nn.Module:
     """Make the transposed convolution that doubles Y and X, and keeps Z."""
     depth = dimensions - 2
+    stride: Any = (1,) * depth + (2, 2)
+    output_padding: Any = (0,) * depth + (1, 1)
     return _UPWARD[dimensions](
-        channels,
-        channels,
-        3,
-        stride=(1,) * depth + (2, 2),
-        padding=1,
-        output_padding=(0,) * depth + (1, 1),
+        channels, channels, 3, stride=stride, padding=1, output_padding=output_padding
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from jaxtyping import Float
@@ -107,7 +107,7 @@ class LadderVAE(nn.Module):
             raise ValueError(f"first_kernel must be odd and positive, not {first_kernel}")
 
         self.dimensions = dimensions
-        self.input_channels = input_channels
+        self.input_channels, self.output_channels = input_channels, output_channels
         self.latent_channels = tuple(latent_channels)
         block = partial(
             ResidualBlock, dimensions, filters, activation, batch_norm=batch_norm, dropout=dropout
@@ -201,10 +201,10 @@ class LadderVAE(nn.Module):
         priors : bool
             Whether the levels' priors are computed too, for the KL. Prediction needs none.
         """
-        above = None
+        above: Any = None
         levels: list[Level] = []
         for index in reversed(range(len(self.rungs))):
-            rung, level_noise = self.rungs[index], noise[index]
+            rung, level_noise = self._rung(index), noise[index]
             bottom_up = features.levels[index]
             if above is not None:
                 bottom_up = bottom_up.expand(above.shape[0], *bottom_up.shape[1:])
@@ -223,13 +223,13 @@ class LadderVAE(nn.Module):
         noise : sequence of Tensor
             As in `decode`; its shapes set the size of the image.
         """
-        above = None
+        above: Any = None
         levels: list[Level] = []
         for index in reversed(range(len(self.rungs))):
             prior = self._prior(index, above)
             sample = prior.sample(noise[index])
             levels.append(Level(None, prior, sample))
-            above = self.rungs[index].descend(sample, above)
+            above = self._rung(index).descend(sample, above)
         height, width = (2 * side for side in noise[0].shape[-2:])
         return Decoded(self._finish(above, (height, width)), tuple(reversed(levels)))
 
@@ -238,8 +238,11 @@ class LadderVAE(nn.Module):
         features = self.encode(image)
         return self.decode(features, self.standard_noise(features))
 
+    def _rung(self, index: int) -> Rung:
+        return cast(Rung, self.rungs[index])
+
     def _prior(self, index: int, above: Tensor | None) -> DiagonalGaussian:
-        rung = self.rungs[index]
+        rung = self._rung(index)
         return rung.gaussian(self.top_prior) if above is None else rung.prior(above)
 
     def _finish(self, above: Tensor, size: tuple[int, int]) -> Tensor:

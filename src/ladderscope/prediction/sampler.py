@@ -62,19 +62,17 @@ def restore_plane(
     Restored
         In normalised units, on the CPU.
     """
-    outputs = network.output.out_channels
-    mean = torch.empty(outputs, *plane.shape[1:])
+    mean = torch.empty(network.output_channels, *plane.shape[1:])
     std = torch.empty_like(mean) if samples > 1 else None
-    for tile in tiles(*plane.shape[1:], geometry, network.multiple):
-        of_tile, count = None, 0
+    height, width = plane.shape[1:]
+    for tile in tiles(height, width, geometry, network.multiple):
+        moments = _Moments()
         for drawn in _decode_tile(network, plane, tile, samples, seed, plane_number, autocast):
-            of_tile = _update(of_tile, drawn, count)
-            count += len(drawn)
+            moments.add(drawn)
             tick()
-        tile_mean, squares = of_tile
-        mean[:, *tile.core] = tile_mean.cpu()
+        mean[:, *tile.core] = moments.mean.cpu()
         if std is not None:
-            std[:, *tile.core] = (squares / (count - 1)).sqrt().cpu()
+            std[:, *tile.core] = moments.std().cpu()
     return Restored(mean, std)
 
 
@@ -91,8 +89,9 @@ def draw_plane(
     tick: Callable[[], None] = lambda: None,
 ) -> Float[Tensor, "samples outputs Y X"]:
     """Draw posterior samples of a plane; arguments as of `restore_plane`, which averages them."""
-    draws = torch.empty(samples, network.output.out_channels, *plane.shape[1:])
-    for tile in tiles(*plane.shape[1:], geometry, network.multiple):
+    draws = torch.empty(samples, network.output_channels, *plane.shape[1:])
+    height, width = plane.shape[1:]
+    for tile in tiles(height, width, geometry, network.multiple):
         first = 0
         for drawn in _decode_tile(network, plane, tile, samples, seed, plane_number, autocast):
             draws[first : first + len(drawn), :, *tile.core] = drawn.cpu()
@@ -157,18 +156,27 @@ def _level_noise(
     ).to(level_map.device)
 
 
-def _update(
-    moments: tuple[Tensor, Tensor] | None, drawn: Float[Tensor, "batch outputs Y X"], count: int
-) -> tuple[Tensor, Tensor]:
-    """Add samples to a running mean and sum of squared deviations (Chan et al. 1979)."""
-    drawn_mean = drawn.mean(dim=0)
-    drawn_squares = (drawn - drawn_mean).square().sum(dim=0)
-    if moments is None:
-        return drawn_mean, drawn_squares
-    mean, squares = moments
-    total = count + len(drawn)
-    shift = drawn_mean - mean
-    return (
-        mean + shift * (len(drawn) / total),
-        squares + drawn_squares + shift.square() * (count * len(drawn) / total),
-    )
+class _Moments:
+    """Mean and standard deviation of samples that come in batches and are not kept (Chan 1979)."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.mean = self.squares = torch.zeros(())
+
+    def add(self, drawn: Float[Tensor, "batch outputs Y X"]) -> None:
+        """Take in a batch of samples."""
+        drawn_mean = drawn.mean(dim=0)
+        drawn_squares = (drawn - drawn_mean).square().sum(dim=0)
+        total = self.count + len(drawn)
+        shift = drawn_mean - self.mean.to(drawn.device)
+        self.mean = drawn_mean - shift * (self.count / total)
+        self.squares = (
+            self.squares.to(drawn.device)
+            + drawn_squares
+            + shift.square() * (self.count * len(drawn) / total)
+        )
+        self.count = total
+
+    def std(self) -> Float[Tensor, "outputs Y X"]:
+        """Give the standard deviation over the samples so far, of which there are two or more."""
+        return (self.squares / (self.count - 1)).sqrt()

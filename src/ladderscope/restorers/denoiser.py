@@ -524,7 +524,7 @@ class Denoiser:
         if network is None:
             raise LadderscopeError("this denoiser is not trained yet: call fit(images) first")
         keep_freed_memory()
-        return network.to(best_device(self.device), memory_format=torch.channels_last).eval()
+        return network.to(best_device(self.device)).eval()
 
 
 class _Ticker:
@@ -565,7 +565,7 @@ def settings_for_budget(settings: DenoiserSettings, budget: dict[str, Any]) -> D
 
 
 def _network(settings: DenoiserSettings) -> LadderVAE:
-    return LadderVAE(
+    network = LadderVAE(
         latent_channels=(settings.latent_channels,) * settings.levels,
         filters=settings.filters,
         blocks=settings.blocks,
@@ -573,7 +573,8 @@ def _network(settings: DenoiserSettings) -> LadderVAE:
         batch_norm=settings.batch_norm,
         dropout=settings.dropout,
         activation=ACTIVATIONS[settings.activation],
-    ).to(memory_format=torch.channels_last)
+    )
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def _budget(settings: DenoiserSettings, batches_per_epoch: int) -> tuple[Budget, int]:

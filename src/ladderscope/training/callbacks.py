@@ -125,22 +125,21 @@ class Course(Callback):
             self._validate(trainer, module)
 
     def _validate(self, trainer: Trainer, module: DenoisingModule) -> None:
-        objective, level_kl = module.validate(self.validation)
-        means = [
-            float(torch.stack(terms).mean()) if terms else float("nan")
-            for terms in (
-                [getattr(o, name) for o in self._since_validation] for name in Objective._fields
-            )
-        ]
+        held_out, level_kl = module.validate(self.validation)
+        trained = _means(self._since_validation)
         self._since_validation.clear()
-        loss = float(objective.loss)
+        loss = float(held_out.loss)
         self.history.append(
             Record(
-                module.steps_done,
-                self.seconds,
-                *means,
-                *(float(term) for term in objective),
-                tuple(level_kl.tolist()),
+                step=module.steps_done,
+                seconds=self.seconds,
+                loss=float(trained.loss),
+                reconstruction=float(trained.reconstruction),
+                kl=float(trained.kl),
+                validation_loss=loss,
+                validation_reconstruction=float(held_out.reconstruction),
+                validation_kl=float(held_out.kl),
+                level_kl=tuple(level_kl.tolist()),
             )
         )
         self.rate.validated(loss)
@@ -169,6 +168,12 @@ class Course(Callback):
             logger.warning("training goes on, but could not be resumed: %s", error)
 
 
+def _means(objectives: list[Objective]) -> Objective:
+    """Average each term; over no steps at all that is NaN."""
+    terms = torch.tensor([[float(term) for term in objective] for objective in objectives])
+    return Objective(*terms.reshape(-1, len(Objective._fields)).mean(dim=0))
+
+
 def _read_state(path: Path | None, fingerprint: str) -> dict[str, Any]:
     if path is None or not path.exists():
         raise TrainingError(
@@ -176,7 +181,7 @@ def _read_state(path: Path | None, fingerprint: str) -> dict[str, Any]:
             "is kept there when training is interrupted"
         )
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         found = state["fingerprint"]
     except Exception as error:
         raise TrainingError(

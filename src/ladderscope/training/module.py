@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import lightning
 import torch
 from jaxtyping import Float
+from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 
 from ladderscope.images import Statistics
@@ -79,6 +80,9 @@ class DenoisingModule(lightning.LightningModule):
         Type of the network's arithmetic; None keeps float32.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(
         self,
         network: LadderVAE,
@@ -149,9 +153,9 @@ class DenoisingModule(lightning.LightningModule):
             ]
         )
 
-    def training_step(self, batch: PatchBatch, _: int) -> None:
+    def training_step(self, batch: PatchBatch, number: int) -> None:
         """Take one step, or skip the batch if its loss or gradient is not finite."""
-        optimizer = self.optimizers()
+        optimizer = cast(LightningOptimizer, self.optimizers())
         optimizer.zero_grad()
         objective, _ = self.objective(batch, self.terms, self.kl_weight(self.steps_done))
         self.steps_done += 1

@@ -15,7 +15,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from ladderscope.machine import keep_freed_memory
-from ladderscope.patches import TrainingPatches
+from ladderscope.patches import PatchBatch, TrainingPatches
 from ladderscope.training.budget import Budget
 from ladderscope.training.callbacks import Course, ProgressBar, StopWhen, TrainingError
 from ladderscope.training.module import DenoisingModule, Record, Terms
@@ -146,7 +146,9 @@ def train(
     )
 
 
-def _fit(trainer: lightning.Trainer, module: DenoisingModule, loader: DataLoader) -> None:
+def _fit(
+    trainer: lightning.Trainer, module: DenoisingModule, loader: DataLoader[PatchBatch]
+) -> None:
     try:
         trainer.fit(module, loader)
     except SystemExit:
