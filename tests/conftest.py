@@ -4,6 +4,8 @@ import os
 
 import jaxtyping
 import matplotlib
+import numpy as np
+import pytest
 import torch
 from hypothesis import settings
 
@@ -16,7 +18,43 @@ torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", torch.get_num_thread
 CHECKED = ["losses", "noise", "network", "patches", "training", "prediction"]
 jaxtyping.install_import_hook([f"ladderscope.{room}" for room in CHECKED], "beartype.beartype")
 
+# Only now, so that the hook sees them loaded.
+from ladderscope import Denoiser  # noqa: E402
+from ladderscope.images import sample_image  # noqa: E402
+from ladderscope.noise import Gaussian, PoissonGaussian  # noqa: E402
+
 
 def pytest_runtest_setup(item):
     """Leave the checks out where a test compiles: dynamo cannot trace beartype's wrappers."""
     jaxtyping.config.update("jaxtyping_disable", "compil" in item.name)
+
+
+def noisy(signal, seed=0):
+    """Give a clean image the noise of a camera: shot noise of gain 2, read noise of 3."""
+    rng = np.random.default_rng(seed)
+    photons = rng.poisson(0.5 * np.asarray(signal, dtype=float)) / 0.5
+    return (photons + rng.normal(0, 3, np.shape(signal))).astype(np.float32)
+
+
+CAMERA = PoissonGaussian(gain=2.0, intercept=9.0)
+
+
+@pytest.fixture(scope="session")
+def crops():
+    """Noisy crops of the three sample images: (3, 96, 80)."""
+    names = ("dna", "cells", "ph3")
+    return noisy([sample_image(name).pixels[200:296, 150:230] for name in names])
+
+
+@pytest.fixture(scope="session")
+def denoiser(crops):
+    """A denoiser of one channel, hardly trained. Do not fit it anew."""
+    return Denoiser("tiny", noise=CAMERA).fit(crops[0], steps=25, progress=False)
+
+
+@pytest.fixture(scope="session")
+def of_two_channels(crops):
+    """A denoiser of two channels of very different brightness."""
+    pixels = np.stack([crops[0], 50 * crops[1] + 1000])
+    noise = [CAMERA, Gaussian(200.0)]
+    return Denoiser("tiny", noise=noise).fit(pixels, "CYX", steps=25, progress=False)

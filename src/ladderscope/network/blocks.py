@@ -43,19 +43,21 @@ def upsampling(dimensions: int, channels: int) -> nn.Module:
 
 
 class Gate(nn.Module):
-    """A 1×1 convolution to twice the channels; one half, activated, is scaled by the other."""
+    """Two 1×1 convolutions: the one, activated, is scaled by the sigmoid of the other."""
 
     def __init__(self, dimensions: int, channels: int, activation: Activation) -> None:
         super().__init__()
-        self.convolution = convolution(dimensions, channels, 2 * channels, kernel=1)
+        # One convolution to twice the channels is the same, but in the channels-last format its
+        # halves are not contiguous, and activating them takes several times as long.
+        self.value = convolution(dimensions, channels, channels, kernel=1)
+        self.gate = convolution(dimensions, channels, channels, kernel=1)
         self.activation = activation()
 
     def forward(
         self, features: Float[Tensor, "batch channels *space"]
     ) -> Float[Tensor, "batch channels *space"]:
         """Gate the features."""
-        value, gate = self.convolution(features).chunk(2, dim=1)
-        return self.activation(value) * torch.sigmoid(gate)
+        return self.activation(self.value(features)) * torch.sigmoid(self.gate(features))
 
 
 class ResidualBlock(nn.Module):

@@ -23,7 +23,13 @@ from ladderscope.report.figures import (
     overview,
     picture,
 )
-from ladderscope.report.words import UNCALIBRATED, duration, levels_in_words, noise_in_words
+from ladderscope.report.words import (
+    UNCALIBRATED,
+    beside_noise,
+    duration,
+    levels_in_words,
+    noise_in_words,
+)
 from ladderscope.restorers import Restoration
 from ladderscope.restorers.file import Model
 
@@ -180,7 +186,7 @@ def page(report: Report) -> str:
         _residuals(report.images),
         _noise(report.model),
         _training(report.model),
-        _notices([*report.model.notices, *report.notices]),
+        _notices([*beside_noise(report.model.notices), *report.notices]),
         _times(report),
         _settings(report.model),
     ]

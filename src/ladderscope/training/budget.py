@@ -126,7 +126,7 @@ class PlateauRate:
 
     def validated(self, loss: float) -> None:
         """Take note of a validation loss."""
-        self._losses.append(loss)
+        self._losses.append(loss if math.isfinite(loss) else math.inf)
 
     def exhausted(self) -> bool:
         """Tell whether the loss has stalled for so long that training may end."""

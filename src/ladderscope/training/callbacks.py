@@ -85,6 +85,7 @@ class Course(Callback):
         ]
         for line in self.history:
             self.rate.validated(line.validation_loss)
+        self._since_validation = [Objective(*terms) for terms in state["since_validation"]]
         self.best_loss, self.best_weights = state["best_loss"], state["best_weights"]
         self._earlier_seconds = state["seconds"]
         self._resumed = state
@@ -114,17 +115,25 @@ class Course(Callback):
         spent = self.fraction(module)
         done = spent >= 1
         if done or spent * self.validations >= len(self.history) + 1:
-            self._validate(trainer, module)
+            self._validate(module)
+            if self.state_file is not None:
+                self._write_state(self.state_file, trainer, module)
             done = done or self.rate.exhausted()
         if done:
             trainer.should_stop = True
 
     def on_train_end(self, trainer: Trainer, module: Any) -> None:
-        """Give steps since the last validation their chance to be the best."""
-        if not self.history or self.history[-1].step < module.steps_done:
-            self._validate(trainer, module)
+        """Give steps since the last validation their chance to be the best.
 
-    def _validate(self, trainer: Trainer, module: DenoisingModule) -> None:
+        The state is kept without this validation: a resumed training validates when an
+        uninterrupted one does, and so ends with the same weights.
+        """
+        if not self.history or self.history[-1].step < module.steps_done:
+            if self.state_file is not None:
+                self._write_state(self.state_file, trainer, module)
+            self._validate(module)
+
+    def _validate(self, module: DenoisingModule) -> None:
         held_out, level_kl = module.validate(self.validation)
         trained = _means(self._since_validation)
         self._since_validation.clear()
@@ -145,8 +154,6 @@ class Course(Callback):
         self.rate.validated(loss)
         if loss < self.best_loss:
             self.best_loss, self.best_weights = loss, module.weights()
-        if self.state_file is not None:
-            self._write_state(self.state_file, trainer, module)
 
     def _write_state(self, state_file: Path, trainer: Trainer, module: DenoisingModule) -> None:
         state = {
@@ -158,12 +165,15 @@ class Course(Callback):
             "skipped": module.skipped,
             "seconds": self.seconds,
             "history": [asdict(line) for line in self.history],
+            "since_validation": [tuple(terms) for terms in self._since_validation],
             "best_loss": self.best_loss,
             "best_weights": self.best_weights,
         }
         try:
             with whole_file(state_file, overwrite=True) as path:
-                torch.save(state, path)
+                # Given a path, torch would refuse one without a suffix.
+                with path.open("wb") as file:
+                    torch.save(state, file)
         except OutputError as error:
             logger.warning("training goes on, but could not be resumed: %s", error)
 

@@ -157,6 +157,7 @@ class DenoisingModule(lightning.LightningModule):
         """Take one step, or skip the batch if its loss or gradient is not finite."""
         optimizer = cast(LightningOptimizer, self.optimizers())
         optimizer.zero_grad()
+        averages = [buffer.clone() for buffer in self.network.buffers()]
         objective, _ = self.objective(batch, self.terms, self.kl_weight(self.steps_done))
         self.steps_done += 1
         usable = bool(torch.isfinite(objective.loss))
@@ -169,6 +170,9 @@ class DenoisingModule(lightning.LightningModule):
             self.latest = Objective(*(term.detach() for term in objective))
             self.skipped_in_a_row = 0
         else:
+            # Batch normalisation has averaged the batch in already.
+            for buffer, before in zip(self.network.buffers(), averages, strict=True):
+                buffer.copy_(before)
             self.latest = None
             self.skipped += 1
             self.skipped_in_a_row += 1

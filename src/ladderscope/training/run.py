@@ -132,7 +132,7 @@ def train(
             "and intercept in the units of the file), or train with a lower learning rate"
         )
     module.network.load_state_dict(course.best_weights)
-    best = min(course.history, key=lambda line: line.validation_loss)
+    best = next(line for line in course.history if line.validation_loss == course.best_loss)
     if not interrupted and course.state_file is not None:
         course.state_file.unlink(missing_ok=True)
     return Outcome(

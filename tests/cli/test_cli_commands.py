@@ -1,0 +1,350 @@
+"""The commands on small noisy images: what they write, what they refuse, how they end."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tifffile
+from typer.testing import CliRunner
+
+from ladderscope.cli import app
+from ladderscope.images import read_image, sample_image, write_image
+from ladderscope.restorers.file import read_model
+
+QUICK = ["--preset", "tiny", "--steps", "8", "--noise", "gaussian:5", "--samples", "2"]
+TRAIN_QUICK = QUICK[:-2]
+
+
+def noisy(height=96, width=96, seed=0):
+    clean = sample_image("cells").pixels[300 : 300 + height, 100 : 100 + width].astype(float)
+    return clean + np.random.default_rng(seed).normal(0, 5, clean.shape)
+
+
+def run(*arguments):
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return SimpleNamespace(
+        code=result.exit_code, said=" ".join(result.stderr.split()), shown=result.stdout
+    )
+
+
+def written(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def image(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, noisy().clip(0, 255).astype(np.uint8))
+    return path
+
+
+@pytest.fixture(scope="module")
+def batch(tmp_path_factory):
+    """Denoise two files of one name, one with a pixel size, and one that is blank."""
+    root = tmp_path_factory.mktemp("batch")
+    for day in (1, 2):
+        (root / f"day{day}").mkdir()
+        tifffile.imwrite(
+            root / f"day{day}" / "a.ome.tif",
+            noisy(seed=day)[None].astype(np.uint16),
+            ome=True,
+            metadata={
+                "axes": "ZYX",
+                "PhysicalSizeX": 0.2,
+                "PhysicalSizeY": 0.3,
+            },
+        )
+    tifffile.imwrite(root / "day2" / "blank.tif", np.zeros((1, 96, 96), np.uint8), imagej=True)
+    out = root / "out"
+    result = run("denoise", root / "day1", f"{root}/day2/*.tif", "-o", out, *QUICK, "--keep-dtype")
+    return SimpleNamespace(root=root, out=out, result=result)
+
+
+def test_everything_is_written_and_told_apart_by_folder(batch):
+    assert written(batch.out) == [
+        "day1_a_restored.ome.tif",
+        "day1_a_spread.ome.tif",
+        "day2_a_restored.ome.tif",
+        "day2_a_spread.ome.tif",
+        "model.ladder",
+        "report.html",
+    ]
+
+
+def test_the_summary_says_where_everything_is(batch):
+    assert "2 images" in batch.result.shown
+    assert f"report    {batch.out / 'report.html'}" in batch.result.shown
+    assert "8 steps" in batch.result.shown
+
+
+def test_axes_and_pixel_size_and_type_are_kept(batch):
+    restored = read_image(batch.out / "day1_a_restored.ome.tif")
+    original = read_image(batch.root / "day1" / "a.ome.tif")
+    assert (restored.axes, restored.pixel_size) == (original.axes, original.pixel_size)
+    assert restored.pixel_size == pytest.approx((0.3, 0.2))
+    assert restored.pixels.dtype == np.uint16
+    assert restored.pixels.shape == original.pixels.shape
+    spread = read_image(batch.out / "day1_a_spread.ome.tif")
+    assert spread.pixels.dtype == np.float32
+    assert (spread.pixels >= 0).all()
+
+
+def test_a_bad_file_is_reported_and_stops_nothing(batch):
+    assert batch.result.code == 1
+    assert "blank.tif: is blank" in batch.result.said.split("error:")[1]
+    assert "blank.tif" in (batch.out / "report.html").read_text(encoding="utf-8")
+
+
+def test_own_outputs_are_no_input(batch, tmp_path):
+    both = batch.out, batch.root / "day1"
+    result = run("predict", batch.out / "model.ladder", *both, "-o", tmp_path, "--samples", 0)
+    assert result.code == 0
+    assert "left out, as Ladderscope wrote them itself: day1_a_restored.ome.tif" in result.said
+    assert written(tmp_path) == ["a_restored.ome.tif"]
+    assert "spread    none" in result.shown
+
+
+def test_outputs_that_exist_are_refused_before_training(batch):
+    before = (batch.out / "model.ladder").read_bytes()
+    result = run("denoise", batch.root / "day1", "-o", batch.out, *QUICK)
+    assert result.code == 1
+    assert "exist" in result.said and "--overwrite" in result.said
+    assert "training" not in result.said
+    assert (batch.out / "model.ladder").read_bytes() == before
+
+
+def test_a_finished_training_cannot_be_resumed_and_says_what_to_do(batch):
+    result = run("denoise", batch.root / "day1", "-o", batch.out, *QUICK, "--resume")
+    assert result.code == 1
+    assert "complete" in result.said and "ladderscope predict" in result.said
+
+
+def test_info_reads_as_prose(batch):
+    result = run("info", batch.out / "model.ladder")
+    assert result.code == 0
+    for text in (
+        "kind      denoiser",
+        "Ladderscope 0.",
+        "axes ZYX, 1 channel",
+        "Given: Gaussian noise of standard deviation 5",
+        "8 steps in",
+        "budget of 8 steps",
+        "reconstruction",
+        "finest first",
+        "latent_channels 4",
+        "thumbnail yes",
+    ):
+        assert text in result.shown
+
+
+def test_predict_writes_one_file_and_its_spread(batch, tmp_path):
+    source = batch.root / "day1" / "a.ome.tif"
+    arguments = ["predict", batch.out / "model.ladder", source, "--samples", 2]
+    result = run(*arguments, "-o", tmp_path / "b.tif")
+    assert result.code == 0
+    assert written(tmp_path) == ["b.tif", "b_spread.tif"]
+    assert tifffile.imread(tmp_path / "b.tif").dtype == np.float32
+    assert run(*arguments, "-o", tmp_path / "b.tif").code == 1
+    assert run(*arguments, "-o", tmp_path / "b.tif", "--overwrite", "--seed", 3).code == 0
+
+
+def test_predict_never_overwrites_its_input(batch, image):
+    before = image.read_bytes()
+    result = run("predict", batch.out / "model.ladder", image, "-o", image, "--overwrite")
+    assert (result.code, image.read_bytes()) == (1, before)
+    assert "is an input" in result.said
+
+
+def test_several_images_do_not_fit_one_file(batch, tmp_path):
+    days = [batch.root / f"day{day}" / "a.ome.tif" for day in (1, 2)]
+    result = run("predict", batch.out / "model.ladder", *days, "-o", tmp_path / "b.tif")
+    assert result.code == 1
+    assert "2 images" in result.said
+
+
+def test_other_channels_than_the_model_s_are_refused_and_the_rest_restored(batch, tmp_path, image):
+    two = tmp_path / "two.tif"
+    tifffile.imwrite(two, np.stack([noisy(), noisy()]).astype(np.float32), metadata={"axes": "CYX"})
+    out = tmp_path / "out"
+    result = run("predict", batch.out / "model.ladder", two, image, "-o", out, "--samples", 0)
+    assert result.code == 1
+    assert "2 channels" in result.said and "trained for 1" in result.said
+    assert written(out) == ["a_restored.ome.tif"]
+
+
+def test_images_of_different_kinds_are_an_error_that_names_both(tmp_path, image):
+    movie = tmp_path / "movie.tif"
+    tifffile.imwrite(movie, np.stack([noisy()] * 2), metadata={"axes": "TYX"})
+    result = run("denoise", image, movie, "-o", tmp_path / "out", *QUICK)
+    assert result.code == 1
+    assert "a.tif" in result.said and "movie.tif" in result.said
+    assert written(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--noise", "gauss"], "gaussian:SIGMA"),
+        (["--minutes", "0"], "budget"),
+        (["--steps", "-1"], "budget"),
+        (["--minutes", "1", "--steps", "5"], "one of minutes, steps and epochs"),
+        (["--preset", "huge"], "no preset 'huge'"),
+        (["--axes", "YQ"], "unknown letter"),
+        (["--config", "nowhere.yaml"], "nowhere.yaml: No such file"),
+        (["--resume"], "nothing to resume"),
+        (["--resume", "--overwrite"], "one of the two"),
+    ],
+)
+def test_bad_options_are_said_in_plain_words_and_train_nothing(tmp_path, image, arguments, words):
+    result = run("denoise", image, "-o", tmp_path / "out", *arguments)
+    assert result.code == 1
+    assert words in result.said
+    assert "Traceback" not in result.said
+    assert not list(tmp_path.glob("out/*"))
+
+
+def test_input_that_is_not_there_is_said(tmp_path):
+    for name in ("none.tif", "*.tif"):
+        result = run("denoise", tmp_path / name, "-o", tmp_path / "out", *QUICK)
+        assert result.code == 1
+        assert str(tmp_path) in result.said
+
+
+def test_if_no_image_can_be_used_that_is_the_error(tmp_path):
+    for name in ("a.tif", "b.tif"):
+        (tmp_path / name).write_bytes(b"not an image")
+    result = run("denoise", tmp_path, "-o", tmp_path / "out", *QUICK)
+    assert result.code == 1
+    assert "none of the 2 images" in result.said
+
+
+@pytest.mark.parametrize("command", ["denoise", "train"])
+def test_a_folder_that_cannot_be_written_is_said_before_training(tmp_path, image, command):
+    (tmp_path / "taken").write_text("a file")
+    words = ["denoise"] if command == "denoise" else ["train", "denoiser"]
+    target = tmp_path / "taken" / ("out" if command == "denoise" else "m.ladder")
+    result = run(*words, image, "-o", target, *TRAIN_QUICK)
+    assert result.code == 1
+    assert "cannot be written" in result.said
+    assert "validation" not in result.said
+
+
+def test_an_unfinished_training_is_not_lost_unasked(tmp_path, image):
+    state = tmp_path / "m.ladder.state"
+    state.write_bytes(b"state")
+    result = run("train", "denoiser", image, "-o", tmp_path / "m.ladder", *TRAIN_QUICK)
+    assert result.code == 1
+    assert "--resume" in result.said and state.read_bytes() == b"state"
+
+
+def test_train_takes_a_file_of_settings_and_keeps_pictures_out(tmp_path, image):
+    config = tmp_path / "run.yaml"
+    config.write_text("preset: tiny\nsteps: 500\nfilters: 4\nnoise: gaussian:5\nseed: 3\n")
+    model = tmp_path / "m.ladder"
+    arguments = ["train", "denoiser", image, "-o", model, "--config", config, "--steps", 8]
+    assert run(*arguments, "--no-thumbnail").code == 0
+    found = read_model(model)
+    assert (found.settings.filters, found.settings.steps, found.seed) == (4, 8, 3)
+    assert found.thumbnail is None
+    assert run(*arguments).code == 1
+    assert run(*arguments, "--overwrite").code == 0
+    assert read_model(model).thumbnail
+
+
+def test_info_on_something_else_is_an_error(image):
+    result = run("info", image)
+    assert result.code == 1
+    assert "not a model file" in result.said
+
+
+def test_one_image_that_fails_does_not_stop_the_others(batch, tmp_path, monkeypatch):
+    from ladderscope.restorers import Restoration
+
+    saved = Restoration.save
+
+    def full_disk(self, path, **arguments):
+        if "day1" in Path(path).name:
+            raise OSError(28, "No space left on device", str(path))
+        return saved(self, path, **arguments)
+
+    monkeypatch.setattr(Restoration, "save", full_disk)
+    days = [batch.root / f"day{day}" / "a.ome.tif" for day in (1, 2)]
+    result = run("predict", batch.out / "model.ladder", *days, "-o", tmp_path, "--samples", 0)
+    assert result.code == 1
+    assert "No space left" in result.said
+    assert written(tmp_path) == ["day2_a_restored.ome.tif"]
+
+
+def test_a_spread_of_an_earlier_run_does_not_stay_beside_a_restoration_without_one(
+    batch, tmp_path, image
+):
+    write_image(tmp_path / "out" / "a_spread.ome.tif", noisy(), "YX")
+    arguments = ["predict", batch.out / "model.ladder", image, "-o", tmp_path / "out"]
+    assert run(*arguments, "--samples", 0).code == 1
+    assert run(*arguments, "--samples", 0, "--overwrite").code == 0
+    assert written(tmp_path / "out") == ["a_restored.ome.tif"]
+
+
+def test_demo_adds_noise_restores_and_compares(tmp_path):
+    out = tmp_path / "demo"
+    quick = ["--preset", "tiny", "--steps", 4, "--image", "dna"]
+    result = run("demo", "-o", out, *quick)
+    assert result.code == 0
+    assert "dna.tif: noisy" in result.shown and "dB" in result.shown
+    assert "CC0" in result.shown
+    assert written(out) == [
+        "demo.png",
+        "dna_restored.ome.tif",
+        "dna_spread.ome.tif",
+        "model.ladder",
+        "noisy",
+        "report.html",
+    ]
+    assert read_image(out / "noisy" / "dna.tif").pixels.dtype == np.float32
+    assert run("demo", "-o", out, *quick).code == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to one process")
+def test_ctrl_c_ends_training_early_and_uses_the_model_and_resume_finishes(tmp_path, image):
+    out = tmp_path / "out"
+    arguments = ["denoise", str(image), "-o", str(out), *QUICK, "--steps", "400"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from ladderscope.cli import main; main()", *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not (out / "model.ladder.state").exists() and process.poll() is None:
+        time.sleep(0.05)  # polls for an event, and asserts no time
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+
+    assert process.returncode == 0, said
+    assert "interrupted" in said
+    assert read_model(out / "model.ladder").outcome.interrupted
+    assert {"a_restored.ome.tif", "report.html", "model.ladder.state"} <= set(written(out))
+    assert not list(out.glob(".*"))
+
+    assert run(*arguments, "--resume").code == 0
+    assert read_model(out / "model.ladder").outcome.steps == 400
+    assert "model.ladder.state" not in written(out)
+
+
+def test_ctrl_c_during_prediction_ends_with_130_and_nothing_half_written(
+    batch, tmp_path, image, monkeypatch
+):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tifffile, "imwrite", interrupted)
+    result = run("predict", batch.out / "model.ladder", image, "-o", tmp_path / "out")
+    assert result.code == 130
+    assert "Ctrl-C" in result.said
+    assert written(tmp_path / "out") == []

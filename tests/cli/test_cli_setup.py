@@ -1,0 +1,65 @@
+"""Options and YAML files become settings, and mistakes in them are said before any work."""
+
+import pytest
+
+from ladderscope.cli.setup import make_denoiser, parse_noise, read_config
+from ladderscope.errors import LadderscopeError
+from ladderscope.noise import Gaussian, PoissonGaussian
+
+
+def test_noise_is_written_as_its_name_and_numbers():
+    assert parse_noise("auto") == "auto"
+    assert parse_noise("gaussian:2.5") == Gaussian(2.5)
+    assert parse_noise("poisson-gaussian:2,100,3") == PoissonGaussian.from_camera(2.0, 100.0, 3.0)
+    assert parse_noise(["auto", "gaussian:1"]) == ["auto", Gaussian(1.0)]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "gauss:3", "gaussian", "gaussian:x", "gaussian:-1", "auto:3", "poisson-gaussian:2"]
+)
+def test_noise_written_otherwise_is_refused(text):
+    with pytest.raises(LadderscopeError):
+        parse_noise(text)
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "run.yaml"
+
+    def write(text):
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_a_file_gives_settings_and_flags_win(config):
+    path = config("preset: tiny\nfilters: 4\nminutes: 2\nnoise: gaussian:3\nseed: 5\naxes: TYX\n")
+    denoiser, axes = make_denoiser(path, None, steps=7, seed=None, axes=None)
+    assert (denoiser.settings.filters, denoiser.settings.levels) == (4, 2)
+    assert (denoiser.settings.steps, denoiser.settings.minutes) == (7, None)
+    assert (denoiser.noise, denoiser.seed, axes) == (Gaussian(3.0), 5, "TYX")
+    assert make_denoiser(path, None, seed=0, axes="ZYX")[0].seed == 0
+
+
+def test_an_empty_file_changes_nothing(config):
+    assert read_config(config("# nothing\n")) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("filter: 4", "there is no setting 'filter'"),
+        ("- a", "must hold lines"),
+        ("a: [", "is not YAML"),
+        ("seed: x", "seed"),
+        ("seed: true", "seed"),
+        ("filters: many", "filters"),
+        ("minutes: 0", "positive"),
+        ("preset: huge", "preset"),
+        ("{minutes: 1, steps: 1}", "one of minutes, steps and epochs"),
+    ],
+)
+def test_mistakes_in_a_file_are_said(config, text, words):
+    with pytest.raises(LadderscopeError, match=words):
+        make_denoiser(config(text), None)

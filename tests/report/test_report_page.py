@@ -1,0 +1,158 @@
+"""The report holds what it must, in itself, and nobody's file name can break it."""
+
+import base64
+import re
+from dataclasses import replace
+
+import matplotlib
+import numpy as np
+import pytest
+
+from ladderscope.images import Image, Statistics
+from ladderscope.noise import Gaussian, calibrate_poisson_gaussian
+from ladderscope.report import Report, comparison_picture, restored_image, write_report
+from ladderscope.report.figures import busiest, overview
+from ladderscope.report.page import page
+from ladderscope.report.words import levels_in_words
+from ladderscope.restorers import DenoiserSettings, Restoration
+from ladderscope.restorers.file import Model
+from ladderscope.training import Outcome, Record
+
+RNG = np.random.default_rng(0)
+NASTY = "<script>alert('a')</script>.tif"
+
+
+@pytest.fixture(scope="module")
+def model():
+    noisy = RNG.normal(np.mgrid[:64, :64][1], 3.0)
+    fit = calibrate_poisson_gaussian([noisy])
+    history = tuple(
+        Record(step, 1.0 * step, 3.0, 2.0, 1.0, 3.1, 2.1, 1.0, (40.0, 0.25)) for step in (10, 20)
+    )
+    return Model(
+        settings=DenoiserSettings(levels=2, minutes=5),
+        weights={},
+        statistics=(Statistics(30.0, 20.0),) * 2,
+        noise_models=(fit.model, Gaussian(4.0)),
+        noise_fits=(fit, None),
+        outcome=Outcome(history, 20, 3, 75.0, True, 10, False),
+        axes="ZCYX",
+        channel_names=("actin & co", "nuclei"),
+        seed=7,
+        notices=("noise of channel 1: measured", "validation: one corner of each plane"),
+        thumbnail=None,
+        version="0.1.0",
+    )
+
+
+def restored(name, model, *, shown, spread=True):
+    pixels = RNG.normal(30, 5, (5, 2, 64, 64)).astype(np.float32)
+    return restored_image(
+        Image(pixels, "ZCYX", name),
+        Restoration(
+            pixels - 1, pixels if spread else None, "ZCYX", name, None, ("actin & co", "b")
+        ),
+        model.noise_models,
+        files=["a_restored.ome.tif"],
+        seconds=2.0,
+        shown=shown,
+    )
+
+
+@pytest.fixture(scope="module")
+def html(model):
+    images = (restored(NASTY, model, shown=True), restored("seventh.tif", model, shown=False))
+    return page(
+        Report(
+            "Denoised <images>",
+            "What was done.",
+            model,
+            images,
+            (("bad & blank.tif", "is blank: <0>"),),
+            ("a warning of the run",),
+        )
+    )
+
+
+def test_nothing_is_loaded_from_elsewhere(html):
+    assert not re.search(r"(src|href)=\"(?!data:)", html)
+    assert "url(" not in html and "@import" not in html and "<script" not in html
+    for chart in re.findall(r"data:image/svg\+xml;base64,([^\"]+)", html):
+        svg = base64.b64decode(chart).decode()
+        assert not re.search(r"href=\"(?!#)", svg)
+
+
+def test_names_and_reasons_are_escaped(html):
+    assert "<script>alert" not in html
+    assert "&lt;script&gt;" in html
+    assert "bad &amp; blank.tif" in html and "is blank: &lt;0&gt;" in html
+    assert "actin &amp; co" in html
+
+
+def test_it_says_all_that_a_reader_asks(html):
+    for text in (
+        "What was done.",
+        "plane 3 of 5",
+        "spread of posterior samples (uncalibrated)",
+        "detail, before",
+        "Level 2 has collapsed",
+        "Measured on the images.",
+        "Given: Gaussian noise of standard deviation 4.",
+        "variance (should be 1)",
+        "1 min 15 s",
+        "best step",
+        "yes, before the budget was spent",
+        "a warning of the run",
+        "validation: one corner",
+        "learning_rate",
+        "Restored too, not shown",
+        "seventh.tif",
+        "Made by Ladderscope",
+    ):
+        assert text in html
+
+
+def test_each_channel_has_three_pictures_and_three_details(html):
+    assert html.count("data:image/png;base64,") == 2 * 6
+    assert html.count("data:image/svg+xml;base64,") == 3  # losses, levels, the one noise fit
+
+
+def test_before_and_after_share_their_greys(html):
+    after = re.search(r"after (\(black [^)]+\))", html)[1]
+    assert f"before {after}" in html
+
+
+def test_without_a_spread_its_column_stays_empty(model):
+    image = restored("a.tif", model, shown=True, spread=False)
+    html = page(Report("t", "s", model, (image,), samples=0))
+    assert html.count("data:image/png;base64,") == 2 * 4
+    assert "uncalibrated" not in html
+
+
+def test_a_training_without_history_still_has_a_page(model):
+    bare = replace(model, outcome=replace(model.outcome, history=()))
+    assert "<h2>Time</h2>" in page(Report("t", "s", bare, ()))
+
+
+def test_it_is_written_whole(model, tmp_path):
+    write_report(tmp_path / "report.html", Report("t", "µ", model, ()))
+    assert "µ" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_drawing_leaves_matplotlib_s_settings_alone(model):
+    before = dict(matplotlib.rcParams)
+    plane = RNG.normal(size=(120, 100))
+    drawn = comparison_picture(plane, plane, plane, plane, ["noisy", "restored", "clean"])
+    assert drawn.startswith(b"\x89PNG")
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_collapsed_levels_are_named():
+    assert "Levels 2, 3 have collapsed" in levels_in_words((9.0, 0.1, 0.2), 1.0)
+    assert "No level" in levels_in_words((9.0, 1.0), 1.0)
+
+
+def test_planes_smaller_than_the_detail_are_shown_whole():
+    assert busiest(np.eye(20)) == (slice(0, 20), slice(0, 20))
+    assert overview(np.eye(20)).shape == (20, 20)

@@ -1,0 +1,119 @@
+"""Settings: what presets give, and what bad ones are told."""
+
+import math
+
+import pytest
+from pydantic import ValidationError
+
+from ladderscope import Denoiser
+from ladderscope.errors import LadderscopeError
+from ladderscope.noise import Gaussian
+from ladderscope.restorers import PRESETS
+from ladderscope.restorers.config import settings_for
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_can_be_constructed(preset):
+    assert Denoiser(preset).settings == PRESETS[preset]
+
+
+def test_the_default_is_small_in_five_minutes():
+    assert Denoiser().settings == PRESETS["small"]
+    assert PRESETS["small"].minutes == 5
+
+
+def test_paper_is_the_published_recipe():
+    paper = PRESETS["paper"]
+    assert (paper.levels, paper.latent_channels, paper.blocks, paper.filters) == (6, 32, 5, 64)
+    assert (paper.first_kernel, paper.batch_norm, paper.dropout) == (5, True, 0.2)
+    assert (paper.learning_rate, paper.rate, paper.free_bits) == (3e-4, "plateau", 1.0)
+
+
+def test_an_unknown_preset_is_an_error_that_lists_the_known():
+    with pytest.raises(LadderscopeError, match=r"'smal'.*tiny, small, paper"):
+        Denoiser("smal")
+
+
+def test_an_unknown_setting_is_an_error_that_names_it_and_lists_the_known():
+    with pytest.raises(LadderscopeError, match=r"'filter'.*filters"):
+        Denoiser("tiny", filter=3)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"levels": 0},
+        {"filters": 0},
+        {"filters": "many"},
+        {"dropout": 1.0},
+        {"learning_rate": 0.0},
+        {"learning_rate": math.nan},
+        {"free_bits": -1.0},
+        {"kl_weight": math.inf},
+        {"gradient_clip": 0.0},
+        {"activation": "gelu2"},
+        {"patch": 4},
+        {"batch": 0},
+        {"tile_core": 0},
+    ],
+    ids=str,
+)
+def test_a_value_out_of_range_is_an_error_that_names_the_setting(setting):
+    (name,) = setting
+    with pytest.raises(LadderscopeError, match=name):
+        Denoiser("tiny", **setting)
+
+
+def test_a_patch_that_does_not_hold_the_levels_is_an_error_that_says_the_multiple():
+    with pytest.raises(LadderscopeError, match="multiple of 16"):
+        Denoiser("small", patch=72)
+
+
+@pytest.mark.parametrize("kernel", [2, 4])
+def test_an_even_first_kernel_is_refused_at_construction(kernel):
+    with pytest.raises(LadderscopeError, match="first_kernel"):
+        Denoiser("tiny", first_kernel=kernel)
+
+
+@pytest.mark.parametrize(
+    "budget",
+    [{"minutes": 0}, {"steps": 0}, {"epochs": -1}, {"minutes": math.nan}, {"minutes": math.inf}],
+    ids=str,
+)
+def test_a_budget_that_is_not_positive_is_an_error(budget):
+    with pytest.raises(LadderscopeError, match="positive"):
+        Denoiser("tiny", **budget)
+    with pytest.raises(LadderscopeError, match="positive"):
+        Denoiser("tiny").fit([[1.0]], **budget)
+
+
+def test_two_budgets_are_an_error():
+    with pytest.raises(LadderscopeError, match="one of"):
+        Denoiser("tiny", minutes=1, steps=10)
+    with pytest.raises(LadderscopeError, match="minutes and steps"):
+        Denoiser("tiny").fit([[1.0]], minutes=1, steps=10)
+
+
+@pytest.mark.parametrize("budget", [{"minutes": 1.5}, {"steps": 7}, {"epochs": 0.5}], ids=str)
+def test_a_budget_replaces_the_preset_s_whichever_it_is(budget):
+    for preset in PRESETS:
+        settings = settings_for(preset, budget)
+        found = {name: getattr(settings, name) for name in ("minutes", "steps", "epochs")}
+        assert {name: value for name, value in found.items() if value is not None} == budget
+
+
+def test_settings_cannot_be_changed_behind_the_denoiser_s_back():
+    with pytest.raises(ValidationError):
+        Denoiser("tiny").settings.filters = 3
+
+
+@pytest.mark.parametrize("noise", ["automatic", 3.0, None, [Gaussian(1.0), "no"]], ids=str)
+def test_noise_that_is_no_noise_model_is_an_error_that_shows_one(noise):
+    with pytest.raises(LadderscopeError, match="Gaussian"):
+        Denoiser("tiny", noise=noise)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5])
+def test_a_seed_is_a_whole_number_from_zero(seed):
+    with pytest.raises(LadderscopeError, match="seed"):
+        Denoiser("tiny", seed=seed)
