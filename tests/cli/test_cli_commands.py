@@ -54,7 +54,7 @@ def batch(tmp_path_factory):
         (root / f"day{day}").mkdir()
         tifffile.imwrite(
             root / f"day{day}" / "a.ome.tif",
-            noisy(seed=day)[None].astype(np.uint16),
+            np.stack([noisy(seed=day), noisy(seed=day + 5)]).astype(np.uint16),
             ome=True,
             metadata={
                 "axes": "ZYX",
@@ -315,7 +315,7 @@ def test_demo_adds_noise_restores_and_compares(tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to one process")
 def test_ctrl_c_ends_training_early_and_uses_the_model_and_resume_finishes(tmp_path, image):
     out = tmp_path / "out"
-    arguments = ["denoise", str(image), "-o", str(out), *QUICK, "--steps", "400"]
+    arguments = ["denoise", str(image), "-o", str(out), *QUICK, "--steps", "200"]
     process = subprocess.Popen(
         [sys.executable, "-c", "from ladderscope.cli import main; main()", *arguments],
         stderr=subprocess.PIPE,
@@ -333,7 +333,7 @@ def test_ctrl_c_ends_training_early_and_uses_the_model_and_resume_finishes(tmp_p
     assert not list(out.glob(".*"))
 
     assert run(*arguments, "--resume").code == 0
-    assert read_model(out / "model.ladder").outcome.steps == 400
+    assert read_model(out / "model.ladder").outcome.steps == 200
     assert "model.ladder.state" not in written(out)
 
 
@@ -346,5 +346,5 @@ def test_ctrl_c_during_prediction_ends_with_130_and_nothing_half_written(
     monkeypatch.setattr(tifffile, "imwrite", interrupted)
     result = run("predict", batch.out / "model.ladder", image, "-o", tmp_path / "out")
     assert result.code == 130
-    assert "Ctrl-C" in result.said
+    assert "stopped" in result.said
     assert written(tmp_path / "out") == []

@@ -217,7 +217,7 @@ def test_a_given_variance_map_is_used_on_every_level_and_for_both_gaussians():
         gaussian for level in decoded.levels for gaussian in (level.posterior, level.prior)
     ]
     assert len(gaussians) == 4
-    assert all(0 <= log.min() and log.max() <= 1 for log in (g.log_variance for g in gaussians))
+    assert all(log.min() >= 0 and log.max() <= 1 for log in (g.log_variance for g in gaussians))
     assert torch.all(gaussians[-1].log_variance == 0.5)  # the top's prior starts at raw zeros
 
 

@@ -231,7 +231,9 @@ def test_the_best_step_is_found_beside_a_validation_that_was_not_finite():
     def first_is_nan(batch):
         objective, kl = validate(batch)
         calls.append(1)
-        return (objective._replace(loss=objective.loss * math.nan) if len(calls) == 1 else objective), kl
+        return (
+            objective._replace(loss=objective.loss * math.nan) if len(calls) == 1 else objective
+        ), kl
 
     trained.validate = first_is_nan
     outcome = run(trained, its_course)
@@ -289,9 +291,7 @@ def test_a_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(
 def test_a_training_may_be_interrupted_twice(tmp_path, uninterrupted):
     path = tmp_path / "state"
     interrupted(path, 5)
-    outcome = run(
-        module(), course(state_file=path), Patches(interrupt_at={13}), resume=True
-    )
+    outcome = run(module(), course(state_file=path), Patches(interrupt_at={13}), resume=True)
     assert outcome.interrupted and 5 < outcome.steps < 20
     trained = module()
     run(trained, course(state_file=path), resume=True)

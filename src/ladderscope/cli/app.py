@@ -24,7 +24,7 @@ class PlainEnds(TyperGroup):
                 say_error(in_words(error))
                 raise typer.Exit(1) from error
             except KeyboardInterrupt as error:
-                say_error("stopped by Ctrl-C. Files written so far are whole; no other was left.")
+                say_error("stopped. Files written so far are whole; no other was left.")
                 raise typer.Exit(INTERRUPTED) from error
 
 

@@ -65,7 +65,7 @@ def busiest(restored: Plane, side: int = DETAIL_SIDE) -> tuple[slice, slice]:
     >>> plane = np.zeros((100, 100))
     >>> plane[80:90, 5:15] = 1
     >>> busiest(plane, side=32)
-    (slice(68, 100, None), slice(0, 32, None))
+    (slice(64, 96, None), slice(0, 32, None))
     """
     height, width = restored.shape
     tops = {*range(0, max(1, height - side), side // 2), max(0, height - side)}

@@ -12,7 +12,7 @@ def duration(seconds: float) -> str:
 
     Examples
     --------
-    >>> duration(4.21), duration(61), duration(7300)
+    >>> duration(4.21), duration(61), duration(7320)
     ('4.2 s', '1 min 1 s', '2 h 2 min')
     """
     if seconds < 10:

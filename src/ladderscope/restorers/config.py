@@ -71,6 +71,12 @@ class DenoiserSettings(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _odd_kernel(self) -> "DenoiserSettings":
+        if self.first_kernel % 2 == 0:
+            raise ValueError(f"first_kernel must be odd, not {self.first_kernel}")
+        return self
+
+    @model_validator(mode="after")
     def _patch_holds_the_levels(self) -> "DenoiserSettings":
         if self.patch % 2**self.levels:
             raise ValueError(

@@ -109,6 +109,7 @@ class Denoiser:
         self.noise = noise
         self.seed = seed
         self.device = device
+        _check_seed(seed)
         self._model: Model | None = None
         self._network: LadderVAE | None = None
         for entry in (
@@ -131,7 +132,7 @@ class Denoiser:
             denoiser._network.load_state_dict(model.weights)
         except RuntimeError as error:
             raise LadderscopeError(
-                f"the model's weights do not fit its settings; the file is damaged: {error}"
+                "the model's weights do not fit its settings: it is damaged; train anew"
             ) from error
         return denoiser
 
@@ -333,6 +334,7 @@ class Denoiser:
         """
         if samples < 0:
             raise LadderscopeError(f"samples={samples}: give 0 or more")
+        _check_seed(seed)
         sources = find_images(images).sources
         restored = [
             self._restore(read_image(source, axes), samples, seed, progress) for source in sources
@@ -369,6 +371,7 @@ class Denoiser:
         """
         if n < 1:
             raise LadderscopeError(f"n={n}: give 1 or more samples")
+        _check_seed(seed)
         sources = find_images(image).sources
         if len(sources) > 1:
             raise LadderscopeError(
@@ -583,6 +586,11 @@ def _budget(settings: DenoiserSettings, batches_per_epoch: int) -> tuple[Budget,
         return Budget(minutes=settings.minutes, steps=settings.steps), 20
     steps = max(1, round(settings.epochs * batches_per_epoch))
     return Budget(steps=steps), max(1, round(settings.epochs))
+
+
+def _check_seed(seed: int | None) -> None:
+    if seed is not None and (not isinstance(seed, int | np.integer) or seed < 0):
+        raise LadderscopeError(f"seed={seed!r}: give a whole number from 0")
 
 
 def _fingerprint(

@@ -130,7 +130,7 @@ def read_model(path: Path) -> Model:
     try:
         with zipfile.ZipFile(path) as archive:
             entries = {name: archive.read(name) for name in archive.namelist()}
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError, NotImplementedError) as error:
+    except Exception as error:  # where the zip is damaged, each of its codecs raises its own
         raise ModelFileError(
             f"{path}: not a model file, or a damaged one ({error}). A .ladder file is a zip that "
             "Ladderscope wrote; copy it again, or train anew"

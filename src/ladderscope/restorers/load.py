@@ -3,8 +3,9 @@
 import os
 from pathlib import Path
 
+from ladderscope.errors import LadderscopeError
 from ladderscope.restorers.denoiser import Denoiser
-from ladderscope.restorers.file import read_model
+from ladderscope.restorers.file import ModelFileError, read_model
 
 
 def load(path: str | os.PathLike[str], *, device: str | None = None) -> Denoiser:
@@ -22,4 +23,8 @@ def load(path: str | os.PathLike[str], *, device: str | None = None) -> Denoiser
     ModelFileError
         The file is missing, damaged, foreign, or of a newer format.
     """
-    return Denoiser.from_model(read_model(Path(path)), device=device)
+    model = read_model(Path(path))
+    try:
+        return Denoiser.from_model(model, device=device)
+    except LadderscopeError as error:
+        raise ModelFileError(f"{path}: {error}") from error

@@ -170,10 +170,9 @@ class Course(Callback):
             "best_weights": self.best_weights,
         }
         try:
-            with whole_file(state_file, overwrite=True) as path:
-                # Given a path, torch would refuse one without a suffix.
-                with path.open("wb") as file:
-                    torch.save(state, file)
+            # Given a path, torch would refuse one without a suffix.
+            with whole_file(state_file, overwrite=True) as path, path.open("wb") as file:
+                torch.save(state, file)
         except OutputError as error:
             logger.warning("training goes on, but could not be resumed: %s", error)
 

@@ -1,0 +1,251 @@
+"""The denoiser: what it takes, what it gives back, and what it says."""
+
+import logging
+
+import numpy as np
+import pytest
+import tifffile
+
+from ladderscope import Denoiser, Restoration
+from ladderscope.errors import LadderscopeError
+from ladderscope.images import ImageError
+from ladderscope.noise import Gaussian, PoissonGaussian
+from ladderscope.prediction import sampler
+
+
+def tiny(noise=None, **settings):
+    return Denoiser("tiny", noise=noise or Gaussian(6.0), **({"steps": 3} | settings))
+
+
+def stacked(crops, axes):
+    """The crops as an image of these axes, two long in each but Y and X."""
+    pixels = crops[:, :40, :36]
+    for letter in axes[:-2]:
+        pixels = np.stack([pixels, (3 if letter == "C" else 1) * pixels[..., ::-1, :]])
+    return pixels[..., 0, :, :]
+
+
+@pytest.mark.parametrize("axes", ["YX", "TYX", "SYX", "ZYX", "CYX", "TCYX"])
+def test_every_kind_of_image_comes_back_in_its_shape_and_axes(crops, axes):
+    image = stacked(crops, axes)
+    restored = tiny().fit(image, axes, progress=False).predict(image, axes, samples=2)
+    assert restored.axes == axes
+    assert restored.mean.shape == restored.std.shape == image.shape
+    assert restored.mean.dtype == restored.std.dtype == np.float32
+    assert np.isfinite(restored.mean).all() and (restored.std >= 0).all()
+
+
+def test_planes_of_a_stack_are_restored_as_they_are_alone(denoiser, crops):
+    movie = np.stack([crops[0], crops[0][::-1]])
+    together = denoiser.predict(movie, "TYX", samples=0).mean
+    for plane, observed in zip(together, movie, strict=True):
+        np.testing.assert_allclose(plane, denoiser.predict(observed, samples=0).mean, rtol=1e-5)
+
+
+def test_channels_have_statistics_and_noise_of_their_own(of_two_channels, crops):
+    model = of_two_channels.model
+    pixels = [crops[0], 50 * crops[1] + 1000]
+    for found, channel in zip(model.statistics, pixels, strict=True):
+        assert found.mean == pytest.approx(channel.mean(), rel=1e-4)
+        assert found.std == pytest.approx(channel.std(), rel=1e-4)
+    assert model.noise_models == (PoissonGaussian(gain=2.0, intercept=9.0), Gaussian(200.0))
+    restored = of_two_channels.predict(np.stack(pixels), "CYX", samples=0).mean
+    for plane, channel in zip(restored, pixels, strict=True):
+        assert abs(plane.mean() - channel.mean()) < channel.std()
+
+
+def test_planes_and_channels_are_drawn_independently(of_two_channels, crops):
+    same = np.stack([crops[0], 50 * crops[0] + 1000])
+    image = np.stack([same, same])
+    draws = of_two_channels.sample(image, "TCYX", n=8)
+    residuals = (draws - draws.mean(axis=0)).reshape(8, 4, -1)
+    for one in range(4):
+        for other in range(one):
+            correlation = np.corrcoef(residuals[:, one].ravel(), residuals[:, other].ravel())
+            assert abs(correlation[0, 1]) < 0.1
+
+
+def test_one_image_gives_a_restoration_and_several_a_list(denoiser, crops, tmp_path):
+    for name in "ab":
+        tifffile.imwrite(tmp_path / f"{name}.tif", crops[0])
+    one = denoiser.predict(tmp_path / "a.tif", samples=0)
+    assert isinstance(one, Restoration) and one.name == "a.tif"
+    assert isinstance(denoiser.predict(crops[0], samples=0), Restoration)
+    for several in ([tmp_path / "a.tif", tmp_path / "b.tif"], str(tmp_path / "*.tif"), tmp_path):
+        found = denoiser.predict(several, samples=0)
+        assert [restored.name for restored in found] == ["a.tif", "b.tif"]
+        assert np.array_equal(found[0].mean, one.mean)
+    assert len(denoiser.predict([crops[0]], samples=0)) == 1
+
+
+def test_zero_and_one_samples_have_no_spread(denoiser, crops):
+    for samples in (0, 1):
+        restored = denoiser.predict(crops[0], samples=samples)
+        assert restored.std is None and restored.samples == samples
+
+
+def test_mean_and_spread_are_those_of_the_samples(denoiser, crops):
+    restored = denoiser.predict(crops[0], samples=10)
+    draws = denoiser.sample(crops[0], n=10)
+    np.testing.assert_allclose(restored.mean, draws.mean(axis=0), rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(restored.std, draws.std(axis=0, ddof=1), rtol=1e-3, atol=1e-3)
+
+
+def test_a_seed_fixes_the_samples(denoiser, crops):
+    own, again, other = (denoiser.predict(crops[0], samples=2, seed=s) for s in (None, 0, 1))
+    assert np.array_equal(own.mean, again.mean) and np.array_equal(own.std, again.std)
+    assert not np.array_equal(own.mean, other.mean)
+    assert np.array_equal(
+        denoiser.predict(crops[0], samples=0, seed=1).mean,
+        denoiser.predict(crops[0], samples=0).mean,
+    )
+
+
+def test_how_many_samples_are_decoded_at_once_changes_nothing(denoiser, crops, monkeypatch):
+    together = denoiser.predict(crops[0], samples=5)
+    monkeypatch.setattr(sampler, "SAMPLES_AT_ONCE", 2)
+    apart = denoiser.predict(crops[0], samples=5)
+    scale = crops[0].std()
+    np.testing.assert_allclose(apart.mean, together.mean, atol=0.02 * scale)
+    np.testing.assert_allclose(apart.std, together.std, atol=0.02 * scale)
+
+
+@pytest.mark.parametrize("axes", ["YX", "SCYX"])
+def test_samples_come_before_the_axes_of_the_image(denoiser, crops, axes):
+    image = crops[0][(None,) * (len(axes) - 2)]
+    draws = denoiser.sample(image, axes, n=3, seed=4)
+    assert draws.shape == (3, *image.shape)
+    assert draws.dtype == np.float32
+    assert len({draw.tobytes() for draw in draws}) == 3
+    assert np.array_equal(draws, denoiser.sample(image, axes, n=3, seed=4))
+
+
+@pytest.mark.parametrize("seed", [-1, 0.5])
+def test_a_bad_seed_of_samples_is_an_error(denoiser, crops, seed):
+    with pytest.raises(LadderscopeError, match="seed"):
+        denoiser.predict(crops[0], seed=seed)
+    with pytest.raises(LadderscopeError, match="seed"):
+        denoiser.sample(crops[0], seed=seed)
+
+
+def test_bad_numbers_of_samples_are_errors(denoiser, crops):
+    with pytest.raises(LadderscopeError, match="samples=-1"):
+        denoiser.predict(crops[0], samples=-1)
+    with pytest.raises(LadderscopeError, match="n=0"):
+        denoiser.sample(crops[0], n=0)
+    with pytest.raises(LadderscopeError, match="one at a time"):
+        denoiser.sample([crops[0], crops[0]])
+
+
+@pytest.mark.parametrize("shape", [(1, 2), (3, 70), (17, 1), (33, 31)])
+def test_an_image_smaller_than_a_patch_is_restored(denoiser, crops, shape):
+    image = crops[0][: shape[0], : shape[1]]
+    restored = denoiser.predict(image, samples=2)
+    assert restored.mean.shape == shape and np.isfinite(restored.mean).all()
+
+
+def test_a_denoiser_that_is_not_trained_says_what_to_do(crops):
+    for question in (
+        lambda: Denoiser("tiny").predict(crops[0]),
+        lambda: Denoiser("tiny").sample(crops[0]),
+        lambda: Denoiser("tiny").model,
+    ):
+        with pytest.raises(LadderscopeError, match=r"fit\(images\)"):
+            question()
+
+
+def test_another_number_of_channels_is_an_error_that_says_both(denoiser, of_two_channels, crops):
+    with pytest.raises(LadderscopeError, match=r"2 channels.*trained for 1"):
+        denoiser.predict(crops[:2], "CYX")
+    with pytest.raises(LadderscopeError, match=r"1 channels.*trained for 2"):
+        of_two_channels.sample(crops[0])
+
+
+@pytest.mark.parametrize("far", [lambda y: y + 10_000, lambda y: 20 * y], ids=["shift", "scale"])
+def test_an_image_far_from_the_training_set_draws_a_warning(denoiser, crops, caplog, far):
+    denoiser.predict(crops[0], samples=0)
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+    denoiser.predict(far(crops[0]), samples=0)
+    assert "far from those of the training images" in caplog.text
+
+
+def test_images_smaller_than_the_levels_need_are_an_error(crops):
+    with pytest.raises(LadderscopeError, match="at least 8"):
+        tiny(levels=3).fit(crops[0][:7])
+
+
+def test_a_patch_shrinks_to_the_smallest_image_and_that_is_said(crops):
+    fitted = tiny().fit([crops[0], crops[0][:23, :50]], progress=False)
+    assert fitted.model.settings.patch == 20
+    assert any("20×20" in notice for notice in fitted.model.notices)
+
+
+def test_a_stack_is_said_to_be_restored_plane_by_plane(crops, caplog):
+    caplog.set_level(logging.INFO, "ladderscope")
+    stack = stacked(crops, "ZYX")
+    fitted = tiny().fit(stack, "ZYX", progress=False)
+    assert any("one by one" in notice for notice in fitted.model.notices)
+    caplog.clear()
+    fitted.predict(stack, "ZYX", samples=0)
+    assert "one by one" in caplog.text
+
+
+def test_given_noise_wins_and_auto_is_calibrated_and_told(crops):
+    given = tiny(PoissonGaussian(gain=1.5, intercept=4.0)).fit(crops[0], progress=False).model
+    assert given.noise_models == (PoissonGaussian(gain=1.5, intercept=4.0),)
+    assert given.noise_fits == (None,)
+    pair = np.stack([crops[0], crops[1]])
+    mixed = tiny([Gaussian(5.0), "auto"]).fit(pair, "CYX", progress=False).model
+    assert mixed.noise_models[0] == Gaussian(5.0) and mixed.noise_fits[0] is None
+    assert mixed.noise_models[1] == mixed.noise_fits[1].model
+    assert any(notice.startswith("noise of channel 2") for notice in mixed.notices)
+
+
+def test_noise_models_for_another_number_of_channels_are_an_error(crops):
+    with pytest.raises(LadderscopeError, match="2 noise models for 1 channels"):
+        tiny([Gaussian(1.0), Gaussian(1.0)]).fit(crops[0], progress=False)
+
+
+def test_a_bad_image_is_an_image_error_and_leaves_a_trained_denoiser_as_it_was(crops):
+    fitted = tiny().fit(crops[0], progress=False)
+    before = fitted.model
+    broken = crops[0].copy()
+    broken[3, 4] = np.nan
+    for bad in (broken, np.zeros((40, 40))):
+        with pytest.raises(ImageError):
+            fitted.fit(bad, progress=False)
+    assert fitted.model is before
+    with pytest.raises(ImageError):
+        fitted.predict(broken)
+
+
+@pytest.mark.parametrize("budget", [{"steps": 4}, {"epochs": 1}], ids=str)
+def test_a_seed_fixes_training_to_the_bit(crops, budget):
+    one, again = (
+        Denoiser("tiny", Gaussian(6.0), 5).fit(crops[0], progress=False, **budget) for _ in "ab"
+    )
+    other = Denoiser("tiny", Gaussian(6.0), 6).fit(crops[0], progress=False, **budget)
+    wanted = one.predict(crops[0], samples=0).mean
+    assert np.array_equal(again.predict(crops[0], samples=0).mean, wanted)
+    assert not np.array_equal(other.predict(crops[0], samples=0, seed=5).mean, wanted)
+
+
+def test_an_epoch_draws_as_many_pixels_as_the_images_have(crops):
+    fitted = tiny(patch=16, batch=5).fit(crops[0], epochs=2, progress=False)
+    assert fitted.model.outcome.steps == 2 * round(96 * 80 / (5 * 16**2))
+    assert len(fitted.model.outcome.history) == 2
+
+
+def test_fit_returns_itself_and_remembers_its_budget(crops):
+    unfitted = tiny()
+    assert unfitted.fit(crops[0], steps=2, progress=False) is unfitted
+    assert unfitted.model.settings.steps == 2
+
+
+def test_predicting_moves_no_global_random_state(denoiser, crops):
+    import torch
+
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    denoiser.predict(crops[0], samples=2)
+    assert torch.equal(torch.get_rng_state(), before)

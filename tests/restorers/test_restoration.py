@@ -1,0 +1,87 @@
+"""What is handed to the user, and its files."""
+
+import numpy as np
+import pytest
+
+from ladderscope import Restoration
+from ladderscope.images import OutputError, find_images, read_image
+
+MEAN = np.linspace(-20, 300, 2 * 6 * 8, dtype=np.float32).reshape(2, 6, 8)
+RESTORATION = Restoration(
+    mean=MEAN,
+    std=np.sqrt(np.abs(MEAN)),
+    axes="CYX",
+    name="a.tif",
+    pixel_size=(0.25, 0.5),
+    channel_names=("actin", "nuclei"),
+    samples=12,
+)
+
+
+def test_the_mean_and_the_spread_are_written_with_axes_pixel_size_and_channels(tmp_path):
+    written = RESTORATION.save(tmp_path / "a_restored.ome.tif")
+    assert [path.name for path in written] == ["a_restored.ome.tif", "a_spread.ome.tif"]
+    for path, pixels in zip(written, (RESTORATION.mean, RESTORATION.std), strict=True):
+        image = read_image(path)
+        assert image.axes == "CYX"
+        assert image.pixels.dtype == np.float32
+        assert np.array_equal(image.pixels, pixels)
+        assert image.pixel_size == pytest.approx((0.25, 0.5))
+        assert image.channel_names == ("actin", "nuclei")
+
+
+@pytest.mark.parametrize(
+    "name, beside",
+    [
+        ("a.tif", "a_spread.tif"),
+        ("a_restored.tif", "a_spread.tif"),
+        ("b.ome.tiff", "b_spread.ome.tiff"),
+        ("plate.1_restored.ome.tif", "plate.1_spread.ome.tif"),
+    ],
+)
+def test_the_spread_goes_beside_the_mean(tmp_path, name, beside):
+    assert [path.name for path in RESTORATION.save(tmp_path / name)] == [name, beside]
+    assert {path.name for path in tmp_path.iterdir()} == {name, beside}
+
+
+def test_the_spread_goes_where_it_is_told(tmp_path):
+    RESTORATION.save(tmp_path / "a.tif", spread_path=tmp_path / "elsewhere" / "s.tif")
+    assert (tmp_path / "elsewhere" / "s.tif").is_file()
+    assert not (tmp_path / "a_spread.tif").exists()
+
+
+def test_without_a_spread_there_is_one_file(tmp_path):
+    quick = Restoration(MEAN, None, "CYX")
+    assert quick.save(tmp_path / "a.tif") == [tmp_path / "a.tif"]
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("taken", ["a_restored.ome.tif", "a_spread.ome.tif"])
+def test_if_either_file_exists_neither_is_written(tmp_path, taken):
+    (tmp_path / taken).write_text("precious")
+    with pytest.raises(OutputError, match=taken):
+        RESTORATION.save(tmp_path / "a_restored.ome.tif")
+    assert [path.name for path in tmp_path.iterdir()] == [taken]
+    assert (tmp_path / taken).read_text() == "precious"
+
+
+def test_overwriting_replaces_both(tmp_path):
+    path = tmp_path / "a.tif"
+    Restoration(MEAN + 1, RESTORATION.std + 1, "CYX").save(path)
+    RESTORATION.save(path, overwrite=True)
+    assert np.array_equal(read_image(path).pixels, MEAN)
+    assert np.array_equal(read_image(tmp_path / "a_spread.tif").pixels, RESTORATION.std)
+
+
+def test_another_type_is_rounded_and_clipped_and_the_spread_stays_float(tmp_path):
+    RESTORATION.save(tmp_path / "a.tif", dtype=np.uint8)
+    mean = read_image(tmp_path / "a.tif").pixels
+    assert mean.dtype == np.uint8
+    assert np.array_equal(mean, np.rint(MEAN.clip(0, 255)))
+    assert read_image(tmp_path / "a_spread.tif").pixels.dtype == np.float32
+
+
+def test_the_files_are_not_taken_for_input_later(tmp_path):
+    written = RESTORATION.save(tmp_path / "a.tif")
+    found = find_images([*written, np.zeros((4, 4))])
+    assert sorted(found.skipped) == sorted(written)
