@@ -1,6 +1,7 @@
 """Restoring a plane: moments of the very samples that can be drawn, whatever the tiles."""
 
 import copy
+import math
 import weakref
 
 import pytest
@@ -172,6 +173,22 @@ def test_what_is_kept_does_not_grow_with_the_samples(network, monkeypatch):
         )
         most[samples] = max(alive)
     assert most[80] == most[16] <= 2
+
+
+def spoil_free_memory():
+    """Fill memory with NaN and free it, so that whoever reads it unwritten finds NaN."""
+    blocks = [torch.full((2**size,), math.nan) for size in range(4, 17) for _ in range(20)]
+    del blocks
+
+
+@pytest.mark.parametrize("width", [1, 3, 4, 5, 8])
+def test_in_bfloat16_a_tall_and_narrow_plane_is_restored_too(network, width):
+    asked = {"samples": 2, "geometry": WHOLE}
+    exact = restore_plane(network, plane(60, width), **asked)
+    for _ in range(5):
+        spoil_free_memory()
+        rounded = restore_plane(network, plane(60, width), **asked, autocast=torch.bfloat16)
+        torch.testing.assert_close(rounded.mean, exact.mean, rtol=0.05, atol=0.05)
 
 
 def test_bfloat16_gives_float32_and_nearly_the_same(network):

@@ -242,6 +242,29 @@ def test_fit_returns_itself_and_remembers_its_budget(crops):
     assert unfitted.model.settings.steps == 2
 
 
+def test_the_state_of_training_is_kept_until_the_model_is_saved(crops, tmp_path):
+    state = tmp_path / "state"
+    fitted = tiny().fit(crops[0], state_file=state, progress=False)
+    assert state.exists()
+    again = tiny().fit(crops[0], state_file=state, resume=True, progress=False)
+    assert again.model.outcome.steps == 3
+    wanted = fitted.predict(crops[0], samples=0).mean
+    assert np.array_equal(again.predict(crops[0], samples=0).mean, wanted)
+    fitted.save(tmp_path / "m.ladder")
+    assert [path.name for path in tmp_path.iterdir()] == ["m.ladder"]
+
+
+@pytest.mark.parametrize("other", ["settings", "images", "seed"])
+def test_the_state_of_another_training_is_refused(crops, tmp_path, other):
+    state = tmp_path / "state"
+    tiny().fit(crops[0], state_file=state, progress=False)
+    changed = tiny(filters=12 if other == "settings" else 8, seed=1 if other == "seed" else 0)
+    with pytest.raises(LadderscopeError, match="other settings or other images"):
+        changed.fit(
+            crops[1 if other == "images" else 0], state_file=state, resume=True, progress=False
+        )
+
+
 def test_predicting_moves_no_global_random_state(denoiser, crops):
     import torch
 

@@ -285,7 +285,6 @@ def test_a_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(
     assert outcome.steps == 20 and not outcome.interrupted
     assert outcome.best_step == uninterrupted[1].best_step
     assert same(trained.weights(), uninterrupted[0].weights())
-    assert not path.exists()
 
 
 def test_a_training_may_be_interrupted_twice(tmp_path, uninterrupted):
@@ -323,10 +322,13 @@ def test_the_state_holds_no_code(tmp_path):
     assert {"network", "optimizer", "random", "step", "history"} <= state.keys()
 
 
-def test_the_state_goes_once_training_is_complete(tmp_path):
+def test_a_complete_training_that_is_resumed_takes_no_step_more(tmp_path, uninterrupted):
     path = tmp_path / "state"
-    run(module(), course(6, state_file=path))
-    assert list(tmp_path.iterdir()) == []
+    run(module(), course(state_file=path))
+    trained, its_course = module(), course(state_file=path, kind=WatchedCourse)
+    outcome = run(trained, its_course, resume=True)
+    assert outcome.steps == 20 and not hasattr(its_course, "seen")
+    assert same(trained.weights(), uninterrupted[0].weights())
 
 
 @pytest.mark.parametrize(

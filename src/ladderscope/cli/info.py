@@ -18,14 +18,14 @@ def info(model: options.ModelFile) -> None:
 
     found = read_model(model)
     outcome, settings = found.outcome, found.settings
-    saved = datetime.fromtimestamp(model.stat().st_mtime).astimezone()
+    trained = datetime.fromisoformat(found.created).astimezone()
     parameters = sum(value.numel() for value in found.weights.values())
     names = found.channel_names or [f"channel {n + 1}" for n in range(len(found.statistics))]
     channels = len(found.statistics)
     rows = [
         ("file", str(model)),
         ("kind", f"denoiser, {parameters:,} parameters"),
-        ("made by", f"Ladderscope {found.version}, saved {saved:%Y-%m-%d %H:%M}"),
+        ("made by", f"Ladderscope {found.version}, trained {trained:%Y-%m-%d %H:%M}"),
         ("images", f"axes {found.axes}, {channels} channel{'s' if channels > 1 else ''}"),
     ]
     for name, statistics, noise, fit in zip(

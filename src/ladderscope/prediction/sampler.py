@@ -116,6 +116,10 @@ def _decode_tile(
 ) -> Iterator[Float[Tensor, "batch outputs Y X"]]:
     """Encode a tile once and decode it again and again: the cores, a batch of samples at a time."""
     observed = plane[:, *tile.window][None].contiguous(memory_format=torch.channels_last)
+    if observed.shape[-1] <= network.multiple:
+        # Where the coarsest map is one column wide, oneDNN's strided convolution in bfloat16
+        # reads memory that nobody has written (seen with torch 2.13): NaN, now and then.
+        autocast = None
     with torch.autocast(plane.device.type, autocast, enabled=autocast is not None):
         features = network.encode(observed)
         for batch in _batches(tile, samples):

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Self
@@ -111,6 +112,7 @@ class Denoiser:
         self.device = device
         _check_seed(seed)
         self._model: Model | None = None
+        self._finished_state: Path | None = None
         self._network: LadderVAE | None = None
         for entry in (
             [noise] if isinstance(noise, str) or not isinstance(noise, Sequence) else noise
@@ -178,7 +180,8 @@ class Denoiser:
             The budget, in place of the preset's. Minutes count compiling and validation. An
             epoch draws as many pixels as the images have.
         state_file : path, optional
-            Where the state of training is kept, for `resume`. It goes once training is complete.
+            Where the state of training is kept, for `resume`. It goes once training is complete
+            and the model is saved.
         resume : bool
             Go on from `state_file` until the budget is spent.
         compile_network : bool, optional
@@ -277,6 +280,7 @@ class Denoiser:
                 f"{outcome.skipped} of {outcome.steps} batches were skipped: their loss or "
                 "gradient was not finite"
             )
+        self._finished_state = None if outcome.interrupted else course.state_file
         self._network = network
         self._model = Model(
             settings=settings,
@@ -291,6 +295,7 @@ class Denoiser:
             notices=tuple(notices),
             thumbnail=None,
             version=metadata.version("ladderscope"),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         self._model = _with_thumbnail(self, self._model, stack[0])
         return self
@@ -414,6 +419,8 @@ class Denoiser:
         """
         path = Path(path)
         write_model(path, self.model, thumbnail=thumbnail, overwrite=overwrite)
+        if self._finished_state is not None:
+            self._finished_state.unlink(missing_ok=True)
         return path
 
     def _noise_models(

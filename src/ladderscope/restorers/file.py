@@ -55,6 +55,8 @@ class Model:
         A PNG of a detail before and after.
     version : str
         The version of Ladderscope that made it.
+    created : str
+        When training ended, as ISO 8601 in UTC.
     """
 
     settings: DenoiserSettings
@@ -69,6 +71,7 @@ class Model:
     notices: tuple[str, ...]
     thumbnail: bytes | None
     version: str
+    created: str
 
 
 def write_model(
@@ -87,6 +90,7 @@ def write_model(
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "ladderscope_version": model.version,
+        "created": model.created,
         "kind": "denoiser",
         "settings": model.settings.model_dump(),
         "statistics": [asdict(channel) for channel in model.statistics],
@@ -170,6 +174,7 @@ def read_model(path: Path) -> Model:
             notices=tuple(config["notices"]),
             thumbnail=entries.get(THUMBNAIL),
             version=config["ladderscope_version"],
+            created=config["created"],
         )
     except (KeyError, TypeError, ValueError, AttributeError, safetensors.SafetensorError) as error:
         raise ModelFileError(f"{path}: a damaged model file ({error!r}); train anew") from error

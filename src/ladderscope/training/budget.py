@@ -28,7 +28,7 @@ class Budget:
     0.25
     """
 
-    minutes: float | None = None
+    minutes: int | float | None = None
     steps: int | None = None
 
     def __post_init__(self) -> None:

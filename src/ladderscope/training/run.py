@@ -123,7 +123,8 @@ def train(
         )
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            _fit(trainer, module, loader)
+            if course.fraction(module) < 1:
+                _fit(trainer, module, loader)
         interrupted = asked_to_stop() and course.fraction(module) < 1
     module.terms = module.network_terms
     if course.best_weights is None:
@@ -133,8 +134,6 @@ def train(
         )
     module.network.load_state_dict(course.best_weights)
     best = next(line for line in course.history if line.validation_loss == course.best_loss)
-    if not interrupted and course.state_file is not None:
-        course.state_file.unlink(missing_ok=True)
     return Outcome(
         tuple(course.history),
         module.steps_done,
