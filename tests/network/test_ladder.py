@@ -357,3 +357,10 @@ def test_features_carry_the_size_of_the_image():
     assert isinstance(features, Features)
     assert features.size == (7, 9)
     assert FLAT.multiple == 4
+
+
+def test_noise_for_another_number_of_levels_is_a_value_error():
+    features = FLAT.encode(image(1, 1, 8, 8))
+    noise = FLAT.standard_noise(features)
+    with pytest.raises(ValueError, match="2 levels, got 1"):
+        FLAT.decode(features, noise[:1])

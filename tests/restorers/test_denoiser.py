@@ -272,3 +272,8 @@ def test_predicting_moves_no_global_random_state(denoiser, crops):
     before = torch.get_rng_state()
     denoiser.predict(crops[0], samples=2)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_resuming_without_a_state_file_says_what_is_missing(crops):
+    with pytest.raises(LadderscopeError, match="needs the state_file"):
+        Denoiser("tiny").fit(crops[0], resume=True)

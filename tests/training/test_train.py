@@ -429,3 +429,47 @@ def test_somebody_asking_stops_the_trainer():
         trainer = lightning.Trainer(accelerator="cpu", barebones=True)
         StopWhen(lambda asked=asked: asked).on_train_batch_end(trainer, None)
         assert trainer.should_stop is asked
+
+
+def test_compiled_training_learns_what_eager_training_does(uninterrupted):
+    _, eager = uninterrupted
+    outcome = run(module(), course(), compile_network=True)
+    assert outcome.compiled and outcome.steps == 20
+    # The latents' noise is drawn by another generator: the same distribution, other numbers.
+    gain = eager.history[0].validation_loss - eager.history[-1].validation_loss
+    assert outcome.history[-1].validation_loss == pytest.approx(
+        eager.history[-1].validation_loss, abs=0.5 * gain
+    )
+
+
+def test_where_compiling_fails_training_goes_on_without(monkeypatch, caplog, uninterrupted):
+    def refuse(*_, **__):
+        def fail(_):
+            raise RuntimeError("no compiler")
+
+        return fail
+
+    monkeypatch.setattr(torch, "compile", refuse)
+    trained = module()
+    outcome = run(trained, course(), compile_network=True)
+    assert "without it: no compiler" in caplog.text
+    assert outcome.steps == 20 and not outcome.compiled
+    assert same(trained.weights(), uninterrupted[0].weights())
+
+
+def test_an_exit_that_nobody_asked_for_stays_an_exit(monkeypatch):
+    def leave(*_, **__):
+        raise SystemExit(3)
+
+    monkeypatch.setattr(lightning.Trainer, "fit", leave)
+    with pytest.raises(SystemExit, match="3"):
+        run(module(), course())
+
+
+def test_a_complete_state_trains_no_further(tmp_path, uninterrupted):
+    state = tmp_path / "state"
+    run(module(), course(state_file=state))
+    trained = module()
+    outcome = run(trained, course(state_file=state), resume=True)
+    assert outcome.steps == 20 and not outcome.interrupted
+    assert same(trained.weights(), uninterrupted[0].weights())

@@ -201,6 +201,8 @@ class LadderVAE(nn.Module):
         priors : bool
             Whether the levels' priors are computed too, for the KL. Prediction needs none.
         """
+        if len(noise) != len(self.rungs):
+            raise ValueError(f"decode takes noise for {len(self.rungs)} levels, got {len(noise)}")
         above: Any = None
         levels: list[Level] = []
         for index in reversed(range(len(self.rungs))):

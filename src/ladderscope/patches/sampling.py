@@ -91,8 +91,8 @@ def hold_out(planes: Sequence[Plane], patch: int, seed: int) -> HeldOut:
     """Choose what validation sees and training does not.
 
     Of five images or more, a tenth is held out whole. Of fewer, every image trains, except for
-    a square of up to two patches' side in a corner of each plane; a plane with no room for that
-    is used for both.
+    a square of up to two patches' side in a corner of each plane that has room for one. Where
+    none has, all planes are used for both.
 
     Parameters
     ----------

@@ -204,8 +204,9 @@ class Denoiser:
         """
         budget = {"minutes": minutes, "steps": steps, "epochs": epochs}
         given = {name: value for name, value in budget.items() if value is not None}
-        if given:
-            self.settings = settings_for_budget(self.settings, given)
+        settings = settings_for_budget(self.settings, given) if given else self.settings
+        if resume and state_file is None:
+            raise LadderscopeError("resume=True needs the state_file of the interrupted training")
         notices: list[str] = []
 
         def notice(text: str) -> None:
@@ -221,13 +222,13 @@ class Denoiser:
             for channels in image.planes()
             for channel, plane in enumerate(channels)
         ]
-        patch = patch_size_for(planes, self.settings.patch, 2**self.settings.levels)
-        if patch < self.settings.patch:
+        patch = patch_size_for(planes, settings.patch, 2**settings.levels)
+        if patch < settings.patch:
             notice(
-                f"patches are {patch}×{patch} pixels instead of {self.settings.patch}: the "
-                "smallest image has no room for more"
+                f"patches are {patch}×{patch} pixels instead of {settings.patch}: the smallest "
+                "image has no room for more"
             )
-        settings = self.settings.model_copy(update={"patch": patch})
+            settings = settings.model_copy(update={"patch": patch})
         noise_models, fits = self._noise_models(planes, stack[0].channels, notice)
         held_out = hold_out(planes, patch, self.seed)
         notice(held_out.notice)
@@ -243,18 +244,14 @@ class Denoiser:
             noise_models,
             statistics,
             free_bits=settings.free_bits,
-            kl_weight=LinearKLWeight(0, settings.kl_annealing_steps, settings.kl_weight)
-            if settings.kl_annealing_steps
-            else ConstantKLWeight(settings.kl_weight),
+            kl_weight=_kl_weight(settings),
             optimizer=OPTIMIZERS[settings.optimizer],
             gradient_clip=settings.gradient_clip,
             autocast=fast_type(device),
         )
         course = Course(
             budgeted,
-            CosineRate(settings.learning_rate, settings.warmup_steps)
-            if settings.rate == "cosine"
-            else PlateauRate(settings.learning_rate),
+            _rate(settings),
             validation_batch(held_out.validation, patch, self.seed),
             validations=validations,
             state_file=None if state_file is None else Path(state_file),
@@ -585,6 +582,18 @@ def _network(settings: DenoiserSettings) -> LadderVAE:
         activation=ACTIVATIONS[settings.activation],
     )
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def _kl_weight(settings: DenoiserSettings) -> ConstantKLWeight | LinearKLWeight:
+    if settings.kl_annealing_steps:
+        return LinearKLWeight(0, settings.kl_annealing_steps, settings.kl_weight)
+    return ConstantKLWeight(settings.kl_weight)
+
+
+def _rate(settings: DenoiserSettings) -> CosineRate | PlateauRate:
+    if settings.rate == "plateau":
+        return PlateauRate(settings.learning_rate)
+    return CosineRate(settings.learning_rate, settings.warmup_steps)
 
 
 def _budget(settings: DenoiserSettings, batches_per_epoch: int) -> tuple[Budget, int]:

@@ -103,12 +103,11 @@ def train(
         course.resume(module)
     if compile_network is None:
         compile_network = compiling_pays(course.budget)
-    compiled = compile_network and _has_compiler()
-    if compiled:
+    if compile_network and _has_compiler():
         module.terms = _compiled(module)
     loader = DataLoader(patches, batch_size=None, sampler=range(module.steps_done, ENDLESS))
-    with _interruptible() as asked_to_stop, _quiet_lightning():
-        callbacks: list[lightning.Callback] = [course, StopWhen(asked_to_stop)]
+    with _interruptible() as ctrl_c, _quiet_lightning():
+        callbacks: list[lightning.Callback] = [course, StopWhen(lambda: ctrl_c.presses > 0)]
         if progress:
             callbacks.append(ProgressBar(course))
         trainer = lightning.Trainer(
@@ -124,8 +123,9 @@ def train(
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             if course.fraction(module) < 1:
-                _fit(trainer, module, loader)
-        interrupted = asked_to_stop() and course.fraction(module) < 1
+                _fit(trainer, module, loader, ctrl_c)
+        interrupted = ctrl_c.presses > 0 and course.fraction(module) < 1
+    compiled = module.terms != module.network_terms
     module.terms = module.network_terms
     if course.best_weights is None:
         raise TrainingError(
@@ -145,14 +145,24 @@ def train(
     )
 
 
+@dataclass
+class _CtrlC:
+    presses: int = 0
+
+
 def _fit(
-    trainer: lightning.Trainer, module: DenoisingModule, loader: DataLoader[PatchBatch]
+    trainer: lightning.Trainer,
+    module: DenoisingModule,
+    loader: DataLoader[PatchBatch],
+    ctrl_c: _CtrlC,
 ) -> None:
     try:
         trainer.fit(module, loader)
     except SystemExit:
-        # Lightning turns a KeyboardInterrupt into an exit, which callers cannot tell apart.
-        raise KeyboardInterrupt from None
+        # Lightning turns a KeyboardInterrupt into an exit like any other.
+        if ctrl_c.presses > 1:
+            raise KeyboardInterrupt from None
+        raise
 
 
 def compiling_pays(budget: Budget) -> bool:
@@ -175,13 +185,13 @@ def _has_compiler() -> bool:
 
 
 def _compiled(module: DenoisingModule) -> Callable[[torch.Tensor], Terms]:
-    """Compile the network's terms; if that fails on the first batch, go on without."""
+    """Compile the network's terms; where that fails, go on without."""
     compiled = torch.compile(module.network_terms, dynamic=False)
 
     def terms(normalised: torch.Tensor) -> Terms:
         try:
             return compiled(normalised)
-        except torch._dynamo.exc.BackendCompilerFailed as error:
+        except RuntimeError as error:
             logger.warning("torch.compile failed, training goes on without it: %s", error)
             module.terms = module.network_terms
             return module.network_terms(normalised)
@@ -190,23 +200,22 @@ def _compiled(module: DenoisingModule) -> Callable[[torch.Tensor], Terms]:
 
 
 @contextmanager
-def _interruptible() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C into a question that can be asked, and the second into an abort."""
-    presses = 0
+def _interruptible() -> Iterator[_CtrlC]:
+    """Turn the first Ctrl-C into a count that can be looked at, and the second into an abort."""
+    ctrl_c = _CtrlC()
 
     def pressed(*_: object) -> None:
-        nonlocal presses
-        presses += 1
-        if presses > 1:
+        ctrl_c.presses += 1
+        if ctrl_c.presses > 1:
             raise KeyboardInterrupt
         logger.warning("stopping after this step; press Ctrl-C again to abort at once")
 
     if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
+        yield ctrl_c
         return
     before = signal.signal(signal.SIGINT, pressed)
     try:
-        yield lambda: presses > 0
+        yield ctrl_c
     finally:
         signal.signal(signal.SIGINT, before)
 
