@@ -1,0 +1,60 @@
+"""What do tiles and bfloat16 change in a prediction?
+
+Against the whole image in one tile and in float32, at the posterior means, in units of the
+training images' standard deviation.
+
+    python benchmarks/exactness.py MODEL.ladder DATA --channel actin
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import tifffile
+import torch
+from fly import noisy
+
+from ladderscope import load
+from ladderscope.evaluation import psnr
+from ladderscope.prediction import Geometry, restore_plane
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--channel", default="actin")
+    args = parser.parse_args()
+    denoiser = load(args.model, device="cpu")
+    network = denoiser._ready_network()
+    of_training = denoiser.model.statistics[0]
+    clean = tifffile.imread(args.data / "fly" / args.channel / "pos076.tif").astype(float)
+    plane = torch.from_numpy((noisy(clean) - of_training.mean) / of_training.std)[None]
+
+    def restored(geometry, autocast=None):
+        result = restore_plane(network, plane, samples=0, geometry=geometry, autocast=autocast)
+        return result.mean[0].numpy()
+
+    def decibels(result):
+        return psnr(result * of_training.std + of_training.mean, clean)
+
+    whole = restored(Geometry(core=4096, margin=0))
+    print(f"whole image, float32: {decibels(whole):.3f} dB")
+    for name, result in [
+        ("whole image, bfloat16", restored(Geometry(core=4096, margin=0), torch.bfloat16)),
+        *(
+            (f"core {core}, margin {margin}, float32", restored(Geometry(core, margin)))
+            for core in (448, 896)
+            for margin in (0, 16, 32, 64, 96)
+        ),
+    ]:
+        difference = np.abs(result - whole)
+        print(
+            f"{name}: rms {np.sqrt((difference**2).mean()):.5f}, largest {difference.max():.4f}, "
+            f"{decibels(result):.3f} dB",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
