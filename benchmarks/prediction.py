@@ -92,9 +92,8 @@ def main():
     middle = ratios[len(ratios) // 2]
     print(f"{args.samples} samples: {middle:.1f}× faster ({ratios[0]:.1f} to {ratios[-1]:.1f})")
     for samples in (10, 500):
-        print(
-            f"peak memory with {samples} samples: {peak_megabytes(args.memory_side, samples):.0f} MB"
-        )
+        peak = peak_megabytes(args.memory_side, samples)
+        print(f"peak memory with {samples} samples: {peak:.0f} MB")
 
 
 if __name__ == "__main__":
