@@ -37,6 +37,8 @@ ROWS = {
 NUMBERS = {
     "dropout": "dropout",
     "learning rate": "learning_rate",
+    "warm-up, steps": "warmup_steps",
+    "gradient clip": "gradient_clip",
     "free bits": "free_bits",
     "KL weight": "kl_weight",
 }

@@ -170,7 +170,7 @@ def changed(saved, path, **fields):
 
 def test_a_newer_format_is_refused_with_the_way_to_update(saved, tmp_path):
     path = changed(saved, tmp_path / "x.ladder", format_version=2, ladderscope_version="9.1")
-    refused(path, "9.1", "pip install --upgrade")
+    refused(path, "9.1", "Update Ladderscope")
 
 
 def test_another_kind_of_model_is_refused_by_its_kind(saved, tmp_path):

@@ -22,17 +22,23 @@ Axes = Annotated[
 ]
 Preset = Annotated[
     str | None,
-    typer.Option(help="tiny (to try things out), small (minutes on a laptop) or paper (HDN's)."),
+    typer.Option(
+        help="small (the default: five minutes), tiny (to try things out), or paper (HDN's "
+        "recipe, for a GPU)."
+    ),
 ]
-Minutes = Annotated[float | None, typer.Option(help="Budget of training in minutes.")]
-Steps = Annotated[int | None, typer.Option(help="Budget of training in steps.")]
-Epochs = Annotated[float | None, typer.Option(help="Budget of training in epochs.")]
+Minutes = Annotated[
+    float | None, typer.Option(help="Train for so many minutes (default: the preset's).")
+]
+Steps = Annotated[int | None, typer.Option(help="Train for so many steps instead.")]
+Epochs = Annotated[float | None, typer.Option(help="Train for so many epochs instead.")]
 Noise = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NOISE",
-        help="auto (measured on the images), gaussian:SIGMA, or "
-        "poisson-gaussian:GAIN,OFFSET,READ. Once for all channels, or once a channel.",
+        help="auto (the default: measured on the images), gaussian:SIGMA, or "
+        "poisson-gaussian:GAIN,OFFSET,READ in grey levels (gain: grey levels a photoelectron). "
+        "Once for all channels, or once a channel.",
     ),
 ]
 Seed = Annotated[int | None, typer.Option(help="Fixes what is random.", min=0)]
@@ -56,7 +62,11 @@ Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace files that earlier runs have written.")
 ]
 Resume = Annotated[
-    bool, typer.Option("--resume", help="Finish the training that Ctrl-C ended, or a crash.")
+    bool,
+    typer.Option(
+        "--resume",
+        help="Finish the training that Ctrl-C ended, or a crash: same images, same settings.",
+    ),
 ]
 NoThumbnail = Annotated[
     bool,

@@ -352,7 +352,7 @@ def _default_axes(pixels: Shaped[np.ndarray, "..."], called: str) -> str:
     examples = _AXES_EXAMPLES.get(pixels.ndim, '"STCZYX" for all that there are')
     raise ImageError(
         f"{called}: what the {pixels.ndim} dimensions of its shape {pixels.shape} mean is not "
-        f"known; give axes, one letter for each: {examples}."
+        f"known; give axes (--axes on the command line), one letter for each: {examples}."
     )
 
 

@@ -451,10 +451,14 @@ def _fit(tally: _Tally) -> PoissonGaussianFit:
     if counts.sum() < _FEWEST_PIXELS:
         raise NoiseError(
             f"the noise can be measured at {counts.sum():.0f} pixels only, and "
-            f"{_FEWEST_PIXELS} are needed: the images are constant, too small or clipped"
+            f"{_FEWEST_PIXELS} are needed: the images are constant, too small or clipped. Give "
+            "larger images, or the noise itself, such as Gaussian(sigma=3.0)"
         )
     if not variances.max() > 0:
-        raise NoiseError("the images show no noise at all: they are blank or synthetic")
+        raise NoiseError(
+            "the images show no noise at all: they are blank or synthetic. Give noisy images, or "
+            "the noise itself, such as Gaussian(sigma=3.0)"
+        )
 
     drawn = np.random.default_rng(0).multinomial(
         _GROUPS, np.full(_GROUPS, 1 / _GROUPS), size=_REPLICATES

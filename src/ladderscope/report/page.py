@@ -205,7 +205,7 @@ def _images(report: Report) -> str:
     if report.samples > 1:
         parts.append(
             f"<p>The restoration is the mean of {report.samples} posterior samples: of images that "
-            "explain the noisy one equally well. Where they disagree, the "
+            "the model holds possible, given the noisy one. Where they disagree, the "
             f"{UNCALIBRATED} is large; its size has not been compared with real errors, so read "
             "it as “more” or “less” certain, and not as an error bar.</p>"
         )

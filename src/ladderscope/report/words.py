@@ -83,5 +83,5 @@ def levels_in_words(level_kl: tuple[float, ...], free_bits: float) -> str:
         f"{'they carry' if several else 'it carries'} {carried} nats a patch, less than the free "
         f"bits ({free_bits:g}), so the restoration makes next to no use of "
         f"{'them' if several else 'it'}. Longer training or a higher free_bits may bring "
-        f"{'them' if several else 'it'} back."
+        f"{'them' if several else 'it'} back. This is no error: judge by the images."
     )

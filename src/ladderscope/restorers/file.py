@@ -146,8 +146,7 @@ def read_model(path: Path) -> Model:
     if not isinstance(version, int) or version > FORMAT_VERSION:
         raise ModelFileError(
             f"{path}: written by Ladderscope {config.get('ladderscope_version')} in format "
-            f"{version}; this version reads up to format {FORMAT_VERSION}. Update Ladderscope: "
-            "pip install --upgrade ladderscope"
+            f"{version}; this version reads up to format {FORMAT_VERSION}. Update Ladderscope"
         )
     if config.get("kind") != "denoiser":
         raise ModelFileError(f"{path}: holds a {config.get('kind')!r}, not a denoiser")

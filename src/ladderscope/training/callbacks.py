@@ -110,7 +110,7 @@ class Course(Callback):
             raise TrainingError(
                 f"the loss was not finite for {MOST_SKIPPED_IN_A_ROW} batches in a row, at step "
                 f"{module.steps_done}: check that the noise model fits the images (gain and "
-                "intercept in the units of the file), or train with a lower learning rate"
+                "intercept in the units of the file), or train with a lower learning_rate in the settings"
             )
         spent = self.fraction(module)
         done = spent >= 1

@@ -130,7 +130,7 @@ def train(
     if course.best_weights is None:
         raise TrainingError(
             "no validation gave a finite loss: check that the noise model fits the images (gain "
-            "and intercept in the units of the file), or train with a lower learning rate"
+            "and intercept in the units of the file), or train with a lower learning_rate in the settings"
         )
     module.network.load_state_dict(course.best_weights)
     best = next(line for line in course.history if line.validation_loss == course.best_loss)
