@@ -5,23 +5,35 @@ import platform
 
 import torch
 
+from ladderscope.errors import LadderscopeError
+
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-_KEEP_UP_TO = 2**30
+_KEEP_UP_TO = (2**30, 2**25)  # older versions of glibc refuse the first
 
 
 def best_device(wanted: str | None = None) -> torch.device:
     """Give the device that was asked for, or the best there is.
+
+    Raises
+    ------
+    LadderscopeError
+        There is no such device, or not on this machine.
 
     Examples
     --------
     >>> best_device("cpu")
     device(type='cpu')
     """
-    if wanted is not None:
-        return torch.device(wanted)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if wanted is None:
+        return torch.device(next((name for name, is_there in there.items() if is_there), "cpu"))
+    try:
+        device = torch.device(wanted)
+    except RuntimeError:
+        raise LadderscopeError(f"device={wanted!r}: give cpu, cuda or mps") from None
+    if not there.get(device.type, device.type == "cpu"):
+        raise LadderscopeError(f"device={wanted!r}: this machine has none that PyTorch can use")
+    return device
 
 
 def fast_type(device: torch.device) -> torch.dtype | None:
@@ -51,5 +63,5 @@ def keep_freed_memory() -> None:
     """
     if platform.libc_ver()[0] == "glibc":
         library = ctypes.CDLL(None)
-        library.mallopt(_M_MMAP_THRESHOLD, _KEEP_UP_TO)
-        library.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+        if any(library.mallopt(_M_MMAP_THRESHOLD, limit) for limit in _KEEP_UP_TO):
+            library.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)

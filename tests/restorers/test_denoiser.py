@@ -277,3 +277,28 @@ def test_predicting_moves_no_global_random_state(denoiser, crops):
 def test_resuming_without_a_state_file_says_what_is_missing(crops):
     with pytest.raises(LadderscopeError, match="needs the state_file"):
         Denoiser("tiny").fit(crops[0], resume=True)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, True, 2**63, "0"])
+def test_a_seed_is_a_whole_number(seed):
+    with pytest.raises(LadderscopeError, match="whole number"):
+        Denoiser("tiny", seed=seed)
+
+
+def test_a_seed_of_numpy_is_a_seed(crops, tmp_path):
+    fitted = Denoiser("tiny", seed=np.int64(3)).fit(crops[0], steps=2, progress=False)
+    fitted.save(tmp_path / "a.ladder")
+
+
+@pytest.mark.parametrize("device", ["gpu", "xpu"])
+def test_a_device_that_is_not_there_is_an_error_at_once(device):
+    with pytest.raises(LadderscopeError, match="device="):
+        Denoiser("tiny", device=device)
+
+
+def test_what_gives_a_list_is_told_by_what_was_asked(denoiser, crops, tmp_path):
+    whole = tmp_path / "a[1].tif"
+    tifffile.imwrite(whole, crops[0])
+    assert isinstance(denoiser.predict(whole, samples=0), Restoration)
+    one_by_one = denoiser.predict((crop for crop in crops[:1]), samples=0)
+    assert isinstance(one_by_one, list) and len(one_by_one) == 1

@@ -473,3 +473,30 @@ def test_a_complete_state_trains_no_further(tmp_path, uninterrupted):
     outcome = run(trained, course(state_file=state), resume=True)
     assert outcome.steps == 20 and not outcome.interrupted
     assert same(trained.weights(), uninterrupted[0].weights())
+
+
+def test_a_run_that_diverges_late_keeps_the_best_model(caplog):
+    its_course = course(steps=60)
+    trained = module()
+    outcome = run(trained, its_course, Patches(broken=range(30, 60)))
+    assert outcome.diverged and outcome.steps == 50 and not outcome.interrupted
+    assert "the best model so far is kept" in caplog.text
+    assert same(trained.weights(), its_course.best_weights)
+
+
+def test_validation_leaves_the_random_state_alone():
+    trained = module()
+    before = torch.get_rng_state()
+    one, _ = trained.validate(validation_batch(HELD_OUT.validation, 8, seed=0))
+    other, _ = trained.validate(validation_batch(HELD_OUT.validation, 8, seed=0))
+    assert torch.equal(torch.get_rng_state(), before) and one.loss == other.loss
+
+
+def test_each_channel_is_judged_by_its_own_noise_model():
+    trained = module()
+    batch = PatchBatch(100 + torch.rand(5, 1, 8, 8), torch.tensor([1, 0, 1, 1, 0]))
+    signal = batch.observation + 3
+    log_likelihood = trained._log_likelihood(batch, signal)
+    for row, channel in enumerate(batch.channel):
+        expected = trained.noise_models[channel].log_likelihood(batch.observation, signal)[row]
+        assert torch.allclose(log_likelihood[row], expected)

@@ -29,11 +29,10 @@ def predict(
     """Restore images with a trained model."""
     from ladderscope.cli import work
     from ladderscope.cli.naming import output_names, outputs_at, outputs_in
-    from ladderscope.cli.preflight import check_device, check_folder, check_outputs
+    from ladderscope.cli.preflight import check_folder, check_outputs
     from ladderscope.errors import LadderscopeError
     from ladderscope.restorers import load
 
-    check_device(device)
     denoiser = load(model, device=device)
     paths = work.find(inputs)
     to_a_file = output.suffix.lower() in _FILE_ENDINGS and not output.is_dir()

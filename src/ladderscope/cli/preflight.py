@@ -90,18 +90,3 @@ def check_training(model_path: Path, *, resume: bool, overwrite: bool) -> None:
             f"{state} holds a training that was not finished: give --resume to finish it, or "
             "--overwrite to start anew"
         )
-
-
-def check_device(device: str | None) -> None:
-    """Check that the device is there.
-
-    Raises
-    ------
-    LadderscopeError
-        It is not.
-    """
-    import torch
-
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not there.get(device or "cpu", True):
-        raise LadderscopeError(f"--device {device}: this machine has none that PyTorch can use")

@@ -6,7 +6,6 @@ from typing import Any
 
 import yaml
 
-from ladderscope.cli.preflight import check_device
 from ladderscope.errors import LadderscopeError
 from ladderscope.noise import Gaussian, NoiseModel, PoissonGaussian
 from ladderscope.restorers import Denoiser, DenoiserSettings
@@ -78,7 +77,6 @@ def make_denoiser(
     LadderscopeError
         Something in the options or the file cannot be.
     """
-    check_device(device)
     chosen = merged(read_config(config) if config else {}, flags)
     axes = chosen.pop("axes", None)
     noise = parse_noise(chosen.pop("noise", "auto"))

@@ -5,7 +5,7 @@ their planes, and arrays go out as OME-TIFF files that are whole or not there.
 """
 
 from ladderscope.images.errors import ImageError, OutputError
-from ladderscope.images.find import Found, Source, Sources, find_images
+from ladderscope.images.find import Found, Source, Sources, find_images, is_zarr_folder
 from ladderscope.images.image import Image
 from ladderscope.images.read import check_same_kind, read_image, read_images
 from ladderscope.images.samples import SAMPLE_CREDIT, sample_image
@@ -25,6 +25,7 @@ __all__ = [
     "channel_statistics",
     "check_same_kind",
     "find_images",
+    "is_zarr_folder",
     "read_image",
     "read_images",
     "sample_image",

@@ -26,12 +26,6 @@ def convolution(dimensions: int, inputs: int, outputs: int, kernel: int = 3) -> 
     return _CONVOLUTION[dimensions](inputs, outputs, kernel, padding=kernel // 2)
 
 
-def downsampling(dimensions: int, channels: int) -> nn.Module:
-    """Make the strided convolution that halves Y and X, and keeps Z."""
-    stride: Any = (1,) * (dimensions - 2) + (2, 2)
-    return _CONVOLUTION[dimensions](channels, channels, 3, stride=stride, padding=1)
-
-
 def upsampling(dimensions: int, channels: int) -> nn.Module:
     """Make the transposed convolution that doubles Y and X, and keeps Z."""
     depth = dimensions - 2
@@ -40,6 +34,26 @@ def upsampling(dimensions: int, channels: int) -> nn.Module:
     return _UPWARD[dimensions](
         channels, channels, 3, stride=stride, padding=1, output_padding=output_padding
     )
+
+
+class Downsampling(nn.Module):
+    """The strided convolution that halves Y and X, and keeps Z."""
+
+    def __init__(self, dimensions: int, channels: int) -> None:
+        super().__init__()
+        stride: Any = (1,) * (dimensions - 2) + (2, 2)
+        self.convolution = _CONVOLUTION[dimensions](channels, channels, 3, stride, padding=1)
+
+    def forward(
+        self, features: Float[Tensor, "batch channels *space"]
+    ) -> Float[Tensor, "batch channels *coarser_space"]:
+        """Halve the map."""
+        if features.shape[-1] > 2:
+            return self.convolution(features)
+        # Where the output is one column wide, oneDNN's strided bfloat16 convolution reads memory
+        # that nobody has written (seen with torch 2.13).
+        with torch.autocast(features.device.type, enabled=False):
+            return self.convolution(features.to(self.convolution.weight.dtype))
 
 
 class Gate(nn.Module):

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ladderscope.network.blocks import Activation, ResidualBlock, convolution, downsampling
+from ladderscope.network.blocks import Activation, Downsampling, ResidualBlock, convolution
 from ladderscope.network.latent import DiagonalGaussian, Level, Rung
 
 
@@ -120,7 +120,7 @@ class LadderVAE(nn.Module):
             *(block(gated=False) for _ in range(blocks)),
         )
         self.bottom_up = nn.ModuleList(
-            nn.Sequential(downsampling(dimensions, filters), *(block() for _ in range(blocks)))
+            nn.Sequential(Downsampling(dimensions, filters), *(block() for _ in range(blocks)))
             for _ in self.latent_channels
         )
         self.top_prior = nn.Parameter(
@@ -171,14 +171,25 @@ class LadderVAE(nn.Module):
             levels.append(features)
         return Features(tuple(levels), (height, width))
 
-    def standard_noise(self, features: Features) -> tuple[Float[Tensor, "..."], ...]:
-        """Draw standard-normal noise for every level, finest first, as `decode` takes it."""
+    def standard_noise(
+        self, features: Features, generator: torch.Generator | None = None
+    ) -> tuple[Float[Tensor, "..."], ...]:
+        """Draw standard-normal noise for every level, finest first, as `decode` takes it.
+
+        Parameters
+        ----------
+        features : Features
+            From `encode`.
+        generator : torch.Generator, optional
+            Where the noise comes from, on whatever device; by default torch's own.
+        """
         return tuple(
             torch.randn(
                 (level.shape[0], channels, *level.shape[2:]),
-                device=level.device,
+                generator=generator,
+                device=level.device if generator is None else generator.device,
                 dtype=torch.float64 if level.dtype == torch.float64 else torch.float32,
-            )
+            ).to(level.device)
             for level, channels in zip(features.levels, self.latent_channels, strict=True)
         )
 

@@ -1,6 +1,7 @@
 """From a normalised plane to its restoration: posterior samples and their running moments."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -116,18 +117,17 @@ def _decode_tile(
 ) -> Iterator[Float[Tensor, "batch outputs Y X"]]:
     """Encode a tile once and decode it again and again: the cores, a batch of samples at a time."""
     observed = plane[:, *tile.window][None].contiguous(memory_format=torch.channels_last)
-    if observed.shape[-1] <= network.multiple:
-        # Where the coarsest map is one column wide, oneDNN's strided convolution in bfloat16
-        # reads memory that nobody has written (seen with torch 2.13): NaN, now and then.
-        autocast = None
-    with torch.autocast(plane.device.type, autocast, enabled=autocast is not None):
+    precision = partial(torch.autocast, plane.device.type, autocast, enabled=autocast is not None)
+    with precision():
         features = network.encode(observed)
-        for batch in _batches(tile, samples):
-            noise = [
-                _level_noise(features, tile, level, channels, batch, seed, plane_number)
-                for level, channels in enumerate(network.latent_channels, start=1)
-            ]
-            yield network.decode(features, noise, priors=False).output[:, :, *tile.inner]
+    for batch in _batches(tile, samples):
+        noise = [
+            _level_noise(features, tile, level, channels, batch, seed, plane_number)
+            for level, channels in enumerate(network.latent_channels, start=1)
+        ]
+        with precision():
+            output = network.decode(features, noise, priors=False).output
+        yield output[:, :, *tile.inner]
 
 
 def _batches(tile: Tile, samples: int) -> list[range]:

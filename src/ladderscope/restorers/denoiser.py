@@ -26,6 +26,7 @@ from ladderscope.images import (
     Statistics,
     channel_statistics,
     find_images,
+    is_zarr_folder,
     read_image,
     read_images,
 )
@@ -56,6 +57,7 @@ ACTIVATIONS = {"elu": nn.ELU, "relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "silu
 LONG_PREDICTION = 20.0
 THUMBNAIL_SIDE = 192
 FAR_IN_DEVIATIONS = 3.0
+MOST_PLANES = 40  # on which the noise of a channel is measured: half a second for each megapixel
 
 
 class Denoiser:
@@ -108,9 +110,9 @@ class Denoiser:
     ) -> None:
         self.settings = settings_for(preset, settings)
         self.noise = noise
-        self.seed = seed
+        self.seed = _checked_seed(seed)
         self.device = device
-        _check_seed(seed)
+        best_device(device)
         self._model: Model | None = None
         self._finished_state: Path | None = None
         self._network: LadderVAE | None = None
@@ -235,7 +237,7 @@ class Denoiser:
         patches = TrainingPatches(held_out.training, patch, settings.batch, self.seed)
         budgeted, validations = _budget(settings, patches.batches_per_epoch)
 
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             network = _network(settings)
         device = best_device(self.device)
@@ -263,7 +265,7 @@ class Denoiser:
             course,
             seed=self.seed,
             resume=resume,
-            device=device.type,
+            device=str(device),
             compile_network=compile_network,
             progress=progress,
         )
@@ -271,6 +273,11 @@ class Denoiser:
             notice(
                 f"training was interrupted after {outcome.steps} steps; the best model so far, of "
                 f"step {outcome.best_step}, is used"
+            )
+        if outcome.diverged:
+            notice(
+                f"training stopped after {outcome.steps} steps, as its loss was no longer finite; "
+                f"the best model so far, of step {outcome.best_step}, is used"
             )
         if outcome.skipped:
             notice(
@@ -336,7 +343,7 @@ class Denoiser:
         """
         if samples < 0:
             raise LadderscopeError(f"samples={samples}: give 0 or more")
-        _check_seed(seed)
+        seed = self.seed if seed is None else _checked_seed(seed)
         sources = find_images(images).sources
         restored = [
             self._restore(read_image(source, axes), samples, seed, progress) for source in sources
@@ -373,7 +380,7 @@ class Denoiser:
         """
         if n < 1:
             raise LadderscopeError(f"n={n}: give 1 or more samples")
-        _check_seed(seed)
+        seed = self.seed if seed is None else _checked_seed(seed)
         sources = find_images(image).sources
         if len(sources) > 1:
             raise LadderscopeError(
@@ -387,7 +394,7 @@ class Denoiser:
                 self._ready_network(),
                 plane,
                 samples=n,
-                seed=self.seed if seed is None else seed,
+                seed=seed,
                 plane_number=number * observed.channels + channel,
                 geometry=self._geometry(),
                 autocast=fast_type(best_device(self.device)),
@@ -439,9 +446,8 @@ class Denoiser:
         for channel, entry in enumerate(entries):
             fit = None
             if isinstance(entry, str):
-                fit = calibrate_poisson_gaussian(
-                    plane.pixels for plane in planes if plane.channel == channel
-                )
+                of_channel = [plane.pixels for plane in planes if plane.channel == channel]
+                fit = calibrate_poisson_gaussian(of_channel[:: -(-len(of_channel) // MOST_PLANES)])
                 entry = fit.model
                 notice(
                     f"noise of channel {channel + 1}: {fit.summary()}"
@@ -478,7 +484,7 @@ class Denoiser:
                     of_training.std,
                 )
 
-    def _restore(self, image: Image, samples: int, seed: int | None, progress: bool) -> Restoration:
+    def _restore(self, image: Image, samples: int, seed: int, progress: bool) -> Restoration:
         self._check_image(image)
         network, geometry = self._ready_network(), self._geometry()
         planes, channels, height, width = image.planes().shape
@@ -491,7 +497,7 @@ class Denoiser:
                     network,
                     plane,
                     samples=samples,
-                    seed=self.seed if seed is None else seed,
+                    seed=seed,
                     plane_number=number * channels + channel,
                     geometry=geometry,
                     autocast=fast_type(best_device(self.device)),
@@ -604,9 +610,10 @@ def _budget(settings: DenoiserSettings, batches_per_epoch: int) -> tuple[Budget,
     return Budget(steps=steps), max(1, round(settings.epochs))
 
 
-def _check_seed(seed: int | None) -> None:
-    if seed is not None and (not isinstance(seed, int | np.integer) or seed < 0):
-        raise LadderscopeError(f"seed={seed!r}: give a whole number from 0")
+def _checked_seed(seed: int) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
+        raise LadderscopeError(f"seed={seed!r}: give a whole number from 0, below 2⁶³")
+    return int(seed)
 
 
 def _fingerprint(
@@ -635,9 +642,11 @@ def _mention_depth(image: Image, notice: Any) -> None:
 
 
 def _several(images: Sources) -> bool:
+    """Tell a list, pattern or folder, of however many images, from one image."""
     if isinstance(images, str | os.PathLike):
-        return Path(images).is_dir() or any(sign in str(images) for sign in "*?[")
-    return isinstance(images, list | tuple)
+        path = Path(images).expanduser()
+        return not (path.is_file() or is_zarr_folder(path))
+    return not (isinstance(images, Image) or hasattr(images, "shape"))
 
 
 def _with_thumbnail(denoiser: Denoiser, model: Model, image: Image) -> Model:

@@ -1,5 +1,6 @@
 """What happens around the training steps: the learning rate, validation, progress, saved state."""
 
+import io
 import logging
 import time
 from collections.abc import Callable
@@ -60,6 +61,8 @@ class Course(Callback):
         self.validations, self.state_file, self.fingerprint = validations, state_file, fingerprint
         self.history: list[Record] = []
         self.best_loss = float("inf")
+        self.diverged = False
+        self._validated = 0
         self.best_weights: dict[str, torch.Tensor] | None = None
         self._since_validation: list[Objective] = []
         self._earlier_seconds = 0.0
@@ -87,7 +90,7 @@ class Course(Callback):
             self.rate.validated(line.validation_loss)
         self._since_validation = [Objective(*terms) for terms in state["since_validation"]]
         self.best_loss, self.best_weights = state["best_loss"], state["best_weights"]
-        self._earlier_seconds = state["seconds"]
+        self._earlier_seconds, self._validated = state["seconds"], state["validated"]
         self._resumed = state
 
     def on_train_start(self, trainer: Trainer, module: Any) -> None:
@@ -107,14 +110,12 @@ class Course(Callback):
         if module.latest is not None:
             self._since_validation.append(module.latest)
         if module.skipped_in_a_row >= MOST_SKIPPED_IN_A_ROW:
-            raise TrainingError(
-                f"the loss was not finite for {MOST_SKIPPED_IN_A_ROW} batches in a row, at step "
-                f"{module.steps_done}: check that the noise model fits the images (gain and "
-                "intercept in the units of the file), or train with a lower learning_rate in the settings"
-            )
+            self._give_up(module.steps_done)
         spent = self.fraction(module)
-        done = spent >= 1
-        if done or spent * self.validations >= len(self.history) + 1:
+        done = spent >= 1 or self.diverged
+        due = int(spent * self.validations)
+        if done or due > self._validated:
+            self._validated = due
             self._validate(module)
             if self.state_file is not None:
                 self._write_state(self.state_file, trainer, module)
@@ -132,6 +133,17 @@ class Course(Callback):
             if self.state_file is not None:
                 self._write_state(self.state_file, trainer, module)
             self._validate(module)
+
+    def _give_up(self, step: int) -> None:
+        advice = (
+            f"the loss was not finite for {MOST_SKIPPED_IN_A_ROW} batches in a row, at step "
+            f"{step}: check that the noise model fits the images (gain and intercept in the units "
+            "of the file), or train with a lower learning rate (learning_rate in the settings)"
+        )
+        if self.best_weights is None:
+            raise TrainingError(advice)
+        logger.warning("training stops early, and the best model so far is kept: %s", advice)
+        self.diverged = True
 
     def _validate(self, module: DenoisingModule) -> None:
         held_out, level_kl = module.validate(self.validation)
@@ -164,16 +176,19 @@ class Course(Callback):
             "step": module.steps_done,
             "skipped": module.skipped,
             "seconds": self.seconds,
+            "validated": self._validated,
             "history": [asdict(line) for line in self.history],
             "since_validation": [tuple(terms) for terms in self._since_validation],
             "best_loss": self.best_loss,
             "best_weights": self.best_weights,
         }
         try:
-            # Given a path, torch would refuse one without a suffix.
-            with whole_file(state_file, overwrite=True) as path, path.open("wb") as file:
-                torch.save(state, file)
-        except OutputError as error:
+            # A full disk met by torch itself would end as an error of torch.
+            content = io.BytesIO()
+            torch.save(state, content)
+            with whole_file(state_file, overwrite=True) as path:
+                path.write_bytes(content.getbuffer())
+        except (OutputError, OSError) as error:
             logger.warning("training goes on, but could not be resumed: %s", error)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import lightning
@@ -113,17 +114,21 @@ class DenoisingModule(lightning.LightningModule):
         """Make the optimizer; its learning rate is set before every step."""
         return self.make_optimizer(self.network)
 
-    def network_terms(self, normalised: Float[Tensor, "batch 1 Y X"]) -> Terms:
+    def network_terms(
+        self, normalised: Float[Tensor, "batch 1 Y X"], generator: torch.Generator | None = None
+    ) -> Terms:
         """Run the network once: its output, and the KL of each level in nats per patch."""
         with torch.autocast(
             normalised.device.type, self.autocast, enabled=self.autocast is not None
         ):
-            output, levels = self.network(normalised)
+            features = self.network.encode(normalised)
+            noise = self.network.standard_noise(features, generator)
+            decoded: Any = self.network.decode(features, noise)
         kl = [
-            samplewise(gaussian_kl(*level.posterior, *level.prior).expand_as(level.sample))
-            for level in levels
+            samplewise(gaussian_kl(*posterior, *prior).expand_as(sample))
+            for posterior, prior, sample in decoded.levels
         ]
-        return output, torch.stack(kl, dim=1)
+        return decoded.output, torch.stack(kl, dim=1)
 
     def objective(
         self, batch: PatchBatch, terms: Callable[[Tensor], Terms], kl_weight: float
@@ -142,16 +147,11 @@ class DenoisingModule(lightning.LightningModule):
     ) -> Float[Tensor, "batch 1 Y X"]:
         if len(self.noise_models) == 1:
             return self.noise_models[0].log_likelihood(batch.observation, signal)
-        chosen = [
-            (batch.channel == channel).nonzero().squeeze(1)
-            for channel in range(len(self.noise_models))
-        ]
-        return torch.cat(
-            [
-                model.log_likelihood(batch.observation[rows], signal[rows])
-                for model, rows in zip(self.noise_models, chosen, strict=True)
-            ]
-        )
+        log_likelihood = torch.empty_like(signal)
+        for channel, model in enumerate(self.noise_models):
+            rows = batch.channel == channel
+            log_likelihood[rows] = model.log_likelihood(batch.observation[rows], signal[rows])
+        return log_likelihood
 
     def training_step(self, batch: PatchBatch, number: int) -> None:
         """Take one step, or skip the batch if its loss or gradient is not finite."""
@@ -182,10 +182,8 @@ class DenoisingModule(lightning.LightningModule):
         """HDN's objective on held-out patches, with fixed noise, and the mean KL of each level."""
         batch = PatchBatch(*(part.to(self.device) for part in batch))
         self.network.eval()
-        devices = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(0)
-            objective, kl = self.objective(batch, self.network_terms, self.kl_weight.weight)
+        terms = partial(self.network_terms, generator=torch.Generator().manual_seed(0))
+        objective, kl = self.objective(batch, terms, self.kl_weight.weight)
         self.network.train()
         return objective, kl.mean(dim=0)
 

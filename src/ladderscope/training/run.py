@@ -14,7 +14,7 @@ import lightning
 import torch
 from torch.utils.data import DataLoader
 
-from ladderscope.machine import keep_freed_memory
+from ladderscope.machine import best_device, keep_freed_memory
 from ladderscope.patches import PatchBatch, TrainingPatches
 from ladderscope.training.budget import Budget
 from ladderscope.training.callbacks import Course, ProgressBar, StopWhen, TrainingError
@@ -48,6 +48,8 @@ class Outcome:
         The step whose weights were kept.
     compiled : bool
         Whether the network was compiled.
+    diverged : bool
+        Whether it ended before its budget because the loss stayed non-finite.
     """
 
     history: tuple[Record, ...]
@@ -57,6 +59,7 @@ class Outcome:
     interrupted: bool
     best_step: int
     compiled: bool
+    diverged: bool = False
 
 
 def train(
@@ -102,7 +105,7 @@ def train(
     if resume:
         course.resume(module)
     if compile_network is None:
-        compile_network = compiling_pays(course.budget)
+        compile_network = compiling_pays(course.budget, left=1 - course.fraction(module))
     if compile_network and _has_compiler():
         module.terms = _compiled(module)
     loader = DataLoader(patches, batch_size=None, sampler=range(module.steps_done, ENDLESS))
@@ -110,9 +113,10 @@ def train(
         callbacks: list[lightning.Callback] = [course, StopWhen(lambda: ctrl_c.presses > 0)]
         if progress:
             callbacks.append(ProgressBar(course))
+        where = best_device(device)
         trainer = lightning.Trainer(
-            accelerator=device or "auto",
-            devices=1,
+            accelerator=where.type,
+            devices=1 if where.index is None else [where.index],
             max_epochs=1,
             callbacks=callbacks,
             logger=False,
@@ -130,7 +134,8 @@ def train(
     if course.best_weights is None:
         raise TrainingError(
             "no validation gave a finite loss: check that the noise model fits the images (gain "
-            "and intercept in the units of the file), or train with a lower learning_rate in the settings"
+            "and intercept in the units of the file), or train with a lower learning rate "
+            "(learning_rate in the settings)"
         )
     module.network.load_state_dict(course.best_weights)
     best = next(line for line in course.history if line.validation_loss == course.best_loss)
@@ -142,6 +147,7 @@ def train(
         interrupted,
         best.step,
         compiled,
+        course.diverged,
     )
 
 
@@ -165,8 +171,8 @@ def _fit(
         raise
 
 
-def compiling_pays(budget: Budget) -> bool:
-    """Tell whether the budget is long enough to win back the time that compiling takes.
+def compiling_pays(budget: Budget, left: float = 1.0) -> bool:
+    """Tell whether this share of the budget is enough to win back the time that compiling takes.
 
     Examples
     --------
@@ -174,8 +180,8 @@ def compiling_pays(budget: Budget) -> bool:
     (True, False)
     """
     if budget.minutes is not None:
-        return budget.minutes >= COMPILE_FROM_MINUTES
-    return (budget.steps or 0) >= COMPILE_FROM_STEPS
+        return left * budget.minutes >= COMPILE_FROM_MINUTES
+    return left * (budget.steps or 0) >= COMPILE_FROM_STEPS
 
 
 def _has_compiler() -> bool:
