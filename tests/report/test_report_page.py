@@ -39,7 +39,7 @@ def model():
         axes="ZCYX",
         channel_names=("actin & co", "nuclei"),
         seed=7,
-        notices=("noise of channel 1: measured", "validation: one corner of each plane"),
+        notices=("validation: one corner of each plane",),
         thumbnail=None,
         version="0.1.0",
         created="2026-01-02T03:04:05+00:00",

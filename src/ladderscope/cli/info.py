@@ -9,7 +9,6 @@ def info(model: options.ModelFile) -> None:
 
     from ladderscope.cli.terminal import show_summary
     from ladderscope.report.words import (
-        beside_noise,
         duration,
         levels_in_words,
         noise_in_words,
@@ -65,6 +64,6 @@ def info(model: options.ModelFile) -> None:
         ]
     listed = (f"{name} {value}" for name, value in settings if value is not None)
     rows.append(("settings", ", ".join(listed)))
-    rows += [("notice", notice) for notice in beside_noise(found.notices)]
+    rows += [("notice", notice) for notice in found.notices]
     rows.append(("thumbnail", "yes, a detail of a training image" if found.thumbnail else "no"))
     show_summary(rows)

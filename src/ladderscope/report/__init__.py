@@ -1,6 +1,6 @@
 """A run on one page, for the microscopist who made it and for the one who asks later."""
 
-from ladderscope.report.figures import comparison_picture
+from ladderscope.report.figures import comparison_picture, noise_plot
 from ladderscope.report.page import Report, RestoredImage, restored_image, write_report
 from ladderscope.report.words import duration, noise_in_words
 
@@ -10,6 +10,7 @@ __all__ = [
     "comparison_picture",
     "duration",
     "noise_in_words",
+    "noise_plot",
     "restored_image",
     "write_report",
 ]

@@ -25,7 +25,6 @@ from ladderscope.report.figures import (
 )
 from ladderscope.report.words import (
     UNCALIBRATED,
-    beside_noise,
     duration,
     levels_in_words,
     noise_in_words,
@@ -186,7 +185,7 @@ def page(report: Report) -> str:
         _residuals(report.images),
         _noise(report.model),
         _training(report.model),
-        _notices([*beside_noise(report.model.notices), *report.notices]),
+        _notices([*report.model.notices, *report.notices]),
         _times(report),
         _settings(report.model),
     ]

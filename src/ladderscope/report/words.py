@@ -46,17 +46,6 @@ def noise_in_words(model: NoiseModel, fit: PoissonGaussianFit | None = None) -> 
     return f"Given: {model!r}."
 
 
-def beside_noise(notices: tuple[str, ...]) -> list[str]:
-    """Leave out of a model's notices what `noise_in_words` says already.
-
-    Examples
-    --------
-    >>> beside_noise(("noise: gain 2", "validation: one corner"))
-    ['validation: one corner']
-    """
-    return [notice for notice in notices if not notice.startswith(("noise:", "noise of channel"))]
-
-
 def levels_in_words(level_kl: tuple[float, ...], free_bits: float) -> str:
     """Say which levels of the network are in use, by the KL that they carry in nats a patch.
 

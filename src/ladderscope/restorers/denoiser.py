@@ -11,7 +11,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 import torch
@@ -53,6 +53,7 @@ from ladderscope.training.optimizers import OPTIMIZERS
 
 logger = logging.getLogger("ladderscope")
 
+Noise: TypeAlias = str | NoiseModel | Sequence[str | NoiseModel]
 ACTIVATIONS = {"elu": nn.ELU, "relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "silu": nn.SiLU}
 LONG_PREDICTION = 20.0
 THUMBNAIL_SIDE = 192
@@ -102,7 +103,7 @@ class Denoiser:
     def __init__(
         self,
         preset: str = "small",
-        noise: str | NoiseModel | Sequence[str | NoiseModel] = "auto",
+        noise: Noise = "auto",
         seed: int = 0,
         *,
         device: str | None = None,
@@ -116,9 +117,7 @@ class Denoiser:
         self._model: Model | None = None
         self._finished_state: Path | None = None
         self._network: LadderVAE | None = None
-        for entry in (
-            [noise] if isinstance(noise, str) or not isinstance(noise, Sequence) else noise
-        ):
+        for entry in _listed(noise) or [noise]:
             if entry != "auto" and not isinstance(entry, NoiseModel):
                 raise LadderscopeError(
                     f"noise={entry!r}: give 'auto', a noise model such as "
@@ -231,7 +230,7 @@ class Denoiser:
                 "image has no room for more"
             )
             settings = settings.model_copy(update={"patch": patch})
-        noise_models, fits = self._noise_models(planes, stack[0].channels, notice)
+        noise_models, fits = self._noise_models(planes, stack[0].channels)
         held_out = hold_out(planes, patch, self.seed)
         notice(held_out.notice)
         patches = TrainingPatches(held_out.training, patch, settings.batch, self.seed)
@@ -428,14 +427,9 @@ class Denoiser:
         return path
 
     def _noise_models(
-        self, planes: Sequence[Plane], channels: int, notice: Any
+        self, planes: Sequence[Plane], channels: int
     ) -> tuple[list[NoiseModel], list[PoissonGaussianFit | None]]:
-        wanted = self.noise
-        entries = (
-            [wanted] * channels
-            if isinstance(wanted, str) or not isinstance(wanted, Sequence)
-            else list(wanted)
-        )
+        entries = _listed(self.noise) or [self.noise] * channels
         if len(entries) != channels:
             raise LadderscopeError(
                 f"{len(entries)} noise models for {channels} channels: give one a channel, or one "
@@ -449,11 +443,8 @@ class Denoiser:
                 of_channel = [plane.pixels for plane in planes if plane.channel == channel]
                 fit = calibrate_poisson_gaussian(of_channel[:: -(-len(of_channel) // MOST_PLANES)])
                 entry = fit.model
-                notice(
-                    f"noise of channel {channel + 1}: {fit.summary()}"
-                    if channels > 1
-                    else f"noise: {fit.summary()}"
-                )
+                of = f" of channel {channel + 1}" if channels > 1 else ""
+                logger.info("noise%s: %s", of, fit.summary())
             models.append(entry)
             fits.append(fit)
         return models, fits
@@ -608,6 +599,11 @@ def _budget(settings: DenoiserSettings, batches_per_epoch: int) -> tuple[Budget,
         return Budget(minutes=settings.minutes, steps=settings.steps), 20
     steps = max(1, round(settings.epochs * batches_per_epoch))
     return Budget(steps=steps), max(1, round(settings.epochs))
+
+
+def _listed(noise: Noise) -> list[Any] | None:
+    """List what was given for each channel, or None where one thing was given for all."""
+    return None if isinstance(noise, str) or not isinstance(noise, Sequence) else list(noise)
 
 
 def _checked_seed(seed: int) -> int:
