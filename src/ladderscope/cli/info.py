@@ -9,11 +9,11 @@ def info(model: options.ModelFile) -> None:
 
     from ladderscope.cli.terminal import show_summary
     from ladderscope.report.words import (
-        duration,
         levels_in_words,
         noise_in_words,
     )
     from ladderscope.restorers.file import read_model
+    from ladderscope.restorers.progress import duration
 
     found = read_model(model)
     outcome, settings = found.outcome, found.settings

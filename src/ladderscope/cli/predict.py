@@ -49,7 +49,7 @@ def predict(
     check_folder(output.parent if to_a_file else output)
     done = work.restore_all(
         denoiser,
-        zip(paths, outputs, strict=True),
+        list(zip(paths, outputs, strict=True)),
         axes=axes,
         samples=samples,
         seed=seed,

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -17,13 +17,13 @@ from ladderscope.images import Image, check_same_kind, find_images, read_image
 from ladderscope.report import (
     Report,
     RestoredImage,
-    duration,
     noise_in_words,
     restored_image,
     write_report,
 )
 from ladderscope.report.page import SHOWN_IMAGES
 from ladderscope.restorers import Denoiser, Restoration
+from ladderscope.restorers.progress import duration, say_how_long
 
 logger = logging.getLogger("ladderscope")
 
@@ -108,7 +108,7 @@ def train_and_save(
 
 def restore_all(
     denoiser: Denoiser,
-    jobs: Iterable[tuple[Path | Image, Outputs]],
+    jobs: Sequence[tuple[Path | Image, Outputs]],
     *,
     axes: str | None = None,
     samples: int,
@@ -150,6 +150,10 @@ def restore_all(
                 continue
             images.append(described)
             files += written
+            if len(images) == 1 < len(jobs):
+                say_how_long(
+                    f"the other {len(jobs) - 1} images", described.seconds * (len(jobs) - 1)
+                )
     return Restorations(tuple(images), tuple(files), tuple(failures), tuple(warnings))
 
 
@@ -172,7 +176,7 @@ def denoise_batch(
     train_and_save(denoiser, images, model_path, resume=resume, thumbnail=thumbnail)
     done = restore_all(
         denoiser,
-        zip(images, outputs, strict=True),
+        list(zip(images, outputs, strict=True)),
         samples=samples,
         keep_dtype=keep_dtype,
         overwrite=overwrite or resume,

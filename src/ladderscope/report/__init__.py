@@ -2,13 +2,12 @@
 
 from ladderscope.report.figures import comparison_picture, noise_plot
 from ladderscope.report.page import Report, RestoredImage, restored_image, write_report
-from ladderscope.report.words import duration, noise_in_words
+from ladderscope.report.words import noise_in_words
 
 __all__ = [
     "Report",
     "RestoredImage",
     "comparison_picture",
-    "duration",
     "noise_in_words",
     "noise_plot",
     "restored_image",

@@ -25,12 +25,12 @@ from ladderscope.report.figures import (
 )
 from ladderscope.report.words import (
     UNCALIBRATED,
-    duration,
     levels_in_words,
     noise_in_words,
 )
 from ladderscope.restorers import Restoration
 from ladderscope.restorers.file import Model
+from ladderscope.restorers.progress import duration
 
 SHOWN_IMAGES = 6
 

@@ -7,24 +7,6 @@ from ladderscope.noise import Gaussian, NoiseModel, PoissonGaussian, PoissonGaus
 UNCALIBRATED = "spread of posterior samples (uncalibrated)"
 
 
-def duration(seconds: float) -> str:
-    """Say a time in the unit that suits it.
-
-    Examples
-    --------
-    >>> duration(4.21), duration(61), duration(7320)
-    ('4.2 s', '1 min 1 s', '2 h 2 min')
-    """
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
 def noise_in_words(model: NoiseModel, fit: PoissonGaussianFit | None = None) -> str:
     """Describe the noise of a channel: as it was measured, or as it was given.
 

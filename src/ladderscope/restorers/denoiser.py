@@ -7,7 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -16,8 +16,7 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 import torch
 from jaxtyping import Float32
-from rich.progress import Progress
-from torch import nn
+from matplotlib.image import imsave
 
 from ladderscope.errors import LadderscopeError
 from ladderscope.images import (
@@ -30,7 +29,6 @@ from ladderscope.images import (
     read_image,
     read_images,
 )
-from ladderscope.losses import ConstantKLWeight, LinearKLWeight
 from ladderscope.machine import best_device, fast_type, keep_freed_memory
 from ladderscope.network import LadderVAE
 from ladderscope.noise import NoiseModel, PoissonGaussianFit, calibrate_poisson_gaussian
@@ -43,19 +41,18 @@ from ladderscope.patches import (
 )
 from ladderscope.prediction import Geometry, draw_plane, restore_plane
 from ladderscope.prediction.sampler import decodings
+from ladderscope.restorers.building import budget_of, kl_weight_of, network_of, rate_of
 from ladderscope.restorers.config import DenoiserSettings, settings_for
 from ladderscope.restorers.file import Model, write_model
+from ladderscope.restorers.progress import PredictionProgress, say_how_long
 from ladderscope.restorers.restoration import Restoration
-from ladderscope.training import Budget, DenoisingModule, train
-from ladderscope.training.budget import CosineRate, PlateauRate
+from ladderscope.training import DenoisingModule, train
 from ladderscope.training.callbacks import Course
 from ladderscope.training.optimizers import OPTIMIZERS
 
 logger = logging.getLogger("ladderscope")
 
 Noise: TypeAlias = str | NoiseModel | Sequence[str | NoiseModel]
-ACTIVATIONS = {"elu": nn.ELU, "relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "silu": nn.SiLU}
-LONG_PREDICTION = 20.0
 THUMBNAIL_SIDE = 192
 FAR_IN_DEVIATIONS = 3.0
 MOST_PLANES = 40  # on which the noise of a channel is measured: half a second for each megapixel
@@ -130,7 +127,7 @@ class Denoiser:
         denoiser = cls(noise=list(model.noise_models), seed=model.seed, device=device)
         denoiser.settings = model.settings
         denoiser._model = model
-        denoiser._network = _network(model.settings)
+        denoiser._network = network_of(model.settings)
         try:
             denoiser._network.load_state_dict(model.weights)
         except RuntimeError as error:
@@ -234,25 +231,25 @@ class Denoiser:
         held_out = hold_out(planes, patch, self.seed)
         notice(held_out.notice)
         patches = TrainingPatches(held_out.training, patch, settings.batch, self.seed)
-        budgeted, validations = _budget(settings, patches.batches_per_epoch)
+        budgeted, validations = budget_of(settings, patches.batches_per_epoch)
 
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
-            network = _network(settings)
+            network = network_of(settings)
         device = best_device(self.device)
         module = DenoisingModule(
             network,
             noise_models,
             statistics,
             free_bits=settings.free_bits,
-            kl_weight=_kl_weight(settings),
+            kl_weight=kl_weight_of(settings),
             optimizer=OPTIMIZERS[settings.optimizer],
             gradient_clip=settings.gradient_clip,
             autocast=fast_type(device),
         )
         course = Course(
             budgeted,
-            _rate(settings),
+            rate_of(settings),
             validation_batch(held_out.validation, patch, self.seed),
             validations=validations,
             state_file=None if state_file is None else Path(state_file),
@@ -300,7 +297,7 @@ class Denoiser:
             version=metadata.version("ladderscope"),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        self._model = _with_thumbnail(self, self._model, stack[0])
+        self._model = replace(self._model, thumbnail=self._thumbnail(stack[0]))
         return self
 
     def predict(
@@ -344,9 +341,13 @@ class Denoiser:
             raise LadderscopeError(f"samples={samples}: give 0 or more")
         seed = self.seed if seed is None else _checked_seed(seed)
         sources = find_images(images).sources
-        restored = [
-            self._restore(read_image(source, axes), samples, seed, progress) for source in sources
-        ]
+        restored: list[Restoration] = []
+        started = time.monotonic()
+        for source in sources:
+            restored.append(self._restore(read_image(source, axes), samples, seed, progress))
+            if len(restored) == 1 < len(sources):
+                left = (time.monotonic() - started) * (len(sources) - 1)
+                say_how_long(f"the other {len(sources) - 1} images", left)
         return restored if _several(images) else restored[0]
 
     def sample(
@@ -387,18 +388,22 @@ class Denoiser:
             )
         observed = read_image(sources[0], axes)
         self._check_image(observed)
-        draws = np.empty((n, *observed.planes().shape), np.float32)
-        for number, channel, plane in self._normalised(observed):
-            drawn = draw_plane(
-                self._ready_network(),
-                plane,
-                samples=n,
-                seed=seed,
-                plane_number=number * observed.channels + channel,
-                geometry=self._geometry(),
-                autocast=fast_type(best_device(self.device)),
-            )
-            draws[:, number, channel] = self._denormalised(drawn[:, 0], channel)
+        planes, channels, height, width = observed.planes().shape
+        draws = np.empty((n, planes, channels, height, width), np.float32)
+        total = planes * channels * self._decodings(height, width, n)
+        with PredictionProgress(observed.name, total, bar=False) as tick:
+            for number, channel, plane in self._normalised(observed):
+                drawn = draw_plane(
+                    self._ready_network(),
+                    plane,
+                    samples=n,
+                    seed=seed,
+                    plane_number=number * channels + channel,
+                    geometry=self._geometry(),
+                    autocast=fast_type(best_device(self.device)),
+                    tick=tick,
+                )
+                draws[:, number, channel] = self._denormalised(drawn[:, 0], channel)
         return np.stack([observed.from_planes(draw) for draw in draws])
 
     def save(
@@ -481,8 +486,8 @@ class Denoiser:
         planes, channels, height, width = image.planes().shape
         mean = np.empty((planes, channels, height, width), np.float32)
         std = np.empty_like(mean) if samples > 1 else None
-        total = planes * channels * decodings(height, width, samples, geometry, network.multiple)
-        with _Ticker(image.name, total, progress) as tick:
+        total = planes * channels * self._decodings(height, width, samples)
+        with PredictionProgress(image.name, total, bar=progress) as tick:
             for number, channel, plane in self._normalised(image):
                 restored = restore_plane(
                     network,
@@ -520,6 +525,28 @@ class Denoiser:
         of_training = self.model.statistics[channel]
         return (values * of_training.std + of_training.mean).numpy()
 
+    def _thumbnail(self, image: Image) -> bytes:
+        """Draw a detail from the middle of an image, before and after, as a PNG."""
+        noisy = image.planes()[0, 0]
+        middle = tuple(
+            slice((side - min(side, THUMBNAIL_SIDE)) // 2, (side + THUMBNAIL_SIDE) // 2)
+            for side in noisy.shape
+        )
+        before = noisy[middle].astype(np.float32)
+        detail = Image(before[None], "CYX", image.name)
+        _, _, plane = next(self._normalised(detail))
+        restored = restore_plane(self._ready_network(), plane, samples=0, geometry=self._geometry())
+        after = self._denormalised(restored.mean[0], 0)
+        low, high = np.percentile(after, (0.5, 99.8))
+        png = io.BytesIO()
+        both = np.hstack([before, after])
+        imsave(png, both, vmin=low, vmax=high, cmap="gray", format="png")
+        return png.getvalue()
+
+    def _decodings(self, height: int, width: int, samples: int) -> int:
+        multiple = self._ready_network().multiple
+        return decodings(height, width, samples, self._geometry(), multiple)
+
     def _geometry(self) -> Geometry:
         return Geometry(self.model.settings.tile_core, self.model.settings.tile_margin)
 
@@ -531,74 +558,12 @@ class Denoiser:
         return network.to(best_device(self.device)).eval()
 
 
-class _Ticker:
-    """Counts a prediction's decodings, says how long it will take, and shows a bar."""
-
-    def __init__(self, name: str, total: int, progress: bool) -> None:
-        self.name, self.total, self.done = name, total, 0
-        self._bar = Progress(transient=True, disable=not progress)
-
-    def __enter__(self) -> Self:
-        self._started = time.monotonic()
-        self._bar.start()
-        self._task = self._bar.add_task(f"restoring {self.name}", total=self.total)
-        return self
-
-    def __call__(self) -> None:
-        self.done += 1
-        self._bar.advance(self._task)
-        if self.done == 1:
-            expected = (time.monotonic() - self._started) * self.total
-            if expected > LONG_PREDICTION:
-                logger.info("restoring %s takes about %s", self.name, _duration(expected))
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} seconds" if seconds < 90 else f"{seconds / 60:.0f} minutes"
-
-
 def settings_for_budget(settings: DenoiserSettings, budget: dict[str, Any]) -> DenoiserSettings:
     """Replace the budget of settings by another."""
     if len(budget) > 1:
         raise LadderscopeError(f"{' and '.join(budget)} are given: the budget is one of them")
     values = settings.model_dump() | {"minutes": None, "steps": None, "epochs": None} | budget
     return settings_for("small", values)
-
-
-def _network(settings: DenoiserSettings) -> LadderVAE:
-    network = LadderVAE(
-        latent_channels=(settings.latent_channels,) * settings.levels,
-        filters=settings.filters,
-        blocks=settings.blocks,
-        first_kernel=settings.first_kernel,
-        batch_norm=settings.batch_norm,
-        dropout=settings.dropout,
-        activation=ACTIVATIONS[settings.activation],
-    )
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
-
-
-def _kl_weight(settings: DenoiserSettings) -> ConstantKLWeight | LinearKLWeight:
-    if settings.kl_annealing_steps:
-        return LinearKLWeight(0, settings.kl_annealing_steps, settings.kl_weight)
-    return ConstantKLWeight(settings.kl_weight)
-
-
-def _rate(settings: DenoiserSettings) -> CosineRate | PlateauRate:
-    if settings.rate == "plateau":
-        return PlateauRate(settings.learning_rate)
-    return CosineRate(settings.learning_rate, settings.warmup_steps)
-
-
-def _budget(settings: DenoiserSettings, batches_per_epoch: int) -> tuple[Budget, int]:
-    """Give the budget and how many validations it holds: one an epoch, or twenty."""
-    if settings.epochs is None:
-        return Budget(minutes=settings.minutes, steps=settings.steps), 20
-    steps = max(1, round(settings.epochs * batches_per_epoch))
-    return Budget(steps=steps), max(1, round(settings.epochs))
 
 
 def _listed(noise: Noise) -> list[Any] | None:
@@ -643,24 +608,3 @@ def _several(images: Sources) -> bool:
         path = Path(images).expanduser()
         return not (path.is_file() or is_zarr_folder(path))
     return not (isinstance(images, Image) or hasattr(images, "shape"))
-
-
-def _with_thumbnail(denoiser: Denoiser, model: Model, image: Image) -> Model:
-    from dataclasses import replace
-
-    from matplotlib import image as png
-
-    noisy = image.planes()[0, 0]
-    top, left = ((side - min(side, THUMBNAIL_SIDE)) // 2 for side in noisy.shape)
-    detail = noisy[top : top + THUMBNAIL_SIDE, left : left + THUMBNAIL_SIDE].astype(np.float32)
-    network = denoiser._ready_network()
-    of_training = model.statistics[0]
-    plane = torch.from_numpy((detail - of_training.mean) / of_training.std)[None]
-    restored = restore_plane(
-        network, plane.to(best_device(denoiser.device)), samples=0, geometry=denoiser._geometry()
-    )
-    after = denoiser._denormalised(restored.mean[0], 0)
-    low, high = np.percentile(after, (0.5, 99.8))
-    buffer = io.BytesIO()
-    png.imsave(buffer, np.hstack([detail, after]), vmin=low, vmax=high, cmap="gray", format="png")
-    return replace(model, thumbnail=buffer.getvalue())
