@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from ladderscope.errors import LadderscopeError
 
+NO_BUDGET = {"minutes": None, "steps": None, "epochs": None}
+
 
 class DenoiserSettings(BaseModel):
     """Everything that shapes a denoiser: its network, its training, its tiles.
@@ -63,10 +65,11 @@ class DenoiserSettings(BaseModel):
 
     @model_validator(mode="after")
     def _one_budget(self) -> "DenoiserSettings":
-        given = [self.minutes, self.steps, self.epochs]
-        if sum(value is not None for value in given) != 1:
-            raise ValueError("the budget is one of minutes, steps and epochs")
-        if any(value is not None and not 0 < value < float("inf") for value in given):
+        given = {name: value for name in NO_BUDGET if (value := getattr(self, name)) is not None}
+        if len(given) != 1:
+            found = f"{' and '.join(given)} are given: " if given else ""
+            raise ValueError(f"{found}the budget is one of minutes, steps and epochs")
+        if not all(0 < value < float("inf") for value in given.values()):
             raise ValueError("the budget must be positive, such as minutes=5")
         return self
 
@@ -136,10 +139,39 @@ def settings_for(preset: str, overrides: dict[str, Any]) -> DenoiserSettings:
     if preset not in PRESETS:
         raise LadderscopeError(f"there is no preset {preset!r}: choose one of {', '.join(PRESETS)}")
     values = PRESETS[preset].model_dump()
-    if any(overrides.get(name) is not None for name in ("minutes", "steps", "epochs")):
-        values |= {"minutes": None, "steps": None, "epochs": None}
+    if any(overrides.get(name) is not None for name in NO_BUDGET):
+        values |= NO_BUDGET
+    return _checked(values | overrides)
+
+
+def with_budget(
+    settings: DenoiserSettings,
+    *,
+    minutes: float | None = None,
+    steps: int | None = None,
+    epochs: float | None = None,
+) -> DenoiserSettings:
+    """Put another budget in the place of the settings' own, if one is given.
+
+    Raises
+    ------
+    LadderscopeError
+        More than one is given, or it is not positive.
+
+    Examples
+    --------
+    >>> with_budget(PRESETS["small"], steps=200).minutes is None
+    True
+    """
+    budget = {"minutes": minutes, "steps": steps, "epochs": epochs}
+    if budget == NO_BUDGET:
+        return settings
+    return _checked(settings.model_dump() | budget)
+
+
+def _checked(values: dict[str, Any]) -> DenoiserSettings:
     try:
-        return DenoiserSettings(**(values | overrides))
+        return DenoiserSettings(**values)
     except ValidationError as error:
         raise LadderscopeError(_in_words(error)) from error
 

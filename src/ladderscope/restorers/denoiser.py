@@ -42,7 +42,7 @@ from ladderscope.patches import (
 from ladderscope.prediction import Geometry, draw_plane, restore_plane
 from ladderscope.prediction.sampler import decodings
 from ladderscope.restorers.building import budget_of, kl_weight_of, network_of, rate_of
-from ladderscope.restorers.config import DenoiserSettings, settings_for
+from ladderscope.restorers.config import DenoiserSettings, settings_for, with_budget
 from ladderscope.restorers.file import Model, write_model
 from ladderscope.restorers.progress import PredictionProgress, say_how_long
 from ladderscope.restorers.restoration import Restoration
@@ -200,9 +200,7 @@ class Denoiser:
             A bad budget, images smaller than what the levels need, noise models that do not
             match the channels, or a loss that stays non-finite.
         """
-        budget = {"minutes": minutes, "steps": steps, "epochs": epochs}
-        given = {name: value for name, value in budget.items() if value is not None}
-        settings = settings_for_budget(self.settings, given) if given else self.settings
+        settings = with_budget(self.settings, minutes=minutes, steps=steps, epochs=epochs)
         if resume and state_file is None:
             raise LadderscopeError("resume=True needs the state_file of the interrupted training")
         notices: list[str] = []
@@ -556,14 +554,6 @@ class Denoiser:
             raise LadderscopeError("this denoiser is not trained yet: call fit(images) first")
         keep_freed_memory()
         return network.to(best_device(self.device)).eval()
-
-
-def settings_for_budget(settings: DenoiserSettings, budget: dict[str, Any]) -> DenoiserSettings:
-    """Replace the budget of settings by another."""
-    if len(budget) > 1:
-        raise LadderscopeError(f"{' and '.join(budget)} are given: the budget is one of them")
-    values = settings.model_dump() | {"minutes": None, "steps": None, "epochs": None} | budget
-    return settings_for("small", values)
 
 
 def _listed(noise: Noise) -> list[Any] | None:
