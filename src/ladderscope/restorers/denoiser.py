@@ -53,6 +53,7 @@ from ladderscope.training.optimizers import OPTIMIZERS
 logger = logging.getLogger("ladderscope")
 
 Noise: TypeAlias = str | NoiseModel | Sequence[str | NoiseModel]
+NOT_TRAINED = "this denoiser is not trained yet: call fit(images), or open a model with load()"
 THUMBNAIL_SIDE = 192
 FAR_IN_DEVIATIONS = 3.0
 MOST_PLANES = 40  # on which the noise of a channel is measured: half a second for each megapixel
@@ -146,9 +147,7 @@ class Denoiser:
             The denoiser has not been fitted.
         """
         if self._model is None:
-            raise LadderscopeError(
-                "this denoiser is not trained yet: call fit(images), or open a model with load()"
-            )
+            raise LadderscopeError(NOT_TRAINED)
         return self._model
 
     def fit(
@@ -549,11 +548,10 @@ class Denoiser:
         return Geometry(self.model.settings.tile_core, self.model.settings.tile_margin)
 
     def _ready_network(self) -> LadderVAE:
-        network = self._network
-        if network is None:
-            raise LadderscopeError("this denoiser is not trained yet: call fit(images) first")
+        if self._network is None:
+            raise LadderscopeError(NOT_TRAINED)
         keep_freed_memory()
-        return network.to(best_device(self.device)).eval()
+        return self._network.to(best_device(self.device)).eval()
 
 
 def _listed(noise: Noise) -> list[Any] | None:
