@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from ladderscope import Restoration
-from ladderscope.images import OutputError, find_images, read_image
+from ladderscope.files import OutputError
+from ladderscope.images import find_images, read_image
 
 MEAN = np.linspace(-20, 300, 2 * 6 * 8, dtype=np.float32).reshape(2, 6, 8)
 RESTORATION = Restoration(

@@ -38,7 +38,8 @@ def demo(
     from ladderscope.cli.preflight import check_folder, check_outputs
     from ladderscope.cli.setup import make_denoiser
     from ladderscope.cli.terminal import show_summary
-    from ladderscope.images import SAMPLE_CREDIT, sample_image, whole_file
+    from ladderscope.files import whole_file
+    from ladderscope.images import SAMPLE_CREDIT, sample_image
 
     if minutes is None and steps is None:
         minutes = 3.0
@@ -105,7 +106,7 @@ def _compare(
     import tifffile
 
     from ladderscope.evaluation import psnr
-    from ladderscope.images import whole_file
+    from ladderscope.files import whole_file
     from ladderscope.report import comparison_picture
 
     rows: list[tuple[str, str]] = []

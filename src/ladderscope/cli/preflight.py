@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ladderscope.errors import LadderscopeError
-from ladderscope.images import OutputError
+from ladderscope.files import OutputError
 
 _NAMED = 5
 

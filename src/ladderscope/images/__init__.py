@@ -4,20 +4,19 @@ Nothing here knows of models: paths and arrays come in, `Image` objects go to wh
 their planes, and arrays go out as OME-TIFF files that are whole or not there.
 """
 
-from ladderscope.images.errors import ImageError, OutputError
+from ladderscope.images.errors import ImageError
 from ladderscope.images.find import Found, Source, Sources, find_images, is_zarr_folder
 from ladderscope.images.image import Image
 from ladderscope.images.read import check_same_kind, read_image, read_images
 from ladderscope.images.samples import SAMPLE_CREDIT, sample_image
 from ladderscope.images.statistics import Statistics, channel_statistics
-from ladderscope.images.write import cast_to, whole_file, write_image
+from ladderscope.images.write import cast_to, write_image
 
 __all__ = [
     "SAMPLE_CREDIT",
     "Found",
     "Image",
     "ImageError",
-    "OutputError",
     "Source",
     "Sources",
     "Statistics",
@@ -29,6 +28,5 @@ __all__ = [
     "read_image",
     "read_images",
     "sample_image",
-    "whole_file",
     "write_image",
 ]

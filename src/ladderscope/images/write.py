@@ -1,11 +1,8 @@
-"""Writing images as OME-TIFF, so that a file under its final name is always a whole one."""
+"""Writing images as OME-TIFF."""
 
-import errno
 import math
 import os
-import secrets
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,12 +12,12 @@ import tifffile
 from jaxtyping import Shaped
 from numpy.typing import DTypeLike
 
+from ladderscope.files import whole_file
 from ladderscope.images.axes import check_axes, to_ome_order
-from ladderscope.images.errors import ImageError, OutputError
+from ladderscope.images.errors import ImageError
 from ladderscope.images.metadata import SOFTWARE
 
 _CLASSIC_TIFF_BYTES = 3_900_000_000
-_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def write_image(
@@ -93,56 +90,6 @@ def write_image(
         )
 
 
-@contextmanager
-def whole_file(path: str | os.PathLike[str], overwrite: bool = False) -> Iterator[Path]:
-    """Give a temporary path beside `path` to write to, and rename it when all is written.
-
-    Whatever ends the block early, Ctrl-C included, the temporary file is removed and `path` is as
-    it was before.
-
-    Parameters
-    ----------
-    path
-        The final path. Its folder is made if need be.
-    overwrite
-        Whether a file that exists may be replaced.
-
-    Yields
-    ------
-    Path
-        A hidden file in the same folder, with the same suffixes, that does not exist yet.
-
-    Raises
-    ------
-    OutputError
-        If the file exists and `overwrite` is false, if its folder cannot be made or written to, or
-        if the disk is full.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with whole_file(Path(folder, "notes.txt")) as unfinished:
-    ...         _ = unfinished.write_text("all of it")
-    ...     [file.name for file in Path(folder).iterdir()]
-    ['notes.txt']
-    """
-    final = Path(path).expanduser()
-    unfinished = _prepare(final, overwrite)
-    try:
-        yield unfinished
-        _finish(unfinished, final)
-    except OSError as error:
-        if not _is_full(error):
-            raise
-        raise OutputError(
-            f"{final}: the disk is full ({error}); nothing was left half-written. "
-            "Free some space, or choose another folder."
-        ) from error
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
 def cast_to(pixels: Shaped[np.ndarray, "..."], dtype: DTypeLike) -> Shaped[np.ndarray, "..."]:
     """Give pixels another type, clipped to its range, and rounded if it is one of integers.
 
@@ -187,46 +134,6 @@ def cast_to(pixels: Shaped[np.ndarray, "..."], dtype: DTypeLike) -> Shaped[np.nd
     highest = float(info.max) if target.itemsize < 8 else math.nextafter(float(info.max), 0)
     np.rint(working, out=working)
     return working.clip(float(info.min), highest, out=working).astype(target)
-
-
-def _prepare(final: Path, overwrite: bool) -> Path:
-    suffix = "".join(final.suffixes[-2:])[-32:]
-    unfinished = final.parent / f".unfinished-{secrets.token_hex(4)}{suffix}"
-    try:
-        if final.is_dir():
-            raise OutputError(f"{final}: this is a folder; give the name of a file.")
-        if final.exists() and not overwrite:
-            raise OutputError(
-                f"{final}: exists already and is left as it is; choose another name or folder, or "
-                "allow it to be overwritten."
-            )
-        final.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.touch(exist_ok=False)
-        unfinished.unlink()
-    except OSError as error:
-        raise OutputError(
-            f"{final}: cannot be written ({error.strerror or error}); check that the folder "
-            f"{final.parent} can be made and written to, or choose another."
-        ) from error
-    return unfinished
-
-
-def _finish(unfinished: Path, final: Path) -> None:
-    # to the disk first: a power cut must not find the new name on contents not yet written
-    with unfinished.open("rb+") as file:
-        os.fsync(file.fileno())
-    try:
-        unfinished.replace(final)
-    except OSError as error:
-        raise OutputError(
-            f"{final}: cannot be replaced ({error.strerror or error}); is it open in another "
-            "program? Nothing was left half-written."
-        ) from error
-
-
-def _is_full(error: OSError) -> bool:
-    # NumPy reports a short write without an error number: "4096 requested and 512 written"
-    return error.errno in _DISK_FULL or (error.errno is None and "requested and" in str(error))
 
 
 def _ome_pixel_size(pixel_size: tuple[float, float], name: str) -> dict[str, Any]:

@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Real
 
 from ladderscope.evaluation import ResidualCheck, residual_check
-from ladderscope.images import Image, whole_file
+from ladderscope.files import whole_file
+from ladderscope.images import Image
 from ladderscope.noise import NoiseModel
 from ladderscope.report.figures import (
     bright_end,

@@ -12,7 +12,8 @@ import safetensors.torch
 import torch
 
 from ladderscope.errors import LadderscopeError
-from ladderscope.images import Statistics, whole_file
+from ladderscope.files import whole_file
+from ladderscope.images import Statistics
 from ladderscope.noise import NoiseModel, PoissonGaussianFit, noise_model_from_dict
 from ladderscope.restorers.config import DenoiserSettings
 from ladderscope.training import Outcome, Record

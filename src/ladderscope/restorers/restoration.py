@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Float32
 from numpy.typing import DTypeLike
 
-from ladderscope.images import OutputError, cast_to, write_image
+from ladderscope.files import OutputError
+from ladderscope.images import cast_to, write_image
 
 
 @dataclass(frozen=True, eq=False)

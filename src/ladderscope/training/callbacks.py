@@ -13,7 +13,7 @@ from lightning import Callback, Trainer
 from rich.progress import BarColumn, Progress, TextColumn
 
 from ladderscope.errors import LadderscopeError
-from ladderscope.images import OutputError, whole_file
+from ladderscope.files import OutputError, whole_file
 from ladderscope.losses import Objective
 from ladderscope.patches import PatchBatch
 from ladderscope.training.budget import Budget, CosineRate, PlateauRate
