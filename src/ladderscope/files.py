@@ -1,4 +1,4 @@
-"""Writing files so that one under its final name is always a whole one."""
+"""Files that are whole under their final names, and what those names are made of."""
 
 import errno
 import os
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ladderscope.errors import LadderscopeError
 
+_ENDINGS = (".ome.tif", ".ome.tiff", ".tif", ".tiff", ".ome.zarr", ".zarr")
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -64,6 +65,19 @@ def whole_file(path: str | os.PathLike[str], overwrite: bool = False) -> Iterato
         ) from error
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def stem(path: Path) -> str:
+    """Take the ending off the name of an image file.
+
+    Examples
+    --------
+    >>> stem(Path("day1/a.ome.tif")), stem(Path("b.c.TIFF"))
+    ('a', 'b.c')
+    """
+    lower = path.name.lower()
+    ending = next((one for one in _ENDINGS if lower.endswith(one) and lower != one), "")
+    return path.name[: len(path.name) - len(ending)]
 
 
 def _prepare(final: Path, overwrite: bool) -> Path:

@@ -5,7 +5,9 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ladderscope.cli.naming import output_names, outputs_at, stem
+from ladderscope.cli.naming import output_names
+from ladderscope.files import stem
+from ladderscope.restorers.restoration import spread_beside
 
 FOLDERS = st.sampled_from(["", "day1", "day2", "day1/x", "day2/x", "x/day1", "a"])
 FILES = st.sampled_from(["a.tif", "a.tiff", "A.tif", "a.ome.tif", "x_a.tif", "day1_a.tif", "b.tif"])
@@ -56,5 +58,5 @@ def test_names_do_not_depend_on_the_order(paths, random):
 
 
 def test_the_spread_lies_beside_a_named_restoration():
-    assert outputs_at(Path("o/a.tif")).spread == Path("o/a_spread.tif")
-    assert outputs_at(Path("o/a_restored.ome.tif")).spread == Path("o/a_spread.ome.tif")
+    assert spread_beside(Path("o/a.tif")) == Path("o/a_spread.tif")
+    assert spread_beside(Path("o/a_restored.ome.tif")) == Path("o/a_spread.ome.tif")

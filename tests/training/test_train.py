@@ -442,6 +442,15 @@ def test_compiled_training_learns_what_eager_training_does(uninterrupted):
     )
 
 
+def test_compiled_training_repeats_to_the_bit():
+    first, second = (module(), module())
+    for trained in (first, second):
+        assert run(trained, course(6), compile_network=True).compiled
+    assert all(
+        torch.equal(first.weights()[name], value) for name, value in second.weights().items()
+    )
+
+
 def test_where_compiling_fails_training_goes_on_without(monkeypatch, caplog, uninterrupted):
     def refuse(*_, **__):
         def fail(_):
@@ -500,3 +509,20 @@ def test_each_channel_is_judged_by_its_own_noise_model():
     for row, channel in enumerate(batch.channel):
         expected = trained.noise_models[channel].log_likelihood(batch.observation, signal)[row]
         assert torch.allclose(log_likelihood[row], expected)
+
+
+def test_the_kl_is_that_of_the_levels_that_see_the_image():
+    trained = module(blind_levels=1)
+    trained.free_bits = 1e6  # so that each level that counts costs as much
+    objective, level_kl = trained.validate(course().validation)
+    assert level_kl.shape == (1,)
+    assert float(objective.kl) == pytest.approx(1e6 / 8**2)
+    outcome = run(trained, course(4))
+    assert all(len(line.level_kl) == 1 for line in outcome.history)
+
+
+def test_training_with_blind_levels_lowers_the_loss():
+    trained = module(blind_levels=1)
+    outcome = run(trained, course())
+    assert outcome.skipped == 0
+    assert outcome.history[-1].validation_loss < outcome.history[0].validation_loss

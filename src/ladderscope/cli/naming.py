@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-_ENDINGS = (".ome.tif", ".ome.tiff", ".tif", ".tiff", ".ome.zarr", ".zarr")
+from ladderscope.files import stem
 
 
 class Outputs(NamedTuple):
@@ -25,32 +25,6 @@ def outputs_in(folder: Path, name: str) -> Outputs:
     'a_spread.ome.tif'
     """
     return Outputs(folder / f"{name}_restored.ome.tif", folder / f"{name}_spread.ome.tif")
-
-
-def outputs_at(file: Path) -> Outputs:
-    """Name the spread beside a restoration whose name is given.
-
-    Examples
-    --------
-    >>> outputs_at(Path("out/a_restored.ome.tif")).spread.name
-    'a_spread.ome.tif'
-    """
-    base = stem(file)
-    ending = file.name[len(base) :]
-    return Outputs(file, file.with_name(f"{base.removesuffix('_restored')}_spread{ending}"))
-
-
-def stem(path: Path) -> str:
-    """Take the ending off a file's name.
-
-    Examples
-    --------
-    >>> stem(Path("day1/a.ome.tif")), stem(Path("b.c.TIFF"))
-    ('a', 'b.c')
-    """
-    lower = path.name.lower()
-    ending = next((one for one in _ENDINGS if lower.endswith(one) and lower != one), "")
-    return path.name[: len(path.name) - len(ending)]
 
 
 def output_names(paths: Sequence[Path]) -> list[str]:

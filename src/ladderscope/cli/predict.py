@@ -28,10 +28,11 @@ def predict(
 ) -> None:
     """Restore images with a trained model."""
     from ladderscope.cli import work
-    from ladderscope.cli.naming import output_names, outputs_at, outputs_in
+    from ladderscope.cli.naming import Outputs, output_names, outputs_in
     from ladderscope.cli.preflight import check_folder, check_outputs
     from ladderscope.errors import LadderscopeError
     from ladderscope.restorers import load
+    from ladderscope.restorers.restoration import spread_beside
 
     denoiser = load(model, device=device)
     paths = work.find(inputs)
@@ -41,7 +42,7 @@ def predict(
             f"-o {output} is one file, and there are {len(paths)} images: give a folder"
         )
     outputs = (
-        [outputs_at(output)]
+        [Outputs(output, spread_beside(output))]
         if to_a_file
         else [outputs_in(output, name) for name in output_names(paths)]
     )

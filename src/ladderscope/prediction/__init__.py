@@ -1,13 +1,14 @@
 """Prediction tile by tile: one bottom-up pass a tile, however many posterior samples are drawn."""
 
 from ladderscope.prediction.latent_noise import latent_noise
-from ladderscope.prediction.sampler import Restored, draw_plane, restore_plane
+from ladderscope.prediction.sampler import Restored, decodings, draw_plane, restore_plane
 from ladderscope.prediction.tiles import Geometry, Tile, tiles
 
 __all__ = [
     "Geometry",
     "Restored",
     "Tile",
+    "decodings",
     "draw_plane",
     "latent_noise",
     "restore_plane",

@@ -17,6 +17,9 @@ class DenoiserSettings(BaseModel):
     ----------
     levels, filters, latent_channels, blocks, first_kernel, batch_norm, dropout, activation
         The network: see `ladderscope.network.LadderVAE`. Latent channels are those of each level.
+    blind_levels
+        How many of the finest levels never see the image, so that structured noise (lines,
+        patterns) finds no level to be carried by; 0 for noise without structure.
     patch, batch
         Side of a training patch in pixels, and patches in a batch.
     optimizer, learning_rate, warmup_steps, rate
@@ -44,6 +47,7 @@ class DenoiserSettings(BaseModel):
     batch_norm: bool = False
     dropout: float = Field(default=0.0, ge=0, lt=1)
     activation: Literal["elu", "relu", "leaky_relu", "silu"] = "elu"
+    blind_levels: int = Field(default=0, ge=0)
 
     patch: int = Field(default=64, ge=8)
     batch: int = Field(default=16, ge=1)
@@ -77,6 +81,15 @@ class DenoiserSettings(BaseModel):
     def _odd_kernel(self) -> "DenoiserSettings":
         if self.first_kernel % 2 == 0:
             raise ValueError(f"first_kernel must be odd, not {self.first_kernel}")
+        return self
+
+    @model_validator(mode="after")
+    def _a_level_sees_the_image(self) -> "DenoiserSettings":
+        if self.blind_levels >= self.levels:
+            raise ValueError(
+                f"blind_levels={self.blind_levels} leaves none of the {self.levels} levels to see "
+                "the image: give fewer blind levels, or more levels"
+            )
         return self
 
     @model_validator(mode="after")
@@ -124,8 +137,6 @@ PRESETS: MappingProxyType[str, DenoiserSettings] = MappingProxyType(
 def settings_for(preset: str, overrides: dict[str, Any]) -> DenoiserSettings:
     """Take a preset's settings, with some of them replaced.
 
-    A budget among the overrides replaces the preset's budget, whichever of the three it is.
-
     Raises
     ------
     LadderscopeError
@@ -138,40 +149,27 @@ def settings_for(preset: str, overrides: dict[str, Any]) -> DenoiserSettings:
     """
     if preset not in PRESETS:
         raise LadderscopeError(f"there is no preset {preset!r}: choose one of {', '.join(PRESETS)}")
-    values = PRESETS[preset].model_dump()
-    if any(overrides.get(name) is not None for name in NO_BUDGET):
-        values |= NO_BUDGET
-    return _checked(values | overrides)
+    return replaced(PRESETS[preset], overrides)
 
 
-def with_budget(
-    settings: DenoiserSettings,
-    *,
-    minutes: float | None = None,
-    steps: int | None = None,
-    epochs: float | None = None,
-) -> DenoiserSettings:
-    """Put another budget in the place of the settings' own, if one is given.
+def replaced(settings: DenoiserSettings, overrides: dict[str, Any]) -> DenoiserSettings:
+    """Replace some of the settings; a budget replaces the budget, whichever of the three it is.
 
     Raises
     ------
     LadderscopeError
-        More than one is given, or it is not positive.
+        There is no setting of that name, or a value is out of range.
 
     Examples
     --------
-    >>> with_budget(PRESETS["small"], steps=200).minutes is None
+    >>> replaced(PRESETS["small"], {"steps": 200}).minutes is None
     True
     """
-    budget = {"minutes": minutes, "steps": steps, "epochs": epochs}
-    if budget == NO_BUDGET:
-        return settings
-    return _checked(settings.model_dump() | budget)
-
-
-def _checked(values: dict[str, Any]) -> DenoiserSettings:
+    values = settings.model_dump()
+    if any(overrides.get(name) is not None for name in NO_BUDGET):
+        values |= NO_BUDGET
     try:
-        return DenoiserSettings(**values)
+        return DenoiserSettings(**values | overrides)
     except ValidationError as error:
         raise LadderscopeError(_in_words(error)) from error
 

@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib import metadata
@@ -39,14 +39,13 @@ from ladderscope.patches import (
     patch_size_for,
     validation_batch,
 )
-from ladderscope.prediction import Geometry, draw_plane, restore_plane
-from ladderscope.prediction.sampler import decodings
+from ladderscope.prediction import Geometry, decodings, draw_plane, restore_plane
 from ladderscope.restorers.building import budget_of, kl_weight_of, network_of, rate_of
-from ladderscope.restorers.config import DenoiserSettings, settings_for, with_budget
+from ladderscope.restorers.config import DenoiserSettings, replaced, settings_for
 from ladderscope.restorers.file import Model, write_model
 from ladderscope.restorers.progress import PredictionProgress, say_how_long
 from ladderscope.restorers.restoration import Restoration
-from ladderscope.training import DenoisingModule, train
+from ladderscope.training import DenoisingModule, Outcome, train
 from ladderscope.training.callbacks import Course
 from ladderscope.training.optimizers import OPTIMIZERS
 
@@ -115,6 +114,7 @@ class Denoiser:
         self._model: Model | None = None
         self._finished_state: Path | None = None
         self._network: LadderVAE | None = None
+        self._detail: Float32[np.ndarray, "Y X"] | None = None
         for entry in _listed(noise) or [noise]:
             if entry != "auto" and not isinstance(entry, NoiseModel):
                 raise LadderscopeError(
@@ -199,7 +199,10 @@ class Denoiser:
             A bad budget, images smaller than what the levels need, noise models that do not
             match the channels, or a loss that stays non-finite.
         """
-        settings = with_budget(self.settings, minutes=minutes, steps=steps, epochs=epochs)
+        budget = {"minutes": minutes, "steps": steps, "epochs": epochs}
+        settings = replaced(
+            self.settings, {name: value for name, value in budget.items() if value is not None}
+        )
         if resume and state_file is None:
             raise LadderscopeError("resume=True needs the state_file of the interrupted training")
         notices: list[str] = []
@@ -211,23 +214,12 @@ class Denoiser:
         stack = read_images(images, axes)
         _mention_depth(stack[0], notice)
         statistics = channel_statistics(stack)
-        planes = [
-            Plane(pixels=plane, channel=channel, image=number)
-            for number, image in enumerate(stack)
-            for channels in image.planes()
-            for channel, plane in enumerate(channels)
-        ]
-        patch = patch_size_for(planes, settings.patch, 2**settings.levels)
-        if patch < settings.patch:
-            notice(
-                f"patches are {patch}×{patch} pixels instead of {settings.patch}: the smallest "
-                "image has no room for more"
-            )
-            settings = settings.model_copy(update={"patch": patch})
+        planes = _planes_of(stack)
+        settings = _fitting(settings, planes, notice)
         noise_models, fits = self._noise_models(planes, stack[0].channels)
-        held_out = hold_out(planes, patch, self.seed)
+        held_out = hold_out(planes, settings.patch, self.seed)
         notice(held_out.notice)
-        patches = TrainingPatches(held_out.training, patch, settings.batch, self.seed)
+        patches = TrainingPatches(held_out.training, settings.patch, settings.batch, self.seed)
         budgeted, validations = budget_of(settings, patches.batches_per_epoch)
 
         with torch.random.fork_rng():
@@ -247,7 +239,7 @@ class Denoiser:
         course = Course(
             budgeted,
             rate_of(settings),
-            validation_batch(held_out.validation, patch, self.seed),
+            validation_batch(held_out.validation, settings.patch, self.seed),
             validations=validations,
             state_file=None if state_file is None else Path(state_file),
             fingerprint=_fingerprint(settings, self.seed, statistics, noise_models, planes),
@@ -262,21 +254,7 @@ class Denoiser:
             compile_network=compile_network,
             progress=progress,
         )
-        if outcome.interrupted:
-            notice(
-                f"training was interrupted after {outcome.steps} steps; the best model so far, of "
-                f"step {outcome.best_step}, is used"
-            )
-        if outcome.diverged:
-            notice(
-                f"training stopped after {outcome.steps} steps, as its loss was no longer finite; "
-                f"the best model so far, of step {outcome.best_step}, is used"
-            )
-        if outcome.skipped:
-            notice(
-                f"{outcome.skipped} of {outcome.steps} batches were skipped: their loss or "
-                "gradient was not finite"
-            )
+        _say_what_went_wrong(outcome, notice)
         self._finished_state = None if outcome.interrupted else course.state_file
         self._network = network
         self._model = Model(
@@ -294,7 +272,7 @@ class Denoiser:
             version=metadata.version("ladderscope"),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        self._model = replace(self._model, thumbnail=self._thumbnail(stack[0]))
+        self._detail = _middle(stack[0])
         return self
 
     def predict(
@@ -374,6 +352,13 @@ class Denoiser:
         -------
         array, shape (n, \\*image axes)
             In the intensity units of the image.
+
+        Raises
+        ------
+        ImageError
+            The image cannot be used.
+        LadderscopeError
+            More than one image, less than one sample, or as in `predict`.
         """
         if n < 1:
             raise LadderscopeError(f"n={n}: give 1 or more samples")
@@ -422,8 +407,12 @@ class Denoiser:
         LadderscopeError
             The denoiser is not trained, or the file cannot be written.
         """
-        path = Path(path)
-        write_model(path, self.model, thumbnail=thumbnail, overwrite=overwrite)
+        path, model = Path(path), self.model
+        if thumbnail and self._detail is not None:
+            self._model = model = replace(model, thumbnail=self._thumbnail(self._detail))
+            self._detail = None
+        kept = model if thumbnail else replace(model, thumbnail=None)
+        write_model(path, kept, overwrite=overwrite)
         if self._finished_state is not None:
             self._finished_state.unlink(missing_ok=True)
         return path
@@ -522,16 +511,9 @@ class Denoiser:
         of_training = self.model.statistics[channel]
         return (values * of_training.std + of_training.mean).numpy()
 
-    def _thumbnail(self, image: Image) -> bytes:
-        """Draw a detail from the middle of an image, before and after, as a PNG."""
-        noisy = image.planes()[0, 0]
-        middle = tuple(
-            slice((side - min(side, THUMBNAIL_SIDE)) // 2, (side + THUMBNAIL_SIDE) // 2)
-            for side in noisy.shape
-        )
-        before = noisy[middle].astype(np.float32)
-        detail = Image(before[None], "CYX", image.name)
-        _, _, plane = next(self._normalised(detail))
+    def _thumbnail(self, before: Float32[np.ndarray, "Y X"]) -> bytes:
+        """Draw a detail of a training image, before and after, as a PNG."""
+        _, _, plane = next(self._normalised(Image(before, "YX", "detail")))
         restored = restore_plane(self._ready_network(), plane, samples=0, geometry=self._geometry())
         after = self._denormalised(restored.mean[0], 0)
         low, high = np.percentile(after, (0.5, 99.8))
@@ -552,6 +534,54 @@ class Denoiser:
             raise LadderscopeError(NOT_TRAINED)
         keep_freed_memory()
         return self._network.to(best_device(self.device)).eval()
+
+
+def _planes_of(stack: Sequence[Image]) -> list[Plane]:
+    return [
+        Plane(pixels=plane, channel=channel, image=number)
+        for number, image in enumerate(stack)
+        for channels in image.planes()
+        for channel, plane in enumerate(channels)
+    ]
+
+
+def _fitting(
+    settings: DenoiserSettings, planes: Sequence[Plane], notice: Callable[[str], None]
+) -> DenoiserSettings:
+    """Make the patch smaller where the smallest image has no room for it."""
+    patch = patch_size_for(planes, settings.patch, 2**settings.levels)
+    if patch < settings.patch:
+        notice(
+            f"patches are {patch}×{patch} pixels instead of {settings.patch}: the smallest "
+            "image has no room for more"
+        )
+    return settings.model_copy(update={"patch": patch})
+
+
+def _say_what_went_wrong(outcome: Outcome, notice: Callable[[str], None]) -> None:
+    best = f"the best model so far, of step {outcome.best_step}, is used"
+    if outcome.interrupted:
+        notice(f"training was interrupted after {outcome.steps} steps; {best}")
+    if outcome.diverged:
+        notice(
+            f"training stopped after {outcome.steps} steps, as its loss was no longer finite; "
+            f"{best}"
+        )
+    if outcome.skipped:
+        notice(
+            f"{outcome.skipped} of {outcome.steps} batches were skipped: their loss or "
+            "gradient was not finite"
+        )
+
+
+def _middle(image: Image) -> Float32[np.ndarray, "Y X"]:
+    """Cut a detail from the middle of an image's first plane."""
+    plane = image.planes()[0, 0]
+    rows, columns = (
+        slice((side - min(side, THUMBNAIL_SIDE)) // 2, (side + THUMBNAIL_SIDE) // 2)
+        for side in plane.shape
+    )
+    return np.array(plane[rows, columns], np.float32)
 
 
 def _listed(noise: Noise) -> list[Any] | None:
@@ -582,7 +612,7 @@ def _fingerprint(
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
 
-def _mention_depth(image: Image, notice: Any) -> None:
+def _mention_depth(image: Image, notice: Callable[[str], None]) -> None:
     if "Z" in image.axes and image.pixels.shape[image.axes.index("Z")] > 1:
         notice(
             f"{image.name}: its {image.pixels.shape[image.axes.index('Z')]} Z planes are restored "

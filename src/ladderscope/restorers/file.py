@@ -75,9 +75,7 @@ class Model:
     created: str
 
 
-def write_model(
-    path: Path, model: Model, *, thumbnail: bool = True, overwrite: bool = True
-) -> None:
+def write_model(path: Path, model: Model, *, overwrite: bool = True) -> None:
     """Write a model file, whole or not at all.
 
     Raises
@@ -112,7 +110,7 @@ def write_model(
         HISTORY: _to_json(history),
         WEIGHTS: safetensors.torch.save(weights),
     }
-    if thumbnail and model.thumbnail is not None:
+    if model.thumbnail is not None:
         entries[THUMBNAIL] = model.thumbnail
     with (
         whole_file(path, overwrite=overwrite) as unfinished,

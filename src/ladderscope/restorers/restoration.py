@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32
 from numpy.typing import DTypeLike
 
-from ladderscope.files import OutputError
+from ladderscope.files import OutputError, stem
 from ladderscope.images import cast_to, write_image
 
 
@@ -80,7 +80,7 @@ class Restoration:
         path = Path(path)
         outputs = [(path, cast_to(self.mean, dtype), "restored by Ladderscope")]
         if self.std is not None:
-            spread = Path(spread_path) if spread_path is not None else _beside(path)
+            spread = Path(spread_path) if spread_path is not None else spread_beside(path)
             text = f"spread of {self.samples} posterior samples (uncalibrated)"
             outputs.append((spread, self.std, text))
         taken = [str(output) for output, _, _ in outputs if output.exists()]
@@ -101,11 +101,13 @@ class Restoration:
         return [output for output, _, _ in outputs]
 
 
-def _beside(path: Path) -> Path:
-    ending = (
-        "".join(path.suffixes[-2:])
-        if path.name.endswith((".ome.tif", ".ome.tiff"))
-        else path.suffix
-    )
-    stem = path.name.removesuffix(ending).removesuffix("_restored")
-    return path.with_name(f"{stem}_spread{ending}")
+def spread_beside(path: Path) -> Path:
+    """Name the file of a spread by that of its restoration.
+
+    Examples
+    --------
+    >>> spread_beside(Path("a_restored.ome.tif")).name, spread_beside(Path("b.TIF")).name
+    ('a_spread.ome.tif', 'b_spread.TIF')
+    """
+    base = stem(path)
+    return path.with_name(f"{base.removesuffix('_restored')}_spread{path.name[len(base) :]}")
