@@ -1,4 +1,4 @@
-"""Free bits, KL annealing, Gaussian KL and the objectives made of them, usable alone.
+"""Free bits, KL annealing, Gaussian KL and the objectives of four methods, usable alone.
 
 Everything here is a function of tensors or numbers; importing it loads torch, and no other part of
 Ladderscope.
@@ -28,7 +28,15 @@ from ladderscope.losses.gaussian_kl import (
     samplewise,
     spatial,
 )
-from ladderscope.losses.objectives import Objective, hdn_objective
+from ladderscope.losses.gaussian_likelihood import gaussian_log_likelihood
+from ladderscope.losses.objectives import (
+    Objective,
+    denoisplit_objective,
+    hdn_objective,
+    kl_term,
+    microsplit_objective,
+    musplit_objective,
+)
 
 __all__ = [
     "ConstantKLWeight",
@@ -37,11 +45,16 @@ __all__ = [
     "LinearKLWeight",
     "Objective",
     "channelwise",
+    "denoisplit_objective",
     "free_bits_kl",
     "gaussian_kl",
     "gaussian_kl_one_sample",
+    "gaussian_log_likelihood",
     "get_kl_weight",
     "hdn_objective",
+    "kl_term",
+    "microsplit_objective",
+    "musplit_objective",
     "restricted",
     "samplewise",
     "spatial",

@@ -1,8 +1,26 @@
-"""What training minimises, per pixel and with its terms by name."""
+"""What training minimises, per pixel and with its terms by name.
+
+Four methods, one frame: the mean of a negative log-likelihood, plus a weighted `kl_term`. The
+methods differ in what the likelihood is of, and in how a level's KL divergence is rescaled and
+added up:
+
+| method | likelihood | KL divided by | over levels | free bits |
+| --- | --- | --- | --- | --- |
+| `hdn_objective` | noise model, of the observation itself | image pixels | sum | 1 |
+| `musplit_objective` | decoder's Gaussian, of the target channels | latent elements | mean | 0 |
+| `denoisplit_objective` | noise models, of the target channels | image pixels | sum | 1 |
+| `microsplit_objective` | both of the last two, weighted | each its own | each its own | 1 and 0 |
+
+The KL divergence comes in as (batch, levels), in nats, each level summed by whoever calls:
+with `samplewise`, or with lateral context with ``samplewise(restricted(kl, size))``, where `size`
+is the part of the latent map that lies over the patch, patch / 2^l at level l.
+"""
 
 import math
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -11,16 +29,17 @@ from ladderscope.losses.free_bits import free_bits_kl
 
 
 class Objective(NamedTuple):
-    """An objective and the terms that it is the sum of, in nats per pixel.
+    """An objective and the terms that it is the sum of.
 
     Attributes
     ----------
     loss : Tensor, shape ()
         ``reconstruction + kl``, to be minimised.
     reconstruction : Tensor, shape ()
-        Negative log-likelihood.
+        Negative log-likelihood, in nats per pixel.
     kl : Tensor, shape ()
-        KL divergence, the KL weight included.
+        KL divergence, the KL weight included, in nats per pixel or, for µSplit, per latent
+        element.
 
     Examples
     --------
@@ -33,6 +52,73 @@ class Objective(NamedTuple):
     loss: Float[Tensor, ""]
     reconstruction: Float[Tensor, ""]
     kl: Float[Tensor, ""]
+
+
+def kl_term(
+    kl: Float[Tensor, "batch levels"],
+    elements: int | Sequence[int],
+    over_levels: Callable[[Tensor], Tensor],
+    *,
+    free_bits: int | float,
+) -> Float[Tensor, ""]:
+    r"""KL term of an objective, without its weight.
+
+    With :math:`\lambda` the free bits and :math:`n_l` the elements that level l is shared out
+    among,
+
+    .. math::
+
+        \operatorname{over\_levels}_l \;
+            \frac{1}{n_l} \operatorname{mean}_b \max(KL_{bl}, \lambda)
+
+    Parameters
+    ----------
+    kl : Tensor, shape (batch, levels)
+        KL divergence of every sample, summed over each level, in nats: sample-wise or restricted.
+    elements : int or sequence of int
+        The pixels of an image, Z counted, for every level alike; or a number for each level,
+        finest first: the elements of its latent map, channels and Z counted.
+    over_levels : callable
+        ``torch.sum`` or ``torch.mean``: (levels,) → ().
+    free_bits : float
+        Floor under the KL of every sample and level, in nats; see `free_bits_kl`.
+
+    Returns
+    -------
+    Tensor, shape ()
+        In nats per element.
+
+    Raises
+    ------
+    ValueError
+        If `elements` has not one positive number a level, or `free_bits_kl` refuses `kl` or
+        `free_bits`.
+
+    References
+    ----------
+    The sum per pixel: Prakash et al., ICLR 2022. The mean per latent element: Ashesh et al.,
+    ICCV 2023.
+
+    Examples
+    --------
+    >>> import torch
+    >>> kl = torch.tensor([[16.0, 0.0], [48.0, 0.5]])
+    >>> kl_term(kl, 64, torch.sum, free_bits=1.0)
+    tensor(0.5156)
+    >>> kl_term(kl, (32, 8), torch.mean, free_bits=0.0)
+    tensor(0.5156)
+    """
+    level_kl = free_bits_kl(kl, free_bits)
+    counts = [elements] * len(level_kl) if isinstance(elements, int) else list(elements)
+    if len(counts) != len(level_kl) or any(count < 1 for count in counts):
+        raise ValueError(
+            "elements must be one positive number, or one for each of "
+            f"{len(level_kl)} levels, found {elements}"
+        )
+    if isinstance(elements, int):
+        return over_levels(level_kl / elements)
+    pairs = zip(level_kl.unbind(), counts, strict=True)
+    return over_levels(torch.stack([nats / count for nats, count in pairs]))
 
 
 def hdn_objective(
@@ -50,7 +136,7 @@ def hdn_objective(
     .. math::
 
         -\operatorname{mean}_{b,c,i} \log p(y_{bci} \mid s_{bci})
-        \;+\; \frac{w}{P} \sum_l \operatorname{mean}_b \max(KL_{bl}, \lambda)
+        \;+\; w \sum_l \frac{1}{P} \operatorname{mean}_b \max(KL_{bl}, \lambda)
 
     Both terms are means over the batch, the first also over channels. The constant
     :math:`\tfrac{1}{2} \log 2\pi` is contained if the noise model's `log_likelihood` contains it.
@@ -91,19 +177,222 @@ def hdn_objective(
     >>> hdn_objective(log_likelihood, kl, kl_weight=0.5)
     Objective(loss=tensor(1.7500), reconstruction=tensor(1.5000), kl=tensor(0.2500))
     """
+    reconstruction = _reconstruction(log_likelihood, kl)
+    pixels = math.prod(log_likelihood.shape[2:])
+    weighted_kl = kl_weight * kl_term(kl, pixels, torch.sum, free_bits=free_bits)
+    return Objective(reconstruction + weighted_kl, reconstruction, weighted_kl)
+
+
+def musplit_objective(
+    log_likelihood: Float[Tensor, "batch channels *space"],
+    kl: Float[Tensor, "batch levels"],
+    latent_elements: Sequence[int],
+    *,
+    free_bits: int | float = 0.0,
+    kl_weight: int | float | Float[Tensor, ""] = 1.0,
+) -> Objective:
+    r"""Objective of µSplit: each level's KL per element of its latent map, the mean over levels.
+
+    With :math:`w` the KL weight and :math:`n_l` the number of elements of level l's latent map,
+
+    .. math::
+
+        -\operatorname{mean}_{b,c,i} \log N(x_{bci};\, \mu_{bci}, \sigma^2_{bci})
+        \;+\; w \operatorname{mean}_l \frac{1}{n_l} \operatorname{mean}_b KL_{bl}
+
+    A level so counts the same however small its map is.
+
+    Parameters
+    ----------
+    log_likelihood : Tensor, shape (batch, channels, \*space)
+        Of the normalised target channels, in nats per element; see `gaussian_log_likelihood`,
+        which has :math:`\tfrac{1}{2} \log 2\pi` in it.
+    kl : Tensor, shape (batch, levels)
+        KL divergence of every sample, summed over the whole of each level, in nats. With lateral
+        context the margin belongs to it.
+    latent_elements : sequence of int
+        Elements that each of these sums is of, finest level first: latent channels × [Z] × Y × X
+        of the level's map, its margin included.
+    free_bits : float, default 0.0
+        Floor under the KL of every sample and level, in nats; see `free_bits_kl`.
+    kl_weight : float or Tensor of shape (), default 1.0
+        Weight of the KL term. Under torch.compile a tensor lets it change without compiling anew.
+
+    Returns
+    -------
+    Objective
+        Its `kl` has the weight in it, so that ``loss = reconstruction + kl``.
+
+    Raises
+    ------
+    ValueError
+        If `log_likelihood` is empty or has no axis in space, the two batches differ in size,
+        `latent_elements` has not one positive number a level, or `free_bits_kl` refuses `kl` or
+        `free_bits`.
+
+    References
+    ----------
+    Ashesh et al., "µSplit: image decomposition for fluorescence microscopy", ICCV 2023.
+
+    Examples
+    --------
+    >>> import torch
+    >>> log_likelihood = torch.full((2, 2, 8, 8), -1.5)
+    >>> kl = torch.tensor([[16.0, 0.0], [48.0, 8.0]])
+    >>> musplit_objective(log_likelihood, kl, latent_elements=(64, 16))
+    Objective(loss=tensor(1.8750), reconstruction=tensor(1.5000), kl=tensor(0.3750))
+    """
+    reconstruction = _reconstruction(log_likelihood, kl)
+    weighted_kl = kl_weight * kl_term(kl, latent_elements, torch.mean, free_bits=free_bits)
+    return Objective(reconstruction + weighted_kl, reconstruction, weighted_kl)
+
+
+def denoisplit_objective(
+    log_likelihood: Float[Tensor, "batch channels *space"],
+    kl: Float[Tensor, "batch levels"],
+    *,
+    free_bits: int | float = 1.0,
+    kl_weight: int | float | Float[Tensor, ""] = 1.0,
+) -> Objective:
+    r"""Objective of denoiSplit: that of HDN, for the unmixed channels instead of the observation.
+
+    .. math::
+
+        -\operatorname{mean}_{b,c,i} \log p_c(x_{bci} \mid s_{bci})
+        \;+\; w \sum_l \frac{1}{P} \operatorname{mean}_b \max(KL_{bl}, \lambda)
+
+    Parameters
+    ----------
+    log_likelihood : Tensor, shape (batch, channels, \*space)
+        log p(x | s) of the noisy target channels, each under its own noise model, in nats per
+        element. P is the product of the sizes in space, so a 2-D target of a 3-D input counts
+        no Z: both terms then stay parts of one evidence lower bound.
+    kl : Tensor, shape (batch, levels)
+        KL divergence of every sample, summed over each level, in nats: over the whole of its map
+        or, with lateral context, over its `restricted` centre. P is the patch's either way.
+    free_bits : float, default 1.0
+        Floor under the KL of every sample and level, in nats; see `free_bits_kl`.
+    kl_weight : float or Tensor of shape (), default 1.0
+        Weight :math:`w` of the KL term.
+
+    Returns
+    -------
+    Objective
+        Its `kl` has the weight in it, so that ``loss = reconstruction + kl``.
+
+    Raises
+    ------
+    ValueError
+        As `hdn_objective`.
+
+    References
+    ----------
+    Ashesh & Jug, "denoiSplit: a method for joint microscopy image splitting and unsupervised
+    denoising", ECCV 2024.
+
+    Examples
+    --------
+    >>> import torch
+    >>> log_likelihood = torch.full((2, 2, 8, 8), -1.5)
+    >>> kl = torch.tensor([[16.0, 0.0], [46.0, 0.5]])
+    >>> denoisplit_objective(log_likelihood, kl)
+    Objective(loss=tensor(2.), reconstruction=tensor(1.5000), kl=tensor(0.5000))
+    """
+    return hdn_objective(log_likelihood, kl, free_bits=free_bits, kl_weight=kl_weight)
+
+
+def microsplit_objective(
+    noise_model_log_likelihood: Float[Tensor, "batch channels *space"],
+    decoder_log_likelihood: Float[Tensor, "batch channels *space"],
+    denoisplit_kl: Float[Tensor, "batch levels"],
+    musplit_kl: Float[Tensor, "batch levels"],
+    latent_elements: Sequence[int],
+    *,
+    denoisplit_weight: int | float = 0.9,
+    musplit_weight: int | float | None = None,
+    denoisplit_free_bits: int | float = 1.0,
+    musplit_free_bits: int | float = 0.0,
+    kl_weight: int | float | Float[Tensor, ""] = 1.0,
+) -> Objective:
+    r"""Objective of MicroSplit: a weighted sum of denoiSplit's and µSplit's, term by term.
+
+    .. math:: w\, \mathcal{L}_\text{denoiSplit} + (1 - w)\, \mathcal{L}_\text{µSplit}
+
+    Parameters
+    ----------
+    noise_model_log_likelihood : Tensor, shape (batch, channels, \*space)
+        Of the noisy target channels, as `denoisplit_objective` takes it.
+    decoder_log_likelihood : Tensor, shape (batch, channels, \*space)
+        Of the normalised target channels, as `musplit_objective` takes it.
+    denoisplit_kl : Tensor, shape (batch, levels)
+        For denoiSplit's part: sample-wise or, with lateral context, `restricted`; in nats.
+    musplit_kl : Tensor, shape (batch, levels)
+        For µSplit's part: sample-wise, never restricted; in nats.
+    latent_elements : sequence of int
+        Elements of each level's latent map, as `musplit_objective` takes them.
+    denoisplit_weight : float, default 0.9
+        The weight :math:`w`.
+    musplit_weight : float, optional
+        The weight of µSplit's terms, where it is not to be :math:`1 - w`.
+    denoisplit_free_bits, musplit_free_bits : float, default 1.0 and 0.0
+        Floor under the KL of every sample and level, in nats; see `free_bits_kl`.
+    kl_weight : float or Tensor of shape (), default 1.0
+        Weight of the whole KL term.
+
+    Returns
+    -------
+    Objective
+        Its `kl` has the weights in it, so that ``loss = reconstruction + kl``.
+
+    Raises
+    ------
+    ValueError
+        If a weight is negative or not finite, or as `denoisplit_objective` and
+        `musplit_objective`.
+
+    References
+    ----------
+    Ashesh et al., "MicroSplit: semantic unmixing of fluorescent microscopy data", 2025.
+
+    Examples
+    --------
+    >>> import torch
+    >>> likelihoods = torch.full((1, 2, 8, 8), -3.0), torch.full((1, 2, 8, 8), -1.0)
+    >>> kl = torch.tensor([[32.0, 64.0]])
+    >>> microsplit_objective(*likelihoods, kl, kl, latent_elements=(64, 128), denoisplit_weight=0.5)
+    Objective(loss=tensor(3.), reconstruction=tensor(2.), kl=tensor(1.))
+    """
+    if musplit_weight is None:
+        musplit_weight = 1 - denoisplit_weight
+    for weight in (denoisplit_weight, musplit_weight):
+        if not 0 <= weight < math.inf:
+            raise ValueError(
+                "the weights of denoiSplit and µSplit must be zero or positive and finite, "
+                f"found {denoisplit_weight} and {musplit_weight}"
+            )
+    denoisplit = denoisplit_objective(
+        noise_model_log_likelihood, denoisplit_kl, free_bits=denoisplit_free_bits
+    )
+    musplit = musplit_objective(
+        decoder_log_likelihood, musplit_kl, latent_elements, free_bits=musplit_free_bits
+    )
+    reconstruction = (
+        denoisplit_weight * denoisplit.reconstruction + musplit_weight * musplit.reconstruction
+    )
+    weighted_kl = kl_weight * (denoisplit_weight * denoisplit.kl + musplit_weight * musplit.kl)
+    return Objective(reconstruction + weighted_kl, reconstruction, weighted_kl)
+
+
+def _reconstruction(log_likelihood: Tensor, kl: Tensor) -> Tensor:
+    """Mean negative log-likelihood, after making sure that the KL is of the same batch."""
     if log_likelihood.ndim < 3 or log_likelihood.numel() == 0:
         raise ValueError(
             "log_likelihood must have the shape (batch, channels, *space) and not be empty, "
             f"found {tuple(log_likelihood.shape)}"
         )
-    level_kl = free_bits_kl(kl, free_bits)
-    if log_likelihood.shape[0] != kl.shape[0]:
+    if kl.ndim == 2 and log_likelihood.shape[0] != kl.shape[0]:
         raise ValueError(
             "log_likelihood and kl must hold the same number of samples, "
             f"found {log_likelihood.shape[0]} and {kl.shape[0]}"
         )
-    pixels = math.prod(log_likelihood.shape[2:])
-
-    reconstruction = -at_least_float32(log_likelihood).mean()
-    weighted_kl = kl_weight * level_kl.sum() / pixels
-    return Objective(reconstruction + weighted_kl, reconstruction, weighted_kl)
+    return -at_least_float32(log_likelihood).mean()
