@@ -359,8 +359,59 @@ def test_features_carry_the_size_of_the_image():
     assert FLAT.multiple == 4
 
 
-def test_noise_for_another_number_of_levels_is_a_value_error():
-    features = FLAT.encode(image(1, 1, 8, 8))
-    noise = FLAT.standard_noise(features)
-    with pytest.raises(ValueError, match="2 levels, got 1"):
-        FLAT.decode(features, noise[:1])
+@pytest.mark.parametrize("levels", [0, 1, 3])
+def test_noise_for_another_number_of_levels_is_a_value_error(levels):
+    noise = [image(1, 3, 4, 4), image(1, 2, 2, 2), image(1, 2, 1, 1)][:levels]
+    with pytest.raises(ValueError, match=f"each of 2 levels, got {levels}"):
+        FLAT.decode(FLAT.encode(image(1, 1, 8, 8)), noise)
+    with pytest.raises(ValueError, match=f"each of 2 levels, got {levels}"):
+        FLAT.sample_prior(noise)
+
+
+def test_posterior_scales_multiply_what_the_posteriors_are_read_from():
+    plain, scaled = ladder(), ladder(posterior_scales=[2.0, 3.0])
+    with torch.no_grad():
+        for rung, scale in zip(plain.rungs, (2.0, 3.0), strict=True):
+            rung.to_posterior.weight *= scale
+    features = plain.encode(image(1, 1, 16, 16))
+    noise = plain.standard_noise(features)
+    found, expected = (network.decode(features, noise) for network in (scaled, plain))
+    torch.testing.assert_close(found.output, expected.output)
+    for one, other in zip(found.levels, expected.levels, strict=True):
+        torch.testing.assert_close(one.posterior.mean, other.posterior.mean)
+        torch.testing.assert_close(one.prior.mean, other.prior.mean)
+
+
+def test_a_top_prior_may_differ_from_place_to_place():
+    network = ladder(top_prior_size=(4, 3))
+    with torch.no_grad():
+        network.top_prior.copy_(image(1, 4, 4, 3))
+    decoded = network(image(2, 1, 16, 12))
+    torch.testing.assert_close(torch.cat(decoded.levels[1].prior, dim=1), network.top_prior)
+    noise = [image(2, 3, 8, 6), image(2, 2, 4, 3)]
+    assert network.sample_prior(noise).output.shape == (2, 1, 16, 12)
+
+
+def test_a_top_prior_with_places_ties_the_kl_to_a_size_but_not_the_output():
+    network = ladder(top_prior_size=(4, 3))
+    features = network.encode(image(1, 1, 20, 12))
+    noise = network.standard_noise(features)
+    with pytest.raises(ValueError, match=r"maps of \(4, 3\), this one is \(5, 3\).*without priors"):
+        network.decode(features, noise)
+    with pytest.raises(ValueError, match=r"\(4, 3\), this one is \(5, 3\)"):
+        network.sample_prior(noise)
+    assert network.decode(features, noise, priors=False).output.shape == (1, 1, 20, 12)
+
+
+@pytest.mark.parametrize(
+    "arguments, what",
+    [
+        ({"posterior_scales": [1.0]}, "posterior_scales needs one number for each of 2 levels"),
+        ({"top_prior_size": (4,)}, "top_prior_size needs 2 positive numbers"),
+        ({"top_prior_size": (4, 0)}, "top_prior_size needs 2 positive numbers"),
+        ({"top_prior_size": (4, 4), "dimensions": 3}, "top_prior_size needs 3"),
+    ],
+)
+def test_scales_and_sizes_that_do_not_fit_are_a_value_error(arguments, what):
+    with pytest.raises(ValueError, match=what):
+        ladder(**arguments)

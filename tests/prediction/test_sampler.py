@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ladderscope.network import Decoded, LadderVAE
-from ladderscope.prediction import Geometry, draw_plane, restore_plane, sampler
+from ladderscope.prediction import Geometry, draw_plane, latent_noise, restore_plane, sampler
 from ladderscope.prediction.sampler import decodings
 
 # From any latent or pixel to the output it is less than 64 pixels in this network.
@@ -196,3 +196,18 @@ def test_bfloat16_gives_float32_and_nearly_the_same(network):
     rounded = restore_plane(network, plane(), samples=4, geometry=WHOLE, autocast=torch.bfloat16)
     assert rounded.mean.dtype == rounded.std.dtype == torch.float32
     torch.testing.assert_close(rounded.mean, exact.mean, rtol=0.05, atol=0.05)
+
+
+@pytest.mark.parametrize("geometry", [TILED, WHOLE])
+def test_blind_levels_give_their_mean_to_every_sample(geometry):
+    torch.manual_seed(0)
+    network = LadderVAE(latent_channels=(3, 2), filters=4, blind_levels=1).eval()
+    observation = plane(32, 24)
+    draws = draw_plane(network, observation, samples=2, seed=3, geometry=geometry)
+    coarse = [latent_noise(3, 0, sample, 2, 2, slice(0, 8), slice(0, 6)) for sample in range(2)]
+    with torch.no_grad():
+        wanted = network.decode(
+            network.encode(observation[None]), [torch.zeros(1, 3, 16, 12), torch.stack(coarse)]
+        ).output
+    assert not torch.equal(draws[0], draws[1])
+    torch.testing.assert_close(draws, wanted, rtol=1e-4, atol=1e-5)

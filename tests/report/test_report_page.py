@@ -11,7 +11,7 @@ import pytest
 from ladderscope.images import Image, Statistics
 from ladderscope.noise import Gaussian, calibrate_poisson_gaussian
 from ladderscope.report import Report, comparison_picture, restored_image, write_report
-from ladderscope.report.figures import busiest, overview
+from ladderscope.report.figures import busiest, level_curves, overview
 from ladderscope.report.page import page
 from ladderscope.report.words import levels_in_words
 from ladderscope.restorers import DenoiserSettings, Restoration
@@ -157,3 +157,16 @@ def test_collapsed_levels_are_named():
 def test_planes_smaller_than_the_detail_are_shown_whole():
     assert busiest(np.eye(20)) == (slice(0, 20), slice(0, 20))
     assert overview(np.eye(20)).shape == (20, 20)
+
+
+def test_levels_are_counted_from_the_finest_also_where_some_never_see_the_image(model):
+    assert levels_in_words((9.0, 0.1), 1.0, blind_levels=2).startswith(
+        "Levels 1 to 2 never see the image. Level 4 has collapsed"
+    )
+    assert "Level 1 never sees the image. No other level" in levels_in_words((9.0, 1.0), 1.0, 1)
+    blind = replace(model, settings=DenoiserSettings(levels=4, blind_levels=2, minutes=5))
+    html = page(Report("t", "s", blind, ()))
+    assert "Levels 1 to 2 never see the image. Level 4 has collapsed" in html
+    curves = level_curves(model.outcome.history, 1.0, blind_levels=2).decode()
+    assert all(f"<!-- level {level} -->" in curves for level in (3, 4))
+    assert "<!-- level 1 -->" not in curves and "<!-- level 5 -->" not in curves

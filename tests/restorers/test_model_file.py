@@ -9,7 +9,8 @@ import pytest
 import torch
 from matplotlib import image as png
 
-from ladderscope import load
+from ladderscope import Denoiser, load
+from ladderscope.noise import Gaussian
 from ladderscope.restorers import ModelFileError
 
 
@@ -216,8 +217,28 @@ def test_weights_that_do_not_fit_the_settings_are_refused_by_name(saved, tmp_pat
     refused(changed(saved, tmp_path / "x.ladder", settings=settings))
 
 
+def test_a_model_from_before_there_were_blind_levels_opens_with_none(
+    denoiser, saved, tmp_path, crops
+):
+    settings = json.loads(entries_of(saved)["config.json"])["settings"]
+    del settings["blind_levels"]
+    opened = load(changed(saved, tmp_path / "x.ladder", settings=settings))
+    assert opened.model.settings == denoiser.model.settings
+    one, other = (model.predict(crops[0], samples=0).mean for model in (denoiser, opened))
+    assert np.array_equal(one, other)
+
+
+def test_a_model_with_blind_levels_predicts_the_same_when_opened_again(tmp_path, crops):
+    blind = Denoiser("tiny", noise=Gaussian(8.0), blind_levels=1)
+    blind.fit(crops[0], steps=4, progress=False)
+    opened = load(blind.save(tmp_path / "blind.ladder"))
+    assert opened.model.settings.blind_levels == 1
+    one, other = (model.predict(crops[0], samples=2) for model in (blind, opened))
+    assert np.array_equal(one.mean, other.mean)
+    assert np.array_equal(one.std, other.std)
+
+
 def test_a_model_that_is_not_fitted_cannot_be_saved(tmp_path):
-    from ladderscope import Denoiser
     from ladderscope.errors import LadderscopeError
 
     with pytest.raises(LadderscopeError, match="not trained"):

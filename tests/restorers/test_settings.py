@@ -55,6 +55,8 @@ def test_an_unknown_setting_is_an_error_that_names_it_and_lists_the_known():
         {"patch": 4},
         {"batch": 0},
         {"tile_core": 0},
+        {"blind_levels": -1},
+        {"blind_levels": 1.5},
     ],
     ids=str,
 )
@@ -67,6 +69,13 @@ def test_a_value_out_of_range_is_an_error_that_names_the_setting(setting):
 def test_a_patch_that_does_not_hold_the_levels_is_an_error_that_says_the_multiple():
     with pytest.raises(LadderscopeError, match="multiple of 16"):
         Denoiser("small", patch=72)
+
+
+@pytest.mark.parametrize("blind", [2, 3])
+def test_a_level_that_sees_the_image_is_left(blind):
+    with pytest.raises(LadderscopeError, match=f"blind_levels={blind} leaves none of the 2 levels"):
+        Denoiser("tiny", blind_levels=blind)
+    assert Denoiser("tiny", blind_levels=blind, levels=4).settings.blind_levels == blind
 
 
 @pytest.mark.parametrize("kernel", [2, 4])

@@ -14,6 +14,7 @@ def denoise(
     steps: options.Steps = None,
     epochs: options.Epochs = None,
     noise: options.Noise = None,
+    blind_levels: options.BlindLevels = None,
     samples: options.Samples = 16,
     seed: options.Seed = None,
     device: options.DeviceName = None,
@@ -41,6 +42,7 @@ def denoise(
         steps=steps,
         epochs=epochs,
         noise=noise or None,
+        blind_levels=blind_levels,
         seed=seed,
     )
     paths = work.find(inputs)

@@ -59,7 +59,8 @@ def info(model: options.ModelFile) -> None:
             (
                 "levels",
                 "KL " + ", ".join(f"{kl:.3g}" for kl in last.level_kl) + " nats a patch, finest "
-                f"first. {levels_in_words(last.level_kl, settings.free_bits)}",
+                "first. "
+                + levels_in_words(last.level_kl, settings.free_bits, settings.blind_levels),
             ),
         ]
     listed = (f"{name} {value}" for name, value in settings if value is not None)

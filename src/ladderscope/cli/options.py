@@ -36,9 +36,19 @@ Noise = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NOISE",
-        help="auto (the default: measured on the images), gaussian:SIGMA, or "
+        help="auto (the default: measured on the images); a file from “ladderscope noise fit” or "
+        "an .npz of PPN2V, HDN or CAREamics; gaussian:SIGMA; or "
         "poisson-gaussian:GAIN,OFFSET,READ in grey levels (gain: grey levels a photoelectron). "
         "Once for all channels, or once a channel.",
+    ),
+]
+BlindLevels = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        metavar="N",
+        help="Against lines and patterns in the noise: the N finest levels of the network never "
+        "see the image (default: 0, all see it; try 2).",
     ),
 ]
 Seed = Annotated[int | None, typer.Option(help="Fixes what is random.", min=0)]

@@ -19,6 +19,7 @@ def train_denoiser(
     steps: options.Steps = None,
     epochs: options.Epochs = None,
     noise: options.Noise = None,
+    blind_levels: options.BlindLevels = None,
     seed: options.Seed = None,
     device: options.DeviceName = None,
     overwrite: options.Overwrite = False,
@@ -26,7 +27,7 @@ def train_denoiser(
     no_thumbnail: options.NoThumbnail = False,
     config: options.Config = None,
 ) -> None:
-    """Train a denoiser on noisy images and save it.
+    """Train a denoiser on noisy images and save it, with a picture of the noise it measured.
 
     Ctrl-C ends training early and saves the best model so far; a second one aborts.
     """
@@ -44,17 +45,22 @@ def train_denoiser(
         steps=steps,
         epochs=epochs,
         noise=noise or None,
+        blind_levels=blind_levels,
         seed=seed,
     )
     paths = work.find(inputs)
     check_training(output, resume=resume, overwrite=overwrite)
-    check_outputs([output], paths, may_replace=overwrite or resume)
+    picture = output.with_name(f"{output.stem}_noise.png")
+    check_outputs([output, picture], paths, may_replace=overwrite or resume)
     check_folder(output.parent)
     images, failures = work.read_batch(paths, axes)
     work.train_and_save(
         denoiser, list(images.values()), output, resume=resume, thumbnail=not no_thumbnail
     )
-    show_summary(work.training_rows(denoiser, output))
+    rows = work.training_rows(denoiser, output)
+    if work.draw_noise(denoiser, picture):
+        rows.append(("picture", str(picture)))
+    show_summary(rows)
     work.say_failures(failures)
     if failures:
         raise typer.Exit(1)

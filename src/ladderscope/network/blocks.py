@@ -57,14 +57,16 @@ class Downsampling(nn.Module):
 
 
 class Gate(nn.Module):
-    """Two 1×1 convolutions: the one, activated, is scaled by the sigmoid of the other."""
+    """Two convolutions: the one, activated, is scaled by the sigmoid of the other."""
 
-    def __init__(self, dimensions: int, channels: int, activation: Activation) -> None:
+    def __init__(
+        self, dimensions: int, channels: int, activation: Activation, kernel: int = 1
+    ) -> None:
         super().__init__()
         # One convolution to twice the channels is the same, but in the channels-last format its
         # halves are not contiguous, and activating them takes several times as long.
-        self.value = convolution(dimensions, channels, channels, kernel=1)
-        self.gate = convolution(dimensions, channels, channels, kernel=1)
+        self.value = convolution(dimensions, channels, channels, kernel)
+        self.gate = convolution(dimensions, channels, channels, kernel)
         self.activation = activation()
 
     def forward(

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ladderscope.network.blocks import Merge, convolution, upsampling
+from ladderscope.network.context import centre
 
 
 class DiagonalGaussian(NamedTuple):
@@ -34,7 +35,8 @@ class Level(NamedTuple):
     Attributes
     ----------
     posterior : DiagonalGaussian or None
-        q(z | coarser levels, observation); None when the prior was sampled.
+        q(z | coarser levels, observation); None when the prior was sampled, as it always is on a
+        blind level.
     prior : DiagonalGaussian or None
         p(z | coarser levels); None when the decoding was told that nobody needs it.
     sample : Tensor
@@ -64,6 +66,10 @@ class Rung(nn.Module):
         Turns the convolution's raw second half into a log-variance.
     top : bool
         Whether this is the top rung.
+    blind : bool
+        Whether the level never sees the image: it has a prior and no posterior.
+    posterior_scale : float
+        Multiplies the features that the posterior is read from.
     """
 
     def __init__(
@@ -76,14 +82,19 @@ class Rung(nn.Module):
         variance_map: nn.Module,
         *,
         top: bool,
+        blind: bool = False,
+        posterior_scale: float = 1.0,
     ) -> None:
         super().__init__()
         self.variance_map = variance_map
+        self.posterior_scale = posterior_scale
         if not top:
             self.to_prior = convolution(dimensions, channels, 2 * latent_channels)
-            self.merge = Merge(dimensions, channels, block)
+            if not blind:
+                self.merge = Merge(dimensions, channels, block)
             self.skip_merge = Merge(dimensions, channels, block)
-        self.to_posterior = convolution(dimensions, channels, 2 * latent_channels)
+        if not blind:
+            self.to_posterior = convolution(dimensions, channels, 2 * latent_channels)
         self.from_sample = convolution(dimensions, latent_channels, channels)
         self.down = nn.Sequential(
             upsampling(dimensions, channels), *(block() for _ in range(blocks))
@@ -107,15 +118,22 @@ class Rung(nn.Module):
     ) -> DiagonalGaussian:
         """q(z | coarser levels, observation)."""
         features = bottom_up if above is None else self.merge(bottom_up, above)
+        if self.posterior_scale != 1:
+            features = features * self.posterior_scale
         return self.gaussian(self.to_posterior(features))
 
     def descend(
         self,
         sample: Float[Tensor, "batch latent *space"],
         above: Float[Tensor, "batch channels *space"] | None,
+        finer: tuple[int, int],
     ) -> Float[Tensor, "batch channels *finer_space"]:
-        """Hand the sample on to the next finer level, beside what came from all coarser ones."""
+        """Hand the sample on to the next finer level, beside what came from all coarser ones.
+
+        `finer` is the (Y, X) of that level. Wider views make maps that reach beyond it: of these
+        the centre is handed on.
+        """
         features = self.from_sample(sample)
         if above is not None:
             features = self.skip_merge(features, above)
-        return self.down(features)
+        return self.down(centre(features, (finer[0] // 2, finer[1] // 2)))

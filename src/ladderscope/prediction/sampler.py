@@ -48,7 +48,7 @@ def restore_plane(
         Normalised, shape (channels, Y, X), on any device.
     samples : int
         Posterior samples to average; 0 decodes the posterior means once instead, and fewer than
-        2 leave the standard deviation None.
+        2 leave the standard deviation None. Blind levels always give their mean.
     seed, plane_number : int
         Fix the samples.
     geometry : Geometry
@@ -122,7 +122,16 @@ def _decode_tile(
         features = network.encode(observed)
     for batch in _batches(tile, samples):
         noise = [
-            _level_noise(features, tile, level, channels, batch, seed, plane_number)
+            _level_noise(
+                features,
+                tile,
+                level,
+                channels,
+                # HDN takes a blind level's mean: nothing in the image could tell draws apart.
+                batch if level > network.blind_levels else range(0),
+                seed,
+                plane_number,
+            )
             for level, channels in enumerate(network.latent_channels, start=1)
         ]
         with precision():
@@ -149,6 +158,7 @@ def _level_noise(
     seed: int,
     plane_number: int,
 ) -> Float[Tensor, "batch channels rows columns"]:
+    """Make the noise of one level for some samples; for none, the zeros that pick the mean."""
     level_map = features.levels[level - 1]
     height, width = level_map.shape[-2:]
     if not batch:

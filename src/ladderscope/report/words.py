@@ -2,12 +2,12 @@
 
 import math
 
-from ladderscope.noise import Gaussian, NoiseModel, PoissonGaussian, PoissonGaussianFit
+from ladderscope.noise import Gaussian, NoiseFit, NoiseModel, PoissonGaussian
 
 UNCALIBRATED = "spread of posterior samples (uncalibrated)"
 
 
-def noise_in_words(model: NoiseModel, fit: PoissonGaussianFit | None = None) -> str:
+def noise_in_words(model: NoiseModel, fit: NoiseFit | None = None) -> str:
     """Describe the noise of a channel: as it was measured, or as it was given.
 
     Examples
@@ -28,22 +28,44 @@ def noise_in_words(model: NoiseModel, fit: PoissonGaussianFit | None = None) -> 
     return f"Given: {model!r}."
 
 
-def levels_in_words(level_kl: tuple[float, ...], free_bits: float) -> str:
+def levels_in_words(level_kl: tuple[float, ...], free_bits: float, blind_levels: int = 0) -> str:
     """Say which levels of the network are in use, by the KL that they carry in nats a patch.
+
+    Parameters
+    ----------
+    level_kl
+        Of each level that sees the image, finest first.
+    free_bits
+        In nats a patch.
+    blind_levels
+        How many finer levels do not see the image.
 
     Examples
     --------
     >>> levels_in_words((40.0, 0.2), free_bits=1.0)[:32]
     'Level 2 has collapsed: it carrie'
+    >>> levels_in_words((40.0, 3.0), free_bits=1.0, blind_levels=1)[:31]
+    'Level 1 never sees the image. N'
     """
+    return _blind_in_words(blind_levels) + _collapsed_in_words(level_kl, free_bits, blind_levels)
+
+
+def _blind_in_words(blind_levels: int) -> str:
+    if blind_levels < 2:
+        return "Level 1 never sees the image. " if blind_levels else ""
+    return f"Levels 1 to {blind_levels} never see the image. "
+
+
+def _collapsed_in_words(level_kl: tuple[float, ...], free_bits: float, blind_levels: int) -> str:
     collapsed = [
         (number, kl)
-        for number, kl in enumerate(level_kl, start=1)
+        for number, kl in enumerate(level_kl, start=blind_levels + 1)
         if math.isfinite(kl) and kl < free_bits
     ]
     if not collapsed:
+        which = "No other level" if blind_levels else "No level"
         return (
-            f"No level has collapsed: each carries at least its free bits ({free_bits:g} nats a "
+            f"{which} has collapsed: each carries at least its free bits ({free_bits:g} nats a "
             "patch)."
         )
     which = ", ".join(str(number) for number, _ in collapsed)

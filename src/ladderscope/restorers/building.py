@@ -23,6 +23,7 @@ def network_of(settings: DenoiserSettings) -> LadderVAE:
         batch_norm=settings.batch_norm,
         dropout=settings.dropout,
         activation=ACTIVATIONS[settings.activation],
+        blind_levels=settings.blind_levels,
     )
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 

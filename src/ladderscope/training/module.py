@@ -43,8 +43,8 @@ class Record:
     validation_loss, validation_reconstruction, validation_kl : float
         The same on the held-out patches, with the full KL weight.
     level_kl : tuple of float
-        KL of each level on the held-out patches, in nats per patch, finest first, without
-        free bits.
+        KL of each level that sees the image, on the held-out patches, in nats per patch, finest
+        first, without free bits.
     """
 
     step: int
@@ -117,7 +117,11 @@ class DenoisingModule(lightning.LightningModule):
     def network_terms(
         self, normalised: Float[Tensor, "batch 1 Y X"], generator: torch.Generator | None = None
     ) -> Terms:
-        """Run the network once: its output, and the KL of each level in nats per patch."""
+        """Run the network once: its output, and the KL of each sighted level in nats per patch.
+
+        A blind level's posterior is its prior: with a KL of zero, free bits would only add a
+        constant.
+        """
         with torch.autocast(
             normalised.device.type, self.autocast, enabled=self.autocast is not None
         ):
@@ -126,7 +130,7 @@ class DenoisingModule(lightning.LightningModule):
             decoded: Any = self.network.decode(features, noise)
         kl = [
             samplewise(gaussian_kl(*posterior, *prior).expand_as(sample))
-            for posterior, prior, sample in decoded.levels
+            for posterior, prior, sample in decoded.levels[self.network.blind_levels :]
         ]
         return decoded.output, torch.stack(kl, dim=1)
 
