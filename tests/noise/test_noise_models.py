@@ -2,7 +2,9 @@
 
 import json
 import math
+import pickle
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -15,8 +17,10 @@ from ladderscope.noise import (
     PoissonGaussian,
     noise_model_from_dict,
 )
+from ladderscope.noise.histogram import Histogram
+from ladderscope.noise.mixture import GaussianMixture
 
-MODELS = [
+GAUSSIANS: list[NoiseModel] = [
     Gaussian(0.5),
     Gaussian(30.0),
     PoissonGaussian(2.0, 9.0),
@@ -24,11 +28,27 @@ MODELS = [
     PoissonGaussian(0.0, 4.0),
     PoissonGaussian.from_camera(2.0, offset=100.0, read_noise=3.0),
 ]
+SHAPELY: list[NoiseModel] = [
+    GaussianMixture(
+        weight=((-9.0, -2.0), (8.0, 1.0), (3.0, 4.0), (5.0, 0.3), (0.1, 0.5), (0.0, -0.2)),
+        min_signal=80.0,
+        max_signal=1000.0,
+        min_sigma=4.0,
+    ),
+    Histogram(
+        signals=(0.0, 60.0, 120.0, 3000.0),
+        deviations=(3.0, 8.0, 11.0, 55.0),
+        densities=np.exp(-0.5 * np.linspace([-4.0, -3.8, -3.6, -4.2], 4.0, 21).T ** 2),
+        reach=4.0,
+    ),
+]
+MODELS = GAUSSIANS + SHAPELY
+each_gaussian = pytest.mark.parametrize("model", GAUSSIANS, ids=repr)
 each_model = pytest.mark.parametrize("model", MODELS, ids=repr)
 camera_units = st.floats(-500, 70_000, width=32)
 
 
-@each_model
+@each_gaussian
 @settings(deadline=None)
 @given(observation=camera_units, signal=camera_units)
 def test_likelihood_is_the_normal_density_of_the_moments(
@@ -72,7 +92,7 @@ def test_a_thousand_sigma_away_value_and_gradient_are_finite(
     assert true.grad is not None and true.grad.isfinite() and true.grad != 0
 
 
-@each_model
+@each_gaussian
 @pytest.mark.parametrize("signal", [-1e6, -1.0, 0.0])
 def test_negative_signals_are_pulled_back(model: NoiseModel, signal: float) -> None:
     true = torch.tensor(signal, requires_grad=True)
@@ -103,6 +123,17 @@ def test_arguments_broadcast(model: NoiseModel) -> None:
 
 
 @each_model
+def test_arguments_of_two_precisions_are_computed_in_the_finer(model: NoiseModel) -> None:
+    observation = torch.tensor([130.0, 90.0], dtype=torch.float64)
+    signal = torch.tensor([100.0, 101.0])
+    expected = model.log_likelihood(observation, signal.double())
+    for one, other in [(observation, signal), (observation.float(), signal.double())]:
+        value = model.log_likelihood(one, other)
+        assert value.dtype == torch.float64
+        torch.testing.assert_close(value, expected, rtol=1e-5, atol=0)
+
+
+@each_model
 def test_half_precision_and_integers_are_computed_in_float32(model: NoiseModel) -> None:
     observation = torch.tensor([1000, 1003], dtype=torch.int32)
     signal = torch.tensor([1000.0, 1000.0])
@@ -130,6 +161,18 @@ def test_it_compiles_as_one_graph(model: NoiseModel) -> None:
 def test_json_and_back(model: NoiseModel) -> None:
     assert noise_model_from_dict(json.loads(json.dumps(model.to_dict()))) == model
     assert isinstance(model, NoiseModel)
+
+
+@each_model
+def test_parameters_follow_the_arguments_to_their_device(model: NoiseModel) -> None:
+    observation, signal = torch.ones(4, device="meta"), torch.ones(4, device="meta")
+    for value in (model.log_likelihood(observation, signal), *model.moments(signal)):
+        assert value.device.type == "meta"
+
+
+@each_model
+def test_it_travels_to_other_processes(model: NoiseModel) -> None:
+    assert pickle.loads(pickle.dumps(model)) == model
 
 
 def test_a_camera_becomes_gain_and_intercept() -> None:
@@ -183,6 +226,13 @@ def test_impossible_cameras_are_refused(gain: float, offset: float, read_noise: 
         ({"kind": "poisson_gaussian", "gain": 1.0}, "lacks 'intercept'"),
         ({"kind": "poisson_gaussian", "gain": 1.0, "intercept": math.inf}, "finite"),
         ({"kind": "poisson_gaussian", "gain": 1.0, "intercept": 1.0, "floor": "x"}, "floor"),
+        ({"kind": "mixture"}, "lacks 'weight'"),
+        ({"kind": "mixture", "weight": [[0.0], [0.0], [None]]}, "'weight'.* finite"),
+        ({"kind": "mixture", "weight": [[0.0], [0.0], ["1"]]}, "'weight'.* finite"),
+        ({"kind": "mixture", "weight": [[0.0], [0.0], [1.0, 2.0]]}, "'weight'.* one length"),
+        ({"kind": "mixture", "weight": [[0.0]] * 3, "min_signal": 0.0}, "lacks 'max_signal'"),
+        ({"kind": "histogram", "signals": [0.0]}, "lacks 'deviations'"),
+        ({"kind": "histogram", "signals": [math.nan]}, "'signals'.* finite"),
     ],
 )
 def test_damaged_descriptions_are_named(entries: dict[str, object], message: str) -> None:

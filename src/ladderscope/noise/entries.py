@@ -1,10 +1,17 @@
 """Reading a stored description back, and the error for when it makes no sense."""
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ladderscope.errors import LadderscopeError
+
+# What the parameters of a noise model may be given as.
+Numbers: TypeAlias = Sequence[float] | NDArray[Any]
+Table: TypeAlias = Sequence[Sequence[float]] | NDArray[Any]
 
 
 class NoiseError(LadderscopeError):
@@ -31,9 +38,70 @@ def number(entries: Mapping[str, Any], key: str) -> float:
     >>> number({"kind": "gaussian", "sigma": 3}, "sigma")
     3.0
     """
-    if key not in entries:
-        raise NoiseError(f"the stored noise model lacks {key!r}; it has {sorted(entries)}")
-    value = entries[key]
+    value = _entry(entries, key)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise NoiseError(f"{key!r} of a stored noise model must be a finite number, not {value!r}")
     return float(value)
+
+
+def numbers(entries: Mapping[str, Any], key: str) -> NDArray[np.float64]:
+    """Return one array of a stored description.
+
+    Parameters
+    ----------
+    entries
+        The description, as ``to_dict`` made it.
+    key
+        Which entry.
+
+    Raises
+    ------
+    NoiseError
+        If the entry is missing, or `finite` refuses it.
+
+    Examples
+    --------
+    >>> numbers({"kind": "histogram", "signals": [0, 100]}, "signals")
+    array([  0., 100.])
+    """
+    return finite(_entry(entries, key), key)
+
+
+def finite(values: Any, name: str) -> NDArray[np.float64]:
+    """Return nested sequences of numbers, or an array, as an array of float64.
+
+    Parameters
+    ----------
+    values
+        Numbers, nested to any depth.
+    name
+        What an error calls them.
+
+    Raises
+    ------
+    NoiseError
+        If something in it is not a finite number, or rows differ in length.
+
+    Examples
+    --------
+    >>> finite([[1, 2], [3, 4]], "weight").shape
+    (2, 2)
+    """
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise NoiseError(
+            f"{name!r} of a noise model must have rows of one length ({error})"
+        ) from error
+    if array.dtype.kind not in "iuf" or not np.isfinite(array).all():
+        raise NoiseError(
+            f"{name!r} of a noise model must hold finite numbers only; it is of type "
+            f"{array.dtype} and shape {array.shape}"
+        )
+    return array.astype(np.float64)
+
+
+def _entry(entries: Mapping[str, Any], key: str) -> Any:
+    if key not in entries:
+        raise NoiseError(f"the stored noise model lacks {key!r}; it has {sorted(entries)}")
+    return entries[key]

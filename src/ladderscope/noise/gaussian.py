@@ -10,6 +10,7 @@ from jaxtyping import Float, Real
 from torch import Tensor
 
 from ladderscope.noise.entries import NoiseError, number
+from ladderscope.noise.model import NoiseModel
 
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
@@ -41,7 +42,7 @@ def gaussian_log_density(observation: Tensor, mean: Tensor, variance: Tensor) ->
 
 
 @dataclass(frozen=True)
-class Gaussian:
+class Gaussian(NoiseModel):
     """Additive white Gaussian noise: y = s + N(0, σ²).
 
     Parameters

@@ -11,12 +11,13 @@ from torch import Tensor
 
 from ladderscope.noise.entries import NoiseError, number
 from ladderscope.noise.gaussian import draw, gaussian_log_density, wide
+from ladderscope.noise.model import NoiseModel
 
 _PHOTONS_AT_FLOOR = 0.1
 
 
 @dataclass(frozen=True)
-class PoissonGaussian:
+class PoissonGaussian(NoiseModel):
     r"""Poisson–Gaussian noise in its Gaussian form: y = s + N(0, max(gain·s + intercept, floor)).
 
     A camera that turns each photon into `gain` units, adds a black level `offset` and reads with

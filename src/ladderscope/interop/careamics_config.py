@@ -1,0 +1,219 @@
+"""How CAREamics describes its ladder VAE, and what in such a description contradicts weights."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+
+from ladderscope.interop.checkpoint import InteropError
+
+A_U_NET = (
+    "a U-Net, as N2V, CARE and Noise2Noise train. It is no ladder VAE and has no posterior to "
+    "sample: predict with CAREamics, or train a Denoiser on the same images"
+)
+# Where the constructor's arguments are found in the configurations that enclose them.
+_ENCLOSING = ("algorithm_config", "algorithm", "model")
+
+Dropout = Annotated[float, Field(ge=0, le=1)]
+Axes = Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=3)]
+Shape = tuple[int, ...]
+
+
+class LVAEConfig(BaseModel):
+    """The constructor arguments of CAREamics' ladder VAE, under its names.
+
+    Attributes
+    ----------
+    input_shape
+        ([Z] Y X) of the patches that it was trained on.
+    output_channels, z_dims
+        Channels of the target, and latent channels of each level, finest first.
+    multiscale_count
+        Views: the patch and the wider ones.
+    encoder_n_filters, decoder_n_filters
+        Channels of the feature maps, the same number.
+    encoder_conv_strides, decoder_conv_strides
+        (2, 2) in 2-D, (1, 2, 2) in 3-D.
+    encoder_dropout, decoder_dropout
+        Probability with which a channel is dropped in training.
+    nonlinearity
+        Name of the activation.
+    predict_logvar
+        ``"pixelwise"`` if a log-variance is predicted in as many further channels.
+    analytical_kl
+        Whether the KL has its closed form, or is estimated from the sample.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    input_shape: Axes
+    output_channels: PositiveInt
+    multiscale_count: PositiveInt
+    z_dims: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
+    encoder_n_filters: PositiveInt
+    decoder_n_filters: PositiveInt
+    encoder_conv_strides: Axes
+    decoder_conv_strides: Axes
+    encoder_dropout: Dropout
+    decoder_dropout: Dropout
+    nonlinearity: Literal["None", "Sigmoid", "Softmax", "Tanh", "ReLU", "LeakyReLU", "ELU"]
+    predict_logvar: Literal["pixelwise"] | None
+    analytical_kl: bool
+
+    @model_validator(mode="after")
+    def _is_a_network(self) -> Self:
+        for strides in (self.encoder_conv_strides, self.decoder_conv_strides):
+            if strides not in ((2, 2), (1, 2, 2)):
+                raise ValueError(f"strides must be [2, 2] or [1, 2, 2], not {list(strides)}")
+        dimensions = len(self.encoder_conv_strides)
+        if len(self.input_shape) != dimensions or len(self.decoder_conv_strides) > dimensions:
+            raise ValueError(
+                f"input_shape {list(self.input_shape)}, encoder_conv_strides of {dimensions} and "
+                f"decoder_conv_strides of {len(self.decoder_conv_strides)} axes do not go together"
+            )
+        if self.encoder_n_filters != self.decoder_n_filters:
+            raise ValueError(
+                "encoder_n_filters and decoder_n_filters must be one number, as their features "
+                f"are merged: found {self.encoder_n_filters} and {self.decoder_n_filters}"
+            )
+        if self.multiscale_count > len(self.z_dims) + 1:
+            raise ValueError(
+                f"multiscale_count is {self.multiscale_count}, but {len(self.z_dims)} levels "
+                f"take {len(self.z_dims) + 1} views at most"
+            )
+        if min(self.top_prior_size) < 1:
+            raise ValueError(
+                f"input_shape {list(self.input_shape)} is too small to be halved on "
+                f"{len(self.z_dims) + 1 - self.multiscale_count} levels"
+            )
+        return self
+
+    @property
+    def top_prior_size(self) -> tuple[int, ...]:
+        """([Z] Y X) of the top level's prior."""
+        halvings = len(self.z_dims) + 1 - self.multiscale_count
+        *depth, height, width = self.input_shape[-len(self.decoder_conv_strides) :]
+        return (*depth, height >> halvings, width >> halvings)
+
+
+def read_config(config: Mapping[str, Any] | LVAEConfig | str | os.PathLike[str]) -> LVAEConfig:
+    """Read a config, wherever it stands: the constructor's arguments, or what encloses them.
+
+    Raises
+    ------
+    InteropError
+        If a file cannot be read, the config is of a U-Net, or its entries are not as needed.
+    """
+    if isinstance(config, LVAEConfig):
+        return config
+    arguments = enclosed(config if isinstance(config, Mapping) else _read_yaml(Path(config)))
+    arguments.pop("architecture", None)
+    try:
+        return LVAEConfig.model_validate(arguments)
+    except ValidationError as error:
+        problems = [
+            ": ".join((*map(str, problem["loc"]), problem["msg"].removeprefix("Value error, ")))
+            for problem in error.errors()
+        ]
+        raise InteropError(
+            f"not the config of a LadderVAE of CAREamics 0.3.5: {'; '.join(problems)}. "
+            f"Its arguments are {', '.join(LVAEConfig.model_fields)}"
+        ) from error
+
+
+def _read_yaml(path: Path) -> Mapping[str, Any]:
+    path = path.expanduser()
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise InteropError(f"{path}: cannot be read as a YAML file ({error})") from error
+    if not isinstance(content, Mapping):
+        raise InteropError(f"{path}: a config has named entries, found {type(content)}")
+    return content
+
+
+def enclosed(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Take the constructor's arguments out of the configurations around them."""
+    inner = next((config[key] for key in _ENCLOSING if isinstance(config.get(key), Mapping)), None)
+    if inner is not None:
+        return enclosed(inner)
+    if config.get("architecture") == "UNet":
+        raise InteropError(f"the config is of {A_U_NET}")
+    return dict(config)
+
+
+def compare_configs(given: LVAEConfig, own: Mapping[str, Any]) -> None:
+    """Raise an error if a checkpoint says other things of itself than the config given."""
+    plain = {
+        name: list(value) if isinstance(value, tuple) else value for name, value in own.items()
+    }
+    differences = [
+        f"{name} is {value!r} in the one and {plain[name]!r} in the other"
+        for name, value in given.model_dump(mode="json").items()
+        if name in plain and plain[name] != value
+    ]
+    if differences:
+        raise InteropError(
+            f"the config given contradicts the checkpoint's own: {'; '.join(differences)}"
+        )
+
+
+def compare_shapes(
+    config: LVAEConfig, found: Mapping[str, Shape], needed: Mapping[str, Shape]
+) -> None:
+    """Raise an error if weights by name and shape are missing, too many or of another shape."""
+    problems: dict[tuple[str, ...], list[str]] = {}
+    for name in sorted({*found, *needed}):
+        if name not in found:
+            kind, what = "missing", name
+        elif name not in needed:
+            kind, what = "extra", name
+        elif found[name] != needed[name]:
+            kind, what = "of another shape", f"{name} {found[name]} instead of {needed[name]}"
+        else:
+            continue
+        key = kind, *_options_behind(name, config, found, needed)
+        problems.setdefault(key, []).append(what)
+    lines = []
+    for (kind, *options), whats in problems.items():
+        more = f" and {len(whats) - 3} more" if len(whats) > 3 else ""
+        values = " and ".join(f"{option} is {getattr(config, option)!r}" for option in options)
+        why = f"in the config, {values}" if options else "no option of the config explains that"
+        lines.append(f"\n- {kind}: {', '.join(whats[:3])}{more}; {why}")
+    if lines:
+        raise InteropError(f"the weights and the config contradict each other:{''.join(lines)}")
+
+
+def _options_behind(
+    name: str, config: LVAEConfig, found: Mapping[str, Shape], needed: Mapping[str, Shape]
+) -> tuple[str, ...]:
+    """Name the options that would explain why an entry is not as needed."""
+
+    def count(prefix: str) -> int:
+        return len({key.split(".")[1] for key in found if key.startswith(f"{prefix}.")})
+
+    encoding = name.startswith(("first_bottom_up", "lowres", "bottom_up", "_3D"))
+    side = "encoder" if encoding else "decoder"
+    if name not in found or name not in needed:
+        if name.startswith("_3D"):
+            return ("encoder_conv_strides", "decoder_conv_strides")
+        if count("top_down_layers") != len(config.z_dims):
+            return ("z_dims",)
+        if "lowres" in name and count("lowres_first_bottom_ups") + 1 != config.multiscale_count:
+            return ("multiscale_count",)
+        return ()
+    one, other = found[name], needed[name]
+    if len(one) != len(other):
+        return (f"{side}_conv_strides",)
+    if one[:2] == other[:2]:
+        return ("input_shape", "multiscale_count") if name.endswith("top_prior_params") else ()
+    if name.startswith(("output_layer", "parameter_net")) and one[0] != other[0]:
+        return ("output_channels", "predict_logvar")
+    latent_axis = slice(0, 1) if "conv_in" in name else slice(1, 2)
+    if re.search("stochastic|top_prior", name) and one[latent_axis] != other[latent_axis]:
+        return ("z_dims",)
+    return (f"{side}_n_filters",)

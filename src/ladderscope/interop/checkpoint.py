@@ -1,0 +1,117 @@
+"""Weights that other software saved, opened without running what a pickle may ask for."""
+
+import os
+import pickle
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from ladderscope.errors import LadderscopeError
+
+_SAFE, _PICKLES = ".safetensors", (".ckpt", ".pth", ".pt")
+
+
+class InteropError(LadderscopeError):
+    """A file or object of other software that cannot be used: what it is, and what would help."""
+
+
+class Checkpoint(NamedTuple):
+    """What a checkpoint holds: tensors by name, and the hyper-parameters saved beside them."""
+
+    tensors: dict[str, Tensor]
+    hyper_parameters: Any
+
+
+def read_checkpoint(
+    weights: Mapping[str, Any] | str | os.PathLike[str], *, trust: bool = False
+) -> Checkpoint:
+    """Read a checkpoint.
+
+    Parameters
+    ----------
+    weights
+        A ``.safetensors``, ``.ckpt``, ``.pth`` or ``.pt`` file, or what one holds: tensors or
+        arrays by name, or a mapping with these under ``state_dict``.
+    trust
+        Whether a pickle may run code, where it holds more than tensors and plain values.
+
+    Raises
+    ------
+    InteropError
+        If there is no such file, it is damaged or of another kind, a pickle asks for more than
+        `trust` allows, or an entry is not a tensor.
+
+    Examples
+    --------
+    >>> read_checkpoint({"state_dict": {"weight": np.zeros(2)}, "epoch": 3}).tensors
+    {'weight': tensor([0., 0.], dtype=torch.float64)}
+    """
+    if isinstance(weights, Mapping):
+        return _checkpoint("the weights", weights)
+    path = Path(weights).expanduser()
+    suffix = path.suffix.lower()
+    if suffix not in (_SAFE, *_PICKLES):
+        raise InteropError(
+            f"{path}: weights are read from {', '.join((_SAFE, *_PICKLES))} files; "
+            f"{suffix or 'a name without a suffix'} is none of these"
+        )
+    if not path.is_file():
+        raise InteropError(f"{path}: there is no such file; give a checkpoint")
+    with _explained(path):
+        content = safetensors.torch.load_file(path) if suffix == _SAFE else _unpickle(path, trust)
+    return _checkpoint(str(path), content)
+
+
+def _unpickle(path: Path, trust: bool) -> Any:
+    load = partial(torch.load, path, map_location="cpu")
+    try:
+        return load(weights_only=True)
+    except pickle.UnpicklingError as refusal:
+        if trust:
+            return load(weights_only=False)
+        wanted = re.search(r"GLOBAL (\S+)", str(refusal))
+        what = f"it asks for {wanted[1]}" if wanted else "it is damaged, or no file of tensors"
+        raise InteropError(
+            f"{path}: not opened, as {what}. Such a file is a pickle: one that holds more than "
+            "tensors and plain values can run any code when it is opened. Save the weights alone "
+            'where it was trained, torch.save(checkpoint["state_dict"], "weights.pth"); or, if '
+            "you trust the people whom it comes from, pass trust=True"
+        ) from refusal
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except InteropError:
+        raise
+    except (ImportError, AttributeError) as error:
+        raise InteropError(
+            f"{path}: holds objects of a package that is not installed, or not in that version "
+            f"({error}); install it, or save the weights alone where they were trained"
+        ) from error
+    except Exception as error:  # each part of a damaged file raises its own
+        raise InteropError(f"{path}: damaged or cut short ({error}); copy it again") from error
+
+
+def _checkpoint(source: str, content: Any) -> Checkpoint:
+    entries = content.get("state_dict", content) if isinstance(content, Mapping) else content
+    if not isinstance(entries, Mapping) or not entries:
+        raise InteropError(f"{source}: weights are tensors by name, found {type(entries)}")
+    for name, value in entries.items():
+        array = isinstance(value, np.ndarray) and value.dtype.kind in "biuf"
+        if not isinstance(name, str) or not (array or isinstance(value, Tensor)):
+            raise InteropError(
+                f"{source}: weights are tensors by name; {name!r} is {type(value)}. Give the "
+                "state_dict of the network, or a checkpoint that has one"
+            )
+    tensors = {name: torch.as_tensor(value) for name, value in entries.items()}
+    return Checkpoint(tensors, content.get("hyper_parameters"))
