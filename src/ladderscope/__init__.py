@@ -6,8 +6,8 @@ and ``import ladderscope.losses`` brings the loss library alone.
 Examples
 --------
 >>> import ladderscope
->>> sorted(ladderscope.__all__)
-['Denoiser', 'LadderscopeError', 'Restoration', '__version__', 'load']
+>>> print(*sorted(ladderscope.__all__))
+Denoiser LadderscopeError Restoration __version__ fit_noise_model load measure_noise
 """
 
 from importlib import import_module, metadata
@@ -15,17 +15,33 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ladderscope.errors import LadderscopeError
-    from ladderscope.restorers import Denoiser, Restoration, load
+    from ladderscope.restorers import (
+        Denoiser,
+        Restoration,
+        fit_noise_model,
+        load,
+        measure_noise,
+    )
 
 _HOME = {
     "Denoiser": "ladderscope.restorers",
     "LadderscopeError": "ladderscope.errors",
     "Restoration": "ladderscope.restorers",
+    "fit_noise_model": "ladderscope.restorers",
     "load": "ladderscope.restorers",
+    "measure_noise": "ladderscope.restorers",
 }
 
 __version__ = metadata.version("ladderscope")
-__all__ = ["Denoiser", "LadderscopeError", "Restoration", "__version__", "load"]
+__all__ = [
+    "Denoiser",
+    "LadderscopeError",
+    "Restoration",
+    "__version__",
+    "fit_noise_model",
+    "load",
+    "measure_noise",
+]
 
 
 def __getattr__(name: str) -> Any:

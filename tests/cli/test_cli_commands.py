@@ -257,6 +257,29 @@ def test_train_takes_a_file_of_settings_and_keeps_pictures_out(tmp_path, image):
     assert run(*arguments).code == 1
     assert run(*arguments, "--overwrite").code == 0
     assert read_model(model).thumbnail
+    assert not list(tmp_path.glob("*.png"))  # the noise was given
+
+
+def test_train_draws_the_noise_that_it_measured(tmp_path, image):
+    model = tmp_path / "m.ladder"
+    result = run("train", "denoiser", image, "-o", model, *QUICK[:4])
+    assert result.code == 0 and "m_noise.png" in result.shown
+    assert (tmp_path / "m_noise.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("command", ["train", "denoise"])
+def test_blind_levels_are_asked_for_by_number_and_told(tmp_path, image, command):
+    if command == "train":
+        model = tmp_path / "model.ladder"
+        asked = ["train", "denoiser", image, "-o", model, *TRAIN_QUICK]
+    else:
+        model = tmp_path / "out" / "model.ladder"
+        asked = ["denoise", image, "-o", model.parent, *QUICK]
+    refused = run(*asked, "--blind-levels", 2)
+    assert refused.code == 1 and "none of the 2 levels" in refused.said
+    assert run(*asked, "--blind-levels", 1).code == 0
+    assert read_model(model).settings.blind_levels == 1
+    assert "Level 1 never sees the image" in " ".join(run("info", model).shown.split())
 
 
 def test_info_on_something_else_is_an_error(image):

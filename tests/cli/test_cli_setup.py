@@ -4,7 +4,9 @@ import pytest
 
 from ladderscope.cli.setup import make_denoiser, parse_noise, read_config
 from ladderscope.errors import LadderscopeError
-from ladderscope.noise import Gaussian, PoissonGaussian
+from ladderscope.noise import Gaussian, GaussianMixture, PoissonGaussian, save_noise_model
+
+MIXTURE = GaussianMixture([[0.0, 0.0], [2.0, 3.0], [0.0, 0.0]], 10.0, 200.0, 0.5)
 
 
 def test_noise_is_written_as_its_name_and_numbers():
@@ -15,11 +17,45 @@ def test_noise_is_written_as_its_name_and_numbers():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "gauss:3", "gaussian", "gaussian:x", "gaussian:-1", "auto:3", "poisson-gaussian:2"]
+    "text",
+    [
+        "",
+        "gauss:3",
+        "gaussian",
+        "gaussian:x",
+        "gaussian:-1",
+        "auto:3",
+        "poisson-gaussian:2",
+        "no such file.json",
+        "no such file.npz",
+        ".json",
+    ],
 )
 def test_noise_written_otherwise_is_refused(text):
     with pytest.raises(LadderscopeError):
         parse_noise(text)
+
+
+def test_noise_may_be_a_file_of_one_model_or_of_one_a_channel(tmp_path):
+    one, two = tmp_path / "one.json", tmp_path / "TWO.JSON"
+    save_noise_model(MIXTURE, one)
+    save_noise_model([Gaussian(1.0), PoissonGaussian(2.0, 9.0)], two)
+    save_noise_model(MIXTURE, tmp_path / "mixture.npz")
+    assert parse_noise(str(one)) == parse_noise(str(tmp_path / "mixture.npz")) == MIXTURE
+    assert parse_noise(str(two)) == [Gaussian(1.0), PoissonGaussian(2.0, 9.0)]
+    assert parse_noise([str(one), "auto", str(one)]) == [MIXTURE, "auto", MIXTURE]
+
+
+def test_a_file_of_something_else_is_refused_by_its_name(tmp_path):
+    (tmp_path / "other.json").write_text("{}")
+    with pytest.raises(LadderscopeError, match=r"other\.json"):
+        parse_noise(str(tmp_path / "other.json"))
+
+
+def test_a_config_file_may_name_a_file_of_noise_models(config, tmp_path):
+    save_noise_model(MIXTURE, tmp_path / "noise.json")
+    path = config(f"preset: tiny\nnoise: {tmp_path / 'noise.json'}\n")
+    assert make_denoiser(path, None)[0].noise == MIXTURE
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ladderscope.noise import NoiseError, PoissonGaussianFit, calibrate_poisson_gaussian
+from ladderscope.noise import NoiseError, NoiseFit, calibrate_poisson_gaussian
 
 Image = NDArray[np.float64]
 
@@ -31,7 +31,7 @@ def observe(
 
 
 def assert_found(
-    fit: PoissonGaussianFit,
+    fit: NoiseFit,
     signal: Image,
     gain: float,
     offset: float = 0.0,
@@ -200,7 +200,7 @@ def test_what_was_seen_is_reported() -> None:
 
 def test_a_fit_goes_to_json_and_back() -> None:
     fit = calibrate_poisson_gaussian([observe(texture(128), 2.0, 0.0, 3.0)])
-    back = PoissonGaussianFit.from_dict(json.loads(json.dumps(fit.to_dict())))
+    back = NoiseFit.from_dict(json.loads(json.dumps(fit.to_dict())))
     assert back.to_dict() == fit.to_dict()
     assert back.summary() == fit.summary()
 
@@ -220,7 +220,7 @@ def test_a_fit_goes_to_json_and_back() -> None:
 def test_a_damaged_fit_is_refused(key: str, value: object) -> None:
     entries = calibrate_poisson_gaussian([observe(texture(64), 2.0, 0.0, 3.0)]).to_dict()
     with pytest.raises(NoiseError):
-        PoissonGaussianFit.from_dict(entries | {key: value})
+        NoiseFit.from_dict(entries | {key: value})
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from ladderscope.errors import LadderscopeError
-from ladderscope.noise import Gaussian, NoiseModel, PoissonGaussian
+from ladderscope.noise import Gaussian, NoiseModel, PoissonGaussian, load_noise_model
 from ladderscope.restorers import Denoiser, DenoiserSettings
 
 BUDGET = ("minutes", "steps", "epochs")
@@ -87,10 +87,12 @@ def make_denoiser(
 def parse_noise(text: str | Sequence[str]) -> str | NoiseModel | list[str | NoiseModel]:
     """Read a noise model as it is written on the command line, or one a channel.
 
+    A file may hold several models, one a channel.
+
     Raises
     ------
     LadderscopeError
-        It is written otherwise, or its numbers cannot be.
+        It is written otherwise, its numbers cannot be, or there is no such file of noise models.
 
     Examples
     --------
@@ -99,12 +101,20 @@ def parse_noise(text: str | Sequence[str]) -> str | NoiseModel | list[str | Nois
     >>> parse_noise(["auto"])
     'auto'
     """
-    entries = [_one_noise(entry) for entry in ([text] if isinstance(text, str) else text)]
+    texts = [text] if isinstance(text, str) else text
+    entries = [entry for one in texts for entry in _noise_entries(str(one).strip())]
     return entries[0] if len(entries) == 1 else entries
 
 
+def _noise_entries(text: str) -> list[str | NoiseModel]:
+    if text.lower().endswith((".json", ".npz")):
+        stored = load_noise_model(text)
+        return [stored] if isinstance(stored, NoiseModel) else [*stored]
+    return [_one_noise(text)]
+
+
 def _one_noise(text: str) -> str | NoiseModel:
-    kind, _, listed = str(text).strip().partition(":")
+    kind, _, listed = text.partition(":")
     try:
         numbers = [float(number) for number in listed.split(",")] if listed else []
     except ValueError:
@@ -117,6 +127,7 @@ def _one_noise(text: str) -> str | NoiseModel:
         case "poisson-gaussian", [gain, offset, read]:
             return PoissonGaussian.from_camera(gain, offset, read)
     raise LadderscopeError(
-        f"noise {text!r}: write auto, gaussian:SIGMA such as gaussian:3.5, or "
-        "poisson-gaussian:GAIN,OFFSET,READ such as poisson-gaussian:2.1,100,3"
+        f"noise {text!r}: write auto, gaussian:SIGMA such as gaussian:3.5, "
+        "poisson-gaussian:GAIN,OFFSET,READ such as poisson-gaussian:2.1,100,3, or the name of a "
+        "file of noise models, .json or .npz"
     )

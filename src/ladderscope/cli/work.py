@@ -13,11 +13,13 @@ from ladderscope.cli.naming import Outputs
 from ladderscope.cli.preflight import state_of
 from ladderscope.cli.terminal import in_words, say_error, show_summary, warnings_collected
 from ladderscope.errors import LadderscopeError
+from ladderscope.files import whole_file
 from ladderscope.images import Image, check_same_kind, find_images, read_image
 from ladderscope.report import (
     Report,
     RestoredImage,
     noise_in_words,
+    noise_model_figure,
     restored_image,
     write_report,
 )
@@ -104,6 +106,15 @@ def train_and_save(
     denoiser.fit(images, state_file=state_of(model_path), resume=resume)
     denoiser.save(model_path, thumbnail=thumbnail, overwrite=True)
     logger.info("model saved: %s", model_path)
+
+
+def draw_noise(denoiser: Denoiser, picture: Path) -> bool:
+    """Draw the noise that was measured on the images, if it was measured and not given."""
+    fits = [fit for fit in denoiser.model.noise_fits if fit is not None]
+    if fits:
+        with whole_file(picture, overwrite=True) as unfinished:
+            unfinished.write_bytes(noise_model_figure(fits))
+    return bool(fits)
 
 
 def restore_all(

@@ -7,6 +7,7 @@ their planes, and arrays go out as OME-TIFF files that are whole or not there.
 from ladderscope.images.errors import ImageError
 from ladderscope.images.find import Found, Source, Sources, find_images, is_zarr_folder
 from ladderscope.images.image import Image
+from ladderscope.images.planes import OpenImage, joined, open_image, open_images
 from ladderscope.images.read import check_same_kind, read_image, read_images
 from ladderscope.images.samples import SAMPLE_CREDIT, sample_image
 from ladderscope.images.statistics import Statistics, channel_statistics
@@ -17,6 +18,7 @@ __all__ = [
     "Found",
     "Image",
     "ImageError",
+    "OpenImage",
     "Source",
     "Sources",
     "Statistics",
@@ -25,6 +27,9 @@ __all__ = [
     "check_same_kind",
     "find_images",
     "is_zarr_folder",
+    "joined",
+    "open_image",
+    "open_images",
     "read_image",
     "read_images",
     "sample_image",

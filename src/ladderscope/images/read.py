@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import tifffile
@@ -19,6 +19,9 @@ from ladderscope.images.axes import check_axes, planes_last
 from ladderscope.images.errors import ImageError
 from ladderscope.images.find import Array, Source, Sources, find_images, is_zarr_folder
 from ladderscope.images.image import Image
+
+if TYPE_CHECKING:
+    from ladderscope.images.planes import OpenImage
 
 _AXES_EXAMPLES = {
     3: '"TYX" for a time series, "ZYX" for slices in depth, "CYX" for channels or "SYX" for '
@@ -72,14 +75,29 @@ def read_images(
     >>> [image.name for image in read_images([noisy, noisy.T])]
     ['array 1', 'array 2']
     """
-    found, _ = find_images(sources, own_outputs=own_outputs)
-    images: list[Image] = []
-    arrays = 0
-    for source in found:
-        arrays += not isinstance(source, Path | Image)
-        images.append(read_image(source, axes, name=f"array {arrays}"))
+    named = named_sources(sources, own_outputs=own_outputs)
+    images = [read_image(source, axes, name=name) for source, name in named]
     check_same_kind(images)
     return images
+
+
+def named_sources(sources: Sources, *, own_outputs: bool) -> Iterator[tuple[Source, str]]:
+    """Find images, and name the arrays among them by their number.
+
+    Parameters
+    ----------
+    sources, own_outputs
+        As `find_images` takes them.
+
+    Examples
+    --------
+    >>> [name for _, name in named_sources([np.zeros((8, 8))] * 2, own_outputs=False)]
+    ['array 1', 'array 2']
+    """
+    arrays = 0
+    for source in find_images(sources, own_outputs=own_outputs).sources:
+        arrays += not isinstance(source, Path | Image)
+        yield source, f"array {arrays}"
 
 
 def read_image(
@@ -126,7 +144,7 @@ def read_image(
     return image
 
 
-def check_same_kind(images: Sequence[Image]) -> None:
+def check_same_kind(images: "Sequence[Image] | Sequence[OpenImage]") -> None:
     """Make sure that images can be used together: the same axes, the same number of channels.
 
     Parameters
@@ -153,17 +171,65 @@ def check_same_kind(images: Sequence[Image]) -> None:
             )
 
 
-def _read_path(path: Path, axes: str | None) -> Image:
-    if is_zarr_folder(path):
-        return _read_zarr(path, axes)
+class About(NamedTuple):
+    """What a file tells of its image beside the pixels."""
+
+    axes: str
+    pixel_size: tuple[float, float] | None
+    channel_names: tuple[str, ...] | None
+
+
+@contextmanager
+def opened_tiff(
+    path: Path, axes: str | None
+) -> Iterator[tuple[tifffile.TiffFile, tifffile.TiffPageSeries]]:
+    """Open a TIFF and check all that can be checked without decoding its pixels.
+
+    Parameters
+    ----------
+    path
+        The file.
+    axes
+        The user's axes, if given: they may say that the colours of a photograph are channels.
+
+    Yields
+    ------
+    (TiffFile, TiffPageSeries)
+        The open file and the one image in it.
+
+    Raises
+    ------
+    ImageError
+        If it is missing, foreign, truncated, damaged, a photograph, or several images; also for
+        what goes wrong inside of the block.
+    """
     if path.is_dir():
         raise ImageError(f"{path}: this is a folder; name one of its files.")
     if not path.is_file():
         raise ImageError(f"{path}: there is no such file (looked in {Path.cwd()}).")
     _check_format(path)
+    with tiff_errors_in_words(path), _complaints() as complaints, tifffile.TiffFile(path) as tiff:
+        series = _only_series(tiff, path)
+        _check_segments(series, path)
+        if damage := next(filter(_DAMAGE.search, complaints), None):
+            raise damaged(path, damage)
+        photograph = metadata.samples_axis(series)
+        if photograph is not None:
+            _check_photograph(series, photograph, path, axes)
+        yield tiff, series
+
+
+@contextmanager
+def tiff_errors_in_words(path: Path) -> Iterator[None]:
+    """Turn whatever tifffile raises inside of the block into an `ImageError` about the file.
+
+    Parameters
+    ----------
+    path
+        The file that is being read.
+    """
     try:
-        with _complaints() as complaints, tifffile.TiffFile(path) as tiff:
-            return _read_tiff(tiff, path, axes, complaints)
+        yield
     except ImageError:
         raise
     except MemoryError as error:
@@ -174,50 +240,48 @@ def _read_path(path: Path, axes: str | None) -> Image:
                 f"{path}: its compression needs one more package ({error}); run "
                 '"pip install imagecodecs", or save the image uncompressed.'
             ) from error
-        raise _damaged(path, str(error)) from error
+        raise damaged(path, str(error)) from error
 
 
-def _read_tiff(
-    tiff: tifffile.TiffFile, path: Path, axes: str | None, complaints: list[str]
-) -> Image:
-    series = _only_series(tiff, path)
-    _check_segments(series, path)
-    if damage := next(filter(_DAMAGE.search, complaints), None):
-        raise _damaged(path, damage)
-    photograph = metadata.samples_axis(series)
-    if photograph is not None:
-        _check_photograph(series, photograph, path, axes)
-    pixels = series.asarray()
-    if pixels.shape != tuple(series.shape):
-        raise _damaged(path, f"shape {series.shape} announced, {pixels.shape} found")
-    letters = axes or metadata.known_axes(series) or _default_axes(pixels, str(path))
-    image = Image(
-        _native(pixels),
-        check_axes(letters, pixels.shape, str(path)),
-        path.name,
-        path,
-        metadata.pixel_size(tiff),
-    )
+def about_tiff(
+    tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries, path: Path, axes: str | None
+) -> About:
+    """Find out the axes of an open TIFF, its pixel size and the names of its channels.
+
+    Parameters
+    ----------
+    tiff, series, path
+        As `opened_tiff` gave them.
+    axes
+        The user's axes, which win.
+
+    Raises
+    ------
+    ImageError
+        If the axes are not known, or do not fit the shape.
+    """
+    shape = tuple(series.shape)
+    letters = axes or metadata.known_axes(series) or default_axes(shape, str(path))
+    letters = check_axes(letters, shape, str(path))
+    channels = shape[letters.index("C")] if "C" in letters else 1
     names = metadata.channel_names(tiff)
-    if names is not None and len(names) == image.channels:
-        return replace(image, channel_names=names)
-    return image
+    named = names is not None and len(names) == channels
+    return About(letters, metadata.pixel_size(tiff), names if named else None)
 
 
-def _read_array(source: Array, axes: str | None, name: str) -> Image:
-    if not isinstance(source, Array):
-        raise ImageError(
-            f"{name}: cannot read an image from {type(source).__name__}; "
-            "give a path, or a NumPy or Zarr array."
-        )
-    try:
-        pixels = np.asarray(source)
-    except Exception as error:  # a remote or damaged store raises whatever its driver raises
-        raise ImageError(f"{name}: its values cannot be read ({error}).") from error
-    return Image(_native(pixels), axes or _default_axes(pixels, name), name)
+def opened_zarr(path: Path) -> Array:
+    """Open the Zarr array in a folder.
 
+    Parameters
+    ----------
+    path
+        The array's folder.
 
-def _read_zarr(path: Path, axes: str | None) -> Image:
+    Raises
+    ------
+    ImageError
+        If it cannot be opened, or is a group of arrays.
+    """
     import zarr
 
     try:
@@ -229,14 +293,180 @@ def _read_zarr(path: Path, axes: str | None) -> Image:
         raise ImageError(
             f"{path}: is a Zarr group, and one array is needed; name one of its arrays ({inside})."
         )
-    return replace(_read_array(array, axes, str(path)), name=path.name, path=path)
+    return array
+
+
+def default_axes(shape: tuple[int, ...], called: str) -> str:
+    """Give the axes of an image that nobody has told: rows and columns, if it has no more.
+
+    Parameters
+    ----------
+    shape
+        Its shape.
+    called
+        What to call it in an error.
+
+    Raises
+    ------
+    ImageError
+        If it has another number of dimensions than two.
+
+    Examples
+    --------
+    >>> default_axes((64, 64), "a.tif")
+    'YX'
+    """
+    if len(shape) == 2:
+        return "YX"
+    if len(shape) < 2:
+        raise ImageError(
+            f"{called}: an image has two dimensions or more; this has {len(shape)}, its shape is "
+            f"{shape}."
+        )
+    examples = _AXES_EXAMPLES.get(len(shape), '"STCZYX" for all that there are')
+    raise ImageError(
+        f"{called}: what the {len(shape)} dimensions of its shape {shape} mean is not "
+        f"known; give axes (--axes on the command line), one letter for each: {examples}."
+    )
+
+
+def check_type(shape: tuple[int, ...], dtype: np.dtype[Any], called: str) -> None:
+    """Refuse what no pixel needs to be read for: no pixels at all, or none of real numbers.
+
+    Parameters
+    ----------
+    shape, dtype
+        Those of the image.
+    called
+        What to call it in an error.
+
+    Raises
+    ------
+    ImageError
+        If it is empty, boolean, complex, or of a type that is no number of at most 64 bits.
+
+    Examples
+    --------
+    >>> check_type((64, 64), np.dtype(np.uint16), "a.tif")
+    """
+    if 0 in shape:
+        raise ImageError(f"{called}: has no pixels, its shape is {shape}.")
+    accepted = "integers and floating-point numbers of at most 64 bits"
+    if dtype.kind == "c":
+        raise ImageError(
+            f"{called}: its pixels are complex numbers ({dtype}), and {accepted} are read; "
+            "save the magnitude, or the real part, as an image."
+        )
+    if dtype.kind == "b":
+        raise ImageError(
+            f"{called}: its pixels are true or false ({dtype}), as in a mask, and {accepted} are "
+            "read; give the image that the mask was made from."
+        )
+    if dtype.kind not in "iuf" or dtype.itemsize > 8:
+        raise ImageError(
+            f"{called}: its pixels are of type {dtype}, and {accepted} are read; convert it, for "
+            "example with array.astype(numpy.float32)."
+        )
+
+
+def native(pixels: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
+    """Give pixels the machine's own byte order: ImageJ's are big-endian, which torch cannot take.
+
+    Parameters
+    ----------
+    pixels
+        Values of any type; they are copied only if they have to be.
+
+    Examples
+    --------
+    >>> native(np.zeros(3, ">u2")).dtype.isnative
+    True
+    """
+    return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+
+
+def damaged(path: Path, reason: str) -> ImageError:
+    """Make the error for a TIFF that is cut off or damaged.
+
+    Parameters
+    ----------
+    path
+        The file.
+    reason
+        What went wrong.
+    """
+    return ImageError(
+        f"{path}: cannot be read as a TIFF, it seems to be truncated or damaged ({reason:.160}); "
+        "copy or export it again."
+    )
+
+
+def unreadable(name: str, error: Exception) -> ImageError:
+    """Make the error for an array whose values cannot be had.
+
+    Parameters
+    ----------
+    name
+        What the array is called.
+    error
+        What its store raised.
+    """
+    return ImageError(f"{name}: its values cannot be read ({error}).")
+
+
+def check_array(source: Any, name: str) -> None:
+    """Refuse what is no array.
+
+    Parameters
+    ----------
+    source
+        What was given as an image.
+    name
+        What to call it.
+
+    Raises
+    ------
+    ImageError
+        If it has no shape, no type, or cannot become a NumPy array.
+
+    Examples
+    --------
+    >>> check_array(np.zeros((8, 8)), "array 1")
+    """
+    if not isinstance(source, Array):
+        raise ImageError(
+            f"{name}: cannot read an image from {type(source).__name__}; "
+            "give a path, or a NumPy or Zarr array."
+        )
+
+
+def _read_path(path: Path, axes: str | None) -> Image:
+    if is_zarr_folder(path):
+        return replace(_read_array(opened_zarr(path), axes, str(path)), name=path.name, path=path)
+    with opened_tiff(path, axes) as (tiff, series):
+        pixels = series.asarray()
+        if pixels.shape != tuple(series.shape):
+            raise damaged(path, f"shape {series.shape} announced, {pixels.shape} found")
+        about = about_tiff(tiff, series, path, axes)
+        return Image(
+            native(pixels), about.axes, path.name, path, about.pixel_size, about.channel_names
+        )
+
+
+def _read_array(source: Array, axes: str | None, name: str) -> Image:
+    check_array(source, name)
+    try:
+        pixels = np.asarray(source)
+    except Exception as error:  # a remote or damaged store raises whatever its driver raises
+        raise unreadable(name, error) from error
+    return Image(native(pixels), axes or default_axes(pixels.shape, name), name)
 
 
 def _only_series(tiff: tifffile.TiffFile, path: Path) -> tifffile.TiffPageSeries:
     # microscopes put a thumbnail of the image behind it
     images = [one for one in tiff.series[1:] if not one.keyframe.is_reduced]
     if not tiff.series:
-        raise _damaged(path, "it holds no image")
+        raise damaged(path, "it holds no image")
     if images:
         shapes = ", ".join(str(tuple(one.shape)) for one in [tiff.series[0], *images][:4])
         raise ImageError(
@@ -268,11 +498,11 @@ def _check_segments(series: tifffile.TiffPageSeries, path: Path) -> None:
     pages: list[Any] = list(series.pages)
     missing = sum(page is None for page in pages)
     if missing:
-        raise _damaged(path, f"{missing} of {len(pages)} planes are missing")
+        raise damaged(path, f"{missing} of {len(pages)} planes are missing")
     for page in filter(None, pages):
         ends = map(int.__add__, page.dataoffsets, page.databytecounts)
         if max(ends, default=0) > page.parent.filehandle.size:
-            raise _damaged(path, f"plane {page.index} ends beyond the end of the file")
+            raise damaged(path, f"plane {page.index} ends beyond the end of the file")
 
 
 def _check_photograph(
@@ -293,9 +523,7 @@ def _check_photograph(
 
 def _check_pixels(image: Image) -> None:
     pixels, called = image.pixels, _called(image)
-    if pixels.size == 0:
-        raise ImageError(f"{called}: has no pixels, its shape is {pixels.shape}.")
-    _check_dtype(pixels.dtype, called)
+    check_type(pixels.shape, pixels.dtype, called)
     if pixels.dtype.kind == "f":
         _check_finite(image)
     planes = planes_last(pixels, image.axes)
@@ -307,25 +535,6 @@ def _check_pixels(image: Image) -> None:
                 f"{called}: is blank: every pixel of {where} is {values.flat[0]}, so there is "
                 "nothing to restore. Leave it out."
             )
-
-
-def _check_dtype(dtype: np.dtype, called: str) -> None:
-    accepted = "integers and floating-point numbers of at most 64 bits"
-    if dtype.kind == "c":
-        raise ImageError(
-            f"{called}: its pixels are complex numbers ({dtype}), and {accepted} are read; "
-            "save the magnitude, or the real part, as an image."
-        )
-    if dtype.kind == "b":
-        raise ImageError(
-            f"{called}: its pixels are true or false ({dtype}), as in a mask, and {accepted} are "
-            "read; give the image that the mask was made from."
-        )
-    if dtype.kind not in "iuf" or dtype.itemsize > 8:
-        raise ImageError(
-            f"{called}: its pixels are of type {dtype}, and {accepted} are read; convert it, for "
-            "example with array.astype(numpy.float32)."
-        )
 
 
 def _check_finite(image: Image) -> None:
@@ -341,38 +550,11 @@ def _check_finite(image: Image) -> None:
     )
 
 
-def _default_axes(pixels: Shaped[np.ndarray, "..."], called: str) -> str:
-    if pixels.ndim == 2:
-        return "YX"
-    if pixels.ndim < 2:
-        raise ImageError(
-            f"{called}: an image has two dimensions or more; this has {pixels.ndim}, its shape is "
-            f"{pixels.shape}."
-        )
-    examples = _AXES_EXAMPLES.get(pixels.ndim, '"STCZYX" for all that there are')
-    raise ImageError(
-        f"{called}: what the {pixels.ndim} dimensions of its shape {pixels.shape} mean is not "
-        f"known; give axes (--axes on the command line), one letter for each: {examples}."
-    )
-
-
-def _native(pixels: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
-    # ImageJ's files are big-endian, which torch cannot take
-    return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
-
-
-def _damaged(path: Path, reason: str) -> ImageError:
-    return ImageError(
-        f"{path}: cannot be read as a TIFF, it seems to be truncated or damaged ({reason:.160}); "
-        "copy or export it again."
-    )
-
-
-def _called(image: Image) -> str:
+def _called(image: "Image | OpenImage") -> str:
     return str(image.path or image.name)
 
 
-def _kind(image: Image) -> str:
+def _kind(image: "Image | OpenImage") -> str:
     return f"axes {image.axes} and {image.channels} channel{'s' if image.channels > 1 else ''}"
 
 

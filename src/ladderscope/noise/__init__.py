@@ -1,7 +1,7 @@
-"""Noise models p(y | s) of cameras, and their calibration on the noisy images themselves.
+"""Noise models p(y | s) of cameras, fitted to pairs, to repeats, or to the noisy images themselves.
 
 Everything is in camera units and in log space. A model is a small frozen value with
-`log_likelihood`, `sample`, `moments` and `to_dict`.
+`log_likelihood`, `sample`, `moments`, `to_dict`, `save` and `check`.
 
 Examples
 --------
@@ -13,18 +13,34 @@ Examples
 tensor([ 9., 49.])
 """
 
-from ladderscope.noise.calibrate import PoissonGaussianFit, calibrate_poisson_gaussian
+from ladderscope.noise.calibrate import calibrate_poisson_gaussian
 from ladderscope.noise.entries import NoiseError
+from ladderscope.noise.fit import fit_noise_model, measure_noise
+from ladderscope.noise.fitted import NoiseFit
 from ladderscope.noise.gaussian import Gaussian
+from ladderscope.noise.histogram import Histogram
+from ladderscope.noise.joint import JointHistogram
+from ladderscope.noise.mixture import GaussianMixture
 from ladderscope.noise.model import NoiseModel, noise_model_from_dict
 from ladderscope.noise.poisson_gaussian import PoissonGaussian
+from ladderscope.noise.stored import load_noise_model, save_noise_model
+from ladderscope.noise.suits import NoiseCheck, check
 
 __all__ = [
     "Gaussian",
+    "GaussianMixture",
+    "Histogram",
+    "JointHistogram",
+    "NoiseCheck",
     "NoiseError",
+    "NoiseFit",
     "NoiseModel",
     "PoissonGaussian",
-    "PoissonGaussianFit",
     "calibrate_poisson_gaussian",
+    "check",
+    "fit_noise_model",
+    "load_noise_model",
+    "measure_noise",
     "noise_model_from_dict",
+    "save_noise_model",
 ]

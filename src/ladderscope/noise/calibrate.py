@@ -21,17 +21,27 @@ a variance estimated from n pixels has a variance proportional to variance²/n.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float64
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ladderscope.noise.entries import NoiseError, number
-from ladderscope.noise.poisson_gaussian import PoissonGaussian
+from ladderscope.noise.clipping import (
+    CEILING,
+    CLIPPED_SHARE,
+    Clipping,
+    Ends,
+    clipped_counts,
+    find_clipping,
+)
+from ladderscope.noise.entries import NoiseError
+from ladderscope.noise.fitted import NoiseFit, line_model, line_notices
+from ladderscope.noise.line import Points, fit_level, fit_line
+
+__all__ = ["NoiseFit", "calibrate", "calibrate_poisson_gaussian"]
 
 _RING = 7  # width of the window, pixels
 _CORE = 3
@@ -39,12 +49,13 @@ _MARGIN = _RING // 2
 _FLATTEST = 1 / 3  # share of each bin that is kept
 _GROUPS = 32  # pixels are dealt to so many groups, block by block, for the bootstrap
 _BLOCKS = 8  # an image is cut into 8×8 blocks
-_BINS = 48  # over the first image's range; twice as many when later images are wider
-_FINE = 64  # cells of a bin, for percentiles
-_CLIPPED_SHARE = 0.02  # a bin with more clipped pixels says nothing about the noise
+_BINS = 384  # over the first image's range; twice as many when later images are wider
+_FINE = 8  # cells of a bin, for percentiles
+_CROWD = 150  # pixels from which the flattest are chosen
 _FEWEST_PIXELS = 150
 _REPLICATES = 200
-_CERTAINTY = 1.25  # a gain counts as seen if it exceeds its 95 % half-width so far (99 % level)
+# Student's t for the 31 degrees of freedom of 32 groups
+_WIDENING = 2.04 * math.sqrt(_GROUPS / (_GROUPS - 1))
 # Second differences overlap, so n neighbouring squares are worth n/3.78 independent ones: the sum
 # of the squared autocorrelation of [1,−2,1] is 70/36 along each axis.
 _OVERLAP = (70 / 36) ** 2
@@ -55,148 +66,9 @@ _DISTRUST = 0.03
 _Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class PoissonGaussianFit:
-    """A calibrated noise model and what it was fitted to.
-
-    Parameters
-    ----------
-    model
-        The noise model. Its gain is zero when no growth of the variance with the signal could be
-        seen.
-    gain_interval, intercept_interval
-        95 % intervals, from a bootstrap over blocks of the images: they cover the chance of the
-        noise and uneven structure. They do not cover noise that the signal itself carries
-        evenly (fine texture), which no single image can tell from the camera's.
-    bin_signals, bin_variances, bin_counts
-        The points of the variance-against-mean plot, darkest first: mean signal (camera units),
-        variance of the noise (camera units squared) and number of pixels in each.
-    signal_range
-        1st and 99th percentile of the smoothed images, camera units.
-    offset_guess
-        A guess of the black level, from the darkest thousandth of the smoothed images; only
-        informative, and None when the gain is zero.
-    clipped_share
-        Share of the pixels left out because they, or their surroundings, were saturated or
-        clipped at black.
-
-    Examples
-    --------
-    >>> noisy = np.random.default_rng(0).normal(np.mgrid[:64, :64][1], 3.0)
-    >>> calibrate_poisson_gaussian([noisy]).bin_signals.size > 3
-    True
-    """
-
-    model: PoissonGaussian
-    gain_interval: tuple[float, float]
-    intercept_interval: tuple[float, float]
-    bin_signals: Float64[np.ndarray, " bins"]
-    bin_variances: Float64[np.ndarray, " bins"]
-    bin_counts: Float64[np.ndarray, " bins"]
-    signal_range: tuple[float, float]
-    offset_guess: float | None
-    clipped_share: float
-
-    def summary(self) -> str:
-        """Say in plain sentences what was found.
-
-        Examples
-        --------
-        >>> noisy = np.random.default_rng(0).normal(100.0, 3.0, (64, 64))
-        >>> calibrate_poisson_gaussian([noisy]).summary().split(":")[0]
-        'Constant noise'
-        """
-        dark, bright = self.signal_range
-        model = self.model
-        if model.gain == 0:
-            text = (
-                f"Constant noise: standard deviation {_figures(math.sqrt(model.intercept))}. "
-                "The variance did not measurably grow with the signal between "
-                f"{_figures(dark)} and {_figures(bright)}, so no gain is given."
-            )
-        else:
-            low, high = (
-                math.sqrt(max(model.gain * signal + model.intercept, model.variance_floor))
-                for signal in self.signal_range
-            )
-            text = (
-                f"Poisson–Gaussian noise: gain {_figures(model.gain)} "
-                f"(95 % interval {_interval(self.gain_interval)}), "
-                f"intercept {_figures(model.intercept)} ({_interval(self.intercept_interval)}); "
-                f"its standard deviation is {_figures(low)} where the image is dark "
-                f"({_figures(dark)}) and {_figures(high)} where it is bright ({_figures(bright)})."
-            )
-            if self.offset_guess is not None:
-                read = math.sqrt(max(model.gain * self.offset_guess + model.intercept, 0))
-                text += (
-                    f" If the darkest pixels show the black level, that is about "
-                    f"{_figures(self.offset_guess)} and the read noise about {_figures(read)}."
-                )
-        if self.clipped_share > 1e-3:
-            text += f" {100 * self.clipped_share:.1f} % of the pixels were left out as clipped."
-        return text
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return a JSON-able description, from which `from_dict` makes the same fit.
-
-        Examples
-        --------
-        >>> noisy = np.random.default_rng(0).normal(100.0, 3.0, (64, 64))
-        >>> calibrate_poisson_gaussian([noisy]).to_dict()["model"]["kind"]
-        'poisson_gaussian'
-        """
-        return {
-            "model": self.model.to_dict(),
-            "gain_interval": list(self.gain_interval),
-            "intercept_interval": list(self.intercept_interval),
-            "bin_signals": self.bin_signals.tolist(),
-            "bin_variances": self.bin_variances.tolist(),
-            "bin_counts": self.bin_counts.tolist(),
-            "signal_range": list(self.signal_range),
-            "offset_guess": self.offset_guess,
-            "clipped_share": self.clipped_share,
-        }
-
-    @classmethod
-    def from_dict(cls, entries: Mapping[str, Any]) -> "PoissonGaussianFit":
-        """Return the fit that `to_dict` described.
-
-        Raises
-        ------
-        NoiseError
-            If an entry is missing, has another shape, or holds a number that is not finite.
-
-        Examples
-        --------
-        >>> noisy = np.random.default_rng(0).normal(100.0, 3.0, (64, 64))
-        >>> fit = calibrate_poisson_gaussian([noisy])
-        >>> PoissonGaussianFit.from_dict(fit.to_dict()).model == fit.model
-        True
-        """
-        if not isinstance(entries.get("model"), Mapping):
-            raise NoiseError(f"the stored noise fit lacks its model; it has {sorted(entries)}")
-        signals, variances, counts = (
-            _numbers(entries, key) for key in ("bin_signals", "bin_variances", "bin_counts")
-        )
-        if not signals.size == variances.size == counts.size:
-            raise NoiseError("the bins of the stored noise fit are of different lengths")
-        guess = None if entries.get("offset_guess") is None else number(entries, "offset_guess")
-        return cls(
-            model=PoissonGaussian.from_dict(entries["model"]),
-            gain_interval=_pair(entries, "gain_interval"),
-            intercept_interval=_pair(entries, "intercept_interval"),
-            bin_signals=signals,
-            bin_variances=variances,
-            bin_counts=counts,
-            signal_range=_pair(entries, "signal_range"),
-            offset_guess=guess,
-            clipped_share=number(entries, "clipped_share"),
-        )
-
-
 def calibrate_poisson_gaussian(
     planes: Iterable[NDArray[Any]],
-) -> PoissonGaussianFit:
+) -> NoiseFit:
     """Measure gain and intercept of the noise on the noisy images themselves.
 
     The noise must be independent from pixel to pixel; correlated noise is taken for signal and
@@ -210,7 +82,7 @@ def calibrate_poisson_gaussian(
 
     Returns
     -------
-    PoissonGaussianFit
+    NoiseFit
         The model, 95 % intervals, and the points that the line was fitted to. Where the images
         span too little intensity to show a gain, the variance is constant, and `summary` says so.
 
@@ -233,43 +105,77 @@ def calibrate_poisson_gaussian(
     >>> abs(fit.model.gain - 2.0) < 0.2
     True
     """
+    return calibrate(planes, "poisson_gaussian")
+
+
+def calibrate(
+    planes: Iterable[NDArray[Any]], kind: Literal["poisson_gaussian", "gaussian"]
+) -> NoiseFit:
+    """Measure the noise on the noisy images themselves, as a line or as one number.
+
+    Parameters
+    ----------
+    planes
+        As `calibrate_poisson_gaussian` takes them.
+    kind
+        Whether the variance may grow with the signal.
+
+    Raises
+    ------
+    NoiseError
+        As `calibrate_poisson_gaussian` does.
+
+    Examples
+    --------
+    >>> noisy = np.random.default_rng(0).normal(100.0, 3.0, (64, 64))
+    >>> abs(calibrate([noisy], "gaussian").model.sigma - 3.0) < 0.2
+    True
+    """
     tally = _Tally()
     planes_seen = 0
     for plane in planes:
-        tally.add(*_checked(plane, planes_seen), planes_seen)
+        tally.add(*inspect(plane, f"plane {planes_seen}"), planes_seen)
         planes_seen += 1
     if planes_seen == 0:
         raise NoiseError("there is no image to calibrate the noise on")
-    return _fit(tally)
+    return _fit(tally, kind)
+
+
+def inspect(plane: NDArray[Any], name: str) -> tuple[_Array, Clipping]:
+    """Return the plane in float64 and where it is clipped, or refuse it.
+
+    Parameters
+    ----------
+    plane
+        One plane (y, x) of any real type.
+    name
+        What an error calls it.
+
+    Raises
+    ------
+    NoiseError
+        If it is not 2-D, not real, or holds NaN or infinity.
+
+    Examples
+    --------
+    >>> inspect(np.full((2, 2), 255, dtype=np.uint8), "plane 0")[0].dtype
+    dtype('float64')
+    """
+    plane = np.asarray(plane)
+    if plane.ndim != 2:
+        raise NoiseError(f"{name}: expected 2 axes, got shape {plane.shape}")
+    if plane.dtype.kind not in "uif":
+        raise NoiseError(f"{name}: expected real numbers, got {plane.dtype}")
+    pixels = plane.astype(np.float64)
+    if not np.isfinite(pixels).all():
+        raise NoiseError(f"{name} holds NaN or infinity; replace or crop those pixels")
+    return pixels, find_clipping(pixels, plane.dtype)
 
 
 def _checked(plane: NDArray[Any], position: int) -> tuple[_Array, _Array]:
     """Return the plane in float64 and the values at which it is clipped, or refuse it."""
-    plane = np.asarray(plane)
-    if plane.ndim != 2:
-        raise NoiseError(f"plane {position}: expected 2 axes, got shape {plane.shape}")
-    if plane.dtype.kind not in "uif":
-        raise NoiseError(f"plane {position}: expected real numbers, got {plane.dtype}")
-    pixels = plane.astype(np.float64)
-    if not np.isfinite(pixels).all():
-        raise NoiseError(f"plane {position} holds NaN or infinity")
-    clips = list(_pile_ups(pixels)) if pixels.size else []
-    if plane.dtype.kind in "ui":
-        limits = np.iinfo(plane.dtype)
-        clips += [float(limits.max)] if plane.dtype.kind == "i" else [0.0, float(limits.max)]
-    return pixels, np.unique(np.array(clips, dtype=np.float64))
-
-
-def _pile_ups(pixels: _Array) -> Iterable[float]:
-    """Yield the plane's least and greatest value where more pixels hold it than the next one.
-
-    A histogram's natural tail thins out; a 12-bit camera in a 16-bit file piles up at 4095.
-    """
-    for end, inside in ((pixels.min(), np.min), (pixels.max(), np.max)):
-        others = pixels[pixels != end]
-        held = pixels.size - others.size
-        if held >= 10 and others.size and held > np.count_nonzero(others == inside(others)):
-            yield float(end)
+    pixels, clipping = inspect(plane, f"plane {position}")
+    return pixels, np.array(clipping.values)
 
 
 @dataclass
@@ -279,12 +185,12 @@ class _Bin:
     # per group: pixels kept, sum of their means, sum of their squared second differences / 36
     sums: _Array = field(default_factory=lambda: np.zeros((_GROUPS, 3)))
     cells: _Array = field(default_factory=lambda: np.zeros(_FINE))  # histogram of all its pixels
-    clipped: float = 0.0
+    marks: _Array = field(default_factory=lambda: np.zeros(CEILING + 1))  # see `Clipping`
 
     def joined(self, upper: "_Bin") -> "_Bin":
         """Return the bin twice as wide that this one and its upper neighbour make."""
         cells = np.concatenate([self.cells, upper.cells]).reshape(_FINE, 2).sum(axis=1)
-        return _Bin(self.sums + upper.sums, cells, self.clipped + upper.clipped)
+        return _Bin(self.sums + upper.sums, cells, self.marks + upper.marks)
 
 
 class _Tally:
@@ -293,16 +199,19 @@ class _Tally:
     def __init__(self) -> None:
         self.width = 0.0  # of a bin; bin i spans [i·width, (i+1)·width)
         self.bins: dict[int, _Bin] = {}
+        self.ends = Ends()
 
-    def add(self, pixels: _Array, clips: _Array, position: int) -> None:
+    def add(self, pixels: _Array, clipping: Clipping, position: int) -> None:
         """Add the pixels of one plane."""
         if min(pixels.shape) < _RING:
             return
-        neighbourhoods = _measure(pixels, clips)
+        neighbourhoods = _measure(pixels, np.array(clipping.values))
         usable = neighbourhoods.usable
         if not usable.any():
             return
-        index = self._place(neighbourhoods, position)
+        marks = clipping.marks[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN].ravel()
+        index = self._place(neighbourhoods.signals, marks)
+        self.ends.add(clipping)
         groups = _groups(pixels.shape, position)[usable]
         means, squares, roughness = (
             values[usable]
@@ -312,19 +221,21 @@ class _Tally:
                 neighbourhoods.roughness,
             )
         )
-        for key, members in _by_value(index[usable]):
+        kept = []
+        for members in _crowds(index[usable]):
             keep = max(1, round(_FLATTEST * members.size))
             flattest = members[np.argpartition(roughness[members], keep - 1)[:keep]]
-            flattest = flattest[_not_outlying(squares[flattest])]
-            kept = groups[flattest]
+            kept.append(flattest[_not_outlying(squares[flattest])])
+        flat = np.concatenate(kept)
+        for key, members in _by_value(index[usable][flat]):
+            chosen = flat[members]
             sums = self.bins[key].sums
-            sums[:, 0] += np.bincount(kept, minlength=_GROUPS)
-            sums[:, 1] += np.bincount(kept, means[flattest], minlength=_GROUPS)
-            sums[:, 2] += np.bincount(kept, squares[flattest], minlength=_GROUPS)
+            sums[:, 0] += np.bincount(groups[chosen], minlength=_GROUPS)
+            sums[:, 1] += np.bincount(groups[chosen], means[chosen], minlength=_GROUPS)
+            sums[:, 2] += np.bincount(groups[chosen], squares[chosen], minlength=_GROUPS)
 
-    def _place(self, neighbourhoods: "_Neighbourhoods", position: int) -> NDArray[np.int64]:
+    def _place(self, signals: _Array, marks: NDArray[np.uint8]) -> NDArray[np.int64]:
         """Bin all pixels by their surroundings; return each one's bin."""
-        signals = neighbourhoods.signals
         # A hot pixel must not stretch the scale: what lies outside joins the outermost bins.
         low, high = np.percentile(signals, [0.1, 99.9])
         if self.width == 0.0:
@@ -337,7 +248,7 @@ class _Tally:
         for key, members in _by_value(index):
             entry = self.bins.setdefault(key, _Bin())
             entry.cells += np.bincount(cell[members].astype(np.int64), minlength=_FINE)
-            entry.clipped += float(np.count_nonzero(neighbourhoods.clipped[members]))
+            entry.marks += np.bincount(marks[members], minlength=CEILING + 1)
         return index
 
     def _fits(self, low: float, high: float) -> bool:
@@ -375,7 +286,6 @@ class _Neighbourhoods:
     roughness: _Array  # variance of the ring
     means: _Array  # mean of the core, under the weights F²/36
     squares: _Array  # (F∗y)²/36
-    clipped: NDArray[np.bool_]  # the pixel itself is saturated or at black
     usable: NDArray[np.bool_]  # the window is not constant, the core is nowhere saturated
 
 
@@ -389,8 +299,8 @@ def _measure(pixels: _Array, clips: _Array) -> _Neighbourhoods:
     roughness = (_box(energy, _RING) - _box(energy, _CORE)) / ring - signals**2
     means = _separable(pixels, np.array([1.0, 4.0, 1.0]) / 6)
     squares = _separable(centred, np.array([1.0, -2.0, 1.0])) ** 2 / 36
-    clipped = np.isin(pixels, clips)
-    saturated = ndimage.maximum_filter(clipped & (pixels == pixels.max()), _CORE)
+    greatest = pixels.max()
+    saturated = ndimage.maximum_filter((pixels == greatest) & (greatest in clips), _CORE)
     # Padding and masked-out regions: nothing was measured there.
     constant = ndimage.maximum_filter(pixels, _RING) == ndimage.minimum_filter(pixels, _RING)
     inner = (slice(_MARGIN, -_MARGIN),) * 2
@@ -399,7 +309,6 @@ def _measure(pixels: _Array, clips: _Array) -> _Neighbourhoods:
         roughness=roughness[inner].ravel(),
         means=means[inner].ravel(),
         squares=squares[inner].ravel(),
-        clipped=clipped[inner].ravel(),
         usable=~(saturated | constant)[inner].ravel(),
     )
 
@@ -431,6 +340,19 @@ def _by_value(values: NDArray[np.int64]) -> list[tuple[int, NDArray[np.int64]]]:
     return list(zip(keys.tolist(), np.split(order, starts[1:]), strict=True))
 
 
+def _crowds(bins: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """List the pixels of each bin, those of thinly filled neighbours together."""
+    crowds: list[list[NDArray[np.int64]]] = [[]]
+    size = 0
+    for _, members in _by_value(bins):
+        if size >= _CROWD:
+            crowds.append([])
+            size = 0
+        crowds[-1].append(members)
+        size += members.size
+    return [np.concatenate(crowd) for crowd in crowds]
+
+
 def _not_outlying(squares: _Array) -> NDArray[np.bool_]:
     """Mark what is no hot pixel: at most six standard deviations from zero.
 
@@ -444,10 +366,14 @@ def _not_outlying(squares: _Array) -> NDArray[np.bool_]:
     return inside
 
 
-def _fit(tally: _Tally) -> PoissonGaussianFit:
+def _fit(tally: _Tally, kind: Literal["poisson_gaussian", "gaussian"]) -> NoiseFit:
     """Fit the line to the bins, and again to bootstrapped ones."""
     sums, clipped_share = _points(tally)  # (bins, groups, 3)
-    counts, signals, variances = _averages(sums.sum(axis=1))
+    counts, points = _averages(sums.sum(axis=1)[None])
+    order = np.argsort(points.signals[0])  # thin bins may overtake each other
+    sums, counts = sums[order], counts[0, order]
+    points = Points(*(part[:, order] for part in (points.signals, points.variances, points.errors)))
+    signals, variances = points.signals[0], points.variances[0]
     if counts.sum() < _FEWEST_PIXELS:
         raise NoiseError(
             f"the noise can be measured at {counts.sum():.0f} pixels only, and "
@@ -463,34 +389,29 @@ def _fit(tally: _Tally) -> PoissonGaussianFit:
     drawn = np.random.default_rng(0).multinomial(
         _GROUPS, np.full(_GROUPS, 1 / _GROUPS), size=_REPLICATES
     )
-    resampled = _averages(np.einsum("rg,bgs->rbs", drawn, sums))
-    gain, intercept = (
-        value.item() for value in _line(counts[None], signals[None], variances[None])
-    )
-    gains, intercepts = _line(*resampled)
-    gain_spread = _spread(gains)
-    gain_interval = (max(0.0, gain - gain_spread), gain + gain_spread)
-    if gain < _CERTAINTY * gain_spread:
-        gain_interval = (0.0, gain + gain_spread)
-        gain, intercept = 0.0, _level(counts[None], variances[None]).item()
-        intercepts = _level(resampled[0], resampled[2])
-    intercept_spread = _spread(intercepts)
-
+    _, resampled = _averages(np.einsum("rg,bgs->rbs", drawn, sums))
     dark, bright = tally.percentile(0.01), tally.percentile(0.99)
-    darkest = gain * dark + intercept
-    if not darkest > 0:
-        darkest = float(variances[variances > 0].min())
-    guess = max(tally.percentile(0.001), -intercept / gain) if gain > 0 else None
-    return PoissonGaussianFit(
-        model=PoissonGaussian(gain, intercept, floor=darkest / 4),
-        gain_interval=gain_interval,
-        intercept_interval=(intercept - intercept_spread, intercept + intercept_spread),
+    line = fit_line(points, resampled, _WIDENING, darkest=dark)
+    darkest_tenth = tally.percentile(0.001)
+    notices = line_notices(line, kind, dark)
+    if clipped_share > 0:
+        notices += tally.ends.notices(np.stack([entry.marks for entry in tally.bins.values()]))
+    if kind == "gaussian":
+        line = fit_level(points, resampled, _WIDENING)
+    guess = None
+    if line.gain > 0:
+        guess = max(darkest_tenth, -line.intercept / line.gain)
+    return NoiseFit(
+        model=line_model(line, kind, dark, variances),
+        gain_interval=line.gain_interval if kind == "poisson_gaussian" else None,
+        intercept_interval=line.intercept_interval,
         bin_signals=signals,
         bin_variances=variances,
         bin_counts=counts,
         signal_range=(dark, bright),
         offset_guess=guess,
         clipped_share=clipped_share,
+        notices=notices,
     )
 
 
@@ -501,13 +422,18 @@ def _points(tally: _Tally) -> tuple[_Array, float]:
     counter are not, but look the same; they are left out only while a tenth of the image remains.
     """
     bins = [tally.bins[key] for key in sorted(tally.bins)]
-    whole = [entry for entry in bins if entry.clipped <= _CLIPPED_SHARE * entry.cells.sum()]
+    if not bins:
+        return np.zeros((1, _GROUPS, 3)), 0.0
+    clipped = clipped_counts(np.stack([entry.marks for entry in bins]))
+    whole = [
+        entry
+        for entry, lost in zip(bins, clipped, strict=True)
+        if lost <= CLIPPED_SHARE * entry.cells.sum()
+    ]
     everything = sum(entry.cells.sum() for entry in bins)
     remaining = sum(entry.cells.sum() for entry in whole)
     if remaining < 0.1 * everything:
         whole, remaining = bins, everything
-    if not whole:
-        return np.zeros((1, _GROUPS, 3)), 0.0
     kept = np.stack([entry.sums for entry in whole])
     fewest = np.clip(kept[..., 0].sum() / 12, 50, 400)
     merged = [np.zeros((_GROUPS, 3))]
@@ -521,79 +447,9 @@ def _points(tally: _Tally) -> tuple[_Array, float]:
     return np.stack(merged), float(1 - remaining / everything)
 
 
-def _averages(sums: _Array) -> tuple[_Array, _Array, _Array]:
-    """Return count, mean signal and variance of sums (..., 3)."""
+def _averages(sums: _Array) -> tuple[_Array, Points]:
+    """Return counts and points of sums (rows, bins, 3)."""
     counts = sums[..., 0]
     divisor = np.maximum(counts, 1)
-    return counts, sums[..., 1] / divisor, sums[..., 2] / divisor
-
-
-def _line(counts: _Array, signals: _Array, variances: _Array) -> tuple[_Array, _Array]:
-    """Fit variance = gain·signal + intercept, gain not negative, to each row of bins.
-
-    Weighted by 1/variance² of the line itself, not of the points (a point that came out low
-    would otherwise pull the harder), and with Huber's weights on the residuals.
-    """
-    scale = np.median(variances, axis=-1, keepdims=True) + 1e-6 * variances.max()
-    relative = np.where(counts > 0, 2 * _OVERLAP / np.maximum(counts, 1) + _DISTRUST**2, np.inf)
-    line, trust = np.maximum(variances, 0.05 * scale), np.ones_like(variances)
-    gain = intercept = np.zeros(variances.shape[:-1])
-    for _ in range(30):
-        weights = trust / (relative * line**2)
-        gain, intercept = _weighted_line(weights, signals, variances)
-        line = np.maximum(gain[..., None] * signals + intercept[..., None], 0.05 * scale)
-        residuals = np.abs(variances - line) / (np.sqrt(relative) * line)
-        spread = np.maximum(1.0, np.median(residuals, axis=-1, keepdims=True) / 0.6745)
-        trust = 1 / np.maximum(1.0, residuals / (1.5 * spread))
-    return gain, intercept
-
-
-def _weighted_line(weights: _Array, signals: _Array, variances: _Array) -> tuple[_Array, _Array]:
-    """Weighted least squares, row by row; a falling line is made level."""
-    weights = weights / weights.sum(axis=-1, keepdims=True)
-    signal = (weights * signals).sum(axis=-1)
-    variance = (weights * variances).sum(axis=-1)
-    deviation = signals - signal[..., None]
-    leverage = (weights * deviation**2).sum(axis=-1)
-    slope = (weights * deviation * variances).sum(axis=-1) / np.where(leverage > 0, leverage, 1)
-    gain = np.where(leverage > 0, np.maximum(slope, 0.0), 0.0)
-    return gain, variance - gain * signal
-
-
-def _level(counts: _Array, variances: _Array) -> _Array:
-    """Return, row by row, the one variance that suits all bins: the fit of a level line."""
-    return _line(counts, np.zeros_like(variances), variances)[1]
-
-
-def _spread(values: _Array) -> float:
-    """Half-width of a 95 % interval: Student's t for the 31 degrees of freedom of 32 groups."""
-    return 2.04 * math.sqrt(_GROUPS / (_GROUPS - 1)) * float(values.std())
-
-
-def _numbers(entries: Mapping[str, Any], key: str) -> _Array:
-    """Return a stored list of finite numbers."""
-    try:
-        values = np.array(entries[key], dtype=np.float64)
-    except (KeyError, TypeError, ValueError):
-        raise NoiseError(f"{key!r} of the stored noise fit must be a list of numbers") from None
-    if values.ndim != 1 or not np.isfinite(values).all():
-        raise NoiseError(f"{key!r} of the stored noise fit must be a list of finite numbers")
-    return values
-
-
-def _pair(entries: Mapping[str, Any], key: str) -> tuple[float, float]:
-    """Return a stored pair of finite numbers."""
-    values = _numbers(entries, key)
-    if values.size != 2:
-        raise NoiseError(f"{key!r} of the stored noise fit must be two numbers")
-    return float(values[0]), float(values[1])
-
-
-def _figures(value: float) -> str:
-    """Write a number with three significant figures, whole where it is large."""
-    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-
-
-def _interval(ends: tuple[float, float]) -> str:
-    """Write an interval."""
-    return f"{_figures(ends[0])} to {_figures(ends[1])}"
+    errors = np.where(counts > 0, 2 * _OVERLAP / divisor + _DISTRUST**2, np.inf)
+    return counts, Points(sums[..., 1] / divisor, sums[..., 2] / divisor, errors)

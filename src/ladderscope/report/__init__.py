@@ -1,6 +1,7 @@
 """A run on one page, for the microscopist who made it and for the one who asks later."""
 
-from ladderscope.report.figures import comparison_picture, noise_plot
+from ladderscope.report.figures import comparison_picture
+from ladderscope.report.noise_figures import noise_model_figure
 from ladderscope.report.page import Report, RestoredImage, restored_image, write_report
 from ladderscope.report.words import noise_in_words
 
@@ -9,7 +10,7 @@ __all__ = [
     "RestoredImage",
     "comparison_picture",
     "noise_in_words",
-    "noise_plot",
+    "noise_model_figure",
     "restored_image",
     "write_report",
 ]

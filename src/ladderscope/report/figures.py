@@ -11,7 +11,6 @@ from matplotlib import image as png
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from ladderscope.noise import PoissonGaussianFit
 from ladderscope.report.words import UNCALIBRATED
 from ladderscope.training import Record
 
@@ -103,44 +102,19 @@ def loss_curves(history: Sequence[Record]) -> bytes:
     return _svg(figure)
 
 
-def level_curves(history: Sequence[Record], free_bits: float) -> bytes:
-    """Draw the KL of every level over the steps, as an SVG."""
+def level_curves(history: Sequence[Record], free_bits: float, blind_levels: int = 0) -> bytes:
+    """Draw the KL of every level that sees the image over the steps, as an SVG."""
     figure = Figure(figsize=(6, 3), layout="constrained")
     axes = figure.subplots()
     steps = [line.step for line in history]
-    for level, values in enumerate(zip(*(line.level_kl for line in history), strict=True), start=1):
+    curves = zip(*(line.level_kl for line in history), strict=True)
+    for level, values in enumerate(curves, start=blind_levels + 1):
         axes.plot(steps, np.maximum(values, 1e-6), marker=".", label=f"level {level}")
     if free_bits > 0:
         axes.axhline(free_bits, color="0.4", linestyle="--", label="free bits")
     axes.set_yscale("log")
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     _label(axes, "KL of each level (1 is the finest)", "step", "nats a patch")
-    return _svg(figure)
-
-
-def noise_plot(fit: PoissonGaussianFit) -> bytes:
-    """Draw the measured variances against the means, and the line through them, as an SVG."""
-    figure = Figure(figsize=(5, 3), layout="constrained")
-    axes = figure.subplots()
-    share = fit.bin_counts / max(float(fit.bin_counts.max(initial=0)), 1.0)
-    axes.scatter(
-        fit.bin_signals,
-        fit.bin_variances,
-        s=10 + 50 * share,
-        color=TRAINING,
-        label="measured, larger where there are more pixels",
-    )
-    signals = np.linspace(*_ends(fit), 100)
-    variances = fit.model.gain * signals + fit.model.intercept
-    axes.plot(
-        signals,
-        np.maximum(variances, fit.model.variance_floor),
-        color=VALIDATION,
-        label="gain × signal + intercept",
-    )
-    axes.set_ylim(bottom=0)
-    axes.legend(frameon=False, fontsize="small")
-    _label(axes, "noise", "mean signal, image units", "variance, units²")
     return _svg(figure)
 
 
@@ -195,13 +169,6 @@ def _frame(axes: Any, detail: tuple[slice, slice]) -> None:
         scalex=False,
         scaley=False,
     )
-
-
-def _ends(fit: PoissonGaussianFit) -> tuple[float, float]:
-    signals = fit.bin_signals
-    if signals.size == 0:
-        return fit.signal_range
-    return float(signals.min()), float(signals.max())
 
 
 def _label(axes: Any, title: str, horizontal: str, vertical: str) -> None:

@@ -20,10 +20,10 @@ from ladderscope.report.figures import (
     grey_range,
     level_curves,
     loss_curves,
-    noise_plot,
     overview,
     picture,
 )
+from ladderscope.report.noise_figures import noise_model_figure
 from ladderscope.report.words import (
     UNCALIBRATED,
     levels_in_words,
@@ -293,12 +293,14 @@ def _noise(model: Model) -> str:
             parts.append(f"<h3>{escape(name)}</h3>")
         parts.append(f"<p>{escape(noise_in_words(noise, fit))}</p>")
         if fit is not None:
-            parts.append(_chart(noise_plot(fit), "variance of the noise against the mean signal"))
+            drawn = noise_model_figure(fit, file_format="svg")
+            parts.append(_chart(drawn, "the noise: its variance against the signal, its shape"))
     return "\n".join(parts)
 
 
 def _training(model: Model) -> str:
-    history, free_bits = model.outcome.history, model.settings.free_bits
+    history = model.outcome.history
+    free_bits, blind_levels = model.settings.free_bits, model.settings.blind_levels
     parts = ["<h2>Training</h2>"]
     if history:
         parts += [
@@ -307,8 +309,10 @@ def _training(model: Model) -> str:
             "so (KL). Both should fall or level off; if the validation curve rises while the "
             "training curve falls, the network learns the noise by heart.</p>",
             _chart(loss_curves(history), "loss, reconstruction and KL over the steps"),
-            _chart(level_curves(history, free_bits), "KL of each level over the steps"),
-            f"<p>{escape(levels_in_words(history[-1].level_kl, free_bits))}</p>",
+            _chart(
+                level_curves(history, free_bits, blind_levels), "KL of each level over the steps"
+            ),
+            f"<p>{escape(levels_in_words(history[-1].level_kl, free_bits, blind_levels))}</p>",
         ]
     return "\n".join(parts)
 

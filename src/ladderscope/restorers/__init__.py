@@ -4,6 +4,16 @@ from ladderscope.restorers.config import PRESETS, DenoiserSettings
 from ladderscope.restorers.denoiser import Denoiser
 from ladderscope.restorers.file import ModelFileError
 from ladderscope.restorers.load import load
+from ladderscope.restorers.noise_fit import fit_noise_model, measure_noise
 from ladderscope.restorers.restoration import Restoration
 
-__all__ = ["PRESETS", "Denoiser", "DenoiserSettings", "ModelFileError", "Restoration", "load"]
+__all__ = [
+    "PRESETS",
+    "Denoiser",
+    "DenoiserSettings",
+    "ModelFileError",
+    "Restoration",
+    "fit_noise_model",
+    "load",
+    "measure_noise",
+]

@@ -31,7 +31,7 @@ from ladderscope.images import (
 )
 from ladderscope.machine import best_device, fast_type, keep_freed_memory
 from ladderscope.network import LadderVAE
-from ladderscope.noise import NoiseModel, PoissonGaussianFit, calibrate_poisson_gaussian
+from ladderscope.noise import NoiseFit, NoiseModel, calibrate_poisson_gaussian
 from ladderscope.patches import (
     Plane,
     TrainingPatches,
@@ -419,7 +419,7 @@ class Denoiser:
 
     def _noise_models(
         self, planes: Sequence[Plane], channels: int
-    ) -> tuple[list[NoiseModel], list[PoissonGaussianFit | None]]:
+    ) -> tuple[list[NoiseModel], list[NoiseFit | None]]:
         entries = _listed(self.noise) or [self.noise] * channels
         if len(entries) != channels:
             raise LadderscopeError(
@@ -427,7 +427,7 @@ class Denoiser:
                 "for all"
             )
         models: list[NoiseModel] = []
-        fits: list[PoissonGaussianFit | None] = []
+        fits: list[NoiseFit | None] = []
         for channel, entry in enumerate(entries):
             fit = None
             if isinstance(entry, str):

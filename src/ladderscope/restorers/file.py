@@ -14,7 +14,7 @@ import torch
 from ladderscope.errors import LadderscopeError
 from ladderscope.files import whole_file
 from ladderscope.images import Statistics
-from ladderscope.noise import NoiseModel, PoissonGaussianFit, noise_model_from_dict
+from ladderscope.noise import NoiseFit, NoiseModel, noise_model_from_dict
 from ladderscope.restorers.config import DenoiserSettings
 from ladderscope.training import Outcome, Record
 
@@ -64,7 +64,7 @@ class Model:
     weights: dict[str, torch.Tensor]
     statistics: tuple[Statistics, ...]
     noise_models: tuple[NoiseModel, ...]
-    noise_fits: tuple[PoissonGaussianFit | None, ...]
+    noise_fits: tuple[NoiseFit | None, ...]
     outcome: Outcome
     axes: str
     channel_names: tuple[str, ...] | None
@@ -162,7 +162,7 @@ def read_model(path: Path) -> Model:
             statistics=tuple(Statistics(**channel) for channel in config["statistics"]),
             noise_models=tuple(noise_model_from_dict(channel["model"]) for channel in noise),
             noise_fits=tuple(
-                PoissonGaussianFit.from_dict(channel["fit"]) if channel["fit"] else None
+                NoiseFit.from_dict(channel["fit"]) if channel["fit"] else None
                 for channel in noise
             ),
             outcome=Outcome(history=history, **config["training"]),

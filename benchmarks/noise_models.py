@@ -1,0 +1,281 @@
+"""Is the noise that was put in found again: from pairs, and from the noisy images alone?
+
+Signals are the sample images of the package, and with DATA also the fly and human images, smoothed
+(Gaussian, 2 pixels: 8-bit steps and noise of their own would count as noise at thousands of
+photons) and rescaled to the photon counts of each row. Printed, over all images and seeds: the
+worst error of the gain; the worst error of the noise's standard deviation over the central 98 % of
+intensities; and how often the 95 % intervals cover. Rounding counts as noise: 1/12 is in
+the true variance.
+
+    python benchmarks/noise_models.py [DATA] [--seeds 0 1 2]
+    python benchmarks/noise_models.py --reference DATA    # images as they are, gain 2, read noise 3
+    python benchmarks/noise_models.py --repeats
+    python benchmarks/noise_models.py --memory
+"""
+
+import argparse
+import resource
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tifffile
+import torch
+from scipy import ndimage
+
+from ladderscope.images import sample_image
+from ladderscope.noise import NoiseError, measure_noise
+
+SAMPLES = ("dna", "cells")
+FLY = [f"fly/{channel}/pos{at}" for channel in ("nuclei", "actin", "red") for at in ("002", "076")]
+HUMAN = ["human/dna", "human/cells", "human/ph3"]
+
+
+@dataclass
+class Camera:
+    """A camera, the photons that come to it, and the file that it writes."""
+
+    gain: float
+    offset: float
+    read: float
+    photons: tuple[float, float]
+    kind: str = "uint16"
+    ceiling: float = np.inf
+
+    def __str__(self):
+        low, high = self.photons
+        end = "" if np.isinf(self.ceiling) else f" to {self.ceiling:g}"
+        return (
+            f"{self.gain:g} | {self.offset:g} | {self.read:g} | {low:g}–{high:,.0f} | "
+            f"{self.kind}{end}"
+        )
+
+    def digitise(self, values):
+        if self.kind.startswith("float"):
+            return values.astype(self.kind)
+        top = min(self.ceiling, np.iinfo(self.kind).max)
+        return np.clip(np.round(values), 0, top).astype(self.kind)
+
+    def observe(self, signal, rng):
+        photons = rng.poisson((signal - self.offset) / self.gain)
+        return self.digitise(
+            photons * self.gain + self.offset + self.read * rng.normal(size=signal.shape)
+        )
+
+    def dark(self, shape, rng):
+        return self.digitise(self.offset + self.read * rng.normal(size=shape))
+
+    def variance(self, signal):
+        rounding = 0 if self.kind.startswith("float") else 1 / 12
+        if self.gain == round(self.gain) and self.read == 0 and self.offset == round(self.offset):
+            rounding = 0  # whole numbers already
+        return self.gain * (signal - self.offset) + self.read**2 + rounding
+
+
+CAMERAS = (
+    Camera(1, 0, 0, (1, 10)),
+    Camera(1, 0, 0, (1, 30), "uint8"),
+    Camera(1, 0, 0, (1, 10_000)),
+    Camera(2, 10, 3, (1, 100), "uint8"),
+    Camera(2.5, 0, 3, (1, 130), "uint8"),
+    Camera(0.5, 100, 2, (1, 300)),
+    Camera(0.1, 0, 0.05, (1, 1000), "float32"),
+    Camera(1, 100, 2, (1, 5000), ceiling=4095),
+    Camera(2, 100, 3, (1, 100)),
+    Camera(2, 100, 3, (10, 1000)),
+    Camera(2, 100, 3, (100, 10_000)),
+    Camera(5, 100, 10, (1, 10_000)),
+    Camera(8, 400, 20, (1, 10_000)),
+)
+
+
+def signals(data):
+    """Give the images by name, smoothed, from 0 to 1."""
+    images = {name: sample_image(name).pixels for name in SAMPLES}
+    if data is not None:
+        images |= {name: tifffile.imread(data / f"{name}.tif") for name in FLY}
+    smooth = {name: ndimage.gaussian_filter(i.astype(float), 2) for name, i in images.items()}
+    return {name: (i - i.min()) / np.ptp(i) for name, i in smooth.items()}
+
+
+def errors(fit, camera, signal):
+    """Relative errors of gain and standard deviation, and whether the intervals cover."""
+    low, high = np.percentile(signal, [1, 99])
+    levels = np.linspace(low, high, 200)
+    if not camera.kind.startswith("float"):  # what is clipped was not seen
+        top = min(camera.ceiling, np.iinfo(camera.kind).max)
+        levels = levels[levels + 2 * np.sqrt(camera.variance(levels)) < top]
+        if camera.read:
+            levels = levels[levels - 2 * np.sqrt(camera.variance(levels)) > 0]
+    found = fit.model.moments(torch.from_numpy(levels))[1].sqrt().numpy()
+    deviation = found / np.sqrt(camera.variance(levels)) - 1
+    intercept = camera.variance(0.0)
+    covers = [
+        interval[0] <= true <= interval[1]
+        for interval, true in (
+            (fit.gain_interval, camera.gain),
+            (fit.intercept_interval, intercept),
+        )
+    ]
+    return fit.model.gain / camera.gain - 1, deviation[np.argmax(np.abs(deviation))], *covers
+
+
+def percent(values):
+    worst = values[np.argmax(np.abs(values))]
+    return f"{100 * worst:+.1f}"
+
+
+def sweep(images, cameras, seeds, pairs, dark, repeats=None):
+    """One row a camera: the worst over images and seeds."""
+    covered = []
+    for camera in cameras:
+        rows, darks, where = [], [], []
+        for name, image in images.items():
+            low, high = (camera.offset + camera.gain * n for n in camera.photons)
+            signal = low + (high - low) * image
+            for seed in seeds:
+                rng = np.random.default_rng(seed)
+                extra = {"dark": camera.dark((256, 256), rng)} if dark else {}
+                if repeats:
+                    stack = np.stack([camera.observe(signal, rng) for _ in range(repeats)])
+                    fit = measure_noise(stack, axes="TYX", repeats="T")
+                else:
+                    given = signal if pairs else None
+                    fit = measure_noise(camera.observe(signal, rng), given, **extra)
+                rows.append(errors(fit, camera, signal))
+                where.append(f"{name} {seed}")
+                if dark:
+                    read = np.hypot(camera.read, 0 if camera.kind == "float32" else 12**-0.5)
+                    darks.append(
+                        (
+                            fit.offset / camera.offset - 1 if camera.offset else fit.offset,
+                            fit.read_noise / read - 1,
+                        )
+                    )
+        gain, deviation, *covers = (np.array(column) for column in zip(*rows, strict=True))
+        covered.append(covers)
+        cells = [percent(gain), percent(deviation), where[np.argmax(np.abs(deviation))]]
+        cells += [f"{cover.sum()}/{cover.size}" for cover in covers]
+        if dark:
+            cells += [percent(np.array(column)) for column in zip(*darks, strict=True)]
+        print(f"| {camera} | " + " | ".join(cells) + " |", flush=True)
+    for name, cover in zip(("gain", "intercept"), zip(*covered, strict=True), strict=True):
+        print(f"{name} intervals cover {100 * np.concatenate(cover).mean():.0f} %")
+
+
+def head(*more):
+    columns = ["gain", "offset", "read noise", "photons", "file"]
+    columns += ["gain error, %", "SD error, %", "(where)", "gain covered", "intercept covered"]
+    columns += more
+    print("| " + " | ".join(columns) + " |")
+    print("| --- " * len(columns) + "|")
+
+
+def table(data, seeds):
+    images = signals(data)
+    started = time.perf_counter()
+    print("\nFrom pairs, with a dark frame where the offset is not 0:\n")
+    head("offset error, %", "read noise error, %")
+    sweep(images, [c for c in CAMERAS if c.offset], seeds, pairs=True, dark=True)
+    print("\nFrom pairs:\n")
+    head()
+    sweep(images, [c for c in CAMERAS if not c.offset], seeds, pairs=True, dark=False)
+    print("\nFrom the noisy images alone:\n")
+    head()
+    alone = {name: image for name, image in images.items() if name != "cells"}
+    sweep(alone, CAMERAS, seeds, pairs=False, dark=False)
+    print("\nThe same, human cells (much structure):\n")
+    head()
+    sweep({"cells": images["cells"]}, CAMERAS, seeds, pairs=False, dark=False)
+    print(f"\n{time.perf_counter() - started:.0f} s")
+
+
+def reference(data, seeds):
+    """Images as they are, with the reference noise."""
+    camera = Camera(2, 0, 3, (0, 0), "float64")
+    print(
+        "| image | from pairs: gain, SD error, % | alone: gain, SD error, % |\n| --- | --- | --- |"
+    )
+    for name in FLY + HUMAN:
+        clean = tifffile.imread(data / f"{name}.tif").astype(float)
+        cells = []
+        for given in (clean, None):
+            found = []
+            for seed in seeds:
+                observed = camera.observe(clean, np.random.default_rng(seed))
+                found.append(errors(measure_noise(observed, given), camera, clean)[:2])
+            cells.append(", ".join(percent(np.array(c)) for c in zip(*found, strict=True)))
+        print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+
+
+def memory():
+    """Peak memory of a large stack of three channels, read from a file."""
+    shape = (90, 1608, 1608, 3)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "stack.raw")
+        rng = np.random.default_rng(0)
+        light = 50 * (2 + np.sin(np.arange(1608) / 50) + np.cos(np.arange(1608) / 70)[:, None])
+        signal = np.stack([100 + 2 * light * (1 + channel) for channel in range(3)], axis=-1)
+        with path.open("wb") as file:
+            for _ in range(shape[0]):
+                frame = 100 + 2 * rng.poisson((signal - 100) / 2)
+                file.write(frame.astype(np.uint16).tobytes())
+        peak, done = [0], threading.Event()
+        threading.Thread(target=_watch, args=(peak, done), daemon=True).start()
+        for title, arguments in (
+            ("one clean image", {"signal": signal}),
+            ("repeats", {"repeats": "T"}),
+            ("repeats, mixture", {"repeats": "T", "kind": "mixture"}),
+            ("noisy images alone", {}),
+        ):
+            peak[0], started = 0, time.perf_counter()
+            stack = np.memmap(path, np.uint16, "r", shape=shape)
+            fits = measure_noise(stack, axes="TYXC", **arguments)
+            seconds = time.perf_counter() - started
+            print(f"{title}: {seconds:.0f} s, at most {peak[0] / 2**20:.0f} MB resident")
+            print(f"    {fits[0].summary()}", flush=True)
+        done.set()
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+        print(f"peak of the process, making the file included: {most:.0f} MB")
+
+
+def _watch(peak, done):
+    while not done.wait(0.005):
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        peak[0] = max(peak[0], pages * resource.getpagesize())
+
+
+def repeated(seeds):
+    images = {name: image[:256, :256] for name, image in signals(None).items()}
+    for repeats in (2, 3, 5, 20):
+        print(f"\nFrom {repeats} repeats:\n")
+        head()
+        try:
+            sweep(images, CAMERAS, seeds, pairs=False, dark=False, repeats=repeats)
+        except NoiseError as error:
+            print(error)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path, nargs="?")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--reference", action="store_true")
+    parser.add_argument("--repeats", action="store_true")
+    parser.add_argument("--memory", action="store_true")
+    args = parser.parse_args()
+    if args.memory:
+        memory()
+    elif args.repeats:
+        repeated(args.seeds)
+    elif args.reference:
+        reference(args.data, args.seeds)
+    else:
+        table(args.data, args.seeds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,297 @@
+"""``ladderscope noise``: a camera's noise measured, shown, and compared with images."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+
+import typer
+
+from ladderscope.cli import options
+
+if TYPE_CHECKING:
+    from ladderscope.images import OpenImage
+    from ladderscope.noise import NoiseCheck, NoiseModel
+
+Kind = Literal["poisson_gaussian", "gaussian", "mixture", "histogram"]
+
+_PICTURES = (".png", ".svg", ".pdf")
+
+
+def fit(
+    inputs: options.Inputs,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="NOISE.json", help="The model to write: .json or .npz."
+        ),
+    ],
+    signal: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="The clean images: one for each noisy one, in the same order, or one for all.",
+        ),
+    ] = None,
+    repeats: Annotated[
+        str | None,
+        typer.Option(
+            metavar="AXIS",
+            help="The axis along which one scene was taken again and again, such as T. Files "
+            "without that axis are repeats of each other.",
+        ),
+    ] = None,
+    kind: Annotated[
+        Kind,
+        typer.Option(
+            help="What to fit. Without clean images or repeats, a mixture or a histogram takes "
+            "the minutes of training a denoiser."
+        ),
+    ] = "poisson_gaussian",
+    dark: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE", help="Dark frames, for the black level and the read noise."),
+    ] = None,
+    offset: Annotated[
+        list[float] | None,
+        typer.Option(
+            metavar="N",
+            help="The black level in grey levels, if it is known; once, or once a channel.",
+        ),
+    ] = None,
+    axes: options.Axes = None,
+    components: Annotated[int, typer.Option(min=1, max=16, help="Gaussians in a mixture.")] = 3,
+    coefficients: Annotated[
+        int,
+        typer.Option(min=1, max=8, help="Coefficients of a mixture's polynomials: 2 is a line."),
+    ] = 2,
+    denoiser: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MODEL.ladder",
+            help="A trained denoiser whose result is taken for the clean image.",
+        ),
+    ] = None,
+    preset: options.Preset = None,
+    minutes: options.Minutes = None,
+    steps: options.Steps = None,
+    seed: options.Seed = None,
+    device: options.DeviceName = None,
+    no_picture: Annotated[
+        bool, typer.Option("--no-picture", help="Draw no picture of the fit beside the model.")
+    ] = False,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Measure the noise of a camera, on its images or on pairs, and save the model.
+
+    It serves “denoise --noise NOISE.json”, for all images of this camera and settings.
+    """
+    from ladderscope.cli import work
+    from ladderscope.cli.preflight import check_folder, check_outputs
+    from ladderscope.cli.terminal import show_summary
+    from ladderscope.errors import LadderscopeError
+    from ladderscope.files import whole_file
+    from ladderscope.images import find_images, open_images
+    from ladderscope.noise import save_noise_model
+    from ladderscope.report import noise_model_figure
+    from ladderscope.restorers import load, measure_noise
+
+    suffix = output.suffix.lower()
+    if suffix not in (".json", ".npz") or (suffix == ".npz" and kind != "mixture"):
+        raise LadderscopeError(
+            f"-o {output}: a noise model is written as .json, and a mixture also as .npz (--kind "
+            "mixture), for other software"
+        )
+    paths = work.find(inputs)
+    given = [*(signal or []), *(dark or [])]
+    beside = find_images(given, own_outputs=True).sources if given else []
+    picture = None if no_picture else output.with_suffix(".png")
+    outputs = [output] if picture is None else [output, picture]
+    named = [one for one in [*paths, *beside] if isinstance(one, Path)]
+    check_outputs(outputs, named, may_replace=overwrite)
+    check_folder(output.parent)
+    first = open_images(paths, axes)[0]
+    if suffix == ".npz" and first.channels > 1:
+        raise LadderscopeError(
+            f"-o {output}: the images have {first.channels} channels, and an .npz holds the model "
+            "of one; write a .json"
+        )
+    found = measure_noise(
+        paths,
+        signal or None,
+        kind,
+        axes=axes,
+        repeats=repeats,
+        offset=offset[0] if offset and len(offset) == 1 else offset or None,
+        dark=dark or None,
+        components=components,
+        coefficients=coefficients,
+        preset=preset or "small",
+        minutes=minutes,
+        steps=steps,
+        seed=seed or 0,
+        device=device,
+        denoiser=None if denoiser is None else load(denoiser, device=device),
+    )
+    fits = found if isinstance(found, list) else [found]
+    models = [one.model for one in fits]
+    save_noise_model(models if isinstance(found, list) else models[0], output)
+    names = _channel_names(first.channel_names, len(fits))
+    rows = [("noise", f"{_of(name)}{one.summary()}") for name, one in zip(names, fits, strict=True)]
+    rows.append(("model", str(output)))
+    if picture is not None:
+        drawn = noise_model_figure(fits, names=names)
+        with whole_file(picture, overwrite) as unfinished:
+            unfinished.write_bytes(drawn)
+        rows.append(("picture", str(picture)))
+    show_summary(rows)
+
+
+def show(
+    model: Annotated[Path, typer.Argument(metavar="FILE", help="A noise model: .json or .npz.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="PICTURE", help="Draw it: a .png, .svg or .pdf file."
+        ),
+    ] = None,
+    signals: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            metavar="DARK BRIGHT", help="Show these signals, grey levels, instead of the usual."
+        ),
+    ] = None,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Say what a noise model holds: how strong the noise is, from dark to bright."""
+    import math
+
+    from ladderscope.cli.preflight import check_outputs
+    from ladderscope.cli.terminal import show_summary
+    from ladderscope.errors import LadderscopeError
+    from ladderscope.files import whole_file
+    from ladderscope.noise import NoiseModel, load_noise_model
+    from ladderscope.noise.fitted import figures
+    from ladderscope.report import noise_model_figure
+    from ladderscope.report.noise_figures import moments_at, shown_range, shown_signals
+
+    if signals is not None and not (
+        signals[0] < signals[1] and all(math.isfinite(one) for one in signals)
+    ):
+        raise LadderscopeError(
+            f"--signals {signals[0]:g} {signals[1]:g}: give a dark signal and a brighter one"
+        )
+    if output is not None:
+        if output.suffix.lower() not in _PICTURES:
+            raise LadderscopeError(f"-o {output}: a picture is a .png, .svg or .pdf file")
+        check_outputs([output], [model], may_replace=overwrite)
+    loaded = load_noise_model(model)
+    models = [loaded] if isinstance(loaded, NoiseModel) else loaded
+    names = _channel_names(None, len(models))
+    rows = [("file", str(model))]
+    for name, one in zip(names, models, strict=True):
+        rows.append(("noise", f"{_of(name)}{_described(one)}"))
+        chosen = shown_signals(signals or shown_range(one))
+        variances = moments_at(one, chosen)[1]
+        rows += [
+            (
+                "signal",
+                f"{figures(at)}: standard deviation {figures(math.sqrt(variance))} grey levels",
+            )
+            for at, variance in zip(chosen.tolist(), variances.tolist(), strict=True)
+        ]
+    if output is not None:
+        file_format = output.suffix.lower().removeprefix(".")
+        drawn = noise_model_figure(
+            models, signal_range=signals, names=names, file_format=file_format
+        )
+        with whole_file(output, overwrite) as unfinished:
+            unfinished.write_bytes(drawn)
+        rows.append(("picture", str(output)))
+    show_summary(rows)
+
+
+def check(
+    inputs: options.Inputs,
+    noise: options.Noise = None,
+    axes: options.Axes = None,
+) -> None:
+    """Compare the noise that a model predicts with the noise that images hold.
+
+    It is about right, too weak, too strong, or correlated between neighbouring pixels.
+    """
+    from ladderscope.cli import work
+    from ladderscope.cli.setup import parse_noise
+    from ladderscope.cli.terminal import in_words, show_summary
+    from ladderscope.errors import LadderscopeError
+    from ladderscope.images import open_image
+
+    given = parse_noise(noise or "auto")
+    failures = []
+    for path in work.find(inputs):
+        try:
+            image = open_image(path, axes)
+            checks = _checks(image, given)
+        except (LadderscopeError, OSError) as error:
+            failures.append(work.Failure(str(path), in_words(error)))
+            continue
+        names = _channel_names(image.channel_names, image.channels)
+        rows = [("file", str(path))]
+        rows += [
+            ("noise", f"{_of(name)}{found.summary()}")
+            for name, found in zip(names, checks, strict=True)
+        ]
+        show_summary(rows)
+    work.say_failures(failures)
+    if failures:
+        raise typer.Exit(1)
+
+
+def _checks(image: "OpenImage", given: Any) -> "list[NoiseCheck]":
+    """Check each channel of an image with its model, or with one measured on it."""
+    from ladderscope.errors import LadderscopeError
+    from ladderscope.noise import check as check_noise
+
+    models = given if isinstance(given, list) else [given] * image.channels
+    if len(models) != image.channels:
+        raise LadderscopeError(
+            f"{image.name} has {image.channels} channel{'s' if image.channels > 1 else ''}, and "
+            f"{len(models)} noise models are given: give one for all, or one a channel"
+        )
+    checks = []
+    for number, model in enumerate(models):
+        one = image.channel(number)
+        wanted = None if model == "auto" else model
+        checks.append(check_noise(one.pixels, wanted, axes=one.axes))
+    return cast("list[NoiseCheck]", checks)  # one a channel: each has one
+
+
+def _described(model: "NoiseModel") -> str:
+    """Say what kind of model it is, and what it was made for."""
+    from ladderscope.noise import GaussianMixture, Histogram
+    from ladderscope.noise.fitted import figures
+    from ladderscope.report import noise_in_words
+
+    match model:
+        case GaussianMixture():
+            return (
+                f"A mixture of {len(model.weight) // 3} Gaussians whose parameters are polynomials "
+                f"of {len(model.weight[0])} coefficients, for signals from "
+                f"{figures(model.min_signal)} to {figures(model.max_signal)} grey levels."
+            )
+        case Histogram():
+            return (
+                f"A histogram: the distribution of the noise at {len(model.signals)} signals from "
+                f"{figures(model.signals[0])} to {figures(model.signals[-1])} grey levels."
+            )
+    return noise_in_words(model).removeprefix("Given: ")
+
+
+def _channel_names(names: Sequence[str] | None, channels: int) -> list[str]:
+    """Name each channel, of several."""
+    if channels == 1:
+        return [""]
+    return list(names or (f"channel {number}" for number in range(1, channels + 1)))
+
+
+def _of(name: str) -> str:
+    return f"{name}: " if name else ""

@@ -1,0 +1,212 @@
+"""Pictures of noise models: how strong the noise is at every signal, and how it is shaped."""
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+
+from ladderscope.noise import GaussianMixture, Histogram, NoiseFit, NoiseModel, PoissonGaussian
+from ladderscope.noise.fitted import figures
+from ladderscope.report.figures import TRAINING, VALIDATION, _label
+
+SHOWN_SIGNALS = 5
+PHOTONS_SHOWN = 100  # of a line that says nothing of the signals it was made for
+DEVIATIONS_SHOWN = 4.5
+POINTS = 801
+COLOURS = "viridis"
+
+Range = tuple[float, float]
+
+
+def noise_model_figure(
+    channels: NoiseModel | NoiseFit | Sequence[NoiseModel | NoiseFit],
+    *,
+    signal_range: Range | None = None,
+    names: Sequence[str] | None = None,
+    file_format: str = "png",
+) -> bytes:
+    """Draw noise models: the variance against the signal, and p(y | s) at several signals.
+
+    Parameters
+    ----------
+    channels
+        A noise model of any kind, or a fit, whose measured points are drawn too; or several of
+        these, a row each.
+    signal_range
+        Darkest and brightest signal shown, grey levels. By default the one that was measured, or
+        that the model was made for: see `shown_range`.
+    names
+        One a row; by default "channel 1", "channel 2" and so on, and none for a single one.
+    file_format
+        Of the bytes that are returned: ``"png"``, ``"svg"`` or ``"pdf"``.
+
+    Returns
+    -------
+    bytes
+        The picture's file.
+
+    Examples
+    --------
+    >>> noise_model_figure(PoissonGaussian(gain=2.0, intercept=9.0))[1:4]
+    b'PNG'
+    """
+    rows = [channels] if isinstance(channels, NoiseModel | NoiseFit) else list(channels)
+    if names is None:
+        names = [f"channel {number}" for number in range(1, len(rows) + 1)]
+    figure = Figure(figsize=(10, 3.6 * len(rows)), dpi=110, layout="constrained")
+    for row, name, (left, right) in zip(
+        rows, names, figure.subplots(len(rows), 2, squeeze=False), strict=True
+    ):
+        model = row.model if isinstance(row, NoiseFit) else row
+        ends = signal_range or shown_range(row)
+        title = f"{name}: " if len(rows) > 1 else ""
+        _draw_variance(left, model, ends, row if isinstance(row, NoiseFit) else None)
+        _label(
+            left, f"{title}how strong the noise is", "signal, grey levels", "variance, grey levels²"
+        )
+        _draw_densities(right, model, ends)
+        _label(
+            right,
+            f"{title}how it is spread: p(y | s)",
+            "observation − signal, grey levels",
+            "probability, each to its own peak",
+        )
+    picture = io.BytesIO()
+    figure.savefig(
+        picture, format=file_format, metadata={"Date": None} if file_format == "svg" else None
+    )
+    return picture.getvalue()
+
+
+def shown_range(channel: NoiseModel | NoiseFit) -> Range:
+    """Say from which signal to which a noise model is shown.
+
+    That is where it was measured; or what it was made for, as mixtures and histograms know. Of a
+    Poisson–Gaussian model that is known by its numbers alone it is the signal at which its
+    variance starts to grow, and a hundred photoelectrons more; of a Gaussian one, which is the same
+    everywhere, ten standard deviations from zero.
+
+    Parameters
+    ----------
+    channel
+        A noise model or a fit.
+
+    Returns
+    -------
+    (float, float)
+        Darkest and brightest signal, grey levels.
+
+    Examples
+    --------
+    >>> shown_range(PoissonGaussian.from_camera(gain=2.0, offset=100.0, read_noise=3.0))
+    (100.0, 300.0)
+    """
+    match channel:
+        case NoiseFit():
+            low, high = channel.signal_range
+        case GaussianMixture():
+            low, high = channel.min_signal, channel.max_signal
+        case Histogram():
+            low, high = channel.signals[0], channel.signals[-1]
+        case PoissonGaussian() if channel.gain > 0:
+            low = (channel.variance_floor - channel.intercept) / channel.gain
+            high = low + PHOTONS_SHOWN * channel.gain
+        case _:
+            low, high = 0.0, 10 * float(moments_at(channel, np.zeros(1))[1][0]) ** 0.5
+    return (low, high) if high > low else (low, low + 1.0)
+
+
+def shown_signals(ends: Range) -> Float64[np.ndarray, " signals"]:
+    """Choose the signals at which p(y | s) is drawn and told.
+
+    Examples
+    --------
+    >>> shown_signals((0.0, 8.0))
+    array([0., 2., 4., 6., 8.])
+    """
+    return np.linspace(*ends, SHOWN_SIGNALS)
+
+
+def moments_at(
+    model: NoiseModel, signals: Float64[np.ndarray, " signals"]
+) -> tuple[Float64[np.ndarray, " signals"], Float64[np.ndarray, " signals"]]:
+    """Give the mean and the variance of the observations of some signals.
+
+    Examples
+    --------
+    >>> moments_at(PoissonGaussian(gain=2.0, intercept=9.0), np.array([0.0, 20.0]))
+    (array([ 0., 20.]), array([ 9., 49.]))
+    """
+    mean, variance = model.moments(torch.from_numpy(np.asarray(signals, np.float64)))
+    return mean.numpy(), variance.numpy()
+
+
+def densities_at(
+    model: NoiseModel, signal: float
+) -> tuple[Float64[np.ndarray, " points"], Float64[np.ndarray, " points"]]:
+    """Give p(y | s) at one signal, over nine standard deviations to either side.
+
+    Returns
+    -------
+    (array, array)
+        The residuals y − s, and the density of each.
+
+    Examples
+    --------
+    >>> residuals, densities = densities_at(PoissonGaussian(gain=2.0, intercept=9.0), 20.0)
+    >>> residuals[[0, -1]], round(densities.max(), 3)
+    (array([-63.,  63.]), np.float64(0.057))
+    """
+    mean, variance = (float(part[0]) for part in moments_at(model, np.array([signal])))
+    observations = mean + np.linspace(-1, 1, POINTS) * 2 * DEVIATIONS_SHOWN * variance**0.5
+    likelihood = model.log_likelihood(
+        torch.from_numpy(observations), torch.tensor(signal, dtype=torch.float64)
+    )
+    return observations - signal, likelihood.exp().numpy()
+
+
+def _draw_variance(axes: Any, model: NoiseModel, ends: Range, fit: NoiseFit | None) -> None:
+    signals = np.linspace(*ends, 200)
+    if fit is not None and fit.bin_signals.size:
+        share = fit.bin_counts / max(float(fit.bin_counts.max()), 1.0)
+        axes.scatter(
+            fit.bin_signals,
+            fit.bin_variances,
+            s=8 + 40 * share,
+            color=TRAINING,
+            label="measured, larger where there are more pixels",
+        )
+        low, high = min(ends[0], fit.bin_signals.min()), max(ends[1], fit.bin_signals.max())
+        signals = np.linspace(low, high, 200)
+    axes.plot(signals, moments_at(model, signals)[1], color=VALIDATION, label=_formula(model))
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False, fontsize="small")
+
+
+def _draw_densities(axes: Any, model: NoiseModel, ends: Range) -> None:
+    chosen = shown_signals(ends)
+    for number, signal in enumerate(chosen):
+        residuals, densities = densities_at(model, signal)
+        axes.plot(
+            residuals,
+            densities / densities.max(),
+            color=colormaps[COLOURS](0.9 * number / (SHOWN_SIGNALS - 1)),
+            label=f"s = {figures(signal)}",
+        )
+    widest = DEVIATIONS_SHOWN * float(np.sqrt(moments_at(model, chosen)[1].max()))
+    axes.set_xlim(-widest, widest)
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False, fontsize="small")
+
+
+def _formula(model: NoiseModel) -> str:
+    """Name the curve of the variance."""
+    if not isinstance(model, PoissonGaussian) or model.gain == 0:
+        return "the model"
+    sign = "+" if model.intercept >= 0 else "−"
+    return f"{figures(model.gain)} × signal {sign} {figures(abs(model.intercept))}"

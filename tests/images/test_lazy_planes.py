@@ -1,0 +1,337 @@
+"""Opening without reading: the same planes as a whole read gives, in the memory of one plane."""
+
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ladderscope.images import Image, ImageError, open_image, open_images, read_image
+
+STACK = np.random.default_rng(0).integers(0, 60000, (6, 24, 32), dtype=np.uint16)
+COLOURS = np.random.default_rng(1).integers(0, 255, (4, 24, 32, 3), dtype=np.uint8)
+MICROSCOPE = {
+    "axes": "TCYX",
+    "PhysicalSizeX": 0.2,
+    "PhysicalSizeXUnit": "µm",
+    "PhysicalSizeY": 0.3,
+    "PhysicalSizeYUnit": "µm",
+    "Channel": {"Name": ["DAPI", "GFP"]},
+}
+TIFFS = {
+    "plain": (STACK, {"metadata": {"axes": "TYX"}}),
+    "no metadata": (STACK, {"metadata": None}),
+    "one page": (STACK[0], {"metadata": None}),
+    "ImageJ, big-endian": (STACK, {"imagej": True, "metadata": {"axes": "ZYX"}}),
+    "OME": (STACK.reshape(3, 2, 24, 32), {"ome": True, "metadata": MICROSCOPE}),
+    "zlib": (STACK, {"metadata": {"axes": "TYX"}, "compression": "zlib"}),
+    "zlib with a predictor": (
+        STACK,
+        {"metadata": {"axes": "TYX"}, "compression": "zlib", "predictor": True},
+    ),
+    "OME, zlib": (
+        STACK.reshape(3, 2, 24, 32),
+        {"ome": True, "metadata": MICROSCOPE, "compression": "zlib"},
+    ),
+    "big-endian, zlib": (
+        STACK,
+        {"metadata": {"axes": "TYX"}, "compression": "zlib", "byteorder": ">"},
+    ),
+    "tiles": (STACK, {"metadata": {"axes": "TYX"}, "tile": (16, 16)}),
+    "strips, LZW": (STACK, {"metadata": {"axes": "TYX"}, "compression": "lzw", "rowsperstrip": 5}),
+    "channels last": (COLOURS, {"photometric": "rgb", "metadata": {"axes": "TYXS"}}),
+    "channels last, zlib": (
+        COLOURS,
+        {"photometric": "rgb", "metadata": {"axes": "TYXS"}, "compression": "zlib"},
+    ),
+    "planar channels, zlib": (
+        np.moveaxis(COLOURS, -1, 1),
+        {"photometric": "rgb", "planarconfig": "separate", "compression": "zlib"},
+    ),
+    "time last": (np.moveaxis(STACK, 0, -1).copy(), {"metadata": {"axes": "YXT"}}),
+    "singletons": (STACK[:, None, :, None], {"metadata": {"axes": "TZYCX"}}),
+}
+
+
+def written(folder, kind):
+    pixels, options = TIFFS[kind]
+    path = folder / "a.tif"
+    tifffile.imwrite(path, pixels, **({"photometric": "minisblack"} | options))
+    axes = {"no metadata": "SYX", "planar channels, zlib": "TCYX"}.get(kind)
+    axes = "TYXC" if kind.startswith("channels last") else axes
+    return path, axes
+
+
+def planes_of(image):
+    return np.array([list(image.planes(channel)) for channel in range(image.channels)])
+
+
+# -- the same as reading
+
+
+@pytest.mark.parametrize("kind", TIFFS)
+def test_every_plane_of_a_tiff_is_that_of_a_whole_read(tmp_path, kind):
+    path, axes = written(tmp_path, kind)
+    opened, whole = open_image(path, axes), read_image(path, axes)
+    assert np.array_equal(planes_of(opened), whole.planes().swapaxes(0, 1))
+    assert (opened.shape, opened.dtype) == (whole.pixels.shape, whole.pixels.dtype)
+    for known in ("axes", "name", "path", "pixel_size", "channel_names", "channels"):
+        assert getattr(opened, known) == getattr(whole, known)
+    assert next(opened.planes()).dtype.isnative
+
+
+def test_a_hyperstack_that_describes_its_first_page_only_is_read_where_its_planes_lie(tmp_path):
+    # what ImageJ writes beyond 4 GB
+    path = tmp_path / "a.tif"
+    description = "ImageJ=1.54f\nimages=6\nframes=6\n"
+    tifffile.imwrite(path, STACK[0], metadata=None, description=description)
+    with tifffile.TiffFile(path) as tiff:
+        assert tiff.pages.first.dataoffsets[0] + STACK[0].nbytes == path.stat().st_size
+    with path.open("ab") as file:
+        file.write(STACK[1:].tobytes())
+    opened = open_image(path)
+    assert np.array_equal(read_image(path).pixels, STACK)
+    assert np.array_equal(planes_of(opened)[0], STACK)
+
+
+def test_a_set_of_files_that_make_one_image_is_read_from_all_of_them(tmp_path):
+    xml = tifffile.OmeXml()
+    xml.addimage(np.uint16, (2, 24, 32), (2, 1, 1, 24, 32, 1), axes="TYX")
+    text = xml.tostring()
+    for number in (0, 1):
+        tifffile.imwrite(
+            tmp_path / f"{number}.ome.tif",
+            STACK[number],
+            metadata=None,
+            description=_multifile(text),
+        )
+    opened, whole = (function(tmp_path / "0.ome.tif") for function in (open_image, read_image))
+    assert np.array_equal(whole.pixels, STACK[:2])
+    assert np.array_equal(planes_of(opened)[0], STACK[:2])
+
+
+def _multifile(text):
+    """Say in OME-XML that each of two planes is in a file of its own."""
+    head, tail = text.split("<TiffData", 1)
+    rest = tail.split("</TiffData>", 1)[1] if "</TiffData>" in tail else tail.split("/>", 1)[1]
+    parts = "".join(
+        f'<TiffData IFD="0" FirstT="{number}" FirstC="0" FirstZ="0" PlaneCount="1">'
+        f'<UUID FileName="{number}.ome.tif">urn:uuid:{number}</UUID></TiffData>'
+        for number in (0, 1)
+    )
+    return (head + parts + rest).encode()
+
+
+def test_zarr_arrays_on_disk_and_in_memory_are_opened(tmp_path):
+    zarr.create_array(tmp_path / "a.zarr", data=STACK, chunks=(1, 24, 20))
+    opened = open_image(tmp_path / "a.zarr", "TYX")
+    assert (opened.name, opened.path) == ("a.zarr", tmp_path / "a.zarr")
+    assert np.array_equal(planes_of(opened)[0], STACK)
+    assert np.array_equal(planes_of(open_image(zarr.array(STACK), "TYX"))[0], STACK)
+
+
+def test_arrays_in_memory_are_taken_as_they_are_and_images_keep_what_is_known():
+    opened = open_image(STACK, "TYX")
+    assert opened.pixels is STACK
+    assert np.shares_memory(opened.plane({"T": 1}), STACK)
+    image = Image(STACK, "ZYX", "a.tif", pixel_size=(1.0, 1.0))
+    assert open_image(image).pixels is STACK
+    assert (open_image(image).axes, open_image(image, "tyx").axes) == ("ZYX", "TYX")
+    assert open_image(image).pixel_size == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("axes", ["YX", "XY", "TYX", "XTY", "CZYX", "YCXT", "STCZYX"])
+def test_planes_are_rows_by_columns_whatever_the_order_of_axes(axes):
+    sizes = {"S": 2, "T": 3, "C": 2, "Z": 4, "Y": 5, "X": 6}
+    pixels = np.arange(np.prod([sizes[letter] for letter in axes])).reshape(
+        [sizes[letter] for letter in axes]
+    )
+    opened = open_image(pixels, axes)
+    assert np.array_equal(planes_of(opened), Image(pixels, axes, "a").planes().swapaxes(0, 1))
+    assert opened.others == {letter: sizes[letter] for letter in axes if letter not in "CYX"}
+    assert len(list(opened.positions())) == np.prod(list(opened.others.values()), dtype=int)
+
+
+# -- indexing
+
+
+def keys(shape):
+    part = [
+        st.integers(-size, size - 1) | st.slices(size).filter(lambda one: one.step != 0)
+        for size in shape
+    ]
+    whole = st.tuples(*part)
+    return whole | whole.map(lambda key: key[:2]) | whole.map(lambda key: (..., key[-1]))
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stored")
+    tifffile.imwrite(folder / "pages.tif", STACK, metadata={"axes": "TYX"}, compression="zlib")
+    tifffile.imwrite(folder / "mapped.tif", STACK, metadata={"axes": "TYX"})
+    return [open_image(folder / name).pixels for name in ("pages.tif", "mapped.tif")]
+
+
+@given(key=keys(STACK.shape))
+def test_integers_slices_and_an_ellipsis_index_as_they_do_in_numpy(stored, key):
+    for pixels in stored:
+        assert np.array_equal(pixels[key], STACK[key])
+
+
+@pytest.mark.parametrize("key", [6, (0, 0, 0, 0), (..., ...), "a", ([0, 1],), (0, 24), -7])
+def test_what_does_not_index_is_refused(stored, key):
+    for pixels in stored:
+        with pytest.raises(IndexError):
+            pixels[key]
+
+
+def test_the_whole_is_an_array_when_one_is_asked_for(stored):
+    for pixels in stored:
+        assert np.array_equal(np.asarray(pixels), STACK)
+        assert np.asarray(pixels, dtype=float).dtype == float
+
+
+# -- refusals
+
+
+@pytest.mark.parametrize(
+    ("pixels", "said"),
+    [
+        (STACK[0] > 100, "true or false"),
+        (STACK[0] + 1j, "complex"),
+        (np.zeros((0, 8)), "has no pixels"),
+        (np.zeros(8), "two dimensions or more"),
+        (STACK, "give axes"),
+        (3, "cannot read an image from int"),
+    ],
+)
+def test_what_reading_refuses_is_refused_in_the_same_words(pixels, said):
+    messages = []
+    for function in (open_image, read_image):
+        with pytest.raises(ImageError, match=said) as caught:
+            function(pixels)
+        messages.append(str(caught.value))
+    assert messages[0] == messages[1]
+
+
+def test_files_are_refused_in_the_same_words(tmp_path):
+    (tmp_path / "empty.tif").touch()
+    (tmp_path / "text.tif").write_text("these are not pixels")
+    tifffile.imwrite(tmp_path / "photo.tif", COLOURS[0], photometric="rgb")
+    tifffile.imwrite(tmp_path / "pages.tif", STACK, metadata=None)
+    tifffile.imwrite(tmp_path / "whole.tif", STACK, metadata={"axes": "TYX"})
+    whole = (tmp_path / "whole.tif").read_bytes()
+    (tmp_path / "cut.tif").write_bytes(whole[: len(whole) // 2])
+    zarr.open_group(tmp_path / "group.zarr", mode="w")
+    for path in [*sorted(tmp_path.iterdir()), tmp_path / "missing.tif", tmp_path]:
+        if path.name == "whole.tif":
+            continue
+        messages = []
+        for function in (open_image, read_image):
+            with pytest.raises(ImageError) as caught:
+                function(path)
+            messages.append(str(caught.value))
+        assert messages[0] == messages[1]
+        assert path.name in messages[0]
+
+
+def test_a_page_that_cannot_be_decoded_is_said_to_be_damaged_when_it_is_reached(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, STACK, metadata={"axes": "TYX"}, compression="zlib")
+    with tifffile.TiffFile(path) as tiff:
+        start, length = (tiff.pages[3].dataoffsets[0], tiff.pages[3].databytecounts[0])
+    content = bytearray(path.read_bytes())
+    content[start : start + length] = bytes(length)
+    path.write_bytes(content)
+    opened = open_image(path)
+    assert np.array_equal(opened.plane({"T": 2}), STACK[2])
+    with pytest.raises(ImageError, match=r"a\.tif: cannot be read as a TIFF"):
+        opened.plane({"T": 3})
+
+
+def test_a_store_that_fails_is_named():
+    class Broken:
+        shape, dtype = (8, 8), np.dtype(np.uint16)
+
+        def __getitem__(self, key):
+            raise OSError("the cable is out")
+
+        def __array__(self):
+            raise OSError("the cable is out")
+
+    with pytest.raises(ImageError, match="array 1: its values cannot be read"):
+        next(open_image(Broken()).planes())
+
+
+def test_sets_of_images_are_of_one_kind(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", STACK[0])
+    tifffile.imwrite(tmp_path / "b.tif", STACK[1, :9])
+    assert [image.name for image in open_images(tmp_path)] == ["a.tif", "b.tif"]
+    tifffile.imwrite(tmp_path / "c.tif", STACK, metadata={"axes": "TYX"})
+    with pytest.raises(ImageError, match=r"c\.tif has axes TYX"):
+        open_images(tmp_path)
+
+
+# -- memory
+
+WIDE = (40, 512, 512)
+PLANE_BYTES = 2 * 512 * 512
+
+
+def wide_stack(folder, kind):
+    path = folder / kind.replace(" ", "_")
+    if kind == "zarr":
+        store = zarr.create_array(path, shape=WIDE, dtype="u2", chunks=(1, 512, 512))
+        for number in range(WIDE[0]):
+            store[number] = number
+        return path
+    options = {"compression": "zlib"} if "compressed" in kind else {}
+    planes = (np.full(WIDE[1:], number, np.uint16) for number in range(WIDE[0]))
+    tifffile.imwrite(path, planes, shape=WIDE, dtype=np.uint16, metadata={"axes": "TYX"}, **options)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["plain", "compressed", "zarr"])
+def test_a_stack_is_read_in_the_memory_of_a_few_planes(tmp_path, kind):
+    opened = open_image(wide_stack(tmp_path, kind), "TYX")
+    next(opened.planes())
+    tracemalloc.start()
+    seen = [int(plane[0, 0]) for plane in opened.planes()]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert seen == list(range(WIDE[0]))
+    assert peak < 6 * PLANE_BYTES
+
+
+RESIDENT = """
+import sys
+from pathlib import Path
+from ladderscope.images import open_image
+
+def most():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+
+opened = open_image(sys.argv[1], "TYX")
+next(opened.planes())
+before = most()
+for plane in opened.planes():
+    plane.sum()
+print(most() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not say")
+@pytest.mark.parametrize("kind", ["plain", "compressed"])
+def test_what_the_system_counts_as_in_use_stays_at_a_few_planes_too(tmp_path, kind):
+    path = wide_stack(tmp_path, kind)
+    run = subprocess.run(
+        [sys.executable, "-c", RESIDENT, path], capture_output=True, text=True, check=True
+    )
+    assert int(run.stdout) < 8 * PLANE_BYTES / 1024
