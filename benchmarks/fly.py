@@ -43,7 +43,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="the folder with fly/actin/pos002.tif and so on")
     parser.add_argument("--channel", default="actin", choices=["actin", "nuclei", "red"])
-    parser.add_argument("--minutes", type=float, default=5)
+    parser.add_argument("--minutes", type=float, help="default: the preset's")
+    parser.add_argument("--steps", type=int, help="instead: for a machine that is not idle")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--noise", default="true", choices=["true", "auto"])
     parser.add_argument("--samples", type=int, nargs="+", default=[0, 16, 50])
@@ -59,12 +60,11 @@ def main():
     for seed in args.seeds:
         true = PoissonGaussian.from_camera(GAIN, 0.0, READ_NOISE)
         denoiser = Denoiser(noise=true if args.noise == "true" else "auto", seed=seed)
-        denoiser.fit(observed, minutes=args.minutes, progress=False)
+        denoiser.fit(observed, minutes=args.minutes, steps=args.steps, progress=False)
         outcome = denoiser.model.outcome
         line = {
             "channel": args.channel,
             "noise": args.noise,
-            "minutes": args.minutes,
             "seed": seed,
             "steps": outcome.steps,
             "best_step": outcome.best_step,

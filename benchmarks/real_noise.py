@@ -17,10 +17,11 @@ from ladderscope.evaluation import residual_check
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("image", type=Path)
-    parser.add_argument("--minutes", type=float, default=5)
+    parser.add_argument("--minutes", type=float, help="default: the preset's")
+    parser.add_argument("--steps", type=int, help="instead: for a machine that is not idle")
     parser.add_argument("--picture", type=Path, default=Path("real_noise.png"))
     args = parser.parse_args()
-    denoiser = Denoiser().fit(args.image, minutes=args.minutes, progress=False)
+    denoiser = Denoiser().fit(args.image, minutes=args.minutes, steps=args.steps, progress=False)
     print(denoiser.model.noise_fits[0].summary())
     observed = tifffile.imread(args.image).astype(np.float32)
     restored = denoiser.predict(args.image, samples=50)

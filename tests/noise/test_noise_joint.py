@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ladderscope.noise import GaussianMixture, JointHistogram
+from ladderscope.noise import GaussianMixture, JointHistogram, NoiseError
 from ladderscope.noise.clipping import CEILING, clipped_at_black, find_clipping
 
 Array = NDArray[np.float64]
@@ -169,3 +169,14 @@ def test_pixels_at_the_ceiling_are_counted() -> None:
     joint.add(observation, signal, marks)
     assert joint.clipped.sum() == np.count_nonzero(marks)
     assert joint.clipped[joint.signals < 200].sum() == 0
+
+
+def test_whole_numbers_do_not_overflow() -> None:
+    joint = JointHistogram()
+    joint.add(np.full((40, 40), 3, dtype=np.uint8), np.full((40, 40), 200, dtype=np.uint8))
+    assert joint.residual_means.tolist() == [-197.0]
+
+
+def test_what_does_not_match_is_refused() -> None:
+    with pytest.raises(NoiseError, match="shapes"):
+        JointHistogram().add(np.zeros((4, 4)), np.zeros((4, 5)))

@@ -10,7 +10,7 @@ from ladderscope.cli import options
 
 if TYPE_CHECKING:
     from ladderscope.images import OpenImage
-    from ladderscope.noise import NoiseCheck, NoiseModel
+    from ladderscope.noise import NoiseCheck
 
 Kind = Literal["poisson_gaussian", "gaussian", "mixture", "histogram"]
 
@@ -173,6 +173,7 @@ def show(
     from ladderscope.noise.fitted import figures
     from ladderscope.report import noise_model_figure
     from ladderscope.report.noise_figures import moments_at, shown_range, shown_signals
+    from ladderscope.report.words import model_in_words
 
     if signals is not None and not (
         signals[0] < signals[1] and all(math.isfinite(one) for one in signals)
@@ -189,7 +190,7 @@ def show(
     names = _channel_names(None, len(models))
     rows = [("file", str(model))]
     for name, one in zip(names, models, strict=True):
-        rows.append(("noise", f"{_of(name)}{_described(one)}"))
+        rows.append(("noise", f"{_of(name)}{model_in_words(one)}"))
         chosen = shown_signals(signals or shown_range(one))
         variances = moments_at(one, chosen)[1]
         rows += [
@@ -263,27 +264,6 @@ def _checks(image: "OpenImage", given: Any) -> "list[NoiseCheck]":
         wanted = None if model == "auto" else model
         checks.append(check_noise(one.pixels, wanted, axes=one.axes))
     return cast("list[NoiseCheck]", checks)  # one a channel: each has one
-
-
-def _described(model: "NoiseModel") -> str:
-    """Say what kind of model it is, and what it was made for."""
-    from ladderscope.noise import GaussianMixture, Histogram
-    from ladderscope.noise.fitted import figures
-    from ladderscope.report import noise_in_words
-
-    match model:
-        case GaussianMixture():
-            return (
-                f"A mixture of {len(model.weight) // 3} Gaussians whose parameters are polynomials "
-                f"of {len(model.weight[0])} coefficients, for signals from "
-                f"{figures(model.min_signal)} to {figures(model.max_signal)} grey levels."
-            )
-        case Histogram():
-            return (
-                f"A histogram: the distribution of the noise at {len(model.signals)} signals from "
-                f"{figures(model.signals[0])} to {figures(model.signals[-1])} grey levels."
-            )
-    return noise_in_words(model).removeprefix("Given: ")
 
 
 def _channel_names(names: Sequence[str] | None, channels: int) -> list[str]:

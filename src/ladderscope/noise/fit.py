@@ -174,33 +174,25 @@ def measure_noise(
         raise NoiseError("give a signal or repeats, not both: the signal of repeats is their mean")
     if offset is not None and dark is not None:
         raise NoiseError("give an offset or dark frames, not both: dark frames show the offset")
-    if not is_array(observation):
-        if repeats is not None:
-            raise NoiseError(
-                "repeats need an array with axes, so that each can be read twice: give "
-                f'numpy.stack(planes), axes="{repeats}YX", repeats="{repeats}"'
-            )
-        if axes is not None and axes.upper() not in ("YX", "TYX", "SYX", "ZYX"):
-            raise NoiseError(f'axes "{axes}" for an iterable of planes (y, x): leave them away')
-        images = [_Images(observation, _signals(signal))]
-        channels = ""
-    else:
+    if is_array(observation):
         stack = open_stack(observation, axes, "the observation")
         clean = None if signal is None else _clean(signal, stack)
         images = [_from_stack(stack, clean, channel, repeats) for channel in stack.places("C")]
-        channels = "C" if "C" in stack.axes else ""
+        has_channels = "C" in stack.axes
+    else:
+        images, has_channels = [_from_iterable(observation, signal, axes, repeats)], False
     offsets = per_channel(offset, len(images), "offset")
     darks = per_channel(dark, len(images), "dark frames")
     darkness = [_darkness(*given) for given in zip(offsets, darks, strict=True)]
     fits = []
-    for number, (of_channel, darkness_there) in enumerate(zip(images, darkness, strict=True)):
+    for number, (of_channel, without_light) in enumerate(zip(images, darkness, strict=True)):
         fit = _measure(of_channel, request)
-        if darkness_there is not None:
-            fit = with_darkness(fit, darkness_there)
-        of = f" of channel {number + 1}" if channels else ""
+        if without_light is not None:
+            fit = with_darkness(fit, without_light)
+        of = f" of channel {number + 1}" if has_channels else ""
         logger.info("noise%s: %s", of, fit.summary())
         fits.append(fit)
-    return fits if channels else fits[0]
+    return fits if has_channels else fits[0]
 
 
 @dataclass
@@ -244,14 +236,23 @@ def _clean(signal: Any, stack: Stack) -> Stack:
     return signal_stack(signal, stack)
 
 
-def _signals(signal: Any) -> Iterable[_Plane] | _Plane | None:
-    """Return the planes of a signal beside an iterable; one image goes with all."""
+def _from_iterable(
+    planes: Iterable[_Plane], signal: Any, axes: str | None, repeats: str | None
+) -> _Images:
+    """Return the images that an iterable of planes holds; a signal of one plane goes with all."""
+    if repeats is not None:
+        raise NoiseError(
+            "repeats need an array with axes, so that each can be read twice: give "
+            f'numpy.stack(planes), axes="{repeats}YX", repeats="{repeats}"'
+        )
+    if axes is not None and axes.strip().upper() not in ("YX", "TYX", "SYX", "ZYX"):
+        raise NoiseError(f'axes "{axes}" for an iterable of planes (y, x): leave them away')
     if signal is None or not is_array(signal):
-        return cast("Iterable[_Plane] | None", signal)
+        return _Images(planes, signal)
     if len(signal.shape) == 2:
-        return np.asarray(signal)
+        return _Images(planes, np.asarray(signal))
     if len(signal.shape) == 3:
-        return (np.asarray(signal[at]) for at in range(signal.shape[0]))
+        return _Images(planes, (np.asarray(signal[at]) for at in range(signal.shape[0])))
     raise NoiseError(
         f"the signal has the shape {tuple(signal.shape)}; beside an iterable of planes give one "
         "image (y, x), or as many planes"

@@ -46,6 +46,8 @@ def fit_histogram(table: JointTable, step: float) -> Histogram:
     span = float(table.places[-1]) / _MOST_KNOTS
     knots = table.joined(table.filled(min(_FEWEST_A_KNOT, max(total / 4, 1.0)), span))
     # Beyond the outermost knots nothing changes any more, so they lie at the ends of the signals.
+    if not (np.diff(knots.signals.astype(np.float32)) > 0).all():
+        knots = table.joined(np.zeros(len(table.sums), dtype=np.int64))
     signals = knots.signals
     signals[[0, -1]] = table.signals[[0, -1]]
     deviations = np.sqrt(_variances(knots, signals))

@@ -11,10 +11,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64, UInt8
+from jaxtyping import Bool, Float64, Int64, Real, UInt8
 from numpy.typing import NDArray
 
 from ladderscope.noise.clipping import CEILING, clipped_counts
+from ladderscope.noise.entries import NoiseError
 
 _BINS = 1024  # of the signal, over the first plane's range
 _MOST_BINS = 2 * _BINS
@@ -158,8 +159,9 @@ class JointTable:
 class JointHistogram:
     """A joint histogram of signal and residual that pairs are added to, plane by plane.
 
-    Memory is bounded by some 20 MB, and no range need be known beforehand: beyond 2,048
-    occupied bins of the signal, neighbours are joined two by two.
+    Memory is bounded by some 10 MB, and some 50 MB more while pixels are added, however
+    many; no range need be known beforehand. Beyond 2,048 occupied bins of the signal,
+    neighbours are joined two by two.
 
     Examples
     --------
@@ -184,10 +186,10 @@ class JointHistogram:
 
     def add(
         self,
-        observation: Float64[np.ndarray, "*shape"],
-        signal: Float64[np.ndarray, "*shape"],
-        marks: UInt8[np.ndarray, "*shape"] | None = None,
-        around: Float64[np.ndarray, "*shape"] | None = None,
+        observation: Real[np.ndarray, "..."],
+        signal: Real[np.ndarray, "..."],
+        marks: UInt8[np.ndarray, "..."] | None = None,
+        around: Real[np.ndarray, "..."] | None = None,
         repeats: int = 1,
     ) -> None:
         """Add pairs.
@@ -195,8 +197,8 @@ class JointHistogram:
         Parameters
         ----------
         observation, signal
-            y and s, finite, camera units. The first ones should be typical: their range
-            and noise lay out the bins.
+            y and s, finite, of one shape, camera units. The first ones should be typical: their
+            range and noise lay out the bins.
         marks
             Which pixels are at an end of the observation's values, as `find_clipping` says.
         around
@@ -206,9 +208,23 @@ class JointHistogram:
             differ by more than noise.
         repeats
             Number of observations whose mean the signal is, where `around` is given.
+
+        Raises
+        ------
+        NoiseError
+            If the shapes differ.
         """
+        for other in (observation, marks, around):
+            if other is not None and other.shape != signal.shape:
+                raise NoiseError(
+                    f"shapes {other.shape} and {signal.shape} for what belongs to the same pixels"
+                )
         if signal.size == 0:
             return
+        # before any arithmetic: differences of unsigned numbers would overflow
+        observation, signal = (
+            part.astype(np.float64, copy=False) for part in (observation, signal)
+        )
         least, greatest = float(signal.min()), float(signal.max())
         self.signal_ends = min(least, self.signal_ends[0]), max(greatest, self.signal_ends[1])
         flat = observation.ravel(), signal.ravel()

@@ -150,14 +150,17 @@ class CellObjective:
         mean = mean - centre
 
         # log N(r; µ, v) is a polynomial in r: one small matrix product a bin gives all its cells.
-        logs = np.stack(
-            [
-                log_weight - 0.5 * (np.log(2 * math.pi * variance) + mean**2 / variance),
-                mean / variance,
-                -0.5 / variance,
-            ],
-            axis=2,
-        ).transpose(1, 0, 2) @ self._powers_of_residual
+        logs = (
+            np.stack(
+                [
+                    log_weight - 0.5 * (np.log(2 * math.pi * variance) + mean**2 / variance),
+                    mean / variance,
+                    -0.5 / variance,
+                ],
+                axis=2,
+            ).transpose(1, 0, 2)
+            @ self._powers_of_residual
+        )
         top = logs.max(axis=1, keepdims=True)
         logs -= top
         parts = np.exp(logs, out=logs)

@@ -97,7 +97,7 @@ def loss_curves(history: Sequence[Record]) -> bytes:
         validation = [getattr(line, f"validation_{name}") for line in history]
         axes.plot(steps, training, color=TRAINING, marker=".", label="training")
         axes.plot(steps, validation, color=VALIDATION, marker=".", label="validation")
-        _label(axes, title, "step", "nats a pixel")
+        label(axes, title, "step", "nats a pixel")
     figure.axes[0].legend(frameon=False)
     return _svg(figure)
 
@@ -114,7 +114,7 @@ def level_curves(history: Sequence[Record], free_bits: float, blind_levels: int 
         axes.axhline(free_bits, color="0.4", linestyle="--", label="free bits")
     axes.set_yscale("log")
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    _label(axes, "KL of each level (1 is the finest)", "step", "nats a patch")
+    label(axes, "KL of each level (1 is the finest)", "step", "nats a patch")
     return _svg(figure)
 
 
@@ -171,7 +171,8 @@ def _frame(axes: Any, detail: tuple[slice, slice]) -> None:
     )
 
 
-def _label(axes: Any, title: str, horizontal: str, vertical: str) -> None:
+def label(axes: Any, title: str, horizontal: str, vertical: str) -> None:
+    """Name a chart and its axes."""
     axes.set_title(title, fontsize=10)
     axes.set_xlabel(horizontal, fontsize=9)
     axes.set_ylabel(vertical, fontsize=9)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from ladderscope.noise import GaussianMixture, Histogram, NoiseFit, NoiseModel, PoissonGaussian
 from ladderscope.noise.fitted import figures
-from ladderscope.report.figures import TRAINING, VALIDATION, _label
+from ladderscope.report.figures import TRAINING, VALIDATION, label
 
 SHOWN_SIGNALS = 5
 PHOTONS_SHOWN = 100  # of a line that says nothing of the signals it was made for
@@ -66,11 +66,11 @@ def noise_model_figure(
         ends = signal_range or shown_range(row)
         title = f"{name}: " if len(rows) > 1 else ""
         _draw_variance(left, model, ends, row if isinstance(row, NoiseFit) else None)
-        _label(
+        label(
             left, f"{title}how strong the noise is", "signal, grey levels", "variance, grey levels²"
         )
         _draw_densities(right, model, ends)
-        _label(
+        label(
             right,
             f"{title}how it is spread: p(y | s)",
             "observation − signal, grey levels",

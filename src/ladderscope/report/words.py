@@ -2,7 +2,15 @@
 
 import math
 
-from ladderscope.noise import Gaussian, NoiseFit, NoiseModel, PoissonGaussian
+from ladderscope.noise import (
+    Gaussian,
+    GaussianMixture,
+    Histogram,
+    NoiseFit,
+    NoiseModel,
+    PoissonGaussian,
+)
+from ladderscope.noise.fitted import figures
 
 UNCALIBRATED = "spread of posterior samples (uncalibrated)"
 
@@ -17,15 +25,38 @@ def noise_in_words(model: NoiseModel, fit: NoiseFit | None = None) -> str:
     """
     if fit is not None:
         return f"Measured on the images. {fit.summary()}"
-    if isinstance(model, Gaussian):
-        return f"Given: Gaussian noise of standard deviation {model.sigma:.4g}."
-    if isinstance(model, PoissonGaussian):
-        return (
-            f"Given: Poisson–Gaussian noise, variance = {model.gain:.4g} × signal "
-            f"{'+' if model.intercept >= 0 else '−'} {abs(model.intercept):.4g}, at least "
-            f"{model.variance_floor:.4g}."
-        )
-    return f"Given: {model!r}."
+    return f"Given: {model_in_words(model)}"
+
+
+def model_in_words(model: NoiseModel) -> str:
+    """Say what a noise model holds.
+
+    Examples
+    --------
+    >>> model_in_words(PoissonGaussian(gain=2.0, intercept=9.0))
+    'Poisson–Gaussian noise, variance = 2 × signal + 9, at least 0.4.'
+    """
+    match model:
+        case Gaussian():
+            return f"Gaussian noise of standard deviation {model.sigma:.4g}."
+        case PoissonGaussian():
+            return (
+                f"Poisson–Gaussian noise, variance = {model.gain:.4g} × signal "
+                f"{'+' if model.intercept >= 0 else '−'} {abs(model.intercept):.4g}, at least "
+                f"{model.variance_floor:.4g}."
+            )
+        case GaussianMixture():
+            return (
+                f"A mixture of {len(model.weight) // 3} Gaussians whose parameters are polynomials "
+                f"of {len(model.weight[0])} coefficients, for signals from "
+                f"{figures(model.min_signal)} to {figures(model.max_signal)} grey levels."
+            )
+        case Histogram():
+            return (
+                f"A histogram: the distribution of the noise at {len(model.signals)} signals from "
+                f"{figures(model.signals[0])} to {figures(model.signals[-1])} grey levels."
+            )
+    return repr(model)
 
 
 def levels_in_words(level_kl: tuple[float, ...], free_bits: float, blind_levels: int = 0) -> str:

@@ -162,8 +162,7 @@ def read_model(path: Path) -> Model:
             statistics=tuple(Statistics(**channel) for channel in config["statistics"]),
             noise_models=tuple(noise_model_from_dict(channel["model"]) for channel in noise),
             noise_fits=tuple(
-                NoiseFit.from_dict(channel["fit"]) if channel["fit"] else None
-                for channel in noise
+                NoiseFit.from_dict(channel["fit"]) if channel["fit"] else None for channel in noise
             ),
             outcome=Outcome(history=history, **config["training"]),
             axes=config["axes"],
