@@ -27,6 +27,7 @@ ROWS = {
     "residual blocks a level": "blocks",
     "first kernel": "first_kernel",
     "activation": "activation",
+    "[blind levels](structured_noise.md)": "blind_levels",
     "patch, pixels": "patch",
     "batch": "batch",
     "optimizer": "optimizer",

@@ -480,6 +480,23 @@ def test_a_line_below_zero_is_held_and_told() -> None:
     assert "held at zero" in fit.summary()
 
 
+def test_noise_that_a_line_cannot_describe_is_not_left_out() -> None:
+    signal = np.random.default_rng(0).uniform(10.0, 100.0, (200, 200))
+    variance = np.where(signal < 50, 9.0, 9.0 + 40 * (signal - 50))
+    noise = np.random.default_rng(1).normal(size=signal.shape)
+    fit = measure_noise(signal + np.sqrt(variance) * noise, signal)
+    assert "left out" not in fit.summary()
+    dark = fit.bin_signals < 45
+    assert np.average(fit.bin_variances[dark]) == pytest.approx(9.0, rel=0.05)
+
+
+def test_a_mixture_keeps_some_noise_below_the_darkest_signal() -> None:
+    counts = light("dna", 1, 100)
+    model = fit_noise_model(observe(counts, offset=100), 100 + 2 * counts, "mixture")
+    darkest = deviation(model, np.array([102.0]))
+    assert deviation(model, np.array([50.0, 80.0, 95.0])).min() > 0.3 * darkest
+
+
 def test_a_signal_that_is_not_the_mean_is_refused_or_told() -> None:
     counts = light("dna", 1, 100)
     with pytest.raises(NoiseError, match="the signal is not their mean"):

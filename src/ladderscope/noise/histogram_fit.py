@@ -55,7 +55,8 @@ def fit_histogram(table: JointTable, step: float) -> Histogram:
 
     rows, columns = np.nonzero(table.cells)
     pairs = table.cells[rows, columns]
-    residuals = (table.residuals - table.residual_means[:, None])[rows, columns]
+    means = np.interp(table.signals, signals, knots.residual_means)
+    residuals = (table.residuals - means[:, None])[rows, columns]
     residuals /= np.interp(table.signals, signals, deviations)[rows]
     size = 2 * round(_REACH / _STEP) + 1
     densities = np.zeros((len(signals), size))

@@ -25,6 +25,7 @@ _CELLS = 2 * _FARTHEST + 1
 _AT_ONCE = 1 << 19  # pixels; what is made of them is a few times as large as they are
 _OUTERMOST = 0.0005  # share of the first signals that may lie outside of the bins' planned range
 _FARTHEST_BIN = 1 << 18
+_TWO_THIRDS = 0.683  # share of Gaussian noise within one standard deviation
 _BY_CHANCE = 4.5  # standard deviations that a signal and its surroundings may differ by chance
 
 _Array = NDArray[np.float64]
@@ -86,6 +87,15 @@ class JointTable:
         """Residual at the centre of each cell, camera units."""
         residuals: _Array = self.scale[:, None] * _STANDARDISED
         return residuals
+
+    @property
+    def usual(self) -> _PerBin:
+        """The residual, camera units, that two thirds of a bin's pairs do not exceed."""
+        either_side = self.cells[:, _FARTHEST:] + self.cells[:, _FARTHEST::-1]
+        either_side[:, 0] /= 2
+        below = np.cumsum(either_side, axis=1) >= _TWO_THIRDS * self.counts[:, None]
+        usual: _Array = self.scale * _STANDARDISED[_FARTHEST + below.argmax(axis=1)]
+        return usual
 
     def joined(self, groups: Int64[np.ndarray, " bins"]) -> "JointTable":
         """Return the table in which bins of one group are one.

@@ -30,6 +30,7 @@ _ROUNDING = 1 / 12  # variance of what rounding does, over the squared step
 _SKEWS = (0.0, 0.5, 1.5)  # of the starts: how far apart the components are, standard deviations
 _TRIALS = 60  # iterations of every start, before the best one goes on
 _ITERATIONS = 1000
+_LARGEST = 30.0  # coefficient, where residuals are of the size of one
 _PRECISION = 1e-7  # slope of the log-likelihood, nats a pixel, at which the search ends
 
 _Array = NDArray[np.float64]
@@ -89,8 +90,8 @@ class CellObjective:
         Ends of the range of signals, camera units.
     unit
         Camera units in a unit of residual.
-    powers
-        Powers of u that go with each bin; as many as there are coefficients are used.
+    places
+        u of each bin: its signal's place between the ends.
     residuals
         Of each cell, in `unit`.
     shares
@@ -182,13 +183,17 @@ class CellObjective:
         return loss, -gradient.ravel()
 
     def model(self, coefficients: Float64[np.ndarray, "rows n"]) -> GaussianMixture:
-        """Return the mixture of these coefficients in camera units."""
-        means, logarithms, logits = np.split(np.clip(coefficients, -_LARGEST, _LARGEST), 3)
+        """Return the mixture of these coefficients in camera units.
+
+        Its least variance is raised to a quarter of what its components have on the signals
+        seen. That changes nothing there, and keeps them from collapsing at darker ones.
+        """
+        coefficients = np.clip(coefficients, -_LARGEST, _LARGEST)
+        means, logarithms, logits = np.split(coefficients, 3)
+        powers = np.vander(self.places, coefficients.shape[1], increasing=True).T
+        floor = max(self.floor, float((np.exp(logarithms) @ powers).min()) / 4)
         weight = np.concatenate([means * self.unit, logarithms + 2 * math.log(self.unit), logits])
-        return GaussianMixture(weight, *self.signals, min_sigma=self.floor * self.unit**2)
-
-
-_LARGEST = 30.0  # coefficient, where residuals are of the size of one
+        return GaussianMixture(weight, *self.signals, min_sigma=floor * self.unit**2)
 
 
 def cell_objective(table: JointTable, line: Line, step: float) -> CellObjective:

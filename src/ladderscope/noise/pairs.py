@@ -93,8 +93,8 @@ def fit_pairs(joint: JointHistogram, request: Request) -> NoiseFit:
     table = _unclipped(everything)
     clipped_share = float(1 - table.counts.sum() / everything.counts.sum())
     table, joined, line = _fit_line(table, request, _percentile(everything, 0.01))
-    variances = joined.residual_variances
-    notices = _about_means(table, line) + _about_outliers(everything, table, clipped_share)
+    variances = _variances(joined, request)
+    notices = _about_means(table) + _about_outliers(everything, table, clipped_share)
     if clipped_share > 0:
         notices += request.ends.notices(everything.joined(_crowds(everything)).marks)
     if request.repeats is not None:
@@ -166,8 +166,9 @@ def _fit_line(
     while True:
         joined, line = _line(table, request, dark)
         variance = np.maximum(line.gain * table.signals + line.intercept, 0.0)
+        usual = np.interp(table.signals, joined.signals, joined.usual)  # if the line does not suit
         # A photon more or less is no outlier, however few there are.
-        limit = _OUTLYING * np.sqrt(variance + line.gain**2)
+        limit = _OUTLYING * np.sqrt(np.maximum(variance, usual**2) + line.gain**2)
         outlying = (np.abs(table.residuals) > limit[:, None]) & (table.cells > 0)
         if not outlying.any():
             return table, joined, line
@@ -179,7 +180,7 @@ def _line(table: JointTable, request: Request, dark: float) -> tuple[JointTable,
     fewest = float(np.clip(table.counts.sum() / 12, 50, _FEWEST_A_POINT))
     span = float(table.places[-1]) / _MOST_POINTS
     joined = table.joined(table.filled(fewest, span))
-    variances = joined.residual_variances
+    variances = _variances(joined, request)
     if not variances.max() > 0:
         raise NoiseError(
             "observation and signal are the same, so there is no noise to measure; give the noisy "
@@ -197,6 +198,14 @@ def _line(table: JointTable, request: Request, dark: float) -> tuple[JointTable,
         points.errors,
     )
     return joined, fit_line(points, repeated, _WIDENING, dark)
+
+
+def _variances(table: JointTable, request: Request) -> _Array:
+    """Return variances about each bin's own mean, which took a degree of freedom from pairs."""
+    if request.repeats is not None:
+        return table.residual_variances
+    variances: _Array = table.residual_variances * table.counts / np.maximum(table.counts - 1, 1)
+    return variances
 
 
 def _independent(request: Request) -> float:
@@ -222,7 +231,7 @@ def _pooled(table: JointTable, request: Request) -> Line:
     return Line(0.0, variance, (0.0, 0.0), (variance - wide, variance + wide))
 
 
-def _about_means(table: JointTable, line: Line) -> tuple[str, ...]:
+def _about_means(table: JointTable) -> tuple[str, ...]:
     """Compare the mean of the observations with the signal."""
     joined = table.joined(table.filled(_FEWEST_A_POINT))
     variances = np.maximum(joined.residual_variances, 1e-12 * joined.residual_variances.max())

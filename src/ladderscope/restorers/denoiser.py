@@ -32,6 +32,7 @@ from ladderscope.images import (
 from ladderscope.machine import best_device, fast_type, keep_freed_memory
 from ladderscope.network import LadderVAE
 from ladderscope.noise import NoiseFit, NoiseModel, calibrate_poisson_gaussian
+from ladderscope.noise.fit import MOST_PLANES
 from ladderscope.patches import (
     Plane,
     TrainingPatches,
@@ -55,7 +56,6 @@ Noise: TypeAlias = str | NoiseModel | Sequence[str | NoiseModel]
 NOT_TRAINED = "this denoiser is not trained yet: call fit(images), or open a model with load()"
 THUMBNAIL_SIDE = 192
 FAR_IN_DEVIATIONS = 3.0
-MOST_PLANES = 40  # on which the noise of a channel is measured: half a second for each megapixel
 
 
 class Denoiser:

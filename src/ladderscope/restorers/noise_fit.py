@@ -25,10 +25,10 @@ from ladderscope.images import (
 )
 from ladderscope.noise import NoiseError, NoiseFit, NoiseModel
 from ladderscope.noise import measure_noise as measure_planes
-from ladderscope.noise.fit import _request
+from ladderscope.noise.fit import MOST_PLANES, checked_request
 from ladderscope.noise.pairs import Kind
 from ladderscope.noise.planes import per_channel
-from ladderscope.restorers.denoiser import MOST_PLANES, Denoiser
+from ladderscope.restorers.denoiser import Denoiser
 from ladderscope.restorers.progress import duration
 from ladderscope.restorers.restoration import Restoration
 
@@ -199,7 +199,7 @@ def measure_noise(
     True
     """
     # training takes minutes: what can be refused is refused before
-    _request(kind, components, coefficients)
+    checked_request(kind, components, coefficients)
     if signal is not None and repeats is not None:
         raise NoiseError("give a signal or repeats, not both: the signal of repeats is their mean")
     if offset is not None and dark is not None:
