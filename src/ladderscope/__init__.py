@@ -7,7 +7,7 @@ Examples
 --------
 >>> import ladderscope
 >>> print(*sorted(ladderscope.__all__))
-Denoiser LadderscopeError Restoration __version__ fit_noise_model load measure_noise
+Denoiser LadderscopeError Restoration Splitter __version__ fit_noise_model load measure_noise
 """
 
 from importlib import import_module, metadata
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ladderscope.restorers import (
         Denoiser,
         Restoration,
+        Splitter,
         fit_noise_model,
         load,
         measure_noise,
@@ -27,6 +28,7 @@ _HOME = {
     "Denoiser": "ladderscope.restorers",
     "LadderscopeError": "ladderscope.errors",
     "Restoration": "ladderscope.restorers",
+    "Splitter": "ladderscope.restorers",
     "fit_noise_model": "ladderscope.restorers",
     "load": "ladderscope.restorers",
     "measure_noise": "ladderscope.restorers",
@@ -37,6 +39,7 @@ __all__ = [
     "Denoiser",
     "LadderscopeError",
     "Restoration",
+    "Splitter",
     "__version__",
     "fit_noise_model",
     "load",

@@ -9,10 +9,11 @@ from torch.utils.data import DataLoader
 
 from ladderscope.errors import LadderscopeError
 from ladderscope.patches import (
-    Plane,
+    Field,
+    PatchShape,
     TrainingPatches,
     hold_out,
-    patch_size_for,
+    side_for,
     validation_batch,
 )
 
@@ -28,28 +29,33 @@ def same(one, other):
     )
 
 
-PLANES = [Plane(numbered(40, 50)), Plane(numbered(64, 33, 5000), channel=1, image=1)]
+def reserved_part(field):
+    top, left, side = field.reserved
+    return field.pixels[..., top : top + side, left : left + side].ravel()
+
+
+PLANES = [Field(numbered(40, 50)), Field(numbered(64, 33, 5000), channel=1, image=1)]
 
 
 def test_a_batch_depends_on_seed_and_number_alone():
-    one, other = (TrainingPatches(PLANES, 16, 4, seed=3) for _ in range(2))
+    one, other = (TrainingPatches(PLANES, PatchShape(16), 4, seed=3) for _ in range(2))
     wanted = [one[number] for number in range(6)]
     for number in (5, 0, 3, 3):
         assert same(other[number], wanted[number])
     assert not same(one[0], one[1])
-    assert not same(one[0], TrainingPatches(PLANES, 16, 4, seed=4)[0])
+    assert not same(one[0], TrainingPatches(PLANES, PatchShape(16), 4, seed=4)[0])
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_workers_change_no_batch(workers):
-    patches = TrainingPatches(PLANES, 16, 4, seed=0)
+    patches = TrainingPatches(PLANES, PatchShape(16), 4, seed=0)
     loader = DataLoader(patches, batch_size=None, sampler=range(5), num_workers=workers)
     for number, batch in enumerate(loader):
         assert same(batch, patches[number])
 
 
 def test_the_global_random_state_changes_no_batch():
-    patches = TrainingPatches(PLANES, 16, 4, seed=0)
+    patches = TrainingPatches(PLANES, PatchShape(16), 4, seed=0)
     before = patches[2]
     np.random.seed(1)  # noqa: NPY002
     torch.manual_seed(1)
@@ -57,7 +63,7 @@ def test_the_global_random_state_changes_no_batch():
 
 
 def test_a_batch_is_float32_with_the_channel_of_each_patch():
-    batch = TrainingPatches(PLANES, 16, 8, seed=0)[0]
+    batch = TrainingPatches(PLANES, PatchShape(16), 8, seed=0)[0]
     assert batch.observation.shape == (8, 1, 16, 16)
     assert batch.observation.dtype == torch.float32
     from_second = (batch.observation >= 5000).flatten(1).all(dim=1)
@@ -66,34 +72,37 @@ def test_a_batch_is_float32_with_the_channel_of_each_patch():
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.float64, ">u2"])
 def test_any_real_type_is_taken(dtype):
-    batch = TrainingPatches([Plane(numbered(15, 15).astype(dtype))], 8, 2, seed=0)[0]
+    batch = TrainingPatches([Field(numbered(15, 15).astype(dtype))], PatchShape(8), 2, seed=0)[0]
     assert batch.observation.dtype == torch.float32
     assert batch.observation.max() <= 224
 
 
 def test_turning_a_patch_keeps_its_pixels_and_uses_all_eight_positions():
     square = numbered(8, 8)
-    patches = TrainingPatches([Plane(square)], 8, 64, seed=0)
+    patches = TrainingPatches([Field(square)], PatchShape(8), 64, seed=0)
     seen = {patch.numpy().tobytes() for patch in patches[0].observation[:, 0]}
     turned = [np.rot90(side, turns) for side in (square, square.T) for turns in range(4)]
     assert seen == {np.ascontiguousarray(one, dtype=np.float32).tobytes() for one in turned}
 
 
 def test_larger_planes_are_drawn_more_often_in_proportion():
-    planes = [Plane(np.zeros((30, 30))), Plane(np.zeros((90, 90)), channel=1)]
-    channel = TrainingPatches(planes, 8, 4000, seed=0)[0].channel
+    planes = [Field(np.zeros((30, 30))), Field(np.zeros((90, 90)), channel=1)]
+    channel = TrainingPatches(planes, PatchShape(8), 4000, seed=0)[0].channel
     # nine tenths of the pixels; four standard deviations of 4,000 draws are 0.019
     assert float(channel.float().mean()) == pytest.approx(0.9, abs=0.019)
 
 
 def test_an_epoch_has_as_many_pixels_as_the_planes():
-    assert TrainingPatches([Plane(np.zeros((64, 64)))] * 3, 16, 4, 0).batches_per_epoch == 12
-    assert TrainingPatches([Plane(np.zeros((16, 16)))], 16, 4, 0).batches_per_epoch == 1
+    assert (
+        TrainingPatches([Field(np.zeros((64, 64)))] * 3, PatchShape(16), 4, 0).batches_per_epoch
+        == 12
+    )
+    assert TrainingPatches([Field(np.zeros((16, 16)))], PatchShape(16), 4, 0).batches_per_epoch == 1
 
 
 def test_every_place_of_a_plane_can_be_drawn_its_corners_too():
     square = numbered(12, 12)
-    seen = TrainingPatches([Plane(square)], 8, 500, seed=0)[0].observation.unique()
+    seen = TrainingPatches([Field(square)], PatchShape(8), 500, seed=0)[0].observation.unique()
     assert len(seen) == square.size
 
 
@@ -105,18 +114,18 @@ def test_every_place_of_a_plane_can_be_drawn_its_corners_too():
     seed=st.integers(0, 2**31),
 )
 def test_training_never_sees_a_pixel_that_is_held_out(height, width, planes, seed):
-    stack = [Plane(numbered(height, width, 10_000 * number)) for number in range(planes)]
+    stack = [Field(numbered(height, width, 10_000 * number)) for number in range(planes)]
     divided = hold_out(stack, 8, seed)
     assume(any(plane.reserved for plane in divided.training))
-    held_out = np.concatenate([plane.pixels.ravel() for plane in divided.validation])
-    drawn = TrainingPatches(divided.training, 8, 200, seed)[0].observation.numpy()
+    held_out = np.concatenate([reserved_part(field) for field in divided.validation])
+    drawn = TrainingPatches(divided.training, PatchShape(8), 200, seed)[0].observation.numpy()
     assert not np.isin(drawn, held_out).any()
 
 
 @settings(max_examples=60)
 @given(height=st.integers(8, 120), width=st.integers(8, 120), seed=st.integers(0, 2**31))
 def test_a_held_out_square_lies_in_the_plane_and_leaves_three_patches_of_it(height, width, seed):
-    (plane,) = hold_out([Plane(numbered(height, width))], 8, seed).training
+    (plane,) = hold_out([Field(numbered(height, width))], 8, seed).training
     if plane.reserved is None:
         assert max(height, width) < 4 * 8 or min(height, width) < 8
         return
@@ -127,7 +136,7 @@ def test_a_held_out_square_lies_in_the_plane_and_leaves_three_patches_of_it(heig
 
 
 def test_with_five_images_or_more_whole_ones_are_held_out():
-    planes = [Plane(numbered(20, 20), image=image) for image in range(12) for _ in range(2)]
+    planes = [Field(numbered(20, 20), image=image) for image in range(12) for _ in range(2)]
     divided = hold_out(planes, 8, seed=0)
     training = {plane.image for plane in divided.training}
     validation = {plane.image for plane in divided.validation}
@@ -140,14 +149,14 @@ def test_with_five_images_or_more_whole_ones_are_held_out():
 
 @pytest.mark.parametrize("images, whole", [(4, False), (5, True)])
 def test_five_is_where_whole_images_begin(images, whole):
-    planes = [Plane(numbered(60, 60), image=image) for image in range(images)]
+    planes = [Field(numbered(60, 60), image=image) for image in range(images)]
     divided = hold_out(planes, 8, seed=0)
     assert (len(divided.training) < images) is whole
     assert any(plane.reserved for plane in divided.training) is not whole
 
 
 def test_which_are_held_out_is_the_seed_s_choice():
-    planes = [Plane(numbered(20, 20), image=image) for image in range(30)]
+    planes = [Field(numbered(20, 20), image=image) for image in range(30)]
     choices = {
         tuple(plane.image for plane in hold_out(planes, 8, seed).validation) for seed in range(6)
     }
@@ -157,25 +166,25 @@ def test_which_are_held_out_is_the_seed_s_choice():
 
 
 def test_planes_too_small_to_divide_are_used_for_both_and_that_is_said():
-    planes = [Plane(numbered(16, 20))]
+    planes = [Field(numbered(16, 20))]
     divided = hold_out(planes, 8, seed=0)
     assert divided.training == divided.validation == tuple(planes)
     assert "too small" in divided.notice
 
 
 def test_validation_patches_tile_the_held_out_planes():
-    batch = validation_batch([Plane(numbered(16, 25), channel=2)], 8, seed=0)
+    batch = validation_batch([Field(numbered(16, 25), channel=2)], PatchShape(8), seed=0)
     assert batch.observation.shape == (6, 1, 8, 8)
     assert batch.channel.tolist() == [2] * 6
     assert len(batch.observation.unique()) == 6 * 64
 
 
 def test_of_many_validation_patches_a_fixed_few_are_kept():
-    planes = [Plane(numbered(160, 160))]
-    batch = validation_batch(planes, 8, seed=0)
+    planes = [Field(numbered(160, 160))]
+    batch = validation_batch(planes, PatchShape(8), seed=0)
     assert len(batch.observation) == 64
-    assert same(batch, validation_batch(planes, 8, seed=0))
-    assert not same(batch, validation_batch(planes, 8, seed=1))
+    assert same(batch, validation_batch(planes, PatchShape(8), seed=0))
+    assert not same(batch, validation_batch(planes, PatchShape(8), seed=1))
 
 
 @given(
@@ -183,8 +192,8 @@ def test_of_many_validation_patches_a_fixed_few_are_kept():
     wanted=st.sampled_from([16, 32, 64, 128]),
 )
 def test_the_patch_fits_every_plane_and_the_levels(sides, wanted):
-    planes = [Plane(np.broadcast_to(0.0, sides[at : at + 2])) for at in range(len(sides) - 1)]
-    patch = patch_size_for(planes, wanted, 16)
+    planes = [Field(np.broadcast_to(0.0, sides[at : at + 2])) for at in range(len(sides) - 1)]
+    patch = side_for(planes, wanted, 16)
     assert patch % 16 == 0
     assert 0 < patch <= min(wanted, *sides)
     assert patch == wanted or patch + 16 > min(sides)
@@ -192,4 +201,4 @@ def test_the_patch_fits_every_plane_and_the_levels(sides, wanted):
 
 def test_a_plane_smaller_than_the_levels_need_is_an_error_that_says_how_much():
     with pytest.raises(LadderscopeError, match=r"15 pixels .* at least 16"):
-        patch_size_for([Plane(np.zeros((100, 100))), Plane(np.zeros((15, 100)))], 64, 16)
+        side_for([Field(np.zeros((100, 100))), Field(np.zeros((15, 100)))], 64, 16)

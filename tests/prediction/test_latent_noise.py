@@ -10,13 +10,11 @@ from hypothesis import strategies as st
 
 from ladderscope.prediction import latent_noise
 
-NAME = {"seed": 0, "plane": 0, "sample": 0, "level": 1}
+NAME = {"seed": 0, "field": 0, "sample": 0, "level": 1}
 
 
 def noise(rows, columns, channels=2, **name):
-    return latent_noise(
-        **(NAME | name), channels=channels, rows=slice(*rows), columns=slice(*columns)
-    )
+    return latent_noise(*(NAME | name).values(), channels, slice(*rows), slice(*columns))
 
 
 WHOLE = noise((0, 200), (0, 200))
@@ -40,7 +38,7 @@ def test_another_seed_plane_sample_or_level_has_noise_of_its_own(name, value):
 
 def test_names_whose_numbers_are_swapped_differ():
     parts = [
-        noise((0, 8), (0, 8), seed=a, plane=b, sample=c, level=d)
+        noise((0, 8), (0, 8), seed=a, field=b, sample=c, level=d)
         for a, b, c, d in [(1, 2, 3, 4), (2, 1, 3, 4), (1, 3, 2, 4), (1, 2, 4, 3), (4, 3, 2, 1)]
     ]
     assert len({part.numpy().tobytes() for part in parts}) == len(parts)

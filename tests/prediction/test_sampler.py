@@ -4,11 +4,12 @@ import copy
 import math
 import weakref
 
+import numpy as np
 import pytest
 import torch
 
 from ladderscope.network import Decoded, LadderVAE
-from ladderscope.prediction import Geometry, draw_plane, latent_noise, restore_plane, sampler
+from ladderscope.prediction import Geometry, draw, latent_noise, restore, sampler
 from ladderscope.prediction.sampler import decodings
 
 # From any latent or pixel to the output it is less than 64 pixels in this network.
@@ -22,7 +23,7 @@ def network():
 
 
 def plane(height=90, width=70):
-    return torch.randn(1, height, width, generator=torch.Generator().manual_seed(1))
+    return torch.randn(height, width, generator=torch.Generator().manual_seed(1)).numpy()
 
 
 TILED = Geometry(core=32, margin=16)
@@ -32,8 +33,8 @@ WHOLE = Geometry(core=448, margin=32)
 @pytest.mark.parametrize("geometry", [TILED, WHOLE])
 def test_the_moments_are_those_of_the_samples(network, geometry):
     asked = {"samples": 11, "seed": 5, "geometry": geometry}
-    draws = draw_plane(network, plane(), **asked)
-    restored = restore_plane(network, plane(), **asked)
+    draws = draw(network, plane(), **asked)
+    restored = restore(network, plane(), **asked)
     assert draws.shape == (11, 1, 90, 70)
     torch.testing.assert_close(restored.mean, draws.mean(dim=0), rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(restored.std, draws.std(dim=0, correction=1), rtol=1e-4, atol=1e-6)
@@ -41,11 +42,11 @@ def test_the_moments_are_those_of_the_samples(network, geometry):
 
 def test_moments_far_from_zero_lose_no_digits(network):
     asked = {"samples": 20, "geometry": WHOLE}
-    near = restore_plane(network, plane(20, 20), **asked)
+    near = restore(network, plane(20, 20), **asked)
     far_off = copy.deepcopy(network)
     with torch.no_grad():
         far_off.output.bias += 1000
-    far = restore_plane(far_off, plane(20, 20), **asked)
+    far = restore(far_off, plane(20, 20), **asked)
     # float32 steps by 6e-5 at 1,000; a sum of squares would be off by 0.1
     torch.testing.assert_close(far.std, near.std, rtol=0, atol=2e-4)
     torch.testing.assert_close(far.mean, near.mean + 1000, rtol=0, atol=2e-4)
@@ -53,37 +54,37 @@ def test_moments_far_from_zero_lose_no_digits(network):
 
 def test_decoding_one_sample_at_a_time_changes_nothing(network, monkeypatch):
     asked = {"samples": 9, "geometry": TILED}
-    together = restore_plane(network, plane(), **asked)
+    together = restore(network, plane(), **asked)
     monkeypatch.setattr(sampler, "SAMPLES_AT_ONCE", 1)
-    alone = restore_plane(network, plane(), **asked)
+    alone = restore(network, plane(), **asked)
     torch.testing.assert_close(alone.mean, together.mean, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(alone.std, together.std, rtol=1e-4, atol=1e-5)
 
 
 def test_asking_for_more_samples_keeps_the_first_ones(network):
-    few, many = (draw_plane(network, plane(), samples=n, geometry=WHOLE) for n in (2, 11))
+    few, many = (draw(network, plane(), samples=n, geometry=WHOLE) for n in (2, 11))
     torch.testing.assert_close(many[:2], few, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("changed", [{"seed": 1}, {"plane_number": 1}])
+@pytest.mark.parametrize("changed", [{"seed": 1}, {"number": 1}])
 def test_seed_and_plane_give_other_samples(network, changed):
     asked = {"samples": 1, "geometry": WHOLE}
     assert not torch.equal(
-        draw_plane(network, plane(), **asked), draw_plane(network, plane(), **asked, **changed)
+        draw(network, plane(), **asked), draw(network, plane(), **asked, **changed)
     )
 
 
 def test_the_same_question_has_the_same_answer_to_the_bit(network):
-    asked = {"samples": 3, "seed": 2, "plane_number": 4, "geometry": TILED}
-    first, second = (restore_plane(network, plane(), **asked) for _ in range(2))
+    asked = {"samples": 3, "seed": 2, "number": 4, "geometry": TILED}
+    first, second = (restore(network, plane(), **asked) for _ in range(2))
     assert torch.equal(first.mean, second.mean)
     assert torch.equal(first.std, second.std)
 
 
 def test_samples_do_not_depend_on_the_tiles_once_the_margin_covers_what_the_network_sees(network):
     observation = plane(230, 150)
-    whole = draw_plane(network, observation, samples=2, geometry=WHOLE)
-    tiled = draw_plane(network, observation, samples=2, geometry=Geometry(core=64, margin=FAR))
+    whole = draw(network, observation, samples=2, geometry=WHOLE)
+    tiled = draw(network, observation, samples=2, geometry=Geometry(core=64, margin=FAR))
     torch.testing.assert_close(tiled, whole, rtol=1e-4, atol=1e-5)
 
 
@@ -96,24 +97,24 @@ def jump_at_borders(draws, core):
 
 def test_samples_have_no_seams_where_fresh_noise_a_tile_would_make_them(network, monkeypatch):
     asked = {"samples": 4, "geometry": Geometry(core=32, margin=8)}
-    observation = torch.zeros(1, 160, 160)
-    ours = jump_at_borders(draw_plane(network, observation, **asked), 32)
+    observation = np.zeros((160, 160), np.float32)
+    ours = jump_at_borders(draw(network, observation, **asked), 32)
     monkeypatch.setattr(
         sampler,
         "latent_noise",
-        lambda seed, plane, sample, level, channels, rows, columns: torch.randn(
-            channels, rows.stop - rows.start, columns.stop - columns.start
+        lambda seed, field, sample, level, channels, *where: torch.randn(
+            channels, *(side.stop - side.start for side in where)
         ),
     )
     torch.manual_seed(0)
-    fresh = jump_at_borders(draw_plane(network, observation, **asked), 32)
+    fresh = jump_at_borders(draw(network, observation, **asked), 32)
     assert 0.9 < ours < 1.1
     assert fresh > 1.2
 
 
 def test_no_samples_decode_the_posterior_means_once(network):
-    restored = restore_plane(network, plane(), samples=0, geometry=WHOLE)
-    features = network.encode(plane()[None])
+    restored = restore(network, plane(), samples=0, geometry=WHOLE)
+    features = network.encode(torch.from_numpy(plane())[None, None])
     zeros = [torch.zeros_like(part) for part in network.standard_noise(features)]
     with torch.no_grad():
         wanted = network.decode(features, zeros).output[0]
@@ -122,14 +123,14 @@ def test_no_samples_decode_the_posterior_means_once(network):
 
 
 def test_one_sample_has_no_spread(network):
-    restored = restore_plane(network, plane(), samples=1, geometry=WHOLE)
+    restored = restore(network, plane(), samples=1, geometry=WHOLE)
     assert restored.std is None
-    assert torch.equal(restored.mean, draw_plane(network, plane(), samples=1, geometry=WHOLE)[0])
+    assert torch.equal(restored.mean, draw(network, plane(), samples=1, geometry=WHOLE)[0])
 
 
 @pytest.mark.parametrize("height, width", [(1, 1), (1, 40), (3, 5), (33, 64)])
 def test_a_plane_of_any_size_is_restored_in_its_size(network, height, width):
-    restored = restore_plane(network, plane(height, width), samples=2, geometry=TILED)
+    restored = restore(network, plane(height, width), samples=2, geometry=TILED)
     assert restored.mean.shape == restored.std.shape == (1, height, width)
     assert torch.isfinite(restored.mean).all() and torch.isfinite(restored.std).all()
 
@@ -138,15 +139,15 @@ def test_a_plane_of_any_size_is_restored_in_its_size(network, height, width):
 def test_the_count_of_ticks_is_told_beforehand(network, samples):
     ticks = []
     asked = {"samples": samples, "geometry": TILED, "tick": lambda: ticks.append(1)}
-    restore_plane(network, plane(), **asked)
-    assert len(ticks) == decodings(90, 70, samples, TILED, network.multiple)
+    restore(network, plane(), **asked)
+    assert len(ticks) == decodings(network, (90, 70), samples, TILED)
 
 
 def test_a_tile_is_encoded_once_however_many_samples(network, monkeypatch):
     encoded = []
     encode = network.encode
     monkeypatch.setattr(network, "encode", lambda image: (encoded.append(1), encode(image))[1])
-    restore_plane(network, plane(), samples=30, geometry=TILED)
+    restore(network, plane(), samples=30, geometry=TILED)
     assert len(encoded) == 9
 
 
@@ -164,7 +165,7 @@ def test_what_is_kept_does_not_grow_with_the_samples(network, monkeypatch):
     for samples in (16, 80):
         kept.clear()
         alive = []
-        restore_plane(
+        restore(
             network,
             plane(20, 20),
             samples=samples,
@@ -184,16 +185,16 @@ def spoil_free_memory():
 @pytest.mark.parametrize("width", [1, 3, 4, 5, 8])
 def test_in_bfloat16_a_tall_and_narrow_plane_is_restored_too(network, width):
     asked = {"samples": 2, "geometry": WHOLE}
-    exact = restore_plane(network, plane(60, width), **asked)
+    exact = restore(network, plane(60, width), **asked)
     for _ in range(5):
         spoil_free_memory()
-        rounded = restore_plane(network, plane(60, width), **asked, autocast=torch.bfloat16)
+        rounded = restore(network, plane(60, width), **asked, autocast=torch.bfloat16)
         torch.testing.assert_close(rounded.mean, exact.mean, rtol=0.05, atol=0.05)
 
 
 def test_bfloat16_gives_float32_and_nearly_the_same(network):
-    exact = restore_plane(network, plane(), samples=4, geometry=WHOLE)
-    rounded = restore_plane(network, plane(), samples=4, geometry=WHOLE, autocast=torch.bfloat16)
+    exact = restore(network, plane(), samples=4, geometry=WHOLE)
+    rounded = restore(network, plane(), samples=4, geometry=WHOLE, autocast=torch.bfloat16)
     assert rounded.mean.dtype == rounded.std.dtype == torch.float32
     torch.testing.assert_close(rounded.mean, exact.mean, rtol=0.05, atol=0.05)
 
@@ -203,11 +204,12 @@ def test_blind_levels_give_their_mean_to_every_sample(geometry):
     torch.manual_seed(0)
     network = LadderVAE(latent_channels=(3, 2), filters=4, blind_levels=1).eval()
     observation = plane(32, 24)
-    draws = draw_plane(network, observation, samples=2, seed=3, geometry=geometry)
+    draws = draw(network, observation, samples=2, seed=3, geometry=geometry)
     coarse = [latent_noise(3, 0, sample, 2, 2, slice(0, 8), slice(0, 6)) for sample in range(2)]
     with torch.no_grad():
         wanted = network.decode(
-            network.encode(observation[None]), [torch.zeros(1, 3, 16, 12), torch.stack(coarse)]
+            network.encode(torch.from_numpy(observation)[None, None]),
+            [torch.zeros(1, 3, 16, 12), torch.stack(coarse)],
         ).output
     assert not torch.equal(draws[0], draws[1])
     torch.testing.assert_close(draws, wanted, rtol=1e-4, atol=1e-5)

@@ -9,7 +9,7 @@ from ladderscope import Denoiser
 from ladderscope.errors import LadderscopeError
 from ladderscope.noise import Gaussian
 from ladderscope.restorers import PRESETS
-from ladderscope.restorers.config import settings_for
+from ladderscope.restorers.config import DenoiserSettings, settings_for
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -106,7 +106,7 @@ def test_two_budgets_are_an_error():
 @pytest.mark.parametrize("budget", [{"minutes": 1.5}, {"steps": 7}, {"epochs": 0.5}], ids=str)
 def test_a_budget_replaces_the_preset_s_whichever_it_is(budget):
     for preset in PRESETS:
-        settings = settings_for(preset, budget)
+        settings = settings_for(DenoiserSettings, preset, budget)
         found = {name: getattr(settings, name) for name in ("minutes", "steps", "epochs")}
         assert {name: value for name, value in found.items() if value is not None} == budget
 

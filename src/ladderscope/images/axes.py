@@ -83,8 +83,8 @@ def check_axes(axes: str, shape: tuple[int, ...], name: str) -> str:
 
 
 def planes_last(
-    pixels: Shaped[np.ndarray, "..."], axes: str
-) -> Shaped[np.ndarray, "*others channels Y X"]:
+    pixels: Shaped[np.ndarray, "..."], axes: str, space: str = "YX"
+) -> Shaped[np.ndarray, "*others_channels_space"]:
     """Move C, Y and X to the end, the other dimensions before them in their order.
 
     Parameters
@@ -92,11 +92,13 @@ def planes_last(
     pixels
         An image with one dimension for each letter of `axes`.
     axes
-        Upper-case letters, Y and X among them.
+        Upper-case letters, those of `space` among them.
+    space
+        What a plane extends over: ``"YX"``, or ``"ZYX"`` for whole stacks.
 
     Returns
     -------
-    array of shape (..., channels, Y, X)
+    array of shape (..., channels, [Z], Y, X)
         Always a view; one channel where there is no C.
 
     Examples
@@ -104,16 +106,17 @@ def planes_last(
     >>> planes_last(np.zeros((8, 9, 4, 5)), "YXZT").shape
     (4, 5, 1, 8, 9)
     """
-    order = [letter for letter in axes if letter not in "CYX"] + [
-        letter for letter in "CYX" if letter in axes
+    inner = f"C{space}"
+    order = [letter for letter in axes if letter not in inner] + [
+        letter for letter in inner if letter in axes
     ]
     ordered = pixels.transpose([axes.index(letter) for letter in order])
-    return ordered if "C" in axes else np.expand_dims(ordered, -3)
+    return ordered if "C" in axes else np.expand_dims(ordered, -len(inner))
 
 
 def to_planes(
-    pixels: Shaped[np.ndarray, "..."], axes: str
-) -> Shaped[np.ndarray, "planes channels Y X"]:
+    pixels: Shaped[np.ndarray, "..."], axes: str, space: str = "YX"
+) -> Shaped[np.ndarray, "planes channels *space"]:
     """Stack an image's planes, all dimensions but C, Y and X flattened in their order.
 
     Parameters
@@ -121,33 +124,41 @@ def to_planes(
     pixels
         An image with one dimension for each letter of `axes`.
     axes
-        Upper-case letters, Y and X among them.
+        Upper-case letters, those of `space` among them.
+    space
+        What a plane extends over: ``"YX"``, or ``"ZYX"`` for whole stacks.
 
     Returns
     -------
-    array of shape (planes, channels, Y, X)
+    array of shape (planes, channels, [Z], Y, X)
         A view where NumPy can make one; one channel where there is no C.
 
     Examples
     --------
     >>> to_planes(np.zeros((5, 2, 3, 8, 9)), "TCZYX").shape
     (15, 2, 8, 9)
+    >>> to_planes(np.zeros((5, 2, 3, 8, 9)), "TCZYX", "ZYX").shape
+    (5, 2, 3, 8, 9)
     """
-    ordered = planes_last(pixels, axes)
-    return ordered.reshape(math.prod(ordered.shape[:-3]), *ordered.shape[-3:])
+    ordered = planes_last(pixels, axes, space)
+    outer = ordered.ndim - len(space) - 1
+    return ordered.reshape(math.prod(ordered.shape[:outer]), *ordered.shape[outer:])
 
 
 def from_planes(
-    planes: Shaped[np.ndarray, "planes channels Y X"], axes: str, shape: tuple[int, ...]
+    planes: Shaped[np.ndarray, "planes channels *space"],
+    axes: str,
+    shape: tuple[int, ...],
+    space: str = "YX",
 ) -> Shaped[np.ndarray, "..."]:
     """Undo `to_planes`: put planes back into the axes and the shape they came from.
 
     Parameters
     ----------
     planes
-        An array of shape (planes, channels, Y, X).
-    axes, shape
-        Those of the image that `to_planes` was given.
+        An array of shape (planes, channels, [Z], Y, X).
+    axes, shape, space
+        Those of the image, and the space, that `to_planes` was given.
 
     Returns
     -------
@@ -164,11 +175,11 @@ def from_planes(
     >>> from_planes(np.zeros((15, 2, 8, 9)), "TCZYX", (5, 2, 3, 8, 9)).shape
     (5, 2, 3, 8, 9)
     """
-    inner = "CYX" if "C" in axes else "YX"
+    inner = f"C{space}" if "C" in axes else space
     order = [letter for letter in axes if letter not in inner] + list(inner)
     sizes = [shape[axes.index(letter)] for letter in order]
     count = math.prod(sizes[: -len(inner)])
-    expected = (count, *((1,) if inner == "YX" else ()), *sizes[-len(inner) :])
+    expected = (count, *((1,) if inner == space else ()), *sizes[-len(inner) :])
     if planes.shape != expected:
         raise ImageError(
             f"planes of shape {planes.shape} do not fill an image with axes {axes} and shape "

@@ -56,12 +56,17 @@ class Image:
         """The number of channels; 1 for an image without a C axis."""
         return self.pixels.shape[self.axes.index("C")] if "C" in self.axes else 1
 
-    def planes(self) -> Shaped[np.ndarray, "planes channels Y X"]:
+    def planes(self, space: str = "YX") -> Shaped[np.ndarray, "planes channels *space"]:
         """Stack the planes: every dimension but C, Y and X flattened, in their order.
+
+        Parameters
+        ----------
+        space
+            What a plane extends over: ``"YX"``, or ``"ZYX"`` for whole stacks.
 
         Returns
         -------
-        array of shape (planes, channels, Y, X)
+        array of shape (planes, channels, [Z], Y, X)
             A view of `pixels` where NumPy can make one.
 
         Examples
@@ -69,10 +74,10 @@ class Image:
         >>> Image(np.zeros((8, 9, 4)), "YXZ", "stack.tif").planes().shape
         (4, 1, 8, 9)
         """
-        return _axes.to_planes(self.pixels, self.axes)
+        return _axes.to_planes(self.pixels, self.axes, space)
 
     def from_planes(
-        self, planes: Shaped[np.ndarray, "planes channels Y X"]
+        self, planes: Shaped[np.ndarray, "planes channels *space"], space: str = "YX"
     ) -> Shaped[np.ndarray, "..."]:
         """Give planes, restored ones say, the shape and the order of axes of this image.
 
@@ -80,6 +85,8 @@ class Image:
         ----------
         planes
             An array shaped like the one that `planes` returns, of any type.
+        space
+            As in `planes`.
 
         Returns
         -------
@@ -97,4 +104,4 @@ class Image:
         >>> image.from_planes(image.planes() + 1).shape
         (8, 9, 4)
         """
-        return _axes.from_planes(planes, self.axes, self.pixels.shape)
+        return _axes.from_planes(planes, self.axes, self.pixels.shape, space)

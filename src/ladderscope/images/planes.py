@@ -34,6 +34,7 @@ from ladderscope.images.read import (
     tiff_errors_in_words,
     unreadable,
 )
+from ladderscope.mapped import part_of
 
 Key: TypeAlias = tuple[int | slice, ...]
 
@@ -189,7 +190,7 @@ class OpenImage:
         """
         at = {**position, "C": channel}
         key = tuple(slice(None) if letter in "YX" else at[letter] for letter in self.axes)
-        plane = native(np.asarray(self.pixels[key]))
+        plane = native(np.asarray(part_of(self.pixels, key)))
         return plane if self.axes.index("Y") < self.axes.index("X") else plane.T
 
     def channel(self, number: int) -> "OpenImage":
@@ -211,7 +212,7 @@ class OpenImage:
         at = self.axes.index("C")
 
         def read(key: Key) -> Any:
-            return self.pixels[(*key[:at], number, *key[at:])]
+            return part_of(self.pixels, (*key[:at], number, *key[at:]))
 
         return replace(
             self,
@@ -265,8 +266,8 @@ def joined(images: Sequence[OpenImage], letter: str) -> OpenImage:
 
     def read(key: Key) -> Any:
         if isinstance(key[0], int):
-            return images[key[0]].pixels[key[1:]]
-        return np.stack([image.pixels[key[1:]] for image in images[key[0]]])
+            return part_of(images[key[0]].pixels, key[1:])
+        return np.stack([part_of(image.pixels, key[1:]) for image in images[key[0]]])
 
     pixels = StoredPixels((len(images), *first.shape), first.dtype, read)
     return replace(first, pixels=pixels, axes=letter + first.axes, path=None)

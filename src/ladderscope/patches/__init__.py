@@ -1,21 +1,46 @@
-"""Training patches: drawn from planes of images, the same ones whenever the seed is the same."""
+"""Training patches: drawn from fields of view, the same ones whenever the seed is the same."""
 
-from ladderscope.patches.sampling import (
+from ladderscope.patches.fields import (
+    Field,
     HeldOut,
-    PatchBatch,
-    Plane,
-    TrainingPatches,
+    PatchShape,
+    Place,
+    cut,
+    fields_of,
     hold_out,
-    patch_size_for,
-    validation_batch,
+    side_for,
 )
+from ladderscope.patches.foreground import Foreground, find_foreground
+from ladderscope.patches.mixing import (
+    Channels,
+    MixedBatch,
+    MixedPatches,
+    Mixing,
+    mixture_statistics,
+    validation_mixtures,
+)
+from ladderscope.patches.sampling import PatchBatch, TrainingPatches, validation_batch
+from ladderscope.patches.wider_views import views_around
 
 __all__ = [
+    "Channels",
+    "Field",
+    "Foreground",
     "HeldOut",
+    "MixedBatch",
+    "MixedPatches",
+    "Mixing",
     "PatchBatch",
-    "Plane",
+    "PatchShape",
+    "Place",
     "TrainingPatches",
+    "cut",
+    "fields_of",
+    "find_foreground",
     "hold_out",
-    "patch_size_for",
+    "mixture_statistics",
+    "side_for",
     "validation_batch",
+    "validation_mixtures",
+    "views_around",
 ]

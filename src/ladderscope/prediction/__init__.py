@@ -1,7 +1,7 @@
 """Prediction tile by tile: one bottom-up pass a tile, however many posterior samples are drawn."""
 
 from ladderscope.prediction.latent_noise import latent_noise
-from ladderscope.prediction.sampler import Restored, decodings, draw_plane, restore_plane
+from ladderscope.prediction.sampler import Restored, decodings, draw, restore
 from ladderscope.prediction.tiles import Geometry, Tile, tiles
 
 __all__ = [
@@ -9,8 +9,8 @@ __all__ = [
     "Restored",
     "Tile",
     "decodings",
-    "draw_plane",
+    "draw",
     "latent_noise",
-    "restore_plane",
+    "restore",
     "tiles",
 ]

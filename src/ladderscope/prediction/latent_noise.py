@@ -6,18 +6,18 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 CELL = 64
+_UNSIGNED = 2**32
 
 
 def latent_noise(
     seed: int,
-    plane: int,
+    field: int,
     sample: int,
     level: int,
     channels: int,
-    rows: slice,
-    columns: slice,
-) -> Float[Tensor, "channels rows columns"]:
-    """Standard-normal noise of one latent map, at absolute positions of the plane.
+    *where: slice,
+) -> Float[Tensor, "channels *space"]:
+    """Standard-normal noise of one latent map, at absolute positions of the field.
 
     The map is cut into square cells, and each cell is filled by a generator of its own, seeded
     by everything that names it. Which tile asks, in which batch, in what order and on what
@@ -25,12 +25,13 @@ def latent_noise(
 
     Parameters
     ----------
-    seed, plane, sample, level : int
+    seed, field, sample, level : int
         What the noise belongs to; level 1 is the finest.
     channels : int
         Latent channels of the level.
-    rows, columns : slice
-        Which part of the plane's latent map, in latent pixels.
+    *where : slice
+        Which part of the field's latent map, in latent pixels: [planes,] rows and columns. Wider
+        views reach beyond the field: positions before its corner are negative.
 
     Examples
     --------
@@ -39,15 +40,28 @@ def latent_noise(
     >>> torch.equal(whole[:, 60:70, 3:9], part)
     True
     """
+    *planes, rows, columns = where
+    if not planes:
+        return torch.from_numpy(_map((seed, field, sample, level), channels, rows, columns))
+    maps = [
+        _map((seed, field, sample, level, plane), channels, rows, columns)
+        for plane in range(planes[0].start, planes[0].stop)
+    ]
+    return torch.from_numpy(np.stack(maps, axis=1))
+
+
+def _map(
+    key: tuple[int, ...], channels: int, rows: slice, columns: slice
+) -> Float32[np.ndarray, "channels rows columns"]:
     noise = np.empty((channels, rows.stop - rows.start, columns.stop - columns.start), np.float32)
     for row in range(rows.start // CELL, -(-rows.stop // CELL)):
         for column in range(columns.start // CELL, -(-columns.stop // CELL)):
-            cell = _cell((seed, plane, sample, level, row, column), channels)
+            cell = _cell((*key, row % _UNSIGNED, column % _UNSIGNED), channels)
             of_map, of_cell = zip(
                 _overlap(rows, row * CELL), _overlap(columns, column * CELL), strict=True
             )
             noise[:, of_map[0], of_map[1]] = cell[:, of_cell[0], of_cell[1]]
-    return torch.from_numpy(noise)
+    return noise
 
 
 def _cell(key: tuple[int, ...], channels: int) -> Float32[np.ndarray, "channels cell cell"]:

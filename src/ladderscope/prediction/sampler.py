@@ -1,14 +1,17 @@
-"""From a normalised plane to its restoration: posterior samples and their running moments."""
+"""From a normalised field to its restoration: posterior samples and their running moments."""
 
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 from torch import Tensor
 
 from ladderscope.network import Features, LadderVAE
+from ladderscope.patches.wider_views import views_around
 from ladderscope.prediction.latent_noise import latent_noise
 from ladderscope.prediction.tiles import Geometry, Tile, tiles
 
@@ -18,39 +21,42 @@ SAMPLES_AT_ONCE = 8
 
 
 class Restored(NamedTuple):
-    """A restored plane: the mean over samples, and their standard deviation."""
+    """A restored field: the mean over samples, and their standard deviation."""
 
-    mean: Float[Tensor, "outputs Y X"]
-    std: Float[Tensor, "outputs Y X"] | None
+    mean: Float[Tensor, "outputs *space"]
+    std: Float[Tensor, "outputs *space"] | None
 
 
 @torch.inference_mode()
-def restore_plane(
+def restore(
     network: LadderVAE,
-    plane: Float[Tensor, "channels Y X"],
+    field: Float32[np.ndarray, "*space"],
     *,
     samples: int,
     seed: int = 0,
-    plane_number: int = 0,
+    number: int = 0,
+    outputs: int | None = None,
     geometry: Geometry,
     autocast: torch.dtype | None = None,
     tick: Callable[[], None] = lambda: None,
 ) -> Restored:
-    """Restore one plane: the MMSE estimate and the spread of posterior samples.
+    """Restore one field: the MMSE estimate and the spread of posterior samples.
 
-    Memory is that of one tile and two planes, whatever the number of samples.
+    Memory is that of one tile and of the results, whatever the number of samples.
 
     Parameters
     ----------
     network : LadderVAE
         In evaluation mode.
-    plane : Tensor
-        Normalised, shape (channels, Y, X), on any device.
+    field : array of shape (Y, X) or (Z, Y, X)
+        Normalised.
     samples : int
         Posterior samples to average; 0 decodes the posterior means once instead, and fewer than
         2 leave the standard deviation None. Blind levels always give their mean.
-    seed, plane_number : int
-        Fix the samples.
+    seed, number : int
+        Fix the samples: the number is that of the field.
+    outputs : int, optional
+        How many of the network's first outputs are wanted; all by default.
     geometry : Geometry
         The tiles.
     autocast : torch.dtype, optional
@@ -63,12 +69,12 @@ def restore_plane(
     Restored
         In normalised units, on the CPU.
     """
-    mean = torch.empty(network.output_channels, *plane.shape[1:])
+    asked = _Asked(samples, seed, number, outputs or network.output_channels, autocast)
+    mean = torch.empty(asked.outputs, *field.shape)
     std = torch.empty_like(mean) if samples > 1 else None
-    height, width = plane.shape[1:]
-    for tile in tiles(height, width, geometry, network.multiple):
+    for tile in _tiles(field.shape, geometry, network):
         moments = _Moments()
-        for drawn in _decode_tile(network, plane, tile, samples, seed, plane_number, autocast):
+        for drawn in _decode_tile(network, field, tile, asked):
             moments.add(drawn)
             tick()
         mean[:, *tile.core] = moments.mean.cpu()
@@ -78,95 +84,115 @@ def restore_plane(
 
 
 @torch.inference_mode()
-def draw_plane(
+def draw(
     network: LadderVAE,
-    plane: Float[Tensor, "channels Y X"],
+    field: Float32[np.ndarray, "*space"],
     *,
     samples: int,
     seed: int = 0,
-    plane_number: int = 0,
+    number: int = 0,
+    outputs: int | None = None,
     geometry: Geometry,
     autocast: torch.dtype | None = None,
     tick: Callable[[], None] = lambda: None,
-) -> Float[Tensor, "samples outputs Y X"]:
-    """Draw posterior samples of a plane; arguments as of `restore_plane`, which averages them."""
-    draws = torch.empty(samples, network.output_channels, *plane.shape[1:])
-    height, width = plane.shape[1:]
-    for tile in tiles(height, width, geometry, network.multiple):
+) -> Float[Tensor, "samples outputs *space"]:
+    """Draw posterior samples of a field; arguments as of `restore`, which averages them."""
+    asked = _Asked(samples, seed, number, outputs or network.output_channels, autocast)
+    draws = torch.empty(samples, asked.outputs, *field.shape)
+    for tile in _tiles(field.shape, geometry, network):
         first = 0
-        for drawn in _decode_tile(network, plane, tile, samples, seed, plane_number, autocast):
+        for drawn in _decode_tile(network, field, tile, asked):
             draws[first : first + len(drawn), :, *tile.core] = drawn.cpu()
             first += len(drawn)
             tick()
     return draws
 
 
-def decodings(height: int, width: int, samples: int, geometry: Geometry, multiple: int) -> int:
-    """Count how many times `restore_plane` ticks for a plane of this size."""
-    return sum(len(_batches(tile, samples)) for tile in tiles(height, width, geometry, multiple))
+def decodings(network: LadderVAE, size: tuple[int, ...], samples: int, geometry: Geometry) -> int:
+    """Count how many times `restore` ticks for a field of this size."""
+    return sum(len(_batches(tile, samples)) for tile in _tiles(size, geometry, network))
+
+
+class _Asked(NamedTuple):
+    samples: int
+    seed: int
+    number: int
+    outputs: int
+    autocast: torch.dtype | None
+
+
+def _tiles(size: tuple[int, ...], geometry: Geometry, network: LadderVAE) -> Iterator[Tile]:
+    coarsest = 2 ** len(network.latent_channels)
+    return tiles(size, geometry, coarsest, fixed=network.views > 1)
 
 
 def _decode_tile(
-    network: LadderVAE,
-    plane: Float[Tensor, "channels Y X"],
-    tile: Tile,
-    samples: int,
-    seed: int,
-    plane_number: int,
-    autocast: torch.dtype | None,
-) -> Iterator[Float[Tensor, "batch outputs Y X"]]:
+    network: LadderVAE, field: Float32[np.ndarray, "*space"], tile: Tile, asked: _Asked
+) -> Iterator[Float[Tensor, "batch outputs *core"]]:
     """Encode a tile once and decode it again and again: the cores, a batch of samples at a time."""
-    observed = plane[:, *tile.window][None].contiguous(memory_format=torch.channels_last)
-    precision = partial(torch.autocast, plane.device.type, autocast, enabled=autocast is not None)
+    *planes, rows, columns = tile.window
+    device = network.top_prior.device
+    observed = torch.from_numpy(views_around(field[*planes], rows, columns, network.views))[None]
+    if not planes:
+        observed = observed.contiguous(memory_format=torch.channels_last)
+    observed = observed.to(device)
+    precision = partial(
+        torch.autocast, device.type, asked.autocast, enabled=asked.autocast is not None
+    )
     with precision():
         features = network.encode(observed)
-    for batch in _batches(tile, samples):
+    for batch in _batches(tile, asked.samples):
         noise = [
             _level_noise(
+                network,
                 features,
                 tile,
                 level,
-                channels,
                 # HDN takes a blind level's mean: nothing in the image could tell draws apart.
                 batch if level > network.blind_levels else range(0),
-                seed,
-                plane_number,
+                asked,
             )
-            for level, channels in enumerate(network.latent_channels, start=1)
+            for level in range(1, len(network.latent_channels) + 1)
         ]
         with precision():
             output = network.decode(features, noise, priors=False).output
-        yield output[:, :, *tile.inner]
+        yield output[:, : asked.outputs, *tile.inner]
 
 
 def _batches(tile: Tile, samples: int) -> list[range]:
     """Divide sample numbers into batches; no samples at all is one batch, of the means."""
     if samples == 0:
         return [range(0)]
-    rows, columns = tile.window
-    pixels = (rows.stop - rows.start) * (columns.stop - columns.start)
+    pixels = math.prod(side.stop - side.start for side in tile.window)
     together = max(1, min(SAMPLES_AT_ONCE, PIXELS_AT_ONCE // pixels))
     return [range(first, min(first + together, samples)) for first in range(0, samples, together)]
 
 
 def _level_noise(
+    network: LadderVAE,
     features: Features,
     tile: Tile,
     level: int,
-    channels: int,
     batch: range,
-    seed: int,
-    plane_number: int,
-) -> Float[Tensor, "batch channels rows columns"]:
+    asked: _Asked,
+) -> Float[Tensor, "batch channels *space"]:
     """Make the noise of one level for some samples; for none, the zeros that pick the mean."""
-    level_map = features.levels[level - 1]
-    height, width = level_map.shape[-2:]
+    level_map, channels = features.levels[level - 1], network.latent_channels[level - 1]
+    space = level_map.shape[2:]
     if not batch:
-        return torch.zeros(1, channels, height, width, device=level_map.device)
-    top, left = (side.start >> level for side in tile.window)
-    where = slice(top, top + height), slice(left, left + width)
+        return torch.zeros(1, channels, *space, device=level_map.device)
+    *planes, rows, columns = tile.window
+    # A level that wider views have joined begins before the window.
+    halves = 2 ** min(level, network.views - 1) - 1
+    where = [*planes] if len(space) > 2 else []
+    for side, length in zip((rows, columns), space[-2:], strict=True):
+        start = (side.start - halves * (side.stop - side.start) // 2) >> level
+        where.append(slice(start, start + length))
     return torch.stack(
-        [latent_noise(seed, plane_number, sample, level, channels, *where) for sample in batch]
+        [
+            latent_noise(asked.seed, asked.number, sample, level, channels, *where)
+            for sample in batch
+        ]
     ).to(level_map.device)
 
 
@@ -177,7 +203,7 @@ class _Moments:
         self.count = 0
         self.mean = self.squares = torch.zeros(())
 
-    def add(self, drawn: Float[Tensor, "batch outputs Y X"]) -> None:
+    def add(self, drawn: Float[Tensor, "batch outputs *space"]) -> None:
         """Take in a batch of samples."""
         drawn_mean = drawn.mean(dim=0)
         drawn_squares = (drawn - drawn_mean).square().sum(dim=0)
@@ -191,6 +217,6 @@ class _Moments:
         )
         self.count = total
 
-    def std(self) -> Float[Tensor, "outputs Y X"]:
+    def std(self) -> Float[Tensor, "outputs *space"]:
         """Give the standard deviation over the samples so far, of which there are two or more."""
         return (self.squares / (self.count - 1)).sqrt()

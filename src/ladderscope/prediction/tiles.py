@@ -1,5 +1,6 @@
-"""How a plane is cut into tiles: cores that partition it, each seen with a margin around it."""
+"""How a field is cut into tiles: cores that partition it, each seen with a margin around it."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -17,6 +18,9 @@ class Geometry:
         Side of the square that a tile contributes to the result, in pixels.
     margin : int
         Pixels around the core that the network sees too, fewer at the image's border.
+    depth, depth_margin : int
+        Of a network that looks across Z: the planes of a core, and how many it sees before and
+        behind them.
 
     Raises
     ------
@@ -26,9 +30,11 @@ class Geometry:
 
     core: int = 448
     margin: int = 32
+    depth: int = 16
+    depth_margin: int = 4
 
     def __post_init__(self) -> None:
-        if self.core < 1 or self.margin < 0:
+        if min(self.core, self.depth) < 1 or min(self.margin, self.depth_margin) < 0:
             raise LadderscopeError(
                 f"a tile needs a core of at least 1 pixel and a margin of at least 0, got {self}"
             )
@@ -39,48 +45,61 @@ class Tile(NamedTuple):
 
     Attributes
     ----------
-    window : (slice, slice)
-        Rows and columns of the plane that the network sees.
-    core : (slice, slice)
-        Rows and columns of the plane that the tile contributes.
-    inner : (slice, slice)
+    window : tuple of slice
+        [Planes,] rows and columns of the field that the network sees. A window of fixed size may
+        begin before the field and end behind it.
+    core : tuple of slice
+        [Planes,] rows and columns of the field that the tile contributes.
+    inner : tuple of slice
         The core, counted from the window's corner.
     """
 
-    window: tuple[slice, slice]
-    core: tuple[slice, slice]
-    inner: tuple[slice, slice]
+    window: tuple[slice, ...]
+    core: tuple[slice, ...]
+    inner: tuple[slice, ...]
 
 
-def tiles(height: int, width: int, geometry: Geometry, multiple: int) -> Iterator[Tile]:
-    """Cut a plane into tiles, row by row.
+def tiles(
+    size: tuple[int, ...], geometry: Geometry, multiple: int, *, fixed: bool = False
+) -> Iterator[Tile]:
+    """Cut a field into tiles, row by row.
 
     Parameters
     ----------
-    height, width : int
-        Size of the plane, in pixels.
+    size : tuple of int
+        Of the field: (Y, X) or (Z, Y, X), in pixels.
     geometry : Geometry
-        Core and margin; both are rounded up to the multiple.
+        Core and margin; in rows and columns both are rounded up to the multiple.
     multiple : int
         2^L for L levels. Windows begin at multiples of it, so that the latents of neighbouring
         tiles lie on one grid.
+    fixed : bool
+        Whether all windows have one size, whose sides are multiples of 2^(L+1): with wider views
+        the latents of a window are on the grid only then.
 
     Examples
     --------
-    >>> [tile.window[1] for tile in tiles(64, 200, Geometry(core=128, margin=16), 16)]
+    >>> [tile.window[1] for tile in tiles((64, 200), Geometry(core=128, margin=16), 16)]
     [slice(0, 144, None), slice(112, 200, None)]
+    >>> [tile.window for tile in tiles((64, 64), Geometry(core=128, margin=16), 16, fixed=True)]
+    [(slice(-16, 80, None), slice(-16, 80, None))]
     """
     core, margin = (-(-side // multiple) * multiple for side in (geometry.core, geometry.margin))
-    for rows in _cut(height, core, margin):
-        for columns in _cut(width, core, margin):
-            yield Tile(
-                *((of_rows, of_columns) for of_rows, of_columns in zip(rows, columns, strict=True))
-            )
+    sides = [_cut(length, core, margin, multiple if fixed else 0) for length in size[-2:]]
+    planes = [_cut(length, geometry.depth, geometry.depth_margin, 0) for length in size[:-2]]
+    for parts in itertools.product(*planes, *sides):
+        yield Tile(*zip(*parts, strict=True))
 
 
-def _cut(length: int, core: int, margin: int) -> Iterator[tuple[slice, slice, slice]]:
+def _cut(length: int, core: int, margin: int, multiple: int) -> list[tuple[slice, slice, slice]]:
+    """Cut one axis; with a multiple, into windows of one size."""
+    parts = []
+    if multiple:
+        core = min(core, -(-length // multiple) * multiple)
+        size = -(-(core + 2 * margin) // (2 * multiple)) * 2 * multiple
     for start in range(0, length, core):
         stop = min(start + core, length)
-        first = max(0, start - margin)
-        last = min(stop + margin, length)
-        yield slice(first, last), slice(start, stop), slice(start - first, stop - first)
+        first = start - margin if multiple else max(0, start - margin)
+        last = first + size if multiple else min(stop + margin, length)
+        parts.append((slice(first, last), slice(start, stop), slice(start - first, stop - first)))
+    return parts

@@ -1,11 +1,15 @@
 """From settings to the objects that they describe."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import nn
 
 from ladderscope.losses import ConstantKLWeight, LinearKLWeight
 from ladderscope.network import LadderVAE
-from ladderscope.restorers.config import DenoiserSettings
+from ladderscope.prediction import Geometry
+from ladderscope.restorers.config import RestorerSettings, SplitterSettings
 from ladderscope.training import Budget
 from ladderscope.training.budget import CosineRate, PlateauRate
 
@@ -13,9 +17,15 @@ ACTIVATIONS = {"elu": nn.ELU, "relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "silu
 VALIDATIONS = 20
 
 
-def network_of(settings: DenoiserSettings) -> LadderVAE:
-    """Make the network, with random weights."""
+def network_of(settings: RestorerSettings, careamics: Mapping[str, Any] | None = None) -> LadderVAE:
+    """Make the network, with random weights: by its settings, or as CAREamics would."""
+    layout = torch.channels_last if settings.dimensions == 2 else torch.channels_last_3d
+    if careamics is not None:
+        from ladderscope.interop.careamics import build_lvae
+
+        return build_lvae(careamics).to(memory_format=layout)  # type: ignore[call-overload, no-any-return]
     network = LadderVAE(
+        output_channels=outputs_of(settings),
         latent_channels=(settings.latent_channels,) * settings.levels,
         filters=settings.filters,
         blocks=settings.blocks,
@@ -24,25 +34,42 @@ def network_of(settings: DenoiserSettings) -> LadderVAE:
         dropout=settings.dropout,
         activation=ACTIVATIONS[settings.activation],
         blind_levels=settings.blind_levels,
+        dimensions=settings.dimensions,
+        views=settings.context,
     )
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return network.to(memory_format=layout)  # type: ignore[call-overload, no-any-return]
 
 
-def kl_weight_of(settings: DenoiserSettings) -> ConstantKLWeight | LinearKLWeight:
+def outputs_of(settings: RestorerSettings) -> int:
+    """Count the outputs: one a channel that is restored, and its log-variance where needed."""
+    if not isinstance(settings, SplitterSettings):
+        return 1
+    predicted = settings.variance == "predicted" and settings.method != "denoisplit"
+    return settings.channels * (2 if predicted else 1)
+
+
+def geometry_of(settings: RestorerSettings) -> Geometry:
+    """Make the geometry of the tiles."""
+    return Geometry(
+        settings.tile_core, settings.tile_margin, settings.tile_depth, settings.tile_depth_margin
+    )
+
+
+def kl_weight_of(settings: RestorerSettings) -> ConstantKLWeight | LinearKLWeight:
     """Make the schedule of the KL's weight, by steps."""
     if settings.kl_annealing_steps:
         return LinearKLWeight(0, settings.kl_annealing_steps, settings.kl_weight)
     return ConstantKLWeight(settings.kl_weight)
 
 
-def rate_of(settings: DenoiserSettings) -> CosineRate | PlateauRate:
+def rate_of(settings: RestorerSettings) -> CosineRate | PlateauRate:
     """Make the schedule of the learning rate."""
     if settings.rate == "plateau":
         return PlateauRate(settings.learning_rate)
     return CosineRate(settings.learning_rate, settings.warmup_steps)
 
 
-def budget_of(settings: DenoiserSettings, batches_per_epoch: int) -> tuple[Budget, int]:
+def budget_of(settings: RestorerSettings, batches_per_epoch: int) -> tuple[Budget, int]:
     """Make the budget, and say how many validations it holds: one an epoch, or twenty."""
     if settings.epochs is None:
         return Budget(minutes=settings.minutes, steps=settings.steps), VALIDATIONS

@@ -1,7 +1,8 @@
 """The settings of a restorer, checked, and the presets that name good ones."""
 
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -10,8 +11,8 @@ from ladderscope.errors import LadderscopeError
 NO_BUDGET = {"minutes": None, "steps": None, "epochs": None}
 
 
-class DenoiserSettings(BaseModel):
-    """Everything that shapes a denoiser: its network, its training, its tiles.
+class RestorerSettings(BaseModel):
+    """Everything that shapes a restorer: its network, its training, its tiles.
 
     Parameters
     ----------
@@ -20,8 +21,14 @@ class DenoiserSettings(BaseModel):
     blind_levels
         How many of the finest levels never see the image, so that structured noise (lines,
         patterns) finds no level to be carried by; 0 for noise without structure.
-    patch, batch
-        Side of a training patch in pixels, and patches in a batch.
+    context
+        Lateral context: how many views the network has of a place, the patch included, each
+        twice as wide as the one before.
+    dimensions
+        2 restores plane by plane; 3 looks across Z.
+    patch, depth, batch
+        Side of a training patch in pixels, its planes if it has 3 dimensions, and patches in a
+        batch.
     optimizer, learning_rate, warmup_steps, rate
         The optimizer, its highest learning rate, the steps to reach it, and what follows: a
         ``"cosine"`` to zero over the budget, or halving on a ``"plateau"`` of the validation loss.
@@ -33,7 +40,7 @@ class DenoiserSettings(BaseModel):
         Largest norm of the gradient.
     minutes, steps, epochs
         The budget, one of the three.
-    tile_core, tile_margin
+    tile_core, tile_margin, tile_depth, tile_depth_margin
         The geometry of prediction: see `ladderscope.prediction.Geometry`.
     """
 
@@ -48,8 +55,11 @@ class DenoiserSettings(BaseModel):
     dropout: float = Field(default=0.0, ge=0, lt=1)
     activation: Literal["elu", "relu", "leaky_relu", "silu"] = "elu"
     blind_levels: int = Field(default=0, ge=0)
+    context: int = Field(default=1, ge=1)
+    dimensions: Literal[2, 3] = 2
 
     patch: int = Field(default=64, ge=8)
+    depth: int = Field(default=8, ge=2)
     batch: int = Field(default=16, ge=1)
     optimizer: Literal["muon", "adamax"] = "muon"
     learning_rate: float = Field(default=1.2e-2, gt=0, allow_inf_nan=False)
@@ -66,9 +76,11 @@ class DenoiserSettings(BaseModel):
 
     tile_core: int = Field(default=448, ge=16)
     tile_margin: int = Field(default=32, ge=0)
+    tile_depth: int = Field(default=16, ge=1)
+    tile_depth_margin: int = Field(default=4, ge=0)
 
     @model_validator(mode="after")
-    def _one_budget(self) -> "DenoiserSettings":
+    def _one_budget(self) -> Self:
         given = {name: value for name in NO_BUDGET if (value := getattr(self, name)) is not None}
         if len(given) != 1:
             found = f"{' and '.join(given)} are given: " if given else ""
@@ -78,13 +90,13 @@ class DenoiserSettings(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _odd_kernel(self) -> "DenoiserSettings":
+    def _odd_kernel(self) -> Self:
         if self.first_kernel % 2 == 0:
             raise ValueError(f"first_kernel must be odd, not {self.first_kernel}")
         return self
 
     @model_validator(mode="after")
-    def _a_level_sees_the_image(self) -> "DenoiserSettings":
+    def _a_level_sees_the_image(self) -> Self:
         if self.blind_levels >= self.levels:
             raise ValueError(
                 f"blind_levels={self.blind_levels} leaves none of the {self.levels} levels to see "
@@ -93,17 +105,88 @@ class DenoiserSettings(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _patch_holds_the_levels(self) -> "DenoiserSettings":
+    def _patch_holds_the_levels(self) -> Self:
         if self.patch % 2**self.levels:
             raise ValueError(
                 f"patch must be a multiple of {2**self.levels}, 2 to the number of levels"
             )
         return self
 
+    @model_validator(mode="after")
+    def _a_level_for_every_view(self) -> Self:
+        if self.context > self.levels + 1:
+            raise ValueError(
+                f"context={self.context} is more than {self.levels} levels can take: each takes "
+                f"one wider view, so give at most {self.levels + 1}"
+            )
+        return self
+
+
+class DenoiserSettings(RestorerSettings):
+    """Settings of a denoiser: those that all restorers have."""
+
+
+class SplitterSettings(RestorerSettings):
+    """Settings of a splitter: those that all restorers have, and how channels are mixed.
+
+    Parameters
+    ----------
+    method
+        ``"musplit"``: a Gaussian around each channel, for recordings with little noise;
+        ``"denoisplit"``: the camera's noise model around each, which takes the noise out;
+        ``"microsplit"``: the weighted mean of both.
+    channels
+        How many structures the image is split into.
+    denoisplit_weight
+        MicroSplit's weight of denoiSplit's terms; the rest is µSplit's.
+    variance
+        Of µSplit's Gaussian, in units of a channel's own variance: ``"predicted"`` for each
+        pixel, ``"fitted"`` for each channel and batch, or a number.
+    free_bits, musplit_free_bits
+        Of denoiSplit's terms and of µSplit's, in nats per level and patch.
+    balance
+        ``"std"`` brings the channels to equal standard deviation, that of the strongest, before
+        they are added up; ``"none"`` adds them up as they were recorded.
+    ratios
+        The range from which the strength of each channel in the mixture is drawn.
+    foreground
+        Whether patches that show background alone are drawn less often.
+    """
+
+    method: Literal["musplit", "denoisplit", "microsplit"] = "microsplit"
+    channels: int = Field(default=2, ge=2)
+    denoisplit_weight: float = Field(default=0.9, gt=0, lt=1)
+    variance: Literal["predicted", "fitted"] | float = "predicted"
+    musplit_free_bits: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    balance: Literal["none", "std"] = "none"
+    ratios: tuple[float, float] = (1.0, 1.0)
+    foreground: bool = True
+
+    @model_validator(mode="after")
+    def _positive_numbers(self) -> Self:
+        if isinstance(self.variance, float) and not 0 < self.variance < float("inf"):
+            raise ValueError(
+                f'variance must be positive, "predicted" or "fitted", not {self.variance}'
+            )
+        low, high = self.ratios
+        if not 0 < low <= high < float("inf"):
+            raise ValueError(
+                f"ratios must be two positive numbers, the smaller first, not {self.ratios}"
+            )
+        return self
+
+    @property
+    def weight_of_denoisplit(self) -> float:
+        """The weight of denoiSplit's terms in the method's objective."""
+        return {"musplit": 0.0, "denoisplit": 1.0}.get(self.method, self.denoisplit_weight)
+
+
+Settings = TypeVar("Settings", bound=RestorerSettings)
 
 PRESETS: MappingProxyType[str, DenoiserSettings] = MappingProxyType(
     {
         "tiny": DenoiserSettings(
+            depth=2,
             levels=2,
             filters=8,
             latent_channels=4,
@@ -134,8 +217,22 @@ PRESETS: MappingProxyType[str, DenoiserSettings] = MappingProxyType(
 )
 
 
-def settings_for(preset: str, overrides: dict[str, Any]) -> DenoiserSettings:
+# What is dear in three dimensions is smaller there.
+_IN_3D = {"patch": 48, "batch": 4, "tile_core": 128}
+
+
+def settings_for(kind: type[Settings], preset: str, overrides: Mapping[str, Any]) -> Settings:
     """Take a preset's settings, with some of them replaced.
+
+    Parameters
+    ----------
+    kind
+        Whose settings.
+    preset
+        One of `PRESETS`.
+    overrides
+        What is to differ. With three dimensions, patches, batches and tiles are smaller than the
+        preset's unless they are given.
 
     Raises
     ------
@@ -144,15 +241,20 @@ def settings_for(preset: str, overrides: dict[str, Any]) -> DenoiserSettings:
 
     Examples
     --------
-    >>> settings_for("small", {"steps": 200}).minutes is None
+    >>> settings_for(DenoiserSettings, "small", {"steps": 200}).minutes is None
     True
+    >>> settings_for(DenoiserSettings, "small", {"dimensions": 3}).batch
+    4
     """
     if preset not in PRESETS:
         raise LadderscopeError(f"there is no preset {preset!r}: choose one of {', '.join(PRESETS)}")
-    return replaced(PRESETS[preset], overrides)
+    chosen = PRESETS[preset].model_dump()
+    if overrides.get("dimensions") == 3:
+        chosen |= {name: min(chosen[name], value) for name, value in _IN_3D.items()}
+    return _checked(kind, chosen, overrides)
 
 
-def replaced(settings: DenoiserSettings, overrides: dict[str, Any]) -> DenoiserSettings:
+def replaced(settings: Settings, overrides: Mapping[str, Any]) -> Settings:
     """Replace some of the settings; a budget replaces the budget, whichever of the three it is.
 
     Raises
@@ -165,25 +267,29 @@ def replaced(settings: DenoiserSettings, overrides: dict[str, Any]) -> DenoiserS
     >>> replaced(PRESETS["small"], {"steps": 200}).minutes is None
     True
     """
-    values = settings.model_dump()
-    if any(overrides.get(name) is not None for name in NO_BUDGET):
-        values |= NO_BUDGET
+    return _checked(type(settings), settings.model_dump(), overrides)
+
+
+def _checked(
+    kind: type[Settings], values: Mapping[str, Any], overrides: Mapping[str, Any]
+) -> Settings:
+    budget = any(overrides.get(name) is not None for name in NO_BUDGET)
     try:
-        return DenoiserSettings(**values | overrides)
+        return kind(**{**values, **(NO_BUDGET if budget else {}), **overrides})
     except ValidationError as error:
-        raise LadderscopeError(_in_words(error)) from error
+        raise LadderscopeError(_in_words(kind, error)) from error
 
 
-def _in_words(error: ValidationError) -> str:
+def _in_words(kind: type[RestorerSettings], error: ValidationError) -> str:
     """Say what is wrong with settings, a line each."""
     lines = []
     for problem in error.errors():
-        name = ".".join(str(part) for part in problem["loc"])
+        name = str(problem["loc"][0]) if problem["loc"] else ""
         if problem["type"] == "extra_forbidden":
-            known = ", ".join(DenoiserSettings.model_fields)
+            known = ", ".join(kind.model_fields)
             lines.append(f"there is no setting {name!r}; the settings are: {known}")
         elif name:
             lines.append(f"{name}={problem['input']!r}: {problem['msg']}")
         else:
             lines.append(problem["msg"].removeprefix("Value error, "))
-    return "\n".join(lines)
+    return "\n".join(dict.fromkeys(lines))

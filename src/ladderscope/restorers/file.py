@@ -15,31 +15,54 @@ from ladderscope.errors import LadderscopeError
 from ladderscope.files import whole_file
 from ladderscope.images import Statistics
 from ladderscope.noise import NoiseFit, NoiseModel, noise_model_from_dict
-from ladderscope.restorers.config import DenoiserSettings
+from ladderscope.patches import Mixing
+from ladderscope.restorers.config import DenoiserSettings, SplitterSettings
 from ladderscope.training import Outcome, Record
 
 FORMAT = "ladderscope model"
 FORMAT_VERSION = 1
 WEIGHTS, CONFIG, NOISE, HISTORY = "model.safetensors", "config.json", "noise.json", "history.json"
 THUMBNAIL = "thumbnail.png"
+_SETTINGS: dict[str, type[DenoiserSettings] | type[SplitterSettings]] = {
+    "denoiser": DenoiserSettings,
+    "splitter": SplitterSettings,
+}
 
 
 class ModelFileError(LadderscopeError):
     """A file that cannot be opened as a model: what is wrong with it, and what to do."""
 
 
-@dataclass(frozen=True, eq=False)
-class Model:
-    """Everything that a fitted denoiser is, and that its file holds.
+@dataclass(frozen=True)
+class Mixture:
+    """The mixed images of a splitter.
 
     Attributes
     ----------
-    settings : DenoiserSettings
-        As given, but for `patch`, which is as used.
+    statistics : Statistics
+        What they are normalised with.
+    mixing : Mixing
+        How the channels add up to them.
+    """
+
+    statistics: Statistics
+    mixing: Mixing
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """Everything that a fitted restorer is, and that its file holds.
+
+    Attributes
+    ----------
+    settings : DenoiserSettings or SplitterSettings
+        As given, but for the size of patches, which is as used.
     weights : dict of str to Tensor
         Of the network.
-    statistics, noise_models : tuple
-        One a channel.
+    statistics : tuple of Statistics
+        One a channel: what it is normalised with.
+    noise_models : tuple of NoiseModel
+        One a channel; none where the objective needs none.
     noise_fits : tuple
         One a channel: the calibration that the noise model comes from, or None if it was given.
     outcome : Outcome
@@ -58,9 +81,13 @@ class Model:
         The version of Ladderscope that made it.
     created : str
         When training ended, as ISO 8601 in UTC.
+    mixture : Mixture, optional
+        Of a splitter.
+    careamics : dict, optional
+        For a network that CAREamics trained, how it builds it.
     """
 
-    settings: DenoiserSettings
+    settings: DenoiserSettings | SplitterSettings
     weights: dict[str, torch.Tensor]
     statistics: tuple[Statistics, ...]
     noise_models: tuple[NoiseModel, ...]
@@ -73,6 +100,13 @@ class Model:
     thumbnail: bytes | None
     version: str
     created: str
+    mixture: Mixture | None = None
+    careamics: dict[str, Any] | None = None
+
+    @property
+    def kind(self) -> str:
+        """What the model does: ``"denoiser"`` or ``"splitter"``."""
+        return "denoiser" if isinstance(self.settings, DenoiserSettings) else "splitter"
 
 
 def write_model(path: Path, model: Model, *, overwrite: bool = True) -> None:
@@ -90,7 +124,7 @@ def write_model(path: Path, model: Model, *, overwrite: bool = True) -> None:
         "format_version": FORMAT_VERSION,
         "ladderscope_version": model.version,
         "created": model.created,
-        "kind": "denoiser",
+        "kind": model.kind,
         "settings": model.settings.model_dump(),
         "statistics": [asdict(channel) for channel in model.statistics],
         "axes": model.axes,
@@ -98,6 +132,8 @@ def write_model(path: Path, model: Model, *, overwrite: bool = True) -> None:
         "seed": model.seed,
         "notices": model.notices,
         "training": outcome,
+        "mixture": None if model.mixture is None else asdict(model.mixture),
+        "careamics": model.careamics,
     }
     noise = [
         {"model": channel.to_dict(), "fit": fit.to_dict() if fit else None}
@@ -147,8 +183,10 @@ def read_model(path: Path) -> Model:
             f"{path}: written by Ladderscope {config.get('ladderscope_version')} in format "
             f"{version}; this version reads up to format {FORMAT_VERSION}. Update Ladderscope"
         )
-    if config.get("kind") != "denoiser":
-        raise ModelFileError(f"{path}: holds a {config.get('kind')!r}, not a denoiser")
+    if config.get("kind") not in _SETTINGS:
+        raise ModelFileError(
+            f"{path}: holds a {config.get('kind')!r}, not a {' or a '.join(_SETTINGS)}"
+        )
     try:
         noise = _entry(path, entries, NOISE)
         history = tuple(
@@ -157,7 +195,7 @@ def read_model(path: Path) -> Model:
         )
         names = config["channel_names"]
         return Model(
-            settings=DenoiserSettings(**config["settings"]),
+            settings=_SETTINGS[config["kind"]](**config["settings"]),
             weights=safetensors.torch.load(entries[WEIGHTS]),
             statistics=tuple(Statistics(**channel) for channel in config["statistics"]),
             noise_models=tuple(noise_model_from_dict(channel["model"]) for channel in noise),
@@ -172,9 +210,21 @@ def read_model(path: Path) -> Model:
             thumbnail=entries.get(THUMBNAIL),
             version=config["ladderscope_version"],
             created=config["created"],
+            mixture=_mixture(config.get("mixture")),
+            careamics=config.get("careamics"),
         )
     except (KeyError, TypeError, ValueError, AttributeError, safetensors.SafetensorError) as error:
         raise ModelFileError(f"{path}: a damaged model file ({error!r}); train anew") from error
+
+
+def _mixture(entries: Any) -> Mixture | None:
+    if entries is None:
+        return None
+    mixing: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in entries["mixing"].items()
+    }
+    return Mixture(Statistics(**entries["statistics"]), Mixing(**mixing))
 
 
 def _entry(path: Path, entries: dict[str, bytes], name: str) -> Any:

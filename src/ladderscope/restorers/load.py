@@ -6,15 +6,16 @@ from pathlib import Path
 from ladderscope.errors import LadderscopeError
 from ladderscope.restorers.denoiser import Denoiser
 from ladderscope.restorers.file import ModelFileError, read_model
+from ladderscope.restorers.splitter import Splitter
 
 
-def load(path: str | os.PathLike[str], *, device: str | None = None) -> Denoiser:
+def load(path: str | os.PathLike[str], *, device: str | None = None) -> Denoiser | Splitter:
     """Open a ``.ladder`` file. No code in it is run: it holds numbers and text.
 
     Parameters
     ----------
     path : path
-        A file that `Denoiser.save` or the command line wrote.
+        A file that `save` or the command line wrote.
     device : str, optional
         Where to predict; the best device there is by default.
 
@@ -25,6 +26,31 @@ def load(path: str | os.PathLike[str], *, device: str | None = None) -> Denoiser
     """
     model = read_model(Path(path))
     try:
-        return Denoiser.from_model(model, device=device)
+        kind = Splitter if model.kind == "splitter" else Denoiser
+        return kind.from_model(model, device=device)
     except LadderscopeError as error:
         raise ModelFileError(f"{path}: {error}") from error
+
+
+def load_denoiser(path: str | os.PathLike[str], *, device: str | None = None) -> Denoiser:
+    """Open a ``.ladder`` file that must hold a denoiser.
+
+    Parameters
+    ----------
+    path, device
+        As of `load`.
+
+    Raises
+    ------
+    ModelFileError
+        As of `load`.
+    LadderscopeError
+        It holds a splitter.
+    """
+    restorer = load(path, device=device)
+    if not isinstance(restorer, Denoiser):
+        raise LadderscopeError(
+            f"{path} holds a {restorer.kind}, and a denoiser is needed here: give a model of "
+            "“ladderscope denoise” or “ladderscope train denoiser”"
+        )
+    return restorer

@@ -3,9 +3,10 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Shaped
 from numpy.typing import DTypeLike
 
 from ladderscope.files import OutputError, stem
@@ -34,6 +35,9 @@ class Restoration:
         One a channel.
     samples : int
         How many posterior samples were drawn.
+    residual : array, optional
+        Of a split image: the image minus the sum of the means, with the axes of the image; what
+        the channels leave unexplained.
     """
 
     mean: Float32[np.ndarray, "..."]
@@ -43,16 +47,18 @@ class Restoration:
     pixel_size: tuple[float, float] | None = None
     channel_names: tuple[str, ...] | None = None
     samples: int = 0
+    residual: Float32[np.ndarray, "..."] | None = None
 
     def save(
         self,
         path: str | os.PathLike[str],
         *,
         spread_path: str | os.PathLike[str] | None = None,
+        residual_path: str | os.PathLike[str] | None = None,
         dtype: DTypeLike = np.float32,
         overwrite: bool = False,
     ) -> list[Path]:
-        """Write the mean as an OME-TIFF and, where there is one, the spread beside it.
+        """Write the mean as an OME-TIFF and, where there are such, spread and residual beside it.
 
         Parameters
         ----------
@@ -61,9 +67,12 @@ class Restoration:
         spread_path : path, optional
             Where the spread goes; by default beside `path`, with ``_spread`` in its name
             in place of ``_restored`` or after the rest.
+        residual_path : path, optional
+            Where the residual of a split image goes; by default beside `path`, likewise with
+            ``_residual``. It is written without a C axis, as it belongs to no channel.
         dtype : dtype
-            Type of the pixels of the mean; integers are clipped and rounded. The spread is
-            float32.
+            Type of the pixels of the mean; integers are clipped and rounded. The spread and the
+            residual are float32.
         overwrite : bool
             Whether files that exist may be replaced.
 
@@ -78,36 +87,65 @@ class Restoration:
             A file exists already, or cannot be written.
         """
         path = Path(path)
-        outputs = [(path, cast_to(self.mean, dtype), "restored by Ladderscope")]
+        outputs = [
+            _Output(
+                path,
+                cast_to(self.mean, dtype),
+                self.axes,
+                self.channel_names,
+                "restored by Ladderscope",
+            )
+        ]
         if self.std is not None:
-            spread = Path(spread_path) if spread_path is not None else spread_beside(path)
+            spread = beside(path, "spread") if spread_path is None else Path(spread_path)
             text = f"spread of {self.samples} posterior samples (uncalibrated)"
-            outputs.append((spread, self.std, text))
-        taken = [str(output) for output, _, _ in outputs if output.exists()]
+            outputs.append(_Output(spread, self.std, self.axes, self.channel_names, text))
+        if self.residual is not None:
+            residual = beside(path, "residual") if residual_path is None else Path(residual_path)
+            axes, pixels = self._residual_without_channels(self.residual)
+            text = "residual: the image minus what the restored channels add up to"
+            outputs.append(_Output(residual, pixels, axes, None, text))
+        taken = [str(output.path) for output in outputs if output.path.exists()]
         if taken and not overwrite:
             raise OutputError(
                 f"{', '.join(taken)} exists already: choose another name, or overwrite"
             )
-        for output, pixels, text in outputs:
+        for output in outputs:
             write_image(
-                output,
-                pixels,
-                self.axes,
+                output.path,
+                output.pixels,
+                output.axes,
                 pixel_size=self.pixel_size,
-                channel_names=self.channel_names,
+                channel_names=output.channel_names,
                 overwrite=overwrite,
-                description=text,
+                description=output.text,
             )
-        return [output for output, _, _ in outputs]
+        return [output.path for output in outputs]
+
+    def _residual_without_channels(
+        self, residual: Float32[np.ndarray, "..."]
+    ) -> tuple[str, Float32[np.ndarray, "..."]]:
+        """Take the C axis off, which is of length 1 where the image had one."""
+        sizes = zip(self.axes, self.mean.shape, strict=True)
+        shape = [size for letter, size in sizes if letter != "C"]
+        return self.axes.replace("C", ""), residual.reshape(shape)
 
 
-def spread_beside(path: Path) -> Path:
-    """Name the file of a spread by that of its restoration.
+class _Output(NamedTuple):
+    path: Path
+    pixels: Shaped[np.ndarray, "..."]
+    axes: str
+    channel_names: tuple[str, ...] | None
+    text: str
+
+
+def beside(path: Path, what: str) -> Path:
+    """Name the file of a spread or a residual by that of its restoration.
 
     Examples
     --------
-    >>> spread_beside(Path("a_restored.ome.tif")).name, spread_beside(Path("b.TIF")).name
-    ('a_spread.ome.tif', 'b_spread.TIF')
+    >>> beside(Path("a_restored.ome.tif"), "spread").name, beside(Path("b.TIF"), "residual").name
+    ('a_spread.ome.tif', 'b_residual.TIF')
     """
     base = stem(path)
-    return path.with_name(f"{base.removesuffix('_restored')}_spread{path.name[len(base) :]}")
+    return path.with_name(f"{base.removesuffix('_restored')}_{what}{path.name[len(base) :]}")

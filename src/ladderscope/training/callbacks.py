@@ -15,9 +15,9 @@ from rich.progress import BarColumn, Progress, TextColumn
 from ladderscope.errors import LadderscopeError
 from ladderscope.files import OutputError, whole_file
 from ladderscope.losses import Objective
-from ladderscope.patches import PatchBatch
+from ladderscope.patches import MixedBatch, PatchBatch
 from ladderscope.training.budget import Budget, CosineRate, PlateauRate
-from ladderscope.training.module import DenoisingModule, Record
+from ladderscope.training.module import Record, RestorationModule
 
 logger = logging.getLogger("ladderscope")
 
@@ -37,7 +37,7 @@ class Course(Callback):
         When training ends.
     rate : CosineRate or PlateauRate
         The learning rate.
-    validation : PatchBatch
+    validation : PatchBatch or MixedBatch
         Held-out patches.
     validations : int
         How many times the budget is interrupted to validate.
@@ -51,7 +51,7 @@ class Course(Callback):
         self,
         budget: Budget,
         rate: CosineRate | PlateauRate,
-        validation: PatchBatch,
+        validation: PatchBatch | MixedBatch,
         *,
         validations: int = 20,
         state_file: Path | None = None,
@@ -74,11 +74,11 @@ class Course(Callback):
         """Time spent training, earlier runs of a resumed training included."""
         return self._earlier_seconds + time.monotonic() - self._started
 
-    def fraction(self, module: DenoisingModule) -> float:
+    def fraction(self, module: RestorationModule[Any]) -> float:
         """How much of the budget is spent."""
         return self.budget.fraction(module.steps_done, self.seconds)
 
-    def resume(self, module: DenoisingModule) -> None:
+    def resume(self, module: RestorationModule[Any]) -> None:
         """Take up the training that `state_file` holds."""
         state = _read_state(self.state_file, self.fingerprint)
         module.network.load_state_dict(state["network"])
@@ -145,7 +145,7 @@ class Course(Callback):
         logger.warning("training stops early, and the best model so far is kept: %s", advice)
         self.diverged = True
 
-    def _validate(self, module: DenoisingModule) -> None:
+    def _validate(self, module: RestorationModule[Any]) -> None:
         held_out, level_kl = module.validate(self.validation)
         trained = _means(self._since_validation)
         self._since_validation.clear()
@@ -167,7 +167,9 @@ class Course(Callback):
         if loss < self.best_loss:
             self.best_loss, self.best_weights = loss, module.weights()
 
-    def _write_state(self, state_file: Path, trainer: Trainer, module: DenoisingModule) -> None:
+    def _write_state(
+        self, state_file: Path, trainer: Trainer, module: RestorationModule[Any]
+    ) -> None:
         state = {
             "fingerprint": self.fingerprint,
             "network": module.weights(),

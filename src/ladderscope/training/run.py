@@ -9,18 +9,19 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import lightning
 import torch
 from torch.utils.data import DataLoader
 
 from ladderscope.machine import best_device, keep_freed_memory
-from ladderscope.patches import PatchBatch, TrainingPatches
+from ladderscope.patches import MixedPatches, TrainingPatches
 from ladderscope.training.budget import Budget
 from ladderscope.training.callbacks import Course, ProgressBar, StopWhen, TrainingError
-from ladderscope.training.module import DenoisingModule, Record, Terms
+from ladderscope.training.module import Record, RestorationModule, Terms
 
-__all__ = ["Outcome", "TrainingError", "compiling_pays", "train"]
+__all__ = ["UNTRAINED", "Outcome", "TrainingError", "compiling_pays", "train"]
 
 logger = logging.getLogger("ladderscope")
 
@@ -62,9 +63,12 @@ class Outcome:
     diverged: bool = False
 
 
+UNTRAINED = Outcome((), 0, 0, 0.0, interrupted=False, best_step=0, compiled=False)
+
+
 def train(
-    module: DenoisingModule,
-    patches: TrainingPatches,
+    module: RestorationModule[Any],
+    patches: TrainingPatches | MixedPatches,
     course: Course,
     *,
     seed: int,
@@ -77,9 +81,9 @@ def train(
 
     Parameters
     ----------
-    module : DenoisingModule
+    module : RestorationModule
         Is left with the weights that validated best.
-    patches : TrainingPatches
+    patches : TrainingPatches or MixedPatches
         Where batches come from.
     course : Course
         The budget, the learning rate, the validation patches and the state file.
@@ -158,8 +162,8 @@ class _CtrlC:
 
 def _fit(
     trainer: lightning.Trainer,
-    module: DenoisingModule,
-    loader: DataLoader[PatchBatch],
+    module: RestorationModule[Any],
+    loader: DataLoader[Any],
     ctrl_c: _CtrlC,
 ) -> None:
     try:
@@ -190,7 +194,7 @@ def _has_compiler() -> bool:
     return any(shutil.which(name) for name in ("g++", "clang++", "c++"))
 
 
-def _compiled(module: DenoisingModule) -> Callable[[torch.Tensor], Terms]:
+def _compiled(module: RestorationModule[Any]) -> Callable[[torch.Tensor], Terms]:
     """Compile the network's terms; where that fails, go on without."""
     compiled = torch.compile(module.network_terms, dynamic=False)
 

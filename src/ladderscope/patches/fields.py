@@ -1,0 +1,228 @@
+"""Fields of view: what patches are cut from, and what of it is held out for validation."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float32, Shaped
+
+from ladderscope.errors import LadderscopeError
+from ladderscope.images import Image
+from ladderscope.patches.wider_views import views_around
+
+HELD_OUT_IMAGES_FROM = 5
+HELD_OUT_FRACTION = 0.1
+
+
+@dataclass(frozen=True)
+class PatchShape:
+    """The shape of a training patch.
+
+    Parameters
+    ----------
+    side : int
+        Rows and columns, in pixels.
+    depth : int, optional
+        Planes of a patch that extends over Z; None for patches of one plane.
+    views : int
+        The patch and its wider views, each twice as wide as the one before and of as many pixels.
+    """
+
+    side: int
+    depth: int | None = None
+    views: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """One field of view of one channel, and the square of it that training may not see.
+
+    Parameters
+    ----------
+    pixels : array of shape (Y, X) or (Z, Y, X)
+        In camera units, of any real type.
+    channel : int
+        Which channel it belongs to, from 0.
+    image : int
+        Which image it belongs to, from 0.
+    reserved : (int, int, int), optional
+        First row, first column and side of the square that is held out for validation, in every
+        plane.
+    """
+
+    pixels: Shaped[np.ndarray, "*depth Y X"]
+    channel: int = 0
+    image: int = 0
+    reserved: tuple[int, int, int] | None = None
+
+
+class Place(NamedTuple):
+    """Where a patch begins in its field: the first plane, row and column."""
+
+    plane: int
+    top: int
+    left: int
+
+
+class HeldOut(NamedTuple):
+    """Fields divided between training and validation, and a sentence on how."""
+
+    training: tuple[Field, ...]
+    validation: tuple[Field, ...]
+    notice: str
+
+
+def fields_of(images: Sequence[Image], space: str = "YX") -> list[Field]:
+    """List the fields of view of images, channel by channel.
+
+    Parameters
+    ----------
+    images
+        With the same number of channels.
+    space
+        What a field extends over: ``"YX"``, or ``"ZYX"`` for whole stacks.
+    """
+    return [
+        Field(pixels=pixels, channel=channel, image=number)
+        for number, image in enumerate(images)
+        for channels in image.planes(space)
+        for channel, pixels in enumerate(channels)
+    ]
+
+
+def cut(field: Field, place: Place, shape: PatchShape) -> Float32[np.ndarray, "views *space"]:
+    """Cut a patch out of a field, with its wider views.
+
+    Examples
+    --------
+    >>> cut(Field(np.eye(8)), Place(0, 2, 2), PatchShape(side=4, views=2)).shape
+    (2, 4, 4)
+    """
+    pixels = field.pixels
+    if shape.depth is not None:
+        pixels = pixels[place.plane : place.plane + shape.depth]
+    rows, columns = (slice(start, start + shape.side) for start in (place.top, place.left))
+    return views_around(pixels, rows, columns, shape.views)
+
+
+def side_for(fields: Sequence[Field], wanted: int, multiple: int) -> int:
+    """Find the side of the patches: the wanted one, or the largest that fits every field.
+
+    Parameters
+    ----------
+    fields : sequence of Field
+        All fields of the training set.
+    wanted : int
+        The side that the settings ask for, in pixels.
+    multiple : int
+        The side is a multiple of this: 2^L for L levels.
+
+    Raises
+    ------
+    LadderscopeError
+        If a field is smaller than one `multiple`.
+
+    Examples
+    --------
+    >>> side_for([Field(np.zeros((50, 200)))], wanted=64, multiple=16)
+    48
+    """
+    shortest = min(min(field.pixels.shape[-2:]) for field in fields)
+    largest = shortest // multiple * multiple
+    if largest == 0:
+        raise LadderscopeError(
+            f"the smallest training image is {shortest} pixels on its shorter side, and the "
+            f"network's levels need at least {multiple}: use larger images to train on, or fewer "
+            "levels (prediction takes images of any size)"
+        )
+    return min(wanted, largest)
+
+
+def hold_out(fields: Sequence[Field], side: int, seed: int) -> HeldOut:
+    """Choose what validation sees and training does not.
+
+    Of five images or more, a tenth is held out whole. Of fewer, every image trains, except for
+    a square of up to two patches' side in a corner of each field that has room for one. Where
+    none has, all fields are used for both. What is chosen depends on the numbers and sizes of
+    the images alone: of channels that belong together, the same is held out.
+
+    Parameters
+    ----------
+    fields : sequence of Field
+        All fields of the training set.
+    side : int
+        Side of the patches, in pixels.
+    seed : int
+        Decides which images, and which corners.
+    """
+    images = sorted({field.image for field in fields})
+    if len(images) >= HELD_OUT_IMAGES_FROM:
+        count = max(1, round(HELD_OUT_FRACTION * len(images)))
+        rng = np.random.default_rng([seed, 1])
+        chosen = set(rng.choice(images, size=count, replace=False).tolist())
+        return HeldOut(
+            tuple(field for field in fields if field.image not in chosen),
+            tuple(field for field in fields if field.image in chosen),
+            f"validation: {count} of {len(images)} images, held out whole",
+        )
+    divided = tuple(_reserve_corner(field, side, seed) for field in fields)
+    reserved = tuple(field for field in divided if field.reserved)
+    if not reserved:
+        return HeldOut(
+            tuple(fields),
+            tuple(fields),
+            f"validation: the images are too small to hold out patches of {side}×{side} pixels; "
+            "the validation loss is measured on training patches",
+        )
+    return HeldOut(divided, reserved, "validation: one corner of each plane, held out")
+
+
+def places_to_validate(field: Field, shape: PatchShape) -> Iterator[Place]:
+    """List places side by side in the held-out part of a field, or in all of it."""
+    height, width = field.pixels.shape[-2:]
+    top, left = 0, 0
+    if field.reserved is not None:
+        top, left, height = field.reserved
+        width = height
+    depth = shape.depth or 1
+    planes = field.pixels.shape[0] if shape.depth is not None else 1
+    for plane in range(0, planes - depth + 1, depth):
+        for row in range(top, top + height - shape.side + 1, shape.side):
+            for column in range(left, left + width - shape.side + 1, shape.side):
+                yield Place(plane, row, column)
+
+
+def draw_place(field: Field, shape: PatchShape, rng: np.random.Generator) -> Place:
+    """Draw a place for a patch that touches nothing that is held out."""
+    height, width = field.pixels.shape[-2:]
+    plane = 0
+    if shape.depth is not None:
+        plane = int(rng.integers(field.pixels.shape[0] - shape.depth + 1))
+    while True:
+        top = int(rng.integers(height - shape.side + 1))
+        left = int(rng.integers(width - shape.side + 1))
+        if not _touches(field.reserved, top, left, shape.side):
+            return Place(plane, top, left)
+
+
+def _touches(reserved: tuple[int, int, int] | None, top: int, left: int, side: int) -> bool:
+    if reserved is None:
+        return False
+    first_row, first_column, length = reserved
+    return (
+        first_row - side < top < first_row + length
+        and first_column - side < left < first_column + length
+    )
+
+
+def _reserve_corner(field: Field, patch: int, seed: int) -> Field:
+    height, width = field.pixels.shape[-2:]
+    at_bottom, at_right = np.random.default_rng([seed, 1, field.image]).integers(2, size=2)
+    for side in (2 * patch, patch):
+        # Room for the square and, beside or below it, at least three patches' worth to train on.
+        if max(height, width) >= side + 3 * patch and min(height, width) >= side:
+            top = int(at_bottom) * (height - side)
+            left = int(at_right) * (width - side)
+            return replace(field, reserved=(top, left, side))
+    return field

@@ -1,0 +1,70 @@
+"""Where there is something to see: a threshold found from the data, and patches above it."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float32
+from scipy.ndimage import gaussian_filter
+from skimage.filters import threshold_otsu
+
+from ladderscope.patches.fields import Field, PatchShape, Place
+
+SMOOTHING = 2.0
+LEAST_SHARE = 0.01
+KEPT_BACKGROUND = 0.2
+_PLANES_LOOKED_AT = 40
+
+
+class Foreground(NamedTuple):
+    """The pixels of each field that are brighter than a threshold, once smoothed."""
+
+    threshold: float
+    masks: tuple[Bool[np.ndarray, "*space"], ...]
+
+    def seen_in(self, field: int, place: Place, shape: PatchShape) -> bool:
+        """Tell whether a patch shows more than background: a hundredth of its pixels."""
+        mask = self.masks[field]
+        if shape.depth is not None:
+            mask = mask[place.plane : place.plane + shape.depth]
+        inside = mask[..., place.top : place.top + shape.side, place.left : place.left + shape.side]
+        return bool(inside.mean() >= LEAST_SHARE)
+
+
+def find_foreground(fields: Sequence[Field]) -> Foreground:
+    """Find the threshold between background and structure, by Otsu's method on smoothed planes.
+
+    Parameters
+    ----------
+    fields : sequence of Field
+        Of one channel.
+
+    References
+    ----------
+    Otsu, "A threshold selection method from gray-level histograms", IEEE Trans. Systems, Man,
+    and Cybernetics 9 (1979).
+
+    Examples
+    --------
+    >>> plane = np.zeros((64, 64))
+    >>> plane[:32] = 100
+    >>> foreground = find_foreground([Field(plane)])
+    >>> [foreground.seen_in(0, Place(0, top, 0), PatchShape(16)) for top in (0, 48)]
+    [True, False]
+    """
+    planes = [
+        plane for field in fields for plane in field.pixels.reshape(-1, *field.pixels.shape[-2:])
+    ]
+    looked_at = planes[:: -(-len(planes) // _PLANES_LOOKED_AT)]
+    brightness = np.concatenate([_smooth(plane)[::2, ::2].ravel() for plane in looked_at])
+    threshold = float(threshold_otsu(brightness))  # type: ignore[no-untyped-call]
+    masks = []
+    for field in fields:
+        stack = field.pixels.reshape(-1, *field.pixels.shape[-2:])
+        mask = np.stack([_smooth(plane) > threshold for plane in stack])
+        masks.append(mask.reshape(field.pixels.shape))
+    return Foreground(threshold, tuple(masks))
+
+
+def _smooth(plane: np.ndarray) -> Float32[np.ndarray, "Y X"]:
+    return gaussian_filter(plane.astype(np.float32), SMOOTHING)

@@ -1,0 +1,81 @@
+"""Lateral context: wider views of one centre, each made when it is asked for."""
+
+import numpy as np
+from jaxtyping import Float32, Shaped
+
+
+def views_around(
+    pixels: Shaped[np.ndarray, "*depth Y X"], rows: slice, columns: slice, views: int = 1
+) -> Float32[np.ndarray, "views *space"]:
+    """Cut a window and the wider views around it, all of as many pixels.
+
+    View k shows 2^k times the height and width around the window's centre, averaged over squares
+    of 2^k×2^k pixels. Whatever lies outside of the image is reflected into it at the border.
+
+    Parameters
+    ----------
+    pixels : array of shape ([Z], Y, X)
+        Of any real type.
+    rows, columns : slice
+        The window; it may reach beyond the image. With wider views its sides are even.
+    views : int
+        How many, the window itself included.
+
+    Returns
+    -------
+    array of shape (views, [Z], rows, columns)
+        The window first.
+
+    References
+    ----------
+    Ashesh et al., "µSplit: image decomposition for fluorescence microscopy", ICCV 2023.
+
+    Examples
+    --------
+    >>> ramp = np.arange(8.0)[None].repeat(8, axis=0)
+    >>> window, wider = views_around(ramp, slice(2, 6), slice(2, 6), views=2)
+    >>> window[0], wider[0]
+    (array([2., 3., 4., 5.], dtype=float32), array([0.5, 2.5, 4.5, 6.5], dtype=float32))
+    """
+    size = rows.stop - rows.start, columns.stop - columns.start
+    shown = _reflected(pixels, *(_widened(side, 2 ** (views - 1)) for side in (rows, columns)))
+    result = [_centre(shown, size)]
+    for _ in range(1, views):
+        shown = _halved(shown)
+        result.append(_centre(shown, size))
+    return np.stack(result)
+
+
+def _widened(side: slice, factor: int) -> slice:
+    margin = (factor - 1) * (side.stop - side.start) // 2
+    return slice(side.start - margin, side.stop + margin)
+
+
+def _reflected(
+    pixels: Shaped[np.ndarray, "*depth Y X"], rows: slice, columns: slice
+) -> Float32[np.ndarray, "*space"]:
+    height, width = pixels.shape[-2:]
+    if rows.start >= 0 and rows.stop <= height and columns.start >= 0 and columns.stop <= width:
+        return pixels[..., rows, columns].astype(np.float32)
+    down, across = _indices(rows, height), _indices(columns, width)
+    return pixels[..., down[:, None], across].astype(np.float32)
+
+
+def _indices(side: slice, length: int) -> Shaped[np.ndarray, " side"]:
+    """Fold positions beyond the border back into the image, as often as it takes."""
+    period = max(1, 2 * (length - 1))
+    folded = np.arange(side.start, side.stop) % period
+    return np.where(folded < length, folded, period - folded)
+
+
+def _halved(view: Float32[np.ndarray, "*space"]) -> Float32[np.ndarray, "*half_space"]:
+    upper, lower = view[..., ::2, :], view[..., 1::2, :]
+    both = upper + lower
+    return np.float32(0.25) * (both[..., ::2] + both[..., 1::2])
+
+
+def _centre(
+    view: Float32[np.ndarray, "*space"], size: tuple[int, int]
+) -> Float32[np.ndarray, "*centre"]:
+    top, left = ((a - b) // 2 for a, b in zip(view.shape[-2:], size, strict=True))
+    return view[..., top : top + size[0], left : left + size[1]]

@@ -1,0 +1,710 @@
+"""What a denoiser and a splitter have in common: training, prediction, and the model."""
+
+import hashlib
+import io
+import json
+import logging
+import os
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeAlias, cast
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Real
+from matplotlib.image import imsave
+
+from ladderscope.errors import LadderscopeError
+from ladderscope.images import (
+    Image,
+    Sources,
+    Statistics,
+    find_images,
+    is_zarr_folder,
+    read_image,
+)
+from ladderscope.machine import best_device, fast_type, keep_freed_memory
+from ladderscope.network import LadderVAE
+from ladderscope.noise import NoiseFit, NoiseModel, calibrate_poisson_gaussian
+from ladderscope.noise.fit import MOST_PLANES
+from ladderscope.patches import Field, MixedBatch, MixedPatches, PatchBatch, TrainingPatches
+from ladderscope.patches.fields import PatchShape, side_for
+from ladderscope.prediction import decodings, draw, restore
+from ladderscope.restorers.building import (
+    budget_of,
+    geometry_of,
+    kl_weight_of,
+    network_of,
+    rate_of,
+)
+from ladderscope.restorers.config import (
+    DenoiserSettings,
+    Settings,
+    SplitterSettings,
+    replaced,
+    settings_for,
+)
+from ladderscope.restorers.file import Model, write_model
+from ladderscope.restorers.progress import PredictionProgress, say_how_long
+from ladderscope.restorers.restoration import Restoration
+from ladderscope.training import UNTRAINED, Outcome, RestorationModule, train
+from ladderscope.training.callbacks import Course
+from ladderscope.training.optimizers import OPTIMIZERS
+
+logger = logging.getLogger("ladderscope")
+
+Noise: TypeAlias = str | NoiseModel | Sequence[str | NoiseModel]
+THUMBNAIL_SIDE = 192
+FAR_IN_DEVIATIONS = 3.0
+
+
+class Notices:
+    """What the user is told while fitting; the model keeps it."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def __call__(self, text: str) -> None:
+        """Say something, and keep it."""
+        self.said.append(text)
+        logger.info(text)
+
+
+class Job(NamedTuple):
+    """One run of the network over a field: which channel goes in, and which come out."""
+
+    channel: int
+    statistics: Statistics
+    outputs: range
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a training is run, beside its settings.
+
+    Attributes
+    ----------
+    state_file : Path, optional
+        Where the state of training is kept.
+    resume : bool
+        Whether to go on from there.
+    compile_network : bool, optional
+        Whether to use torch.compile; by default where it pays.
+    progress : bool
+        Whether to show a progress bar.
+    """
+
+    state_file: Path | None
+    resume: bool
+    compile_network: bool | None
+    progress: bool
+
+
+class Restorer(ABC, Generic[Settings]):
+    """A network that can be trained, asked and saved; `Denoiser` and `Splitter` are the two kinds.
+
+    Parameters
+    ----------
+    preset : str
+        One of ``"small"``, ``"paper"`` and ``"tiny"``.
+    noise : "auto", NoiseModel, or a sequence of these
+        The camera's noise, for all channels or one a channel.
+    seed : int
+        Fixes training and samples.
+    device : str, optional
+        ``"cpu"``, ``"cuda"`` or ``"mps"``; the best there is by default.
+    **settings
+        Settings that differ from the preset's.
+    """
+
+    kind: ClassVar[str]
+    settings_kind: ClassVar[type[Any]]
+
+    def __init__(
+        self,
+        preset: str = "small",
+        noise: Noise = "auto",
+        seed: int = 0,
+        *,
+        device: str | None = None,
+        **settings: Any,
+    ) -> None:
+        self.settings: Settings = settings_for(self.settings_kind, preset, settings)
+        self.noise = noise
+        self.seed = _checked_seed(seed)
+        self.device = device
+        best_device(device)
+        self._model: Model | None = None
+        self._finished_state: Path | None = None
+        self._network: LadderVAE | None = None
+        self._detail: Image | None = None
+        for entry in [noise] if (entries := listed(noise)) is None else entries:
+            if entry != "auto" and not isinstance(entry, NoiseModel):
+                raise LadderscopeError(
+                    f"noise={entry!r}: give 'auto', a noise model such as "
+                    "ladderscope.noise.Gaussian(sigma=3.0), or a list with one a channel"
+                )
+
+    @classmethod
+    def from_model(cls, model: Model, *, device: str | None = None) -> Self:
+        """Make a fitted restorer of what a model file holds."""
+        restorer = cls(noise=list(model.noise_models), seed=model.seed, device=device)
+        restorer.settings = cast(Settings, model.settings)
+        restorer._model = model
+        restorer._network = network_of(model.settings, model.careamics)
+        try:
+            restorer._network.load_state_dict(model.weights)
+        except RuntimeError as error:
+            raise LadderscopeError(
+                "the model's weights do not fit its settings: it is damaged; train anew"
+            ) from error
+        return restorer
+
+    @property
+    def model(self) -> Model:
+        """What fitting found: weights, statistics, noise, history.
+
+        Raises
+        ------
+        LadderscopeError
+            The restorer has not been fitted.
+        """
+        if self._model is None:
+            raise LadderscopeError(
+                f"this {self.kind} is not trained yet: call fit(images), or open a model with "
+                "load()"
+            )
+        return self._model
+
+    def predict(
+        self,
+        images: Sources,
+        axes: str | None = None,
+        *,
+        samples: int = 16,
+        seed: int | None = None,
+        progress: bool = False,
+    ) -> Restoration | list[Restoration]:
+        """Restore images: the MMSE estimate, and the spread of posterior samples.
+
+        Parameters
+        ----------
+        images : path, array, or several of them
+            An image of any size. A list, pattern or folder gives a list of restorations.
+        axes : str, optional
+            As in `fit`.
+        samples : int
+            Posterior samples to average. 0 decodes the posterior means in one pass: the quickest,
+            with no spread.
+        seed : int, optional
+            Fixes the samples; by default the restorer's own.
+        progress : bool
+            Whether to show a progress bar.
+
+        Returns
+        -------
+        Restoration, or list of Restoration
+            See `Restoration`.
+
+        Raises
+        ------
+        ImageError
+            An image cannot be used.
+        LadderscopeError
+            The restorer is not trained, or was trained for another number of channels.
+        """
+        if samples < 0:
+            raise LadderscopeError(f"samples={samples}: give 0 or more")
+        seed = self.seed if seed is None else _checked_seed(seed)
+        sources = find_images(images).sources
+        restored: list[Restoration] = []
+        started = time.monotonic()
+        for source in sources:
+            restored.append(self._restore(read_image(source, axes), samples, seed, progress))
+            if len(restored) == 1 < len(sources):
+                left = (time.monotonic() - started) * (len(sources) - 1)
+                say_how_long(f"the other {len(sources) - 1} images", left)
+        return restored if _several(images) else restored[0]
+
+    def sample(
+        self,
+        image: Sources,
+        axes: str | None = None,
+        *,
+        n: int = 4,
+        seed: int | None = None,
+    ) -> Float32[np.ndarray, "n ..."]:
+        """Draw posterior samples of one image: what it may have looked like without noise.
+
+        Each sample is coherent over the whole image, whatever its tiles.
+
+        Parameters
+        ----------
+        image : path or array
+            One image.
+        axes : str, optional
+            As in `fit`.
+        n : int
+            How many samples.
+        seed : int, optional
+            Fixes them; by default the restorer's own.
+
+        Returns
+        -------
+        array, shape (n, \\*axes of a restoration)
+            In the intensity units of the images that the model was trained on.
+
+        Raises
+        ------
+        ImageError
+            The image cannot be used.
+        LadderscopeError
+            More than one image, less than one sample, or as in `predict`.
+        """
+        if n < 1:
+            raise LadderscopeError(f"n={n}: give 1 or more samples")
+        seed = self.seed if seed is None else _checked_seed(seed)
+        sources = find_images(image).sources
+        if len(sources) > 1:
+            raise LadderscopeError(
+                f"{len(sources)} images found: samples are drawn of one at a time"
+            )
+        observed = read_image(sources[0], axes)
+        fields = self._checked_fields(observed)
+        draws = np.empty(
+            (n, len(fields), len(self.model.statistics), *fields.shape[2:]), np.float32
+        )
+        with PredictionProgress(observed.name, self._decodings(fields, n), bar=False) as tick:
+            for number, job, normalised in self._normalised(fields):
+                drawn = draw(
+                    self._ready_network(),
+                    normalised,
+                    samples=n,
+                    **self._how(seed, number, job, tick),
+                )
+                for index, channel in enumerate(job.outputs):
+                    draws[:, number, channel] = self._denormalised(drawn[:, index], channel)
+        return np.stack([self._in_order(observed, of_sample)[0] for of_sample in draws])
+
+    def save(
+        self, path: str | os.PathLike[str], *, thumbnail: bool = True, overwrite: bool = True
+    ) -> Path:
+        """Write the model as one ``.ladder`` file, whole or not at all.
+
+        Parameters
+        ----------
+        path : path
+            Where to, such as ``"nuclei.ladder"``.
+        thumbnail : bool
+            Whether a small picture of the training data goes with it.
+        overwrite : bool
+            Whether a file that exists may be replaced.
+
+        Raises
+        ------
+        LadderscopeError
+            The restorer is not trained, or the file cannot be written.
+        """
+        path, model = Path(path), self.model
+        if thumbnail and self._detail is not None:
+            self._model = model = replace(model, thumbnail=self._thumbnail(self._detail))
+            self._detail = None
+        kept = model if thumbnail else replace(model, thumbnail=None)
+        write_model(path, kept, overwrite=overwrite)
+        if self._finished_state is not None:
+            self._finished_state.unlink(missing_ok=True)
+        return path
+
+    @abstractmethod
+    def _jobs(self) -> list[Job]:
+        """List the runs of the network that a field takes."""
+
+    @abstractmethod
+    def _in_order(
+        self, image: Image, restored: Float32[np.ndarray, "fields channels *space"]
+    ) -> tuple[Float32[np.ndarray, "..."], str]:
+        """Give restored fields the order of the image's axes, and name these."""
+
+    @abstractmethod
+    def _check_image(self, image: Image) -> None:
+        """Refuse an image of other channels; warn of one unlike the training images."""
+
+    def _residual(
+        self, image: Image, mean: Float32[np.ndarray, "fields channels *space"]
+    ) -> Float32[np.ndarray, "..."] | None:
+        """Give what the restored channels leave unexplained, where that can be said."""
+        return None
+
+    @property
+    def _space(self) -> str:
+        return "ZYX"[-self.settings.dimensions :]
+
+    def _with_budget(
+        self, minutes: float | None, steps: int | None, epochs: float | None
+    ) -> Settings:
+        budget = {"minutes": minutes, "steps": steps, "epochs": epochs}
+        return replaced(
+            self.settings, {name: value for name, value in budget.items() if value is not None}
+        )
+
+    def _mention_depth(self, image: Image, notice: Callable[[str], None]) -> None:
+        planes = image.pixels.shape[image.axes.index("Z")] if "Z" in image.axes else 1
+        if self.settings.dimensions == 2 and planes > 1:
+            notice(
+                f"{image.name}: its {planes} Z planes are restored one by one; a 2-D model does "
+                "not look across Z"
+            )
+        elif self.settings.dimensions == 3 and planes < 2:
+            raise LadderscopeError(
+                f"{image.name} has the axes {image.axes} and the shape {image.pixels.shape}: a "
+                "model of three dimensions takes stacks of at least 2 Z planes; for single planes "
+                "use dimensions=2"
+            )
+
+    def _fitting(
+        self, settings: Settings, fields: Sequence[Field], notice: Callable[[str], None]
+    ) -> Settings:
+        """Make patches smaller where the smallest image has no room for them."""
+        patch = side_for(fields, settings.patch, 2**settings.levels)
+        if patch < settings.patch:
+            notice(
+                f"patches are {patch}×{patch} pixels instead of {settings.patch}: the smallest "
+                "image has no room for more"
+            )
+        widest = patch * 2 ** (settings.context - 1)
+        shortest = min(min(field.pixels.shape[-2:]) for field in fields)
+        if widest > 2 * shortest:
+            raise LadderscopeError(
+                f"context={settings.context} shows {widest}×{widest} pixels around every patch of "
+                f"{patch}×{patch}, and the smallest image is {shortest} pixels on its shorter "
+                "side: most of that would be reflections. Use less context, or larger images"
+            )
+        if widest > shortest:
+            notice(
+                f"the widest view, {widest}×{widest} pixels, is larger than the smallest image "
+                f"({shortest} pixels on its shorter side): the rest is filled by reflection"
+            )
+        if settings.dimensions == 2:
+            return settings.model_copy(update={"patch": patch})
+        depth = min(settings.depth, *(field.pixels.shape[0] for field in fields))
+        if depth < settings.depth:
+            notice(
+                f"patches are {depth} planes deep instead of {settings.depth}: the smallest stack "
+                "has no more"
+            )
+        return settings.model_copy(update={"patch": patch, "depth": depth})
+
+    def _noise_models(
+        self, fields: Sequence[Sequence[Field]]
+    ) -> tuple[list[NoiseModel], list[NoiseFit | None]]:
+        """Take or measure the noise of each channel, whose fields are given."""
+        entries = listed(self.noise) or [self.noise] * len(fields)
+        if len(entries) != len(fields):
+            raise LadderscopeError(
+                f"{len(entries)} noise models for {len(fields)} channels: give one a channel, or "
+                "one for all"
+            )
+        models: list[NoiseModel] = []
+        fits: list[NoiseFit | None] = []
+        for number, (entry, of_channel) in enumerate(zip(entries, fields, strict=True), start=1):
+            fit = None
+            if isinstance(entry, str):
+                planes = [
+                    plane
+                    for field in of_channel
+                    for plane in field.pixels.reshape(-1, *field.pixels.shape[-2:])
+                ]
+                fit = calibrate_poisson_gaussian(planes[:: -(-len(planes) // MOST_PLANES)])
+                entry = fit.model
+                of = f" of channel {number}" if len(fields) > 1 else ""
+                logger.info("noise%s: %s", of, fit.summary())
+            models.append(entry)
+            fits.append(fit)
+        return models, fits
+
+    def _new_network(self, settings: Settings) -> LadderVAE:
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            return network_of(settings)
+
+    def _training_options(self, settings: Settings) -> dict[str, Any]:
+        return {
+            "kl_weight": kl_weight_of(settings),
+            "optimizer": OPTIMIZERS[settings.optimizer],
+            "gradient_clip": settings.gradient_clip,
+            "autocast": fast_type(best_device(self.device)),
+        }
+
+    def _train(
+        self,
+        module: RestorationModule[Any],
+        patches: TrainingPatches | MixedPatches,
+        validation: PatchBatch | MixedBatch,
+        model: Model,
+        run: Run,
+        described: Any,
+        notices: Notices,
+    ) -> None:
+        """Train, and give the model its weights and the outcome."""
+        settings = cast(Settings, model.settings)
+        budget, validations = budget_of(settings, patches.batches_per_epoch)
+        course = Course(
+            budget,
+            rate_of(settings),
+            validation,
+            validations=validations,
+            state_file=run.state_file,
+            fingerprint=_fingerprint(model, described),
+        )
+        outcome = train(
+            module,
+            patches,
+            course,
+            seed=self.seed,
+            resume=run.resume,
+            device=str(best_device(self.device)),
+            compile_network=run.compile_network,
+            progress=run.progress,
+        )
+        _say_what_went_wrong(outcome, notices)
+        self._finished_state = None if outcome.interrupted else course.state_file
+        self._network = module.network
+        self._model = replace(
+            model,
+            weights=module.weights(),
+            outcome=outcome,
+            notices=tuple(notices.said),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+
+    def _checked_fields(self, image: Image) -> Real[np.ndarray, "fields channels *space"]:
+        self.model  # noqa: B018 (says that it is not trained yet)
+        self._mention_depth(image, logger.info)
+        self._check_image(image)
+        return image.planes(self._space)
+
+    def _restore(self, image: Image, samples: int, seed: int, progress: bool) -> Restoration:
+        fields = self._checked_fields(image)
+        mean = np.empty((len(fields), len(self.model.statistics), *fields.shape[2:]), np.float32)
+        std = np.empty_like(mean) if samples > 1 else None
+        total = self._decodings(fields, samples)
+        with PredictionProgress(image.name, total, bar=progress) as tick:
+            for number, job, normalised in self._normalised(fields):
+                restored = restore(
+                    self._ready_network(),
+                    normalised,
+                    samples=samples,
+                    **self._how(seed, number, job, tick),
+                )
+                for index, channel in enumerate(job.outputs):
+                    mean[number, channel] = self._denormalised(restored.mean[index], channel)
+                    if std is not None and restored.std is not None:
+                        scale = self.model.statistics[channel].std
+                        std[number, channel] = restored.std[index].numpy() * scale
+        ordered, axes = self._in_order(image, mean)
+        return Restoration(
+            ordered,
+            None if std is None else self._in_order(image, std)[0],
+            axes,
+            image.name,
+            image.pixel_size,
+            self._channel_names(image),
+            samples,
+            self._residual(image, mean),
+        )
+
+    def _channel_names(self, image: Image) -> tuple[str, ...] | None:
+        return image.channel_names or self.model.channel_names
+
+    def _how(self, seed: int, number: int, job: Job, tick: Callable[[], None]) -> dict[str, Any]:
+        return {
+            "seed": seed,
+            "number": number * len(self._jobs()) + job.channel,
+            "outputs": len(job.outputs),
+            "geometry": geometry_of(self.settings),
+            "autocast": fast_type(best_device(self.device)),
+            "tick": tick,
+        }
+
+    def _normalised(
+        self, fields: Real[np.ndarray, "fields channels *space"]
+    ) -> Iterator[tuple[int, Job, Float32[np.ndarray, "*space"]]]:
+        for number, channels in enumerate(fields):
+            for job in self._jobs():
+                pixels = channels[job.channel].astype(np.float32)
+                pixels -= np.float32(job.statistics.mean)
+                pixels /= np.float32(job.statistics.std)
+                yield number, job, pixels
+
+    def _denormalised(self, values: torch.Tensor, channel: int) -> Float32[np.ndarray, "..."]:
+        of_training = self.model.statistics[channel]
+        return (values * of_training.std + of_training.mean).numpy()
+
+    def _thumbnail(self, detail: Image) -> bytes:
+        """Draw a detail of a training image, before and after, as a PNG."""
+        restored = self._restore(detail, samples=0, seed=0, progress=False)
+        before = _middle_planes(detail.pixels, detail.axes)[0]
+        after = _middle_planes(restored.mean, restored.axes)
+        png = io.BytesIO()
+        shown = [_greys(before, after[0] if len(after) == 1 else before), *map(_greys, after)]
+        imsave(png, np.hstack(shown), vmin=0, vmax=1, cmap="gray", format="png")
+        return png.getvalue()
+
+    def _decodings(self, fields: Real[np.ndarray, "..."], samples: int) -> int:
+        one = decodings(
+            self._ready_network(), fields.shape[2:], samples, geometry_of(self.settings)
+        )
+        return len(fields) * len(self._jobs()) * one
+
+    def _ready_network(self) -> LadderVAE:
+        keep_freed_memory()
+        return cast(LadderVAE, self._network).to(best_device(self.device)).eval()
+
+
+def empty_model(settings: Settings, *, seed: int, **known: Any) -> Model:
+    """Make a model that has yet to be trained of what is known before."""
+    return Model(
+        settings=cast(DenoiserSettings | SplitterSettings, settings),
+        weights={},
+        outcome=UNTRAINED,
+        seed=seed,
+        notices=(),
+        thumbnail=None,
+        version=metadata.version("ladderscope"),
+        created="",
+        **known,
+    )
+
+
+def checked_run(
+    state_file: str | os.PathLike[str] | None,
+    resume: bool,
+    compile_network: bool | None,
+    progress: bool,
+) -> Run:
+    """Check how a training is to be run.
+
+    Raises
+    ------
+    LadderscopeError
+        It is to be resumed from nowhere.
+    """
+    if resume and state_file is None:
+        raise LadderscopeError("resume=True needs the state_file of the interrupted training")
+    where = None if state_file is None else Path(state_file)
+    return Run(where, resume, compile_network, progress)
+
+
+def listed(noise: Noise) -> list[Any] | None:
+    """List what was given for each channel, or None where one thing was given for all."""
+    return None if isinstance(noise, str) or not isinstance(noise, Sequence) else list(noise)
+
+
+def patch_shape(settings: Settings) -> PatchShape:
+    """Say what a patch is, by the settings."""
+    depth = settings.depth if settings.dimensions == 3 else None
+    return PatchShape(settings.patch, depth, settings.context)
+
+
+def warn_if_far(found: Statistics, trained: Statistics, name: str, like: str) -> None:
+    """Warn where an image is far from what a model was trained on, and say by how much.
+
+    Parameters
+    ----------
+    found, trained
+        Of the image, and of the training images.
+    name, like
+        What to call them.
+    """
+    shift = abs(found.mean - trained.mean) / trained.std
+    ratio = found.std / trained.std
+    if shift > FAR_IN_DEVIATIONS or not 1 / FAR_IN_DEVIATIONS < ratio < FAR_IN_DEVIATIONS:
+        logger.warning(
+            "%s: mean %.4g and standard deviation %.4g are far from those of %s (%.4g and %.4g): "
+            "the mean is %.1f of their standard deviations away, and the standard deviation is "
+            "%.2g times theirs. The restoration may be wrong; train on images like this one",
+            name,
+            found.mean,
+            found.std,
+            like,
+            trained.mean,
+            trained.std,
+            shift,
+            ratio,
+        )
+
+
+def middle_of(image: Image) -> Image:
+    """Cut a detail from the middle of an image, at one place of all its other axes but Z."""
+    keep = []
+    for letter, size in zip(image.axes, image.pixels.shape, strict=True):
+        if letter in "YX":
+            side = min(size, THUMBNAIL_SIDE)
+            keep.append(slice((size - side) // 2, (size + side) // 2))
+        elif letter in "CZ":
+            keep.append(slice(None))
+        else:
+            keep.append(slice(0, 1))
+    return Image(np.array(image.pixels[tuple(keep)]), image.axes, "detail")
+
+
+def _middle_planes(pixels: Real[np.ndarray, "..."], axes: str) -> list[Float32[np.ndarray, "Y X"]]:
+    """Give the middle plane of every channel."""
+    planes = Image(pixels, axes, "detail").planes()
+    return list(planes[len(planes) // 2].astype(np.float32))
+
+
+def _greys(
+    plane: Float32[np.ndarray, "Y X"], like: Float32[np.ndarray, "Y X"] | None = None
+) -> Float32[np.ndarray, "Y X"]:
+    low, high = np.percentile(plane if like is None else like, (0.5, 99.8))
+    greys: Float32[np.ndarray, "Y X"] = (plane - low) / max(high - low, 1e-6)
+    return greys
+
+
+def _say_what_went_wrong(outcome: Outcome, notice: Callable[[str], None]) -> None:
+    best = f"the best model so far, of step {outcome.best_step}, is used"
+    if outcome.interrupted:
+        notice(f"training was interrupted after {outcome.steps} steps; {best}")
+    if outcome.diverged:
+        notice(
+            f"training stopped after {outcome.steps} steps, as its loss was no longer finite; "
+            f"{best}"
+        )
+    if outcome.skipped:
+        notice(
+            f"{outcome.skipped} of {outcome.steps} batches were skipped: their loss or "
+            "gradient was not finite"
+        )
+
+
+def _checked_seed(seed: int) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
+        raise LadderscopeError(f"seed={seed!r}: give a whole number from 0, below 2⁶³")
+    return int(seed)
+
+
+def _fingerprint(model: Model, described: Any) -> str:
+    """Tell trainings apart by all that decides their course."""
+    known = {
+        "settings": model.settings.model_dump(),
+        "seed": model.seed,
+        "statistics": [asdict(channel) for channel in model.statistics],
+        "noise": [noise.to_dict() for noise in model.noise_models],
+        "mixture": None if model.mixture is None else asdict(model.mixture),
+        "data": described,
+    }
+    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
+
+
+def _several(images: Sources) -> bool:
+    """Tell a list, pattern or folder, of however many images, from one image."""
+    if isinstance(images, str | os.PathLike):
+        path = Path(images).expanduser()
+        return not (path.is_file() or is_zarr_folder(path))
+    return not (isinstance(images, Image) or hasattr(images, "shape"))
