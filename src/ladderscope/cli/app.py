@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ladderscope.cli import demo, denoise, info, noise, predict, train
+from ladderscope.cli import demo, denoise, evaluate, info, noise, predict, train
 from ladderscope.cli.terminal import INTERRUPTED, in_words, messages_shown, say_error
 from ladderscope.errors import LadderscopeError
 
@@ -47,6 +47,7 @@ app.command("denoise")(denoise.denoise)
 app.add_typer(training, name="train")
 app.command("predict")(predict.predict)
 app.add_typer(noises, name="noise")
+app.command("evaluate")(evaluate.evaluate)
 app.command("info")(info.info)
 app.command("demo")(demo.demo)
 

@@ -1,0 +1,348 @@
+"""``ladderscope evaluate``: which files it compares, what it prints and writes, what it refuses."""
+
+import json
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tifffile
+from typer.testing import CliRunner
+
+from ladderscope.cli import app
+from ladderscope.evaluation import evaluate
+from ladderscope.images import Image, sample_image, write_image
+
+RNG = np.random.default_rng(0)
+DNA, CELLS = (sample_image(name).pixels[:64, :80] for name in ("dna", "cells"))
+CLEAN = {"a": DNA, "b": CELLS}
+NOISY = {name: clean + RNG.normal(0, 9, clean.shape) for name, clean in CLEAN.items()}
+
+
+def run(*arguments):
+    result = CliRunner().invoke(app, ["evaluate", *(str(argument) for argument in arguments)])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return SimpleNamespace(
+        code=result.exit_code,
+        said=" ".join(result.stderr.split()),
+        shown=" ".join(result.stdout.split()),
+        table=result.stdout,
+    )
+
+
+def write(path, pixels, axes="YX", **about):
+    write_image(path, np.asarray(pixels, np.float32), axes, **about)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def without_microssim(monkeypatch):
+    monkeypatch.setitem(sys.modules, "microssim", None)
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Restorations as Ladderscope writes them, and their truth in plain TIFFs."""
+    (tmp_path / "truth").mkdir()
+    for name, clean in CLEAN.items():
+        write(tmp_path / "out" / f"{name}_restored.ome.tif", NOISY[name])
+        write(tmp_path / "out" / f"{name}_spread.ome.tif", 1 + np.abs(NOISY[name] - clean))
+        tifffile.imwrite(tmp_path / "truth" / f"{name}.tif", clean)
+    (tmp_path / "out" / "report.html").write_text("")
+    return tmp_path
+
+
+@pytest.fixture
+def split(tmp_path):
+    """A split image of two channels, and the truth of each in a folder of its own."""
+    pixels = np.stack([NOISY["a"], NOISY["b"]])
+    names = ["nuclei", "cell bodies"]
+    path = write(tmp_path / "mixed_restored.ome.tif", pixels, "CYX", channel_names=names)
+    for folder, clean in (("nuclei", DNA), ("bodies", CELLS)):
+        (tmp_path / folder).mkdir()
+        tifffile.imwrite(tmp_path / folder / "mixed.tif", clean)
+    return path
+
+
+def decibels(name):
+    return f"{evaluate(Image(NOISY[name], 'YX', ''), Image(CLEAN[name], 'YX', ''))[0].psnr:.2f}"
+
+
+# -- which files are compared
+
+
+def test_a_file_and_its_truth(folders):
+    path = folders / "out" / "a_restored.ome.tif"
+    result = run(path, folders / "truth" / "a.tif")
+    assert result.code == 0
+    assert f"file {path} truth {folders / 'truth' / 'a.tif'} spread" in result.shown
+    assert f"PSNR, dB {decibels('a')}" in result.shown
+    assert "spread ranks errors 1.000" in result.shown
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["folders", "patterns"])
+def test_images_are_matched_by_name_and_spreads_are_no_predictions(folders, whole):
+    ends = ("", "") if whole else ("/*.ome.tif", "/?.tif")
+    result = run(f"{folders}/out{ends[0]}", f"{folders}/truth{ends[1]}")
+    assert (result.code, result.said) == (0, "")
+    assert result.shown.count("PSNR, dB") == 2
+    for name in CLEAN:
+        assert (
+            f"{name}.tif spread {folders}/out/{name}_spread.ome.tif PSNR, dB {decibels(name)}"
+            in (result.shown)
+        )
+
+
+def test_two_single_files_may_be_called_as_they_like(folders):
+    other = folders / "truth" / "a.tif"
+    result = run(folders / "out" / "b_restored.ome.tif", other)
+    assert (result.code, str(other) in result.shown) == (0, True)
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders_as_when_they_were_written(tmp_path):
+    for day, name in (("day1", "a"), ("day2", "b")):
+        (tmp_path / day).mkdir()
+        tifffile.imwrite(tmp_path / day / "x.tif", CLEAN[name])
+        write(tmp_path / "out" / f"{day}_x_restored.ome.tif", NOISY[name])
+    result = run(tmp_path / "out", tmp_path / "day1", tmp_path / "day2")
+    assert result.code == 0
+    for name in CLEAN:
+        assert decibels(name) in result.shown
+
+
+def test_a_prediction_without_a_truth_is_named(folders):
+    (folders / "truth" / "b.tif").rename(folders / "truth" / "c.tif")
+    result = run(folders / "out", folders / "truth")
+    assert result.code == 1
+    assert "no truth for b; truths without a prediction: c." in result.said
+    assert "called b.tif" in result.said
+
+
+def test_a_truth_without_a_prediction_is_told_and_left_out(folders):
+    result = run(folders / "out" / "a_restored.ome.tif", folders / "truth")
+    assert (result.code, result.shown.count("PSNR, dB")) == (0, 1)
+    assert "no prediction for b: left out" in result.said
+
+
+def test_a_pattern_that_the_shell_took_apart_is_not_compared_with_itself(folders):
+    files = sorted((folders / "out").glob("*_restored.ome.tif"))
+    result = run(*files, folders / "truth" / "b.tif")
+    assert result.code == 1
+    assert "quote patterns" in result.said
+
+
+def test_a_spread_may_be_named_or_lie_elsewhere(folders):
+    constant = folders / "elsewhere.tif"
+    tifffile.imwrite(constant, RNG.random(DNA.shape, np.float32))
+    named = run(folders / "out" / "a_restored.ome.tif", folders / "truth", "--spread", constant)
+    assert (named.code, f"spread {constant}" in named.shown) == (0, True)
+    assert "spread ranks errors 1.000" not in named.shown
+    several = run(folders / "out", folders / "truth", "--spread", constant)
+    assert (several.code, "2 predictions" in several.said) == (1, True)
+
+
+def test_without_a_spread_none_is_ranked(folders):
+    (folders / "out" / "a_spread.ome.tif").unlink()
+    result = run(folders / "out" / "a_restored.ome.tif", folders / "truth" / "a.tif")
+    assert (result.code, "spread ranks" in result.shown) == (0, False)
+
+
+# -- channels
+
+
+def test_channels_have_a_column_each_whether_truth_is_one_file_or_several(split, tmp_path):
+    truths = [tmp_path / folder for folder in ("nuclei", "bodies")]
+    whole = write(tmp_path / "whole.tif", np.stack([DNA, CELLS]), "CYX")
+    results = [run(split, *truths), run(split, whole)]
+    for result in results:
+        assert result.code == 0
+        heads, values = (
+            next(line for line in result.table.splitlines() if word in line).split()
+            for word in ("cell bodies", "PSNR, dB")
+        )
+        assert heads == ["nuclei", "cell", "bodies"]
+        assert values[2:] == [decibels("a"), decibels("b")]
+    assert str(whole) in results[1].shown
+    assert all(f"truth {folder}/mixed.tif" in results[0].shown for folder in truths)
+
+
+def test_another_number_of_truths_than_channels_is_refused(split, tmp_path):
+    truth = tmp_path / "nuclei" / "mixed.tif"
+    one = run(split, truth)
+    assert one.code == 1
+    assert f"{split} has 2 channels, and its truth ({truth}) 1 channel" in one.said
+    three = run(split, truth, truth, truth)
+    assert three.code == 1
+    assert "has 2 channels, and 3 truths are given" in three.said
+
+
+def test_axes_are_those_of_the_files_that_have_so_many(split, tmp_path):
+    truth = tmp_path / "plain.tif"
+    tifffile.imwrite(truth, np.stack([DNA, CELLS]), metadata=None)
+    assert "--axes" in run(split, truth).said
+    result = run(split, truth, "--axes", "CYX")
+    assert (result.code, f"PSNR, dB {decibels('a')} {decibels('b')}" in result.shown) == (0, True)
+    parts = [tmp_path / folder for folder in ("nuclei", "bodies")]
+    assert run(split, *parts, "--axes", "cyx").code == 0
+    assert "unknown letter" in run(split, *parts, "--axes", "CYQ").said
+
+
+# -- what cannot be computed
+
+
+def test_what_is_missing_is_explained_in_its_place(folders):
+    result = run(folders / "out" / "a_restored.ome.tif", folders / "truth" / "a.tif")
+    assert "MS-SSIM – (for sides of at least 176 pixels)" in result.shown
+    install = '– (needs the package microssim: run "pip install microssim")'
+    assert f"MicroSSIM {install}" in result.shown
+    assert f"MicroMS3IM {install}" in result.shown
+
+
+def test_microssim_is_shown_where_it_is_installed(folders, monkeypatch):
+    class StandIn:
+        def fit(self, truth, prediction):
+            return self
+
+        def score(self, truth, prediction):
+            return 0.625
+
+    stand_in = SimpleNamespace(MicroSSIM=StandIn, MicroMS3IM=StandIn)
+    monkeypatch.setitem(sys.modules, "microssim", stand_in)
+    result = run(folders / "out" / "a_restored.ome.tif", folders / "truth" / "a.tif")
+    assert "MicroSSIM 0.625" in result.shown
+    assert "MicroMS3IM – (for sides of at least 176 pixels)" in result.shown
+
+
+def spoil(path, what):
+    pixels = tifffile.imread(path).astype(np.float32)
+    if what == "nan":
+        pixels[3, :5] = np.nan
+    elif what == "constant":
+        pixels[:] = 7
+    elif what == "size":
+        pixels = pixels[:-1]
+    else:
+        pixels = np.stack([pixels, pixels])
+    tifffile.imwrite(path, pixels, metadata={"axes": "TYX"[-pixels.ndim :]})
+
+
+@pytest.mark.parametrize(
+    ("file", "what", "said"),
+    [
+        ("truth/b.tif", "nan", "b.tif: 5 of 5120 pixels of channel 1 are NaN"),
+        ("out/b_restored.ome.tif", "nan", "b_restored.ome.tif: 5 of 5120 pixels"),
+        ("out/b_spread.ome.tif", "nan", "b_spread.ome.tif: 5 of 5120 pixels"),
+        ("truth/b.tif", "constant", "b.tif: every pixel of channel 1 is 7"),
+        ("out/b_spread.ome.tif", "constant", "b_restored.ome.tif: the spread is 7 at every pixel"),
+        ("truth/b.tif", "size", "(63, 80) (YX)"),
+        ("out/b_spread.ome.tif", "size", "(63, 80) (YX)"),
+        ("truth/b.tif", "stack", "(2, 64, 80) (TYX)"),
+    ],
+)
+def test_one_bad_image_is_said_and_stops_no_other(folders, file, what, said):
+    spoil(folders / file, what)
+    result = run(folders / "out", folders / "truth", "--json", folders / "scores.json")
+    assert result.code == 1
+    assert said in result.said
+    assert "Traceback" not in result.said
+    assert f"PSNR, dB {decibels('a')}" in result.shown
+    written = json.loads((folders / "scores.json").read_text())
+    assert len(written["images"]) == len(written["failures"]) == 1
+    assert said in written["failures"][0]["reason"]
+
+
+def test_a_blank_prediction_is_a_bad_one_and_has_its_score(folders):
+    path = write(folders / "blank.tif", np.full(DNA.shape, 7))
+    result = run(path, folders / "truth" / "a.tif")
+    assert (result.code, "range-invariant, dB" in result.shown) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["missing.tif", "truth"], "missing.tif: there is no such file"),
+        (["out", "missing"], "missing: there is no such file"),
+        (["out", "truth/*.png"], "*.png"),
+        (["out/report.html", "truth/a.tif"], "report.html"),
+        (["out/a_restored.ome.tif", "truth", "--spread", "missing.tif"], "missing.tif"),
+    ],
+)
+def test_files_that_are_not_there_are_said(folders, monkeypatch, arguments, said):
+    monkeypatch.chdir(folders)
+    result = run(*arguments)
+    assert (result.code, result.shown) == (1, "")
+    assert said in result.said
+
+
+# -- JSON
+
+
+def test_the_numbers_are_written_for_other_programs(split, tmp_path):
+    truths = [tmp_path / folder / "mixed.tif" for folder in ("nuclei", "bodies")]
+    assert run(split, *truths, "--json", tmp_path / "new" / "scores.json").code == 0
+    text = (tmp_path / "new" / "scores.json").read_text()
+    (written,) = json.loads(text)["images"]
+    assert written["prediction"] == str(split)
+    assert written["truth"] == [str(truth) for truth in truths]
+    assert written["spread"] is None
+    pixels = Image(np.stack([NOISY["a"], NOISY["b"]]).astype(np.float32), "CYX", "")
+    expected = evaluate(pixels, [Image(DNA, "YX", ""), Image(CELLS, "YX", "")])
+    for found, score in zip(written["channels"], expected, strict=True):
+        assert found["psnr"] == pytest.approx(score.psnr)
+        assert found["ssim"] == pytest.approx(score.ssim)
+        assert (found["ms_ssim"], found["micro_ssim"]) == (None, None)
+    assert [found["channel"] for found in written["channels"]] == ["nuclei", "cell bodies"]
+
+
+def test_an_infinite_number_is_null_and_the_file_strict_json(folders):
+    truth, out = folders / "truth" / "a.tif", folders / "scores.json"
+    assert "PSNR, dB inf" in run(truth, truth, "--json", out).shown
+
+    def refuse(word):
+        raise AssertionError(word)
+
+    written = json.loads(out.read_text(), parse_constant=refuse)
+    assert written["images"][0]["channels"][0]["psnr"] is None
+
+
+def test_a_file_that_exists_is_kept_unless_told_otherwise(folders):
+    out = folders / "scores.json"
+    out.write_text("mine")
+    arguments = [folders / "out", folders / "truth", "--json", out]
+    refused = run(*arguments)
+    assert (refused.code, refused.shown, out.read_text()) == (1, "", "mine")
+    assert "exists already: give --overwrite" in refused.said
+    assert run(*arguments, "--overwrite").code == 0
+    assert len(json.loads(out.read_text())["images"]) == 2
+
+
+def test_no_input_is_overwritten_and_nothing_is_written_when_all_fail(folders):
+    truth = folders / "truth" / "a.tif"
+    before = truth.read_bytes()
+    for inside in (truth, folders / "out" / "a_spread.ome.tif"):
+        result = run(folders / "out", folders / "truth", "--json", inside, "--overwrite")
+        assert (result.code, "is an input" in result.said) == (1, True)
+    assert truth.read_bytes() == before
+    assert run(truth, folders / "truth" / "b.tif", "--json", folders / "a.json").code == 0
+    spoil(truth, "constant")
+    path = folders / "out" / "a_restored.ome.tif"
+    assert run(path, truth, "--json", folders / "none.json").code == 1
+    assert not (folders / "none.json").exists()
+
+
+def test_help_loads_nothing_heavy():
+    listing = (
+        "import json, sys\n"
+        "sys.argv = ['ladderscope', 'evaluate', '--help']\n"
+        "from ladderscope.cli import main\n"
+        "try:\n"
+        "    main()\n"
+        "except SystemExit:\n"
+        "    print(json.dumps(sorted(sys.modules)), file=sys.stderr)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", listing], capture_output=True, check=True)
+    modules = set(json.loads(ended.stderr.splitlines()[-1]))
+    assert "ladderscope" in modules
+    assert modules.isdisjoint({"torch", "scipy", "matplotlib", "numpy"})
