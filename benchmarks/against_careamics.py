@@ -1,40 +1,84 @@
-"""One training step of CAREamics' configuration: its module in plain float32 against ours.
+"""CAREamics' module in plain float32 against ours, on the same work, in one run.
 
-Five levels, 64 filters, 32 latent channels, batch 16 of 64×64, batch normalisation, Gaussian
-likelihood, Adamax. Rounds alternate in one run; levers are added one by one.
+CAREamics' configuration (five levels, 64 filters, 32 latent channels, batch 16 of 64×64, batch
+normalisation) with the same weights on both sides, alternating. The peer gets an environment of
+its own. Sections:
 
-    python benchmarks/against_careamics.py --peer FOLDER_FOR_THE_PEERS_ENVIRONMENT
+step      one training step (Gaussian likelihood, Adamax), our levers pulled one by one
+forward   one forward pass of that batch, without gradients
+mmse      an MMSE estimate of 512² and 1024² pixels; the peer's above 10 samples is extrapolated
+memory    its peak memory, of fresh processes, over what they hold when loaded
+noise     a mixture of three Gaussians fitted to 10⁶ pairs
+quality   training time until the noisy fly actin reaches 33.0 and 34.0 dB
+
+    python benchmarks/against_careamics.py --peer FOLDER_FOR_THE_PEERS_ENVIRONMENT --data DATA
 """
 
 import argparse
 import json
+import os
 import platform
 import statistics
 import subprocess
+import sys
+import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
+from careamics_side import CONFIG, kibibytes
 from peer import peer_python
 
+from ladderscope.interop.careamics import load_lvae
 from ladderscope.losses import gaussian_kl, samplewise
-from ladderscope.machine import keep_freed_memory
-from ladderscope.network import LadderVAE
+from ladderscope.machine import best_device, fast_type, keep_freed_memory
+from ladderscope.prediction import Geometry, restore
 
-LEVERS = ("float32", "channels-last", "bfloat16", "kept memory", "compiled")
+SECTIONS = ("step", "forward", "mmse", "memory", "noise", "quality")
+LEVERS = (
+    ("float32",),
+    ("float32", "channels-last"),
+    ("float32", "channels-last", "compiled"),
+    ("bfloat16", "channels-last"),
+    ("bfloat16", "channels-last", "freed memory kept"),
+    ("bfloat16", "channels-last", "freed memory kept", "compiled"),
+    ("float32", "channels-last", "freed memory kept", "compiled"),
+)
+GAIN, READ_NOISE = 2.0, 3.0
+HERE = Path(__file__).parent
 
 
-class Ours:
-    """Our training step with the first so many levers pulled."""
+class Theirs:
+    """A process of the peer's, asked one thing after another."""
 
-    def __init__(self, levers):
-        torch.manual_seed(0)
-        self.network = LadderVAE(latent_channels=(32,) * 5, filters=64, batch_norm=True)
+    def __init__(self, python):
+        command = [str(python), str(HERE / "careamics_side.py")]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self.process = subprocess.Popen(command, **pipes)
+        self.parameters = json.loads(self.process.stdout.readline())["parameters"]
+
+    def __call__(self, do, **arguments):
+        self.process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+class OurStep:
+    """Our training step with some levers pulled."""
+
+    def __init__(self, weights, levers):
+        self.network = load_lvae(weights, CONFIG).train()
         self.image = torch.randn(16, 1, 64, 64)
         if "channels-last" in levers:
             self.network.to(memory_format=torch.channels_last)
             self.image = self.image.contiguous(memory_format=torch.channels_last)
-        if "kept memory" in levers:
+        if "freed memory kept" in levers:
             keep_freed_memory()
         self.autocast = torch.bfloat16 if "bfloat16" in levers else None
         self.optimizer = torch.optim.Adamax(self.network.parameters(), lr=1e-3)
@@ -45,7 +89,10 @@ class Ours:
     def _loss(self):
         with torch.autocast("cpu", self.autocast, enabled=self.autocast is not None):
             output, levels = self.network(self.image)
-        kl = sum(samplewise(gaussian_kl(*level.posterior, *level.prior)).mean() for level in levels)
+        kl = sum(
+            samplewise(gaussian_kl(*level.posterior, *level.prior).expand_as(level.sample)).mean()
+            for level in levels
+        )
         return 0.5 * (output - self.image).square().mean() + kl / 64**2
 
     def step(self):
@@ -53,51 +100,224 @@ class Ours:
         self.loss().backward()
         self.optimizer.step()
 
-    def times(self, steps):
-        result = []
-        for _ in range(steps):
-            started = time.perf_counter()
-            self.step()
-            result.append(time.perf_counter() - started)
-        return result
+
+def timed(function, *arguments):
+    started = time.perf_counter()
+    function(*arguments)
+    return time.perf_counter() - started
+
+
+def compared(label, theirs, ours, note=""):
+    """Print a row: medians of both sides, and the ratio with its range over the rounds."""
+    ratios = sorted(a / b for a, b in zip(theirs, ours, strict=True))
+    print(
+        f"| {label} | {statistics.median(theirs):.3f}{note} | {statistics.median(ours):.3f} | "
+        f"{statistics.median(ratios):.2f}× ({ratios[0]:.2f}–{ratios[-1]:.2f}) |",
+        flush=True,
+    )
+
+
+def heading(*cells):
+    print(f"\n| {' | '.join(cells)} |\n{'| --- ' * len(cells)}|")
+
+
+def step_section(theirs, weights, args):
+    heading("training step, ours with", "theirs, s", "ours, s", "ratio (range)")
+    for levers in LEVERS:
+        ours = OurStep(weights, levers)
+        rounds = []
+        for _ in range(args.rounds):
+            peer = statistics.median(theirs("step", count=args.steps))
+            mine = statistics.median([timed(ours.step) for _ in range(args.steps)])
+            rounds.append((peer, mine))
+        compared(", ".join(levers), *zip(*rounds, strict=True))
+
+
+def our_network(weights):
+    return load_lvae(weights, CONFIG).eval().to(memory_format=torch.channels_last)
+
+
+@torch.inference_mode()
+def forward_section(theirs, weights, args):
+    heading("forward pass, ours in", "theirs, s", "ours, s", "ratio (range)")
+    image = torch.randn(16, 1, 64, 64).contiguous(memory_format=torch.channels_last)
+    network = our_network(weights)
+    for name, dtype in (("float32", None), ("bfloat16", torch.bfloat16)):
+        rounds = []
+        for _ in range(args.rounds + 1):
+            with torch.autocast("cpu", dtype, enabled=dtype is not None):
+                mine = statistics.median([timed(network, image) for _ in range(args.steps)])
+            rounds.append((statistics.median(theirs("forward", count=args.steps)), mine))
+        compared(name, *zip(*rounds[1:], strict=True))
+
+
+def our_mmse(network, field, samples):
+    return restore(
+        network,
+        field,
+        samples=samples,
+        geometry=Geometry(),
+        autocast=fast_type(best_device("cpu")),
+    )
+
+
+def mmse_section(theirs, weights, args):
+    heading("MMSE, pixels and samples", "theirs, s", "ours, s", "ratio (range)")
+    keep_freed_memory()
+    network = our_network(weights)
+    for side in args.sides:
+        field = np.random.default_rng(0).normal(size=(side, side)).astype(np.float32)
+        our_mmse(network, field, 1)
+        theirs("mmse", side=side, samples=1)
+        found = {}
+        for samples in (1, 10):
+            rounds = [
+                (
+                    theirs("mmse", side=side, samples=samples),
+                    timed(our_mmse, network, field, samples),
+                )
+                for _ in range(args.rounds if side < 1000 else 2)
+            ]
+            found[samples] = [peer for peer, _ in rounds]
+            compared(f"{side}², {samples}", *zip(*rounds, strict=True))
+        one, ten = (statistics.median(found[samples]) for samples in (1, 10))
+        for samples in args.many:
+            peer = one + (samples - 1) * (ten - one) / 9
+            mine = timed(our_mmse, network, field, samples)
+            compared(f"{side}², {samples}", [peer], [mine], " (extrapolated)")
+
+
+def our_peak(weights, side, samples):
+    """Peak memory of a fresh process of ours, in MB."""
+    command = [sys.executable, __file__, "--weights", str(weights), "--sides", str(side)]
+    command += ["--memory-of", str(samples)]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def memory_section(python, weights, args):
+    heading("peak memory at, samples", "theirs, MB", "ours, MB", "ratio")
+    side = args.sides[-1]
+    peer = {}
+    for samples in (1, 10):
+        fresh = Theirs(python)
+        peer[samples] = fresh("memory", side=side, samples=samples)
+        fresh.close()
+    peer[200] = peer[10] + 190 * (peer[10] - peer[1]) / 9
+    for samples in (10, 200):
+        mine = our_peak(weights, side, samples)
+        note = " (extrapolated from 1 and 10)" if samples == 200 else ""
+        print(
+            f"| {side}², {samples} | {peer[samples]:.0f}{note} | {mine:.0f} | "
+            f"{mine / peer[samples]:.2f} of theirs |",
+            flush=True,
+        )
+    print(f"theirs with 1 sample: {peer[1]:.0f} MB")
+
+
+def noise_section(python, args):
+    command = [sys.executable, str(HERE / "mixture_against_careamics.py"), "--laws", "camera"]
+    subprocess.run([*command, "--peer", str(args.peer)], check=True)
+
+
+def quality_section(theirs, args):
+    """Train both until the image is good enough; restoring in between is not counted."""
+    import tifffile
+
+    from ladderscope import Denoiser
+    from ladderscope.evaluation import psnr
+    from ladderscope.noise import PoissonGaussian
+
+    clean = [
+        tifffile.imread(args.data / "fly" / "actin" / f"pos{name}.tif").astype(float)
+        for name in ("002", "076")
+    ]
+    noisy = []
+    for image in clean:
+        rng = np.random.default_rng(0)
+        photons = rng.poisson(image / GAIN) * GAIN
+        noisy.append((photons + rng.normal(0, READ_NOISE, image.shape)).astype(np.float32))
+    peak = float(np.ptp(clean[1]))
+    truth = clean[1][:512, :512]
+    print(f"\nnoisy: {psnr(noisy[1][:512, :512], truth, peak):.2f} dB in the square of 512² pixels")
+    with tempfile.TemporaryDirectory() as folder:
+        for number, image in enumerate(noisy):
+            np.save(Path(folder) / f"{number}.npy", image)
+        minutes = 0.0
+        while minutes < args.cap:
+            steps = theirs("train", folder=folder, seconds=60, gain=GAIN, read_noise=READ_NOISE)
+            minutes += 1
+            theirs("restore", folder=folder, side=512, samples=10)
+            reached = psnr(np.load(Path(folder) / "theirs.npy"), truth, peak)
+            print(
+                f"theirs after {minutes:g} minutes ({steps} steps more): {reached:.2f} dB, 10 samples"
+            )
+            sys.stdout.flush()
+            if reached >= 34.0:
+                break
+    camera = PoissonGaussian.from_camera(GAIN, 0.0, READ_NOISE)
+    for minutes in (0.5, 1.0, 1.5, 2.0, 3.0, 5.0):
+        denoiser = Denoiser(noise=camera).fit(noisy, minutes=minutes, progress=False)
+        values = [
+            psnr(denoiser.predict(noisy[1], samples=samples).mean[:512, :512], truth, peak)
+            for samples in (0, 10)
+        ]
+        print(
+            f"ours with a budget of {minutes:g} minutes: {values[1]:.2f} dB, 10 samples; "
+            f"{values[0]:.2f} dB, posterior means",
+            flush=True,
+        )
+        if values[1] >= 34.0:
+            break
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--peer", type=Path, required=True, help="where its environment is, or goes"
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--peer", type=Path, help="where its environment is, or goes")
+    parser.add_argument("--data", type=Path, help="the folder with fly/actin/pos002.tif and so on")
+    parser.add_argument("--sections", nargs="+", default=SECTIONS, choices=SECTIONS)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=4, help="of each side, a round")
+    parser.add_argument("--sides", type=int, nargs="+", default=[512, 1024])
+    parser.add_argument("--many", type=int, nargs="+", default=[50, 200], help="samples, ours only")
+    parser.add_argument("--cap", type=float, default=5, help="minutes of training, theirs")
+    parser.add_argument("--weights", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--memory-of", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    command = [str(peer_python(args.peer)), str(Path(__file__).with_name("careamics_step.py"))]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, **pipes) as theirs:
-        parameters = json.loads(theirs.stdout.readline())["parameters"]
+    if args.memory_of is not None:
+        keep_freed_memory()
+        network = our_network(args.weights)
+        field = np.random.default_rng(0).normal(size=args.sides * 2).astype(np.float32)
+        before = kibibytes("VmRSS")
+        our_mmse(network, field, args.memory_of)
+        print((kibibytes("VmHWM") - before) / 1024)
+        return
+    if args.peer is None or (args.data is None and "quality" in args.sections):
+        sys.exit("give --peer FOLDER, and --data DATA for the section quality")
 
-        def their_times():
-            theirs.stdin.write(f"{args.steps}\n")
-            theirs.stdin.flush()
-            return json.loads(theirs.stdout.readline())
-
-        print(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads")
-        for count in range(1, len(LEVERS) + 1):
-            ours = Ours(LEVERS[:count])
-            if count == 1:
-                mine = sum(p.numel() for p in ours.network.parameters())
-                print(f"parameters: theirs {parameters}, ours {mine}")
-            ratios, mine, peer = [], [], []
-            for _ in range(args.rounds):
-                peer.append(statistics.median(their_times()))
-                mine.append(statistics.median(ours.times(args.steps)))
-                ratios.append(peer[-1] / mine[-1])
-            print(
-                f"+ {LEVERS[count - 1]}: theirs {statistics.median(peer):.3f} s, ours "
-                f"{statistics.median(mine):.3f} s, {statistics.median(ratios):.2f}× "
-                f"({min(ratios):.2f} to {max(ratios):.2f})",
-                flush=True,
-            )
-        theirs.stdin.close()
+    python = peer_python(args.peer)
+    started = time.perf_counter()
+    print(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads")
+    with tempfile.TemporaryDirectory() as folder:
+        weights = Path(folder) / "weights.pth"
+        theirs = Theirs(python)
+        theirs("save", path=str(weights))
+        ours = sum(p.numel() for p in load_lvae(weights, CONFIG).parameters())
+        print(f"parameters: theirs {theirs.parameters}, ours {ours}")
+        run = {
+            "step": partial(step_section, theirs, weights, args),
+            "forward": partial(forward_section, theirs, weights, args),
+            "mmse": partial(mmse_section, theirs, weights, args),
+            "memory": partial(memory_section, python, weights, args),
+            "noise": partial(noise_section, python, args),
+            "quality": partial(quality_section, theirs, args),
+        }
+        # Trained last: their network is one and the same in all sections.
+        for section in args.sections:
+            run[section]()
+        theirs.close()
+    print(f"{(time.perf_counter() - started) / 60:.0f} minutes, on {os.cpu_count()} cores")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from fly import noisy
 
 from ladderscope import load
 from ladderscope.evaluation import psnr
-from ladderscope.prediction import Geometry, restore_plane
+from ladderscope.prediction import Geometry, restore
 
 
 def main():
@@ -29,10 +29,10 @@ def main():
     network = denoiser._ready_network()
     of_training = denoiser.model.statistics[0]
     clean = tifffile.imread(args.data / "fly" / args.channel / "pos076.tif").astype(float)
-    plane = torch.from_numpy((noisy(clean) - of_training.mean) / of_training.std)[None]
+    field = ((noisy(clean) - of_training.mean) / of_training.std).astype(np.float32)
 
     def restored(geometry, autocast=None):
-        result = restore_plane(network, plane, samples=0, geometry=geometry, autocast=autocast)
+        result = restore(network, field, samples=0, geometry=geometry, autocast=autocast)
         return result.mean[0].numpy()
 
     def decibels(result):

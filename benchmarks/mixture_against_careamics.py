@@ -38,12 +38,12 @@ def multiplied(signal, rng):
     return rng.gamma(photons, 20) + 5 * rng.normal(size=signal.shape)
 
 
-LAWS = (camera, telegraph, multiplied)
+LAWS = {law.__name__: law for law in (camera, telegraph, multiplied)}
 
 
 def their_side(folder):
     """Fit and save: run by the peer's interpreter."""
-    from careamics_step import stand_in_for_torchvision
+    from careamics_side import stand_in_for_torchvision
 
     stand_in_for_torchvision()
     from careamics.config.noise_model import GaussianMixtureNMConfig
@@ -108,6 +108,9 @@ def compare(law, python, folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peer", type=Path, help="where its environment is, or goes")
+    parser.add_argument(
+        "--laws", nargs="+", default=list(LAWS), choices=list(LAWS), help="noise to compare on"
+    )
     parser.add_argument("--their-side", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.their_side:
@@ -120,9 +123,9 @@ def main():
     python = peer_python(args.peer)
     print("| noise | theirs, s | ours, s | ratio | theirs, nats a pixel | ours, nats a pixel |")
     print("| --- " * 6 + "|")
-    for law in LAWS:
+    for name in args.laws:
         with tempfile.TemporaryDirectory() as folder:
-            compare(law, python, Path(folder))
+            compare(LAWS[name], python, Path(folder))
 
 
 if __name__ == "__main__":

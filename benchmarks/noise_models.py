@@ -14,9 +14,9 @@ the true variance.
 """
 
 import argparse
-import resource
+import subprocess
+import sys
 import tempfile
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -212,40 +212,61 @@ def reference(data, seeds):
 
 
 def memory():
-    """Peak memory of a large stack of three channels, read from a file."""
+    """Peak memory of processes that measure a large stack of three channels, read from files."""
     shape = (90, 1608, 1608, 3)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "stack.raw")
-        rng = np.random.default_rng(0)
-        light = 50 * (2 + np.sin(np.arange(1608) / 50) + np.cos(np.arange(1608) / 70)[:, None])
-        signal = np.stack([100 + 2 * light * (1 + channel) for channel in range(3)], axis=-1)
-        with path.open("wb") as file:
-            for _ in range(shape[0]):
-                frame = 100 + 2 * rng.poisson((signal - 100) / 2)
-                file.write(frame.astype(np.uint16).tobytes())
-        peak, done = [0], threading.Event()
-        threading.Thread(target=_watch, args=(peak, done), daemon=True).start()
-        for title, arguments in (
-            ("one clean image", {"signal": signal}),
-            ("repeats", {"repeats": "T"}),
-            ("repeats, mixture", {"repeats": "T", "kind": "mixture"}),
-            ("noisy images alone", {}),
-        ):
-            peak[0], started = 0, time.perf_counter()
-            stack = np.memmap(path, np.uint16, "r", shape=shape)
-            fits = measure_noise(stack, axes="TYXC", **arguments)
-            seconds = time.perf_counter() - started
-            print(f"{title}: {seconds:.0f} s, at most {peak[0] / 2**20:.0f} MB resident")
-            print(f"    {fits[0].summary()}", flush=True)
-        done.set()
-        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-        print(f"peak of the process, making the file included: {most:.0f} MB")
+    light = 50 * (2 + np.sin(np.arange(1608) / 50) + np.cos(np.arange(1608) / 70)[:, None])
+    signal = np.stack([100 + 2 * light * (1 + channel) for channel in range(3)], axis=-1).round()
+    rng = np.random.default_rng(0)
+
+    def noisy():
+        for _ in range(shape[0]):
+            yield (100 + 2 * rng.poisson((signal - 100) / 2)).astype(np.uint16)
+
+    def clean():
+        for _ in range(shape[0]):
+            yield signal.astype(np.uint16)
+
+    print("| file | kind | seconds | most resident, MB | channel 1 |")
+    print("| --- " * 5 + "|")
+    for title, suffix, options in (
+        ("plain TIFF", ".tif", {}),
+        ("compressed TIFF", ".tif", {"compression": "zlib", "compressionargs": {"level": 1}}),
+        ("NumPy file, mapped", ".npy", {}),
+    ):
+        with tempfile.TemporaryDirectory() as folder:
+            paths = [Path(folder, f"{name}{suffix}") for name in ("noisy", "clean")]
+            for path, planes in zip(paths, (noisy(), clean()), strict=True):
+                _write(path, planes, shape, options)
+            for kind in ("poisson_gaussian", "mixture", "histogram"):
+                given = paths[:1] if kind == "poisson_gaussian" else paths
+                command = [sys.executable, __file__, "--measure", kind, *map(str, given)]
+                found = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+                print(f"| {title} | {found.stdout.strip()} |", flush=True)
 
 
-def _watch(peak, done):
-    while not done.wait(0.005):
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        peak[0] = max(peak[0], pages * resource.getpagesize())
+def _write(path, planes, shape, options):
+    if path.suffix == ".npy":
+        mapped = np.lib.format.open_memmap(path, "w+", np.uint16, shape)
+        for number, plane in enumerate(planes):
+            mapped[number] = plane
+        return
+    about = {"photometric": "rgb", "metadata": {"axes": "TYXS"}}
+    tifffile.imwrite(path, planes, shape=shape, dtype=np.uint16, **about, **options)
+
+
+def measured(kind, *paths):
+    """Measure the noise of files; say how long that took, and how much memory this process."""
+    import ladderscope
+
+    started = time.perf_counter()
+    given = [np.load(path, mmap_mode="r") if path.endswith(".npy") else path for path in paths]
+    fits = ladderscope.measure_noise(*given, kind=kind, axes="TYXC")
+    seconds = time.perf_counter() - started
+    lines = Path("/proc/self/status").read_text().splitlines()
+    most = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+    how = "from pairs" if len(paths) == 2 else "from noisy images alone"
+    first = fits[0].summary().split(". ")[0]
+    print(f"{kind}, {how} | {seconds:.0f} | {most / 1000:.0f} | {first}")
 
 
 def repeated(seeds):
@@ -266,8 +287,11 @@ def main():
     parser.add_argument("--reference", action="store_true")
     parser.add_argument("--repeats", action="store_true")
     parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--measure", nargs="+", help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.memory:
+    if args.measure:
+        measured(*args.measure)
+    elif args.memory:
         memory()
     elif args.repeats:
         repeated(args.seeds)

@@ -2,7 +2,7 @@
 
 CAREamics is installed from PyPI without its dependencies' pins, beside the same CPU torch as
 ours. It needs torchvision for a centre crop and a version string only, and torchvision does not
-load beside that torch: `careamics_step.py` puts a stand-in in its place.
+load beside that torch: `careamics_side.py` puts a stand-in in its place.
 """
 
 import subprocess

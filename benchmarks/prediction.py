@@ -19,18 +19,18 @@ import torch
 
 from ladderscope.machine import best_device, fast_type, keep_freed_memory
 from ladderscope.network import LadderVAE
-from ladderscope.prediction import Geometry, restore_plane
+from ladderscope.prediction import Geometry, restore
 
 
-def network_and_plane(side):
+def network_and_field(side):
     torch.manual_seed(0)
-    return LadderVAE().eval(), torch.randn(1, side, side)
+    return LadderVAE().eval(), torch.randn(side, side).numpy()
 
 
-def ours(network, plane, samples):
-    return restore_plane(
+def ours(network, field, samples):
+    return restore(
         network.to(memory_format=torch.channels_last),
-        plane,
+        field,
         samples=samples,
         geometry=Geometry(),
         autocast=fast_type(best_device("cpu")),
@@ -38,9 +38,10 @@ def ours(network, plane, samples):
 
 
 @torch.inference_mode()
-def whole_network(network, plane, samples):
+def whole_network(network, field, samples):
     network = network.to(memory_format=torch.contiguous_format)
-    return torch.stack([network(plane[None]).output for _ in range(samples)]).mean(0)
+    image = torch.from_numpy(field)[None, None]
+    return torch.stack([network(image).output for _ in range(samples)]).mean(0)
 
 
 def seconds(function, *arguments):
@@ -71,22 +72,22 @@ def main():
     args = parser.parse_args()
     if args.memory_of is not None:
         keep_freed_memory()
-        network, plane = network_and_plane(args.side)
+        network, field = network_and_field(args.side)
         before = kibibytes("VmRSS")
-        ours(network, plane, args.memory_of)
+        ours(network, field, args.memory_of)
         print((kibibytes("VmHWM") - before) / 1024)
         return
 
     print(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads")
     plain = []
-    network, plane = network_and_plane(args.side)
-    seconds(whole_network, network, plane, 1)
+    network, field = network_and_field(args.side)
+    seconds(whole_network, network, field, 1)
     for _ in range(args.rounds):
-        plain.append(seconds(whole_network, network, plane, args.samples))
+        plain.append(seconds(whole_network, network, field, args.samples))
     keep_freed_memory()
-    network, plane = network_and_plane(args.side)
-    seconds(ours, network, plane, 1)
-    quick = [seconds(ours, network, plane, args.samples) for _ in range(args.rounds)]
+    network, field = network_and_field(args.side)
+    seconds(ours, network, field, 1)
+    quick = [seconds(ours, network, field, args.samples) for _ in range(args.rounds)]
     print(json.dumps({"plain_float32": plain, "ours": quick}))
     ratios = sorted(a / b for a, b in zip(plain, quick, strict=True))
     middle = ratios[len(ratios) // 2]

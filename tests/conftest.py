@@ -15,7 +15,7 @@ settings.load_profile("untimed")
 matplotlib.use("Agg")
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())))
 
-CHECKED = ["losses", "noise", "network", "patches", "training", "prediction"]
+CHECKED = ["losses", "noise", "network", "patches", "training", "prediction", "interop"]
 jaxtyping.install_import_hook([f"ladderscope.{room}" for room in CHECKED], "beartype.beartype")
 
 # Only now, so that the hook sees them loaded.

@@ -83,3 +83,47 @@ def test_the_global_random_states_are_neither_read_nor_moved():
     before = torch.get_rng_state()
     assert torch.equal(noise((0, 8), (0, 8)), WHOLE[:, :8, :8])
     assert torch.equal(torch.get_rng_state(), before)
+
+
+SOLID = latent_noise(0, 0, 0, 1, 2, slice(0, 5), slice(-140, 140), slice(-70, 100))
+
+
+@given(
+    planes=st.integers(0, 4),
+    corner=st.tuples(st.integers(-140, 130), st.integers(-70, 90)),
+    size=st.tuples(st.integers(1, 10), st.integers(1, 10), st.integers(1, 5)),
+)
+def test_any_part_of_a_stack_has_the_values_of_the_whole_before_its_corner_too(
+    planes, corner, size
+):
+    rows, columns = (
+        slice(first, first + side) for first, side in zip(corner, size[:2], strict=True)
+    )
+    depth = slice(planes, min(planes + size[2], 5))
+    part = latent_noise(0, 0, 0, 1, 2, depth, rows, columns)
+    whole = SOLID[
+        :, depth, rows.start + 140 : rows.stop + 140, columns.start + 70 : columns.stop + 70
+    ]
+    assert torch.equal(part, whole)
+
+
+@given(top=st.integers(-300, 100), left=st.integers(-300, 100))
+def test_positions_before_the_corner_have_noise_of_their_own(top, left):
+    corner = latent_noise(0, 0, 0, 1, 1, slice(top, top + 8), slice(left, left + 8))
+    around = latent_noise(0, 0, 0, 1, 1, slice(top - 5, top + 20), slice(left - 5, left + 20))
+    assert torch.equal(around[:, 5:13, 5:13], corner)
+    mirrored = latent_noise(0, 0, 0, 1, 1, slice(-top - 8, -top), slice(-left - 8, -left))
+    assert (top, left) == (-4, -4) or not torch.equal(mirrored.flip(1, 2), corner)
+
+
+def test_planes_and_what_lies_before_the_corner_are_independent():
+    assert SOLID.shape == (2, 5, 280, 170) and SOLID.dtype == torch.float32
+    maps = SOLID.double().numpy()
+    bound = 5 / math.sqrt(maps[:, 0].size)
+    for plane in range(1, 5):
+        assert abs(np.corrcoef(maps[:, plane].ravel(), maps[:, 0].ravel())[0, 1]) < bound
+    mirrored = np.corrcoef(maps[..., 140:, 70:140].ravel(), maps[..., 139::-1, 69::-1].ravel())
+    shifted = np.corrcoef(maps[..., :140, :].ravel(), maps[..., 140:, :].ravel())
+    assert abs(mirrored[0, 1]) < bound and abs(shifted[0, 1]) < bound
+    assert abs(maps.mean()) < 5 / math.sqrt(maps.size)
+    assert abs(maps.var() - 1) < 5 * math.sqrt(2 / maps.size)

@@ -60,3 +60,59 @@ def test_a_small_plane_is_one_tile():
 def test_a_geometry_out_of_range_is_an_error(core, margin):
     with pytest.raises(LadderscopeError, match="at least"):
         Geometry(core, margin)
+
+
+@given(**PLANES)
+def test_fixed_windows_too_leave_cores_that_partition_the_plane(
+    height, width, core, margin, multiple
+):
+    covered = np.zeros((height, width), int)
+    for tile in tiles((height, width), Geometry(core, margin), multiple, fixed=True):
+        covered[tile.core] += 1
+        for kept, inner in zip(tile.core, tile.inner, strict=True):
+            assert inner.stop - inner.start == kept.stop - kept.start > 0
+    assert np.all(covered == 1)
+
+
+@given(**PLANES)
+def test_fixed_windows_have_one_size_and_lie_on_the_grid(height, width, core, margin, multiple):
+    found = list(tiles((height, width), Geometry(core, margin), multiple, fixed=True))
+    for axis, length in enumerate((height, width)):
+        sizes = {tile.window[axis].stop - tile.window[axis].start for tile in found}
+        (size,) = sizes
+        assert size % (2 * multiple) == 0
+        rounded = [-(-side // multiple) * multiple for side in (core, margin, length)]
+        assert size < min(rounded[0], rounded[2]) + 2 * rounded[1] + 2 * multiple
+        for tile in found:
+            window, kept, inner = tile.window[axis], tile.core[axis], tile.inner[axis]
+            assert window.start % multiple == 0
+            # the margin is there on both sides, within the plane or beyond it
+            assert window.start <= kept.start - margin
+            assert window.stop >= kept.stop + margin
+            assert window.start + inner.start == kept.start
+
+
+STACK = {"depth": st.integers(1, 40), "core": st.integers(1, 20), "margin": st.integers(0, 6)}
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+@given(**STACK)
+def test_a_stack_is_cut_in_z_as_well_with_its_own_margin(fixed, depth, core, margin):
+    geometry = Geometry(core=32, margin=16, depth=core, depth_margin=margin)
+    covered = np.zeros((depth, 70, 20), int)
+    for tile in tiles(covered.shape, geometry, 8, fixed=fixed):
+        covered[tile.core] += 1
+        planes, kept, inner = (part[0] for part in tile)
+        assert planes.start == max(0, kept.start - margin)
+        assert planes.stop == min(depth, kept.stop + margin)
+        assert planes.start + inner.start == kept.start
+        assert kept.stop - kept.start == inner.stop - inner.start <= core
+        flat = list(tiles((70, 20), geometry, 8, fixed=fixed))
+        assert tile.window[1:] in [one.window for one in flat]
+    assert np.all(covered == 1)
+
+
+@pytest.mark.parametrize("bad", [{"depth": 0}, {"depth_margin": -1}])
+def test_a_depth_out_of_range_is_an_error(bad):
+    with pytest.raises(LadderscopeError, match="at least"):
+        Geometry(**bad)

@@ -70,7 +70,7 @@ _ORIGIN = "careamics"
 
 
 @dataclass(frozen=True, eq=False)
-class _Origin:
+class Origin:
     """What a network of CAREamics is beside our network: options of its KL, idle weights."""
 
     config: LVAEConfig
@@ -151,7 +151,7 @@ def load_lvae(
             "constructor arguments of CAREamics' LadderVAE"
         )
     network = build_lvae(own if config is None else config)
-    origin = _origin(network)
+    origin = origin_of(network)
     compare_configs(origin.config, own)
     compare_shapes(
         origin.config,
@@ -209,7 +209,7 @@ def build_lvae(config: Mapping[str, Any] | LVAEConfig | str | os.PathLike[str]) 
         if name.startswith(merging)
         for level in levels[config.multiscale_count - 1 :]
     }
-    setattr(network, _ORIGIN, _Origin(config, idle))
+    setattr(network, _ORIGIN, Origin(config, idle))
     return network.eval()
 
 
@@ -263,7 +263,7 @@ def to_careamics(network: LadderVAE) -> dict[str, Tensor]:
     InteropError
         If the network is another.
     """
-    idle = _origin(network).idle
+    idle = origin_of(network).idle
     return {name: _joined(parts) for name, parts in _entries(network).items()} | {
         name: value.to(network.top_prior.device, copy=True) for name, value in idle.items()
     }
@@ -302,7 +302,7 @@ def replay(
     ValueError
         If `x` has other views or axes.
     """
-    config = _origin(network).config
+    config = origin_of(network).config
     like = network.top_prior
     features = network.encode(torch.as_tensor(x).to(like))
     size, multiple = config.input_shape[-2:], network.multiple
@@ -347,9 +347,16 @@ def _kl(level: Level, analytical: bool) -> Tensor:
     return gaussian_kl(*q, *p) if analytical else gaussian_kl_one_sample(level.sample, *q, *p)
 
 
-def _origin(network: LadderVAE) -> _Origin:
+def origin_of(network: LadderVAE) -> Origin:
+    """Say what a network of CAREamics is beside our network.
+
+    Raises
+    ------
+    InteropError
+        If the network is another.
+    """
     origin = getattr(network, _ORIGIN, None)
-    if not isinstance(origin, _Origin):
+    if not isinstance(origin, Origin):
         raise InteropError(
             "the network must come from load_lvae or build_lvae: CAREamics cannot run any other"
         )

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
@@ -65,7 +65,7 @@ class LVAEConfig(BaseModel):
     analytical_kl: bool
 
     @model_validator(mode="after")
-    def _is_a_network(self) -> Self:
+    def _is_a_network(self) -> "LVAEConfig":
         for strides in (self.encoder_conv_strides, self.decoder_conv_strides):
             if strides not in ((2, 2), (1, 2, 2)):
                 raise ValueError(f"strides must be [2, 2] or [1, 2, 2], not {list(strides)}")
@@ -91,6 +91,11 @@ class LVAEConfig(BaseModel):
                 f"{len(self.z_dims) + 1 - self.multiscale_count} levels"
             )
         return self
+
+    @property
+    def restores_a_plane(self) -> bool:
+        """Whether a 2-D decoder restores one plane of a stack."""
+        return len(self.decoder_conv_strides) < len(self.encoder_conv_strides)
 
     @property
     def top_prior_size(self) -> tuple[int, ...]:
@@ -144,6 +149,45 @@ def enclosed(config: Mapping[str, Any]) -> dict[str, Any]:
     if config.get("architecture") == "UNet":
         raise InteropError(f"the config is of {A_U_NET}")
     return dict(config)
+
+
+def describe(config: Mapping[str, Any] | LVAEConfig) -> str:
+    """Say in words what network a config describes.
+
+    Examples
+    --------
+    >>> describe({
+    ...     "input_shape": [64, 64], "output_channels": 2, "multiscale_count": 3,
+    ...     "z_dims": [4, 6, 8], "encoder_n_filters": 32, "decoder_n_filters": 32,
+    ...     "encoder_conv_strides": [2, 2], "decoder_conv_strides": [2, 2],
+    ...     "encoder_dropout": 0.1, "decoder_dropout": 0.1, "nonlinearity": "ELU",
+    ...     "predict_logvar": "pixelwise", "analytical_kl": True,
+    ... })
+    'LVAE of CAREamics: 3 levels of 4, 6, 8 latent channels, 32 filters, ELU, 3 views, 2 outputs \
+with their log-variances, trained on patches of 64×64 pixels'
+    """
+    config = read_config(config)
+    *depth, height, width = config.input_shape
+    channels = config.output_channels
+    outputs = f"{channels} output{'s' if channels > 1 else ''}"
+    if config.predict_logvar:
+        outputs += f" with {'their log-variances' if channels > 1 else 'its log-variance'}"
+    patches = f"trained on patches of {height}×{width} pixels"
+    if depth:
+        patches += f" and {depth[0]} planes"
+    if config.restores_a_plane:
+        patches += ", of which it restores the middle one"
+    return ", ".join(
+        [
+            f"LVAE of CAREamics: {len(config.z_dims)} levels of "
+            f"{', '.join(map(str, config.z_dims))} latent channels",
+            f"{config.encoder_n_filters} filters",
+            config.nonlinearity,
+            *([f"{config.multiscale_count} views"] if config.multiscale_count > 1 else []),
+            outputs,
+            patches,
+        ]
+    )
 
 
 def compare_configs(given: LVAEConfig, own: Mapping[str, Any]) -> None:

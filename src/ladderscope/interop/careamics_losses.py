@@ -37,11 +37,11 @@ def replay_losses(
     outputs: Mapping[str, Tensor | ArrayLike],
     target: Real[Tensor, "batch channels *space"] | ArrayLike,
     noise_models: Sequence[NoiseModel] | NoiseModel,
-    data_mean: Tensor | ArrayLike,
-    data_std: Tensor | ArrayLike,
+    data_mean: Tensor | ArrayLike | float | int,
+    data_std: Tensor | ArrayLike | float | int,
     *,
-    kl_weight: float = 1.0,
-    final_kl_weight: float = 1.0,
+    kl_weight: float | int = 1.0,
+    final_kl_weight: float | int = 1.0,
 ) -> dict[str, Tensor]:
     """Compute every loss of CAREamics from what its network, or ours in its place, puts out.
 
@@ -180,7 +180,9 @@ def _output(outputs: Mapping[str, Tensor | ArrayLike], key: str) -> Tensor:
     return torch.as_tensor(outputs[key])
 
 
-def _per_channel(name: str, values: Tensor | ArrayLike, target: Tensor) -> Float[Tensor, "..."]:
+def _per_channel(
+    name: str, values: Tensor | ArrayLike | float | int, target: Tensor
+) -> Float[Tensor, "..."]:
     """Give one number a channel the shape that broadcasts against the target."""
     channels = target.shape[1]
     numbers = torch.as_tensor(values).to(target).flatten()

@@ -83,7 +83,8 @@ def _unpickle(path: Path, trust: bool) -> Any:
             f"{path}: not opened, as {what}. Such a file is a pickle: one that holds more than "
             "tensors and plain values can run any code when it is opened. Save the weights alone "
             'where it was trained, torch.save(checkpoint["state_dict"], "weights.pth"); or, if '
-            "you trust the people whom it comes from, pass trust=True"
+            "you trust the people whom it comes from, pass trust=True (--trust on the command "
+            "line)"
         ) from refusal
 
 

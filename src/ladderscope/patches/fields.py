@@ -116,7 +116,7 @@ def side_for(fields: Sequence[Field], wanted: int, multiple: int) -> int:
     wanted : int
         The side that the settings ask for, in pixels.
     multiple : int
-        The side is a multiple of this: 2^L for L levels.
+        The side is a multiple of this: 2^L for L levels, twice that with wider views.
 
     Raises
     ------

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float32, Real
 from scipy.ndimage import gaussian_filter
 from skimage.filters import threshold_otsu
 
@@ -56,15 +56,16 @@ def find_foreground(fields: Sequence[Field]) -> Foreground:
         plane for field in fields for plane in field.pixels.reshape(-1, *field.pixels.shape[-2:])
     ]
     looked_at = planes[:: -(-len(planes) // _PLANES_LOOKED_AT)]
-    brightness = np.concatenate([_smooth(plane)[::2, ::2].ravel() for plane in looked_at])
+    brightness = np.concatenate([smoothed(plane)[::2, ::2].ravel() for plane in looked_at])
     threshold = float(threshold_otsu(brightness))  # type: ignore[no-untyped-call]
     masks = []
     for field in fields:
         stack = field.pixels.reshape(-1, *field.pixels.shape[-2:])
-        mask = np.stack([_smooth(plane) > threshold for plane in stack])
+        mask = np.stack([smoothed(plane) > threshold for plane in stack])
         masks.append(mask.reshape(field.pixels.shape))
     return Foreground(threshold, tuple(masks))
 
 
-def _smooth(plane: np.ndarray) -> Float32[np.ndarray, "Y X"]:
+def smoothed(plane: Real[np.ndarray, "Y X"]) -> Float32[np.ndarray, "Y X"]:
+    """Smooth a plane, so that single noisy pixels decide nothing."""
     return gaussian_filter(plane.astype(np.float32), SMOOTHING)

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, Int
 from torch import Tensor
 
 from ladderscope.network import Features, LadderVAE
@@ -47,7 +48,8 @@ def restore(
     Parameters
     ----------
     network : LadderVAE
-        In evaluation mode.
+        In evaluation mode. One that restores a plane from a stack is asked for every plane, with
+        the geometry's `depth_margin` of planes before and behind it, reflected at the ends.
     field : array of shape (Y, X) or (Z, Y, X)
         Normalised.
     samples : int
@@ -122,8 +124,15 @@ class _Asked(NamedTuple):
 
 
 def _tiles(size: tuple[int, ...], geometry: Geometry, network: LadderVAE) -> Iterator[Tile]:
-    coarsest = 2 ** len(network.latent_channels)
-    return tiles(size, geometry, coarsest, fixed=network.views > 1)
+    coarsest, fixed = 2 ** len(network.latent_channels), network.views > 1
+    if not network.z_gates:
+        yield from tiles(size, geometry, coarsest, fixed=fixed)
+        return
+    # The decoder is 2-D: one plane comes out, the middle one, and the network always sees as many.
+    for tile in tiles(size, replace(geometry, depth=1), coarsest, fixed=fixed):
+        plane = tile.core[0].start
+        around = slice(plane - geometry.depth_margin, plane + geometry.depth_margin + 1)
+        yield Tile((around, *tile.window[1:]), tile.core, (slice(0, 1), *tile.inner[1:]))
 
 
 def _decode_tile(
@@ -132,7 +141,8 @@ def _decode_tile(
     """Encode a tile once and decode it again and again: the cores, a batch of samples at a time."""
     *planes, rows, columns = tile.window
     device = network.top_prior.device
-    observed = torch.from_numpy(views_around(field[*planes], rows, columns, network.views))[None]
+    seen = field[_reflected(planes[0], len(field))] if network.z_gates else field[*planes]
+    observed = torch.from_numpy(views_around(seen, rows, columns, network.views))[None]
     if not planes:
         observed = observed.contiguous(memory_format=torch.channels_last)
     observed = observed.to(device)
@@ -156,7 +166,16 @@ def _decode_tile(
         ]
         with precision():
             output = network.decode(features, noise, priors=False).output
+        if network.z_gates:
+            output = output.unsqueeze(2)
         yield output[:, : asked.outputs, *tile.inner]
+
+
+def _reflected(planes: slice, depth: int) -> Int[np.ndarray, " planes"]:
+    """Give the numbers of planes; beyond the first and the last they are reflected."""
+    margin = max(0, -planes.start, planes.stop - depth)
+    numbers = np.pad(np.arange(depth), margin, mode="reflect")
+    return numbers[planes.start + margin : planes.stop + margin]
 
 
 def _batches(tile: Tile, samples: int) -> list[range]:
@@ -184,13 +203,15 @@ def _level_noise(
     *planes, rows, columns = tile.window
     # A level that wider views have joined begins before the window.
     halves = 2 ** min(level, network.views - 1) - 1
-    where = [*planes] if len(space) > 2 else []
+    where = list(tile.core[:-2]) if network.z_gates else planes
     for side, length in zip((rows, columns), space[-2:], strict=True):
         start = (side.start - halves * (side.stop - side.start) // 2) >> level
         where.append(slice(start, start + length))
     return torch.stack(
         [
-            latent_noise(asked.seed, asked.number, sample, level, channels, *where)
+            latent_noise(asked.seed, asked.number, sample, level, channels, *where).reshape(
+                channels, *space
+            )
             for sample in batch
         ]
     ).to(level_map.device)

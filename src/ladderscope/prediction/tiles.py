@@ -95,7 +95,9 @@ def _cut(length: int, core: int, margin: int, multiple: int) -> list[tuple[slice
     """Cut one axis; with a multiple, into windows of one size."""
     parts = []
     if multiple:
-        core = min(core, -(-length // multiple) * multiple)
+        # Of equal cores none is a remainder that costs a whole window.
+        count = -(-length // core)
+        core = -(-length // (count * multiple)) * multiple
         size = -(-(core + 2 * margin) // (2 * multiple)) * 2 * multiple
     for start in range(0, length, core):
         stop = min(start + core, length)

@@ -19,11 +19,10 @@ VALIDATIONS = 20
 
 def network_of(settings: RestorerSettings, careamics: Mapping[str, Any] | None = None) -> LadderVAE:
     """Make the network, with random weights: by its settings, or as CAREamics would."""
-    layout = torch.channels_last if settings.dimensions == 2 else torch.channels_last_3d
     if careamics is not None:
         from ladderscope.interop.careamics import build_lvae
 
-        return build_lvae(careamics).to(memory_format=layout)  # type: ignore[call-overload, no-any-return]
+        return _channels_last(build_lvae(careamics))
     network = LadderVAE(
         output_channels=outputs_of(settings),
         latent_channels=(settings.latent_channels,) * settings.levels,
@@ -37,7 +36,15 @@ def network_of(settings: RestorerSettings, careamics: Mapping[str, Any] | None =
         dimensions=settings.dimensions,
         views=settings.context,
     )
-    return network.to(memory_format=layout)  # type: ignore[call-overload, no-any-return]
+    return _channels_last(network)
+
+
+def _channels_last(network: LadderVAE) -> LadderVAE:
+    layouts = {4: torch.channels_last, 5: torch.channels_last_3d}
+    for weight in network.parameters():  # of both kinds where a 3-D encoder has a 2-D decoder
+        if weight.ndim in layouts:
+            weight.data = weight.data.to(memory_format=layouts[weight.ndim])
+    return network
 
 
 def outputs_of(settings: RestorerSettings) -> int:

@@ -106,9 +106,11 @@ class RestorerSettings(BaseModel):
 
     @model_validator(mode="after")
     def _patch_holds_the_levels(self) -> Self:
-        if self.patch % 2**self.levels:
+        if self.patch % self.patch_multiple:
+            twice = " and one more for the wider views" if self.context > 1 else ""
             raise ValueError(
-                f"patch must be a multiple of {2**self.levels}, 2 to the number of levels"
+                f"patch must be a multiple of {self.patch_multiple}, 2 to the number of levels"
+                f"{twice}"
             )
         return self
 
@@ -120,6 +122,14 @@ class RestorerSettings(BaseModel):
                 f"one wider view, so give at most {self.levels + 1}"
             )
         return self
+
+    @property
+    def patch_multiple(self) -> int:
+        """What a patch's side is a multiple of.
+
+        Latents of every level then cover it exactly; with wider views, as the centre of a map.
+        """
+        return int(2 ** (self.levels + (self.context > 1)))
 
 
 class DenoiserSettings(RestorerSettings):
@@ -140,8 +150,8 @@ class SplitterSettings(RestorerSettings):
     denoisplit_weight
         MicroSplit's weight of denoiSplit's terms; the rest is µSplit's.
     variance
-        Of µSplit's Gaussian, in units of a channel's own variance: ``"predicted"`` for each
-        pixel, ``"fitted"`` for each channel and batch, or a number.
+        Of µSplit's Gaussian, in units of a channel's own variance: ``"fitted"``, each channel's
+        mean squared error in the batch, ``"predicted"`` for each pixel, or a number.
     free_bits, musplit_free_bits
         Of denoiSplit's terms and of µSplit's, in nats per level and patch.
     balance
@@ -156,7 +166,7 @@ class SplitterSettings(RestorerSettings):
     method: Literal["musplit", "denoisplit", "microsplit"] = "microsplit"
     channels: int = Field(default=2, ge=2)
     denoisplit_weight: float = Field(default=0.9, gt=0, lt=1)
-    variance: Literal["predicted", "fitted"] | float = "predicted"
+    variance: Literal["predicted", "fitted"] | float = "fitted"
     musplit_free_bits: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     balance: Literal["none", "std"] = "none"
     ratios: tuple[float, float] = (1.0, 1.0)
@@ -232,7 +242,7 @@ def settings_for(kind: type[Settings], preset: str, overrides: Mapping[str, Any]
         One of `PRESETS`.
     overrides
         What is to differ. With three dimensions, patches, batches and tiles are smaller than the
-        preset's unless they are given.
+        preset's unless they are given; with wider views, patches are as large as its levels need.
 
     Raises
     ------
@@ -251,6 +261,9 @@ def settings_for(kind: type[Settings], preset: str, overrides: Mapping[str, Any]
     chosen = PRESETS[preset].model_dump()
     if overrides.get("dimensions") == 3:
         chosen |= {name: min(chosen[name], value) for name, value in _IN_3D.items()}
+    if overrides.get("context", 1) != 1:
+        multiple = 2 ** (chosen["levels"] + 1)
+        chosen["patch"] = -(-chosen["patch"] // multiple) * multiple
     return _checked(kind, chosen, overrides)
 
 

@@ -123,8 +123,7 @@ class Denoiser(Restorer[DenoiserSettings]):
         run = checked_run(state_file, resume, compile_network, progress)
         notice = Notices()
         stack = read_images(images, axes)
-        for image in stack[:1] if settings.dimensions == 2 else stack:
-            self._mention_depth(image, notice)
+        self._check_depth(stack, notice)
         statistics = channel_statistics(stack)
         fields = fields_of(stack, self._space)
         settings = self._fitting(settings, fields, notice)

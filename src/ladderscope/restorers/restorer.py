@@ -59,7 +59,7 @@ from ladderscope.training.optimizers import OPTIMIZERS
 logger = logging.getLogger("ladderscope")
 
 Noise: TypeAlias = str | NoiseModel | Sequence[str | NoiseModel]
-THUMBNAIL_SIDE = 192
+THUMBNAIL_SIZE = {"Z": 8, "Y": 192, "X": 192}
 FAR_IN_DEVIATIONS = 3.0
 
 
@@ -153,7 +153,7 @@ class Restorer(ABC, Generic[Settings]):
     @classmethod
     def from_model(cls, model: Model, *, device: str | None = None) -> Self:
         """Make a fitted restorer of what a model file holds."""
-        restorer = cls(noise=list(model.noise_models), seed=model.seed, device=device)
+        restorer = cls(noise=list(model.noise_models) or "auto", seed=model.seed, device=device)
         restorer.settings = cast(Settings, model.settings)
         restorer._model = model
         restorer._network = network_of(model.settings, model.careamics)
@@ -225,7 +225,9 @@ class Restorer(ABC, Generic[Settings]):
         restored: list[Restoration] = []
         started = time.monotonic()
         for source in sources:
-            restored.append(self._restore(read_image(source, axes), samples, seed, progress))
+            image = read_image(source, axes)
+            self._check(image)
+            restored.append(self._restore(image, samples, seed, progress))
             if len(restored) == 1 < len(sources):
                 left = (time.monotonic() - started) * (len(sources) - 1)
                 say_how_long(f"the other {len(sources) - 1} images", left)
@@ -275,7 +277,8 @@ class Restorer(ABC, Generic[Settings]):
                 f"{len(sources)} images found: samples are drawn of one at a time"
             )
         observed = read_image(sources[0], axes)
-        fields = self._checked_fields(observed)
+        self._check(observed)
+        fields = observed.planes(self._space)
         draws = np.empty(
             (n, len(fields), len(self.model.statistics), *fields.shape[2:]), np.float32
         )
@@ -352,14 +355,21 @@ class Restorer(ABC, Generic[Settings]):
             self.settings, {name: value for name, value in budget.items() if value is not None}
         )
 
-    def _mention_depth(self, image: Image, notice: Callable[[str], None]) -> None:
-        planes = image.pixels.shape[image.axes.index("Z")] if "Z" in image.axes else 1
-        if self.settings.dimensions == 2 and planes > 1:
-            notice(
-                f"{image.name}: its {planes} Z planes are restored one by one; a 2-D model does "
-                "not look across Z"
-            )
-        elif self.settings.dimensions == 3 and planes < 2:
+    def _check_depth(self, images: Sequence[Image], notice: Callable[[str], None]) -> None:
+        """Refuse single planes where stacks are needed; say once where a 2-D model takes stacks."""
+        depths = [
+            image.pixels.shape[image.axes.index("Z")] if "Z" in image.axes else 1
+            for image in images
+        ]
+        if self.settings.dimensions == 2:
+            if max(depths) > 1:
+                first = depths.index(max(depths))
+                notice(
+                    f"{images[first].name}: its {depths[first]} Z planes are restored one by one; "
+                    "a 2-D model does not look across Z"
+                )
+        elif min(depths) < 2:
+            image = images[depths.index(min(depths))]
             raise LadderscopeError(
                 f"{image.name} has the axes {image.axes} and the shape {image.pixels.shape}: a "
                 "model of three dimensions takes stacks of at least 2 Z planes; for single planes "
@@ -370,7 +380,7 @@ class Restorer(ABC, Generic[Settings]):
         self, settings: Settings, fields: Sequence[Field], notice: Callable[[str], None]
     ) -> Settings:
         """Make patches smaller where the smallest image has no room for them."""
-        patch = side_for(fields, settings.patch, 2**settings.levels)
+        patch = side_for(fields, settings.patch, settings.patch_multiple)
         if patch < settings.patch:
             notice(
                 f"patches are {patch}×{patch} pixels instead of {settings.patch}: the smallest "
@@ -382,7 +392,8 @@ class Restorer(ABC, Generic[Settings]):
             raise LadderscopeError(
                 f"context={settings.context} shows {widest}×{widest} pixels around every patch of "
                 f"{patch}×{patch}, and the smallest image is {shortest} pixels on its shorter "
-                "side: most of that would be reflections. Use less context, or larger images"
+                "side: most of that would be reflections. Use less context, a smaller patch, or "
+                "larger images"
             )
         if widest > shortest:
             notice(
@@ -482,14 +493,13 @@ class Restorer(ABC, Generic[Settings]):
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
-    def _checked_fields(self, image: Image) -> Real[np.ndarray, "fields channels *space"]:
+    def _check(self, image: Image) -> None:
         self.model  # noqa: B018 (says that it is not trained yet)
-        self._mention_depth(image, logger.info)
+        self._check_depth([image], logger.info)
         self._check_image(image)
-        return image.planes(self._space)
 
     def _restore(self, image: Image, samples: int, seed: int, progress: bool) -> Restoration:
-        fields = self._checked_fields(image)
+        fields = image.planes(self._space)
         mean = np.empty((len(fields), len(self.model.statistics), *fields.shape[2:]), np.float32)
         std = np.empty_like(mean) if samples > 1 else None
         total = self._decodings(fields, samples)
@@ -640,16 +650,14 @@ def warn_if_far(found: Statistics, trained: Statistics, name: str, like: str) ->
 
 
 def middle_of(image: Image) -> Image:
-    """Cut a detail from the middle of an image, at one place of all its other axes but Z."""
+    """Cut a detail from the middle of an image: all its channels, at one time of one sample."""
     keep = []
     for letter, size in zip(image.axes, image.pixels.shape, strict=True):
-        if letter in "YX":
-            side = min(size, THUMBNAIL_SIDE)
-            keep.append(slice((size - side) // 2, (size + side) // 2))
-        elif letter in "CZ":
-            keep.append(slice(None))
+        if letter in THUMBNAIL_SIZE:
+            side = min(size, THUMBNAIL_SIZE[letter])
+            keep.append(slice((size - side) // 2, (size - side) // 2 + side))
         else:
-            keep.append(slice(0, 1))
+            keep.append(slice(None) if letter == "C" else slice(0, 1))
     return Image(np.array(image.pixels[tuple(keep)]), image.axes, "detail")
 
 

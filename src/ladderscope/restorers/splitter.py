@@ -8,13 +8,13 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from ladderscope.errors import LadderscopeError
-from ladderscope.images import Image, Sources, channel_statistics, read_images
+from ladderscope.images import Image, ImageError, Sources, channel_statistics, read_images
 from ladderscope.images.axes import from_planes
 from ladderscope.noise import NoiseFit, NoiseModel
+from ladderscope.noise.fit import MOST_PLANES
 from ladderscope.patches import (
     Channels,
     Field,
-    HeldOut,
     MixedPatches,
     Mixing,
     fields_of,
@@ -23,6 +23,7 @@ from ladderscope.patches import (
     mixture_statistics,
     validation_mixtures,
 )
+from ladderscope.patches.foreground import smoothed
 from ladderscope.restorers.config import SplitterSettings
 from ladderscope.restorers.file import Mixture
 from ladderscope.restorers.restorer import (
@@ -38,8 +39,9 @@ from ladderscope.restorers.restorer import (
 )
 from ladderscope.training import SplittingModule
 
-_DARKEST = 0.1  # per cent of the pixels, from which an offset is taken
+_DARKEST = 0.1  # per cent of a plane's places, from which an offset is taken
 _PIXELS_LOOKED_AT = 2**22
+_MIXED = "the mixed images"
 
 
 class Splitter(Restorer[SplitterSettings]):
@@ -160,18 +162,21 @@ class Splitter(Restorer[SplitterSettings]):
             An image cannot be used.
         LadderscopeError
             Another number of channels than the splitter's, names that repeat, paired channels of
-            different number or size, one that is constant, or as `Denoiser.fit` raises it.
+            different number or size, offsets, ratios or a balance for mixed images that were
+            recorded, or as `Denoiser.fit` raises it.
         """
         settings = self._with_budget(minutes, steps, epochs)
         run = checked_run(state_file, resume, compile_network, progress)
         notice = Notices()
         paired = paired or mixed is not None
         names = _checked_names(names, channels, settings.channels)
-        stacks = [read_images(sources, axes) for sources in channels]
-        recorded = None if mixed is None else read_images(mixed, axes)
+        offsets = _checked_offsets(offsets, settings.channels)
+        if mixed is not None:
+            _check_nothing_to_mix(settings, offsets)
+        stacks = [_read(sources, axes, name) for name, sources in zip(names, channels, strict=True)]
+        recorded = None if mixed is None else _read(mixed, axes, _MIXED)
         _check_stacks(stacks, recorded, names, paired)
-        for image in [image for stack in stacks for image in stack]:
-            self._mention_depth(image, notice)
+        self._check_depth([image for stack in stacks for image in stack], notice)
         fields = [fields_of(stack, self._space) for stack in stacks]
         mixed_fields = None if recorded is None else fields_of(recorded, self._space)
         settings = self._fitting(settings, [field for of in fields for field in of], notice)
@@ -187,7 +192,7 @@ class Splitter(Restorer[SplitterSettings]):
         training = Channels(
             [of_channel.training for of_channel in held_out],
             paired,
-            _same_as(held_out[0], mixed_fields, validation=False),
+            _of_same_images(mixed_fields, held_out[0].training),
         )
         if settings.foreground:
             training = _with_foreground(training, names, notice)
@@ -206,7 +211,7 @@ class Splitter(Restorer[SplitterSettings]):
         validation = Channels(
             [of_channel.validation for of_channel in held_out],
             paired,
-            _same_as(held_out[0], mixed_fields, validation=True),
+            _of_same_images(mixed_fields, held_out[0].validation),
         )
         module = SplittingModule(
             self._new_network(settings),
@@ -286,7 +291,7 @@ class Splitter(Restorer[SplitterSettings]):
 def _checked_names(
     names: Sequence[str] | None, channels: Sequence[Sources], wanted: int
 ) -> Sequence[str]:
-    if isinstance(channels, str | os.PathLike) or hasattr(channels, "shape"):
+    if isinstance(channels, str) or not isinstance(channels, Sequence):
         raise LadderscopeError(
             'channels must be a list with the images of each structure, such as ["nuclei/*.tif", '
             f'"actin/*.tif"], not {type(channels).__name__}'
@@ -298,11 +303,42 @@ def _checked_names(
         )
     if names is None:
         return [f"channel {number}" for number in range(1, wanted + 1)]
-    if len(names) != wanted or len(set(names)) < wanted:
-        raise LadderscopeError(
-            f"names {', '.join(map(repr, names))}: give {wanted} different ones, one a channel"
-        )
+    different = {name for name in names if isinstance(name, str) and name}
+    if isinstance(names, str) or not len(names) == len(different) == wanted:
+        raise LadderscopeError(f"names={names!r}: give {wanted} different ones, one a channel")
     return names
+
+
+def _checked_offsets(offsets: Sequence[float] | None, wanted: int) -> Sequence[float] | None:
+    try:
+        given = None if offsets is None else np.asarray(offsets, float)
+    except (TypeError, ValueError):
+        given = np.empty(0)
+    if given is not None and (given.shape != (wanted,) or not np.isfinite(given).all()):
+        raise LadderscopeError(
+            f"offsets={offsets!r}: give one number for each of {wanted} channels"
+        )
+    return offsets
+
+
+def _read(sources: Sources, axes: str | None, name: str) -> list[Image]:
+    try:
+        return read_images(sources, axes)
+    except ImageError as error:
+        raise ImageError(f"{name}: {error}") from error
+
+
+def _check_nothing_to_mix(settings: SplitterSettings, offsets: Sequence[float] | None) -> None:
+    given = {
+        "offsets": offsets is not None,
+        "ratios": settings.ratios != (1.0, 1.0),
+        "balance": settings.balance != "none",
+    }
+    if any(given.values()):
+        raise LadderscopeError(
+            f"{' and '.join(name for name in given if given[name])} say how mixed images are to be "
+            "made, but recorded ones are given: leave out one or the other"
+        )
 
 
 def _check_stacks(
@@ -313,17 +349,12 @@ def _check_stacks(
 ) -> None:
     everything = list(zip(names, stacks, strict=True))
     if recorded is not None:
-        everything.append(("the mixed images", recorded))
+        everything.append((_MIXED, recorded))
     for name, stack in everything:
         if stack[0].channels > 1:
             raise LadderscopeError(
                 f"{name}: {stack[0].name} has {stack[0].channels} channels; give each structure's "
                 "images by themselves, as images without a C axis"
-            )
-        if channel_statistics(stack)[0].std == 0:
-            raise LadderscopeError(
-                f"{name}: all its pixels are {stack[0].pixels.flat[0]}, so there is nothing to "
-                "learn from; leave this channel out, or give images that show the structure"
             )
     if not paired:
         return
@@ -343,15 +374,10 @@ def _check_stacks(
                 )
 
 
-def _same_as(
-    held_out: HeldOut, mixed: Sequence[Field] | None, *, validation: bool
-) -> list[Field] | None:
-    """Choose those of the mixed fields that were chosen of the first channel's."""
-    if mixed is None:
-        return None
-    chosen = held_out.validation if validation else held_out.training
+def _of_same_images(mixed: Sequence[Field] | None, chosen: Sequence[Field]) -> list[Field] | None:
+    """Choose the mixed fields of those images whose first channel was chosen."""
     images = {field.image for field in chosen}
-    return [field for field in mixed if field.image in images]
+    return None if mixed is None else [field for field in mixed if field.image in images]
 
 
 def _with_foreground(channels: Channels, names: Sequence[str], notice: Notices) -> Channels:
@@ -373,11 +399,7 @@ def _made_mixing(
     deviations: Sequence[float],
 ) -> Mixing:
     if offsets is None:
-        offsets = [float(np.percentile(_some_pixels(of), _DARKEST)) for of in fields]
-    elif len(offsets) != len(fields) or not np.isfinite(np.asarray(offsets, float)).all():
-        raise LadderscopeError(
-            f"offsets={list(offsets)!r}: give one number for each of {len(fields)} channels"
-        )
+        offsets = [_darkest(of_channel) for of_channel in fields]
     weights = [1.0] * len(fields)
     if settings.balance == "std":
         weights = [max(deviations) / deviation for deviation in deviations]
@@ -396,6 +418,15 @@ def _recorded_mixing(fields: Sequence[Sequence[Field]], mixed: Sequence[Field]) 
     solution, *_ = np.linalg.lstsq(columns, _some_pixels(mixed), rcond=None)
     *weights, offset = (float(value) for value in solution)
     return Mixing((0.0,) * len(weights), tuple(weights), offset)
+
+
+def _darkest(fields: Sequence[Field]) -> float:
+    """Give the grey level of the darkest places, once the noise is smoothed away."""
+    planes = [
+        plane for field in fields for plane in field.pixels.reshape(-1, *field.pixels.shape[-2:])
+    ]
+    looked_at = planes[:: -(-len(planes) // MOST_PLANES)]
+    return float(np.mean([np.percentile(smoothed(plane), _DARKEST) for plane in looked_at]))
 
 
 def _some_pixels(fields: Sequence[Field]) -> Float64[np.ndarray, " pixels"]:

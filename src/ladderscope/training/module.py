@@ -311,7 +311,7 @@ class SplittingModule(RestorationModule[MixedBatch]):
         noise_models: Sequence[NoiseModel] = (),
         *,
         denoisplit_weight: float,
-        variance: Literal["predicted", "fitted"] | float = "predicted",
+        variance: Literal["predicted", "fitted"] | float = "fitted",
         free_bits: float = 1.0,
         musplit_free_bits: float = 0.0,
         **training: Any,

@@ -21,13 +21,13 @@ def muon(network: LadderVAE) -> torch.optim.Optimizer:
     """Muon (Jordan et al. 2024) for the convolutions inside the network, Adam for the rest.
 
     The update of each convolution is made orthogonal, as a matrix of outputs by inputs, so that
-    all its directions learn at one pace. The first and the last convolution, biases and the top
-    prior are left to Adam, at a quarter of the learning rate.
+    all its directions learn at one pace. The first convolution of each view, the last one, biases
+    and the top prior are left to Adam, at a quarter of the learning rate.
     """
     outside = {
         id(parameter)
-        for module in (network.first[0], network.output)
-        for parameter in module.parameters()
+        for convolution in network.outer_convolutions
+        for parameter in convolution.parameters()
     }
     outside.add(id(network.top_prior))
     inside = [p for p in network.parameters() if p.ndim > 1 and id(p) not in outside]

@@ -1,0 +1,241 @@
+"""A ladder VAE that CAREamics trained, as a denoiser or a splitter that predicts and is saved."""
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+from numpy.typing import ArrayLike
+
+from ladderscope.images import Statistics
+from ladderscope.interop.careamics import load_lvae, load_noise_models, origin_of
+from ladderscope.interop.careamics_config import LVAEConfig
+from ladderscope.interop.checkpoint import InteropError, read_checkpoint
+from ladderscope.noise import NoiseModel
+from ladderscope.patches import Mixing
+from ladderscope.restorers import Denoiser, DenoiserSettings, Splitter, SplitterSettings
+from ladderscope.restorers.config import settings_for
+from ladderscope.restorers.file import Mixture
+from ladderscope.restorers.restorer import empty_model
+
+logger = logging.getLogger("ladderscope")
+
+# The nearest that our settings have; the network itself is built from the config.
+_ACTIVATIONS = {"ELU": "elu", "ReLU": "relu", "LeakyReLU": "leaky_relu"}
+_MOST_DROPOUT = 0.9
+
+
+def import_careamics(
+    weights: Mapping[str, Any] | str | os.PathLike[str],
+    config: Mapping[str, Any] | LVAEConfig | str | os.PathLike[str] | None = None,
+    *,
+    data_mean: ArrayLike | float | int,
+    data_std: ArrayLike | float | int,
+    noise_models: Sequence[NoiseModel] | None = None,
+    trust: bool = False,
+    device: str | None = None,
+) -> Denoiser | Splitter:
+    """Make a denoiser or a splitter of a ladder VAE that CAREamics trained.
+
+    It predicts, samples and is saved as any other. A network with one output channel denoises,
+    one with more splits.
+
+    Parameters
+    ----------
+    weights, config, trust
+        As `load_lvae` takes them.
+    data_mean, data_std : number or sequence of numbers
+        What CAREamics normalised images with, in grey levels; checkpoints do not hold it. Of a
+        denoiser one number each. Of a splitter of C channels one for everything; or one for each
+        channel; or 1 + C, those of the mixed image first. Where the mixed image's are not given,
+        they are those that CAREamics finds if the mixed image is the mean of the channels: the
+        mean of their means, and the standard deviation of all their pixels taken together.
+    noise_models : sequence of NoiseModel, optional
+        One a channel; by default those in the checkpoint, if any. Prediction needs none; with
+        them, reports compare what was removed with the noise that is expected.
+    device : str, optional
+        As of `Denoiser`.
+
+    Returns
+    -------
+    Denoiser or Splitter
+        Ready to predict. Its settings are the nearest to the network's that ours have, for
+        training anew.
+
+    Raises
+    ------
+    InteropError
+        As `load_lvae`; also if the numbers or the noise models are not as many as needed, or
+        the numbers make no sense.
+
+    References
+    ----------
+    CAREamics 0.3.5, https://github.com/CAREamics/careamics.
+
+    Examples
+    --------
+    >>> from ladderscope.interop.careamics import build_lvae, to_careamics
+    >>> config = {
+    ...     "input_shape": [32, 32], "output_channels": 2, "multiscale_count": 1,
+    ...     "z_dims": [2, 2], "encoder_n_filters": 4, "decoder_n_filters": 4,
+    ...     "encoder_conv_strides": [2, 2], "decoder_conv_strides": [2, 2],
+    ...     "encoder_dropout": 0.1, "decoder_dropout": 0.1, "nonlinearity": "ELU",
+    ...     "predict_logvar": None, "analytical_kl": True,
+    ... }
+    >>> weights = to_careamics(build_lvae(config))  # for want of trained ones
+    >>> splitter = import_careamics(weights, config, data_mean=[90, 110], data_std=[20, 30])
+    >>> mixed = np.random.default_rng(0).normal(100, 30, (40, 50))
+    >>> splitter.predict(mixed, samples=0).mean.shape
+    (2, 40, 50)
+    """
+    checkpoint = read_checkpoint(weights, trust=trust)
+    content = {"state_dict": checkpoint.tensors, "hyper_parameters": checkpoint.hyper_parameters}
+    network = load_lvae(content, config)
+    found = origin_of(network).config
+    _check_planes(found)
+    channels = found.output_channels
+    source = "weights in memory" if isinstance(weights, Mapping) else Path(weights).name
+    notices = [f"imported from CAREamics ({source}): trained there, not here"]
+    values, derived = _statistics(channels, data_mean, data_std)
+    notices += derived
+    noise, of_noise = _noise_models(channels, noise_models, content)
+    notices += of_noise
+    splits = channels > 1
+    if splits:
+        notices.append(
+            "residuals are the mixed image minus the mean of the channels, as CAREamics mixes them "
+            "unless told otherwise"
+        )
+    mixture = Mixture(values[0], Mixing((0.0,) * channels, (1 / channels,) * channels))
+    model = empty_model(
+        _settings(found, noise),
+        seed=0,
+        statistics=values[1:],
+        noise_models=noise,
+        noise_fits=(None,) * len(noise),
+        axes="ZYX"[-len(found.input_shape) :],
+        channel_names=tuple(f"channel {n}" for n in range(1, channels + 1)) if splits else None,
+        mixture=mixture if splits else None,
+        careamics=found.model_dump(mode="json"),
+    )
+    for notice in notices[1:]:
+        logger.info(notice)
+    model = replace(
+        model,
+        weights=network.state_dict(),
+        notices=tuple(notices),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    return (Splitter if splits else Denoiser).from_model(model, device=device)
+
+
+def _check_planes(config: LVAEConfig) -> None:
+    if config.restores_a_plane and config.input_shape[0] % 2 == 0:
+        raise InteropError(
+            f"the network restores the middle plane of a stack, and its stacks of "
+            f"{config.input_shape[0]} planes (input_shape) have none: it cannot be told which "
+            "plane it restores. load_lvae opens it all the same, for use in Python"
+        )
+
+
+def _statistics(
+    channels: int, data_mean: ArrayLike | float | int, data_std: ArrayLike | float | int
+) -> tuple[tuple[Statistics, ...], list[str]]:
+    """Sort the numbers given into those of the input, then those of the channels."""
+    means, stds = _numbers("mean", data_mean), _numbers("standard deviation", data_std)
+    if (stds <= 0).any():
+        raise InteropError(f"a standard deviation of {stds.min():g} was given: it must be above 0")
+    needed = {1, channels, channels + 1} if channels > 1 else {1}
+    if len(means) != len(stds) or len(means) not in needed:
+        one_for_all = "1 for the mixed image and all channels"
+        wanted = (
+            f"the network has {channels} channels, so give {one_for_all}; or {channels}, one a "
+            f"channel; or {channels + 1}, the mixed image's first"
+            if channels > 1
+            else "the network denoises, so give one of each"
+        )
+        raise InteropError(
+            f"{len(means)} mean{'s' if len(means) != 1 else ''} and {len(stds)} standard "
+            f"deviation{'s' if len(stds) != 1 else ''} of the data were given, and as many of the "
+            f"one as of the other are needed: {wanted}"
+        )
+    if len(means) == 1:
+        return (Statistics(float(means[0]), float(stds[0])),) * (1 + channels), []
+    of_channels = [Statistics(float(m), float(s)) for m, s in zip(means, stds, strict=True)]
+    if len(means) == channels + 1:
+        return tuple(of_channels), []
+    pooled = Statistics(float(means.mean()), float(np.sqrt(np.mean(stds**2) + means.var())))
+    notice = (
+        f"mixed images are normalised with mean {pooled.mean:.5g} and standard deviation "
+        f"{pooled.std:.5g}, those of all channels' pixels together, as CAREamics does where the "
+        "mixed image is the mean of the channels; if yours was recorded or summed, give its own "
+        "mean and standard deviation before those of the channels"
+    )
+    return (pooled, *of_channels), [notice]
+
+
+def _numbers(what: str, given: ArrayLike | float | int) -> Float64[np.ndarray, " numbers"]:
+    try:
+        numbers = np.asarray(given, dtype=np.float64).ravel()
+    except (TypeError, ValueError) as error:
+        raise InteropError(f"the {what} of the data must be numbers, not {given!r}") from error
+    if not np.isfinite(numbers).all():
+        raise InteropError(f"the {what} of the data must be finite, not {given!r}")
+    return numbers
+
+
+def _noise_models(
+    channels: int, given: Sequence[NoiseModel] | None, content: Mapping[str, Any]
+) -> tuple[tuple[NoiseModel, ...], list[str]]:
+    """Take the noise models given, or those that the checkpoint holds."""
+    models: Sequence[NoiseModel] = load_noise_models(content) if given is None else given
+    where = "the checkpoint holds" if given is None else "given:"
+    if not models:
+        return (), []
+    if len(models) != channels:
+        raise InteropError(
+            f"{where} {len(models)} noise model{'s' if len(models) > 1 else ''}, and the network "
+            f"has {channels} channel{'s' if channels > 1 else ''}: give one a channel, or none, as "
+            "prediction needs none"
+        )
+    return tuple(models), [f"{where} a noise model for each channel"] if given is None else []
+
+
+def _settings(
+    config: LVAEConfig, noise: Sequence[NoiseModel]
+) -> DenoiserSettings | SplitterSettings:
+    """Say in our settings what they can say of the network, and near values where they cannot."""
+    levels = len(config.z_dims)
+    *depth, height, width = config.input_shape
+    multiple = 2 ** (levels + (config.multiscale_count > 1))
+    network = {
+        "levels": levels,
+        "filters": config.encoder_n_filters,
+        "latent_channels": max(config.z_dims),
+        "batch_norm": True,
+        "dropout": min(config.encoder_dropout, _MOST_DROPOUT),
+        "activation": _ACTIVATIONS.get(config.nonlinearity, "elu"),
+        "context": config.multiscale_count,
+        "dimensions": len(config.input_shape),
+        "patch": max(8, -(-max(height, width) // multiple) * multiple),
+        "tile_margin": max(32, 2**levels),
+    }
+    if depth:
+        network["depth"] = max(2, depth[0])
+    if config.restores_a_plane:
+        network |= {"tile_depth": 1, "tile_depth_margin": depth[0] // 2}
+    if config.output_channels == 1:
+        return settings_for(DenoiserSettings, "small", network)
+    predicted = config.predict_logvar is not None
+    # Variance 1, of the normalised channels, is what CAREamics has where none is predicted.
+    splitting = {
+        "method": ("microsplit" if predicted else "denoisplit") if noise else "musplit",
+        "channels": config.output_channels,
+        "variance": "predicted" if predicted else 1.0,
+    }
+    return settings_for(SplitterSettings, "small", network | splitting)
