@@ -249,9 +249,10 @@ def quality_section(theirs, args):
             theirs("restore", folder=folder, side=512, samples=10)
             reached = psnr(np.load(Path(folder) / "theirs.npy"), truth, peak)
             print(
-                f"theirs after {minutes:g} minutes ({steps} steps more): {reached:.2f} dB, 10 samples"
+                f"theirs after {minutes:g} minutes ({steps} steps in the last): {reached:.2f} dB, "
+                "10 samples",
+                flush=True,
             )
-            sys.stdout.flush()
             if reached >= 34.0:
                 break
     camera = PoissonGaussian.from_camera(GAIN, 0.0, READ_NOISE)
