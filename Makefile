@@ -7,6 +7,7 @@ INSTALLED := .venv/installed
 
 demo: $(INSTALLED)
 	$(BIN)/ladderscope demo -o demo --overwrite
+	$(BIN)/ladderscope demo -o demo --split --overwrite
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest

@@ -5,9 +5,9 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ladderscope.cli.naming import output_names
+from ladderscope.cli.naming import output_names, outputs_in
 from ladderscope.files import stem
-from ladderscope.restorers.restoration import spread_beside
+from ladderscope.restorers.restoration import beside
 
 FOLDERS = st.sampled_from(["", "day1", "day2", "day1/x", "day2/x", "x/day1", "a"])
 FILES = st.sampled_from(["a.tif", "a.tiff", "A.tif", "a.ome.tif", "x_a.tif", "day1_a.tif", "b.tif"])
@@ -58,5 +58,12 @@ def test_names_do_not_depend_on_the_order(paths, random):
 
 
 def test_the_spread_lies_beside_a_named_restoration():
-    assert spread_beside(Path("o/a.tif")) == Path("o/a_spread.tif")
-    assert spread_beside(Path("o/a_restored.ome.tif")) == Path("o/a_spread.ome.tif")
+    assert beside(Path("o/a.tif"), "spread") == Path("o/a_spread.tif")
+    assert beside(Path("o/a_restored.ome.tif"), "spread") == Path("o/a_spread.ome.tif")
+
+
+def test_only_a_split_image_has_a_residual():
+    assert outputs_in(Path("o"), "a").residual is None
+    split = outputs_in(Path("o"), "a", split=True)
+    assert split.residual == Path("o/a_residual.ome.tif")
+    assert split.files == [split.restored, split.spread, split.residual]

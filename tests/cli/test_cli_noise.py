@@ -79,6 +79,7 @@ def test_fit_writes_a_model_and_a_picture_and_says_what_was_found(noisy, clean, 
     assert isinstance(model, PoissonGaussian)
     assert model.gain == pytest.approx(2.0, rel=0.05)
     assert "noise Poisson–Gaussian noise: gain" in result.shown
+    assert (result.said + result.shown).count("Poisson–Gaussian noise: gain") == 1
     assert "The black level is 100 and the read noise" in result.shown
     assert f"model {out}" in result.shown
     assert f"picture {out.with_suffix('.png')}" in result.shown
@@ -169,6 +170,90 @@ def test_fit_says_mistakes_in_plain_words(noisy, tmp_path, monkeypatch, argument
     assert result.code == 1
     assert said in result.said
     assert sorted(tmp_path.iterdir()) == before
+
+
+def scene_that(change):
+    """Give six repeats of a scene that is not still."""
+    return np.stack([observed(change(SIGNAL, at), at) for at in range(6)])
+
+
+BAD = {
+    "small.tif": observed(SIGNAL)[:30, :30],
+    "short.tif": SIGNAL[:-1],
+    "flat.tif": np.full(SIGNAL.shape, 160.0),
+    "holes.tif": np.where(SIGNAL > 300, np.nan, SIGNAL),
+    "bleaching.tif": scene_that(lambda signal, at: 100 + (signal - 100) * 0.97**at),
+    "moving.tif": scene_that(lambda signal, at: np.roll(signal, at, axis=0)),
+    "copied.tif": np.stack([observed(SIGNAL, seed) for seed in (0, 1, 2, 1)]),
+    "light.tif": observed(SIGNAL + 50),
+    "shifted.tif": np.random.default_rng(5).normal(160, 3, (64, 64)),
+}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["noisy.tif", "--signal", "short.tif"], "give both the same shape"),
+        (["noisy.tif", "--signal", "flat.tif"], "the signal is 160 everywhere"),
+        (["noisy.tif", "--signal", "flat.tif", "--kind", "histogram"], 'fit the kind "gaussian"'),
+        (["noisy.tif", "--signal", "holes.tif"], "holes.tif: some pixels are NaN"),
+        (["holes.tif"], "holes.tif: some pixels are NaN"),
+        (["flat.tif"], "constant, too small or clipped"),
+        (["small.tif"], "only 900 distinct pixels, where at least 1,000 are needed"),
+        (["small.tif", "small.tif"], "only 900 distinct pixels"),
+        (["bleaching.tif", "--repeats", "T"], "bleaching. That adds"),
+        (["moving.tif", "--repeats", "T"], "the stage or the sample moves"),
+        (["copied.tif", "--repeats", "T"], "repeats 2 and 4 are identical"),
+        (["noisy.tif", "--dark", "light.tif"], "the dark frame is not dark: its neighbouring"),
+        (["noisy.tif", "--dark", "shifted.tif"], "the dark frame is not dark: 160"),
+        (["noisy.tif", "--offset", "160"], "the offset is not dark: 160"),
+    ],
+)
+def test_images_that_no_noise_can_be_measured_in_are_refused(
+    noisy, tmp_path, monkeypatch, arguments, said
+):
+    monkeypatch.chdir(tmp_path)
+    for name in {*arguments} & {*BAD}:
+        pixels = BAD[name]
+        pixels = pixels if pixels.dtype.kind == "u" else pixels.astype(np.float32)
+        about = {"metadata": {"axes": "TYX"[-pixels.ndim :]}, "photometric": "minisblack"}
+        tifffile.imwrite(tmp_path / name, pixels, **about)
+    result = run("noise", "fit", *arguments, "-o", "a.json")
+    assert (result.code, result.shown) == (1, "")
+    assert said in result.said
+    assert not (tmp_path / "a.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"min_sigma": None}, "lacks min_sigma"),
+        ({"trained_weight": np.full((3, 2), np.nan)}, "must hold finite numbers only"),
+    ],
+)
+def test_a_damaged_npz_is_refused_wherever_it_is_given(noisy, tmp_path, change, said):
+    path = tmp_path / "noise.npz"
+    MIXTURE.save(path)
+    with np.load(path) as archive:
+        entries = {key: value for key, value in ({**archive} | change).items() if value is not None}
+    np.savez(path, **entries)
+    for command in (
+        ["noise", "show", path],
+        ["noise", "check", noisy, "--noise", path],
+        ["denoise", noisy, "-o", tmp_path / "out", "--noise", path],
+    ):
+        result = run(*command)
+        assert (result.code, said in result.said) == (1, True)
+
+
+def test_eight_bit_sums_do_not_overflow(tmp_path):
+    light = np.clip(observed(SIGNAL) / 2.0, 0, 255).round()
+    for kind, name in ((np.uint8, "a"), (np.float32, "b")):
+        tifffile.imwrite(tmp_path / f"{name}.tif", light.astype(kind))
+        out = tmp_path / f"{name}.json"
+        assert run("noise", "fit", tmp_path / f"{name}.tif", "-o", out).code == 0
+    one, other = (load_noise_model(tmp_path / f"{name}.json") for name in "ab")
+    assert one == other
 
 
 def test_an_npz_of_two_channels_is_refused_before_anything_is_fitted(of_two_channels, tmp_path):

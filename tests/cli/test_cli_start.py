@@ -28,6 +28,7 @@ except SystemExit as end:
         "import ladderscope",
         HELP.format(arguments=["--help"]),
         HELP.format(arguments=["denoise", "--help"]),
+        HELP.format(arguments=["train", "splitter", "--help"]),
         HELP.format(arguments=["--version"]),
     ],
 )

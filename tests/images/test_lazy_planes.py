@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ladderscope.images import Image, ImageError, open_image, open_images, read_image
+from ladderscope.mapped import part_of
 
 STACK = np.random.default_rng(0).integers(0, 60000, (6, 24, 32), dtype=np.uint16)
 COLOURS = np.random.default_rng(1).integers(0, 255, (4, 24, 32, 3), dtype=np.uint8)
@@ -278,6 +279,19 @@ def test_sets_of_images_are_of_one_kind(tmp_path):
         open_images(tmp_path)
 
 
+@pytest.mark.parametrize("mode", ["r", "r+", "c"])
+def test_a_part_of_a_mapped_file_is_a_copy_and_leaves_the_array_as_it_is(tmp_path, mode):
+    np.save(tmp_path / "a.npy", STACK)
+    mapped = np.load(tmp_path / "a.npy", mmap_mode=mode)
+    if mode != "r":
+        mapped[2] = 7
+    part = part_of(mapped[1:, ::-1], 1)
+    assert np.array_equal(part, mapped[2, ::-1])
+    assert (part == 7).all() == (mode != "r")
+    assert np.shares_memory(part, mapped) == (mode == "c")
+    assert part_of(mapped, (2, 3, 4)) == mapped[2, 3, 4]
+
+
 # -- memory
 
 WIDE = (40, 512, 512)
@@ -290,6 +304,10 @@ def wide_stack(folder, kind):
         store = zarr.create_array(path, shape=WIDE, dtype="u2", chunks=(1, 512, 512))
         for number in range(WIDE[0]):
             store[number] = number
+        return path
+    if kind == "mapped.npy":
+        mapped = np.lib.format.open_memmap(path, "w+", np.uint16, WIDE)
+        mapped[:] = np.arange(WIDE[0])[:, None, None]
         return path
     options = {"compression": "zlib"} if "compressed" in kind else {}
     planes = (np.full(WIDE[1:], number, np.uint16) for number in range(WIDE[0]))
@@ -312,23 +330,29 @@ def test_a_stack_is_read_in_the_memory_of_a_few_planes(tmp_path, kind):
 RESIDENT = """
 import sys
 from pathlib import Path
-from ladderscope.images import open_image
+import numpy as np
+from ladderscope.images import joined, open_image
 
 def most():
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
-opened = open_image(sys.argv[1], "TYX")
+given = sys.argv[1]
+if given.endswith(".npy"):
+    given = np.load(given, mmap_mode="r")[:, :, ::-1]
+opened = joined([open_image(given, "TYX")] * 2, "S")
 next(opened.planes())
 before = most()
 for plane in opened.planes():
+    plane.sum()
+for plane in opened.channel(0).planes():
     plane.sum()
 print(most() - before)
 """
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not say")
-@pytest.mark.parametrize("kind", ["plain", "compressed"])
+@pytest.mark.parametrize("kind", ["plain", "compressed", "mapped.npy"])
 def test_what_the_system_counts_as_in_use_stays_at_a_few_planes_too(tmp_path, kind):
     path = wide_stack(tmp_path, kind)
     run = subprocess.run(

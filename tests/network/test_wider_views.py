@@ -107,16 +107,30 @@ def test_features_lie_in_the_middle_of_the_view_with_zeros_around(depth):
     assert torch.equal(centre(merged, (4, 6)), features)
 
 
-def test_every_view_is_padded_alike_and_the_output_is_cut_from_the_middle():
-    network = NETWORKS[3]
-    observation = image(1, 3, 10, 14)
-    padded = functional.pad(observation, (1, 1, 1, 1), mode="reflect")
+@pytest.mark.parametrize("size", [(66, 66), (10, 14), (9, 30), (3, 4)], ids=str)
+@pytest.mark.parametrize("levels", [1, 3, 5])
+@pytest.mark.parametrize("views", range(1, 7))
+def test_an_image_of_any_size_gives_what_its_padding_gives(views, levels, size):
+    if views > levels + 1:
+        pytest.skip("there are not so many levels")
+    network = ladder(views, latent_channels=(1,) * levels, filters=2)
+    observation = image(2, views, *size)
+    (top, bottom), (left, right) = margins = [
+        # the far end, or around: every view is padded by as many of its own pixels
+        (0, missing) if views == 1 else (missing // 2, missing - missing // 2)
+        for missing in (-side % network.multiple for side in size)
+    ]
+    reflected = all(max(pair) < side for pair, side in zip(margins, size, strict=True))
+    padded = functional.pad(
+        observation, (left, right, top, bottom), mode="reflect" if reflected else "replicate"
+    )
     found, expected = network.encode(observation), network.encode(padded)
     for one, other in zip(found.levels, expected.levels, strict=True):
         assert torch.equal(one, other)
     noise = network.standard_noise(found)
     whole = network.decode(expected, noise).output
-    assert torch.equal(network.decode(found, noise).output, whole[..., 1:-1, 1:-1])
+    inner = whole[..., top : top + size[0], left : left + size[1]]
+    assert torch.equal(network.decode(found, noise).output, inner)
 
 
 @settings(max_examples=30)

@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ladderscope.images import sample_image
 from ladderscope.noise import NoiseError, NoiseFit, calibrate_poisson_gaussian
 
 Image = NDArray[np.float64]
@@ -90,6 +91,39 @@ def test_a_background_clipped_to_black_is_left_out() -> None:
     assert (observation == 0).mean() > 0.1
     fit = calibrate_poisson_gaussian([observation])
     assert fit.model.gain == pytest.approx(2.0, rel=0.15)
+
+
+@pytest.mark.parametrize("cut", [100, 200])
+def test_a_gain_is_measured_on_what_little_is_not_clipped_to_black(cut: int) -> None:
+    signal = 4.0 * sample_image("dna").pixels
+    observation = np.clip(np.round(observe(signal, 2.0, 0.0, 3.0) - cut), 0, 65535)
+    assert (observation == 0).mean() > 0.8
+    fit = calibrate_poisson_gaussian([observation.astype(np.uint16)])
+    assert fit.gain_interval[0] < 2.0 < fit.gain_interval[1]
+    assert f"{100 * fit.clipped_share:.1f} % of the pixels were left out" in fit.summary()
+
+
+def test_an_image_that_is_nearly_all_black_is_measured_with_a_warning() -> None:
+    signal = 4.0 * sample_image("ph3").pixels[:256, :256]
+    observation = np.clip(np.round(observe(signal, 2.0, 0.0, 3.0) - 200), 0, 65535)
+    fit = calibrate_poisson_gaussian([observation.astype(np.uint16)])
+    assert "nearly all pixels look clipped" in fit.summary()
+    assert np.isfinite([*fit.gain_interval, *fit.intercept_interval]).all()
+
+
+def test_a_photon_here_and_there_is_not_clipping() -> None:
+    signal = texture(256, low=0.01, high=0.2)
+    fit = calibrate_poisson_gaussian([observe(signal, 1.0).astype(np.uint16)])
+    assert fit.model.gain == pytest.approx(1.0, rel=0.1)
+    assert "clipped" not in fit.summary()
+
+
+def test_a_variance_that_falls_is_told() -> None:
+    signal = texture()
+    falling = np.random.default_rng(0).normal(signal, np.sqrt(250 - signal))
+    assert "variance falls as the signal grows" in calibrate_poisson_gaussian([falling]).summary()
+    level = np.random.default_rng(0).normal(signal, 8.0)
+    assert "falls" not in calibrate_poisson_gaussian([level]).summary()
 
 
 def test_padding_changes_nothing() -> None:

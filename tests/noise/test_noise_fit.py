@@ -1,7 +1,6 @@
 """Noise models are fitted to pairs, to repeats, and to noisy images alone; bad input is named."""
 
 import json
-import logging
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -610,6 +609,22 @@ def test_without_them_both_stay_open() -> None:
     assert "If the darkest pixels show the black level" in fit.summary()
 
 
+@pytest.mark.parametrize("kind", ["mixture", "histogram", "gaussian"])
+def test_the_read_noise_is_that_of_the_dark_whatever_is_fitted(kind: str) -> None:
+    counts = light("dna", 1, 100, 512)
+    fit = measure_noise(observe(counts, offset=100), 2 * counts + 100, kind, offset=100.0)
+    assert fit.read_noise == pytest.approx(3.0, rel=0.15)
+
+
+def test_a_dark_frame_is_questioned_only_where_the_images_know_better() -> None:
+    noisy = observe(light("dna", 20, 200), offset=100)
+    assert "own settings" not in measure_noise(noisy, dark=darkness()).summary()
+    for dark in (np.zeros((64, 64)), darkness(offset=50.0)):
+        assert "taken with the images' own settings?" in measure_noise(noisy, dark=dark).summary()
+    restless = observe(light("dna", 1, 200), offset=100, read=9.0)
+    assert "suggest a read noise of" in measure_noise(restless, dark=darkness()).summary()
+
+
 def test_hot_pixels_of_dark_frames_do_not_matter() -> None:
     dark = darkness()
     dark.ravel()[::500] = 5000
@@ -697,15 +712,6 @@ def test_damaged_new_entries_are_refused(key: str, value: object) -> None:
     entries = measure_noise(observe(light())).to_dict()
     with pytest.raises(NoiseError):
         NoiseFit.from_dict(entries | {key: value})
-
-
-def test_the_summary_is_logged_for_every_channel(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, logger="ladderscope"):
-        measure_noise(observe(np.stack([light("dna"), light("cells")])), axes="CYX")
-    assert [record.getMessage()[:19] for record in caplog.records] == [
-        "noise of channel 1:",
-        "noise of channel 2:",
-    ]
 
 
 def test_gaussian_noise_that_grows_is_told() -> None:

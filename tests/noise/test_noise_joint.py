@@ -8,7 +8,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ladderscope.noise import GaussianMixture, JointHistogram, NoiseError
-from ladderscope.noise.clipping import CEILING, clipped_at_black, find_clipping
+from ladderscope.noise.clipping import (
+    CEILING,
+    clipped_at_black,
+    clipped_counts,
+    find_clipping,
+)
 
 Array = NDArray[np.float64]
 
@@ -148,6 +153,12 @@ def test_what_falls_below_black_is_clipped(read: float, light: float) -> None:
     values = np.maximum(np.round(noise), 0)
     tally = np.array([[np.count_nonzero(values == value) for value in range(3)]], dtype=float)
     assert clipped_at_black(tally)[0]
+
+
+def test_a_bin_that_hides_its_clipping_by_chance_is_told_by_its_neighbours() -> None:
+    black = np.array([[737, 119, 61, 58, 0], [612, 95, 66, 45, 0], [801, 98, 39, 50, 0]], float)
+    assert clipped_counts(black[1:2]).tolist() == [0]
+    assert clipped_counts(black).tolist() == [119, 95, 98]
 
 
 def test_the_ends_of_a_plane_are_marked() -> None:

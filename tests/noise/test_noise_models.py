@@ -205,6 +205,13 @@ def test_impossible_lines_are_refused(gain: float, intercept: float, floor: floa
         PoissonGaussian(gain, intercept, floor)
 
 
+def test_units_beyond_single_precision_are_named() -> None:
+    with pytest.raises(NoiseError, match=r"from 1e-15 to 1e15 grey levels, not 1e\+20"):
+        Gaussian(1e20)
+    with pytest.raises(NoiseError, match=r"from 1e-30 to 1e30 .*, not 1e\+35; .* rescale"):
+        PoissonGaussian(1e18, 1e36, 1e35)
+
+
 @pytest.mark.parametrize(
     ("gain", "offset", "read_noise"),
     [(0.0, 0.0, 0.0), (1.0, 0.0, -1.0), (1.0, math.nan, 1.0), (math.nan, 0.0, 1.0)],

@@ -53,7 +53,7 @@ def restored(name, model, *, shown, spread=True):
         Restoration(
             pixels - 1, pixels if spread else None, "ZCYX", name, None, ("actin & co", "b")
         ),
-        model.noise_models,
+        model,
         files=["a_restored.ome.tif"],
         seconds=2.0,
         shown=shown,

@@ -1,5 +1,7 @@
 """What is handed to the user, and its files."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -80,6 +82,42 @@ def test_another_type_is_rounded_and_clipped_and_the_spread_stays_float(tmp_path
     assert mean.dtype == np.uint8
     assert np.array_equal(mean, np.rint(MEAN.clip(0, 255)))
     assert read_image(tmp_path / "a_spread.tif").pixels.dtype == np.float32
+
+
+SPLIT = Restoration(
+    mean=np.stack([MEAN, MEAN[::-1]]),
+    std=None,
+    axes="CZYX",
+    channel_names=("actin", "nuclei"),
+    pixel_size=(0.25, 0.5),
+    residual=MEAN - 7,
+)
+
+
+def test_a_residual_is_written_beside_the_mean_and_belongs_to_no_channel(tmp_path):
+    written = SPLIT.save(tmp_path / "a_restored.ome.tif", dtype=np.uint8)
+    assert [path.name for path in written] == ["a_restored.ome.tif", "a_residual.ome.tif"]
+    assert read_image(written[0]).channel_names == ("actin", "nuclei")
+    residual = read_image(written[1])
+    assert (residual.axes, residual.pixels.dtype) == ("ZYX", np.float32)
+    assert np.array_equal(residual.pixels, SPLIT.residual)
+    assert residual.channel_names is None
+    assert residual.pixel_size == pytest.approx((0.25, 0.5))
+
+
+def test_of_an_image_with_one_channel_the_residual_is_written_without_its_axis(tmp_path):
+    with_axis = replace(SPLIT, residual=SPLIT.residual[..., None])
+    residual = read_image(with_axis.save(tmp_path / "a.tif")[1])
+    assert residual.axes == "ZYX" and np.array_equal(residual.pixels, SPLIT.residual)
+
+
+def test_the_residual_goes_where_it_is_told_and_replaces_nothing_unasked(tmp_path):
+    where = tmp_path / "elsewhere" / "r.tif"
+    SPLIT.save(tmp_path / "a.tif", residual_path=where)
+    assert where.is_file() and not (tmp_path / "a_residual.tif").exists()
+    with pytest.raises(OutputError, match=r"r\.tif"):
+        SPLIT.save(tmp_path / "b.tif", residual_path=where)
+    assert not (tmp_path / "b.tif").exists()
 
 
 def test_the_files_are_not_taken_for_input_later(tmp_path):

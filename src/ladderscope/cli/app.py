@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ladderscope.cli import demo, denoise, evaluate, info, noise, predict, train
+from ladderscope.cli import demo, denoise, evaluate, importing, info, noise, predict, train
 from ladderscope.cli.terminal import INTERRUPTED, in_words, messages_shown, say_error
 from ladderscope.errors import LadderscopeError
 
@@ -38,15 +38,19 @@ app = typer.Typer(
 )
 training = typer.Typer(no_args_is_help=True, help="Train a model and save it.")
 training.command("denoiser")(train.train_denoiser)
+training.command("splitter")(train.train_splitter)
 noises = typer.Typer(no_args_is_help=True, help="Measure, show and check a camera's noise.")
 noises.command("fit")(noise.fit)
 noises.command("show")(noise.show)
 noises.command("check")(noise.check)
+imports = typer.Typer(no_args_is_help=True, help="Bring a model along that other software trained.")
+imports.command("careamics")(importing.careamics)
 
 app.command("denoise")(denoise.denoise)
 app.add_typer(training, name="train")
 app.command("predict")(predict.predict)
 app.add_typer(noises, name="noise")
+app.add_typer(imports, name="import")
 app.command("evaluate")(evaluate.evaluate)
 app.command("info")(info.info)
 app.command("demo")(demo.demo)

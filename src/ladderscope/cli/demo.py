@@ -1,7 +1,7 @@
 """``ladderscope demo``: the whole path, on sample images whose clean version is known."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -10,14 +10,24 @@ from ladderscope.cli import options
 if TYPE_CHECKING:
     from ladderscope.cli.naming import Outputs
     from ladderscope.images import Image
+    from ladderscope.restorers import Denoiser, Splitter
 
 PHOTONS_PER_UNIT = 0.5
 READ_NOISE = 3.0
 SAMPLES = 16
+STAINS: tuple[Literal["dna", "cells"], ...] = ("dna", "cells")
+TRAINED_COLUMNS = 320
 
 
 def demo(
     output: options.OutputFolder = Path("demo"),
+    split: Annotated[
+        bool,
+        typer.Option(
+            "--split",
+            help="Add two stains up and take them apart again; goes to OUT_DIR/split.",
+        ),
+    ] = False,
     minutes: options.Minutes = None,
     preset: options.Preset = None,
     steps: options.Steps = None,
@@ -29,45 +39,41 @@ def demo(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Add noise to sample images of cells, restore them, and say how much that gained."""
-    import logging
-
-    import tifffile
-
-    from ladderscope.cli import work
-    from ladderscope.cli.naming import outputs_in
-    from ladderscope.cli.preflight import check_folder, check_outputs
-    from ladderscope.cli.setup import make_denoiser
-    from ladderscope.cli.terminal import show_summary
-    from ladderscope.files import whole_file
-    from ladderscope.images import SAMPLE_CREDIT, sample_image
+    from ladderscope.cli.setup import make_restorer
+    from ladderscope.errors import LadderscopeError
+    from ladderscope.restorers import Denoiser, Splitter
 
     if minutes is None and steps is None:
         minutes = 3.0
-    denoiser, _ = make_denoiser(
-        None, device, preset=preset, minutes=minutes, steps=steps, seed=seed
-    )
-    logging.getLogger("ladderscope").info("%s", SAMPLE_CREDIT)
-    clean = [sample_image(name) for name in images or ["cells", "dna"]]  # type: ignore[arg-type]
+    chosen = {"preset": preset, "minutes": minutes, "steps": steps, "seed": seed}
+    if not split:
+        denoiser, _ = make_restorer(Denoiser, None, device, **chosen)
+        _denoise(denoiser, images or [*STAINS[::-1]], output, overwrite)
+        return
+    if images:
+        raise LadderscopeError(
+            f"--split takes the stains {' and '.join(STAINS)} apart: leave --image out"
+        )
+    splitter, _ = make_restorer(Splitter, None, device, **chosen)
+    _split(splitter, output / "split", overwrite)
+
+
+def _denoise(denoiser: "Denoiser", names: list[str], output: Path, overwrite: bool) -> None:
+    from ladderscope.cli import work
+    from ladderscope.cli.naming import outputs_in
+    from ladderscope.cli.terminal import show_summary
+    from ladderscope.images import SAMPLE_CREDIT, sample_image
+
+    clean = [sample_image(name) for name in names]  # type: ignore[arg-type]
     noisy = [_noisy(image, number) for number, image in enumerate(clean)]
     outputs = [outputs_in(output, Path(image.name).stem) for image in clean]
-    noisy_paths = [output / "noisy" / image.name for image in clean]
     picture_path = output / "demo.png"
-    check_outputs(
-        [
-            *(file for pair in outputs for file in pair),
-            *noisy_paths,
-            picture_path,
-            output / "model.ladder",
-            output / "report.html",
-        ],
-        [],
-        may_replace=overwrite,
+    _begin(
+        output,
+        [*(path for named in outputs for path in named.files), picture_path],
+        {output / "noisy" / image.name: image for image in noisy},
+        overwrite,
     )
-    check_folder(output)
-    for path, image in zip(noisy_paths, noisy, strict=True):
-        # not by write_image: what that signs as Ladderscope's own is never taken as input
-        with whole_file(path, overwrite) as unfinished:
-            tifffile.imwrite(unfinished, image.pixels, software="demonstration")
     failures = work.denoise_batch(
         denoiser,
         noisy,
@@ -81,6 +87,94 @@ def demo(
         raise typer.Exit(1)
     rows = _compare(clean, noisy, outputs, picture_path, overwrite)
     show_summary([*rows, ("picture", str(picture_path)), ("credit", SAMPLE_CREDIT)])
+
+
+def _split(splitter: "Splitter", output: Path, overwrite: bool) -> None:
+    """Train on one part of a field, stain by stain; split the other, where both were added."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    from ladderscope.cli import work
+    from ladderscope.cli.naming import outputs_in
+    from ladderscope.cli.terminal import show_summary
+    from ladderscope.images import SAMPLE_CREDIT, sample_image
+
+    stains = [sample_image(name) for name in STAINS]
+    recorded = [
+        _noisy(replace(stain, pixels=stain.pixels[:, :TRAINED_COLUMNS]), number)
+        for number, stain in enumerate(stains)
+    ]
+    truth = [replace(stain, pixels=stain.pixels[:, TRAINED_COLUMNS:]) for stain in stains]
+    both = np.sum([stain.pixels for stain in truth], axis=0, dtype=int)
+    mixed = _noisy(replace(truth[0], pixels=both, name="mixed.tif"), len(stains))
+    outputs = outputs_in(output, "mixed", split=True)
+    picture_path, report_path = output / "demo_split.png", output / "report.html"
+    inputs = {output / "training" / image.name: image for image in recorded}
+    _begin(
+        output,
+        [*outputs.files, picture_path],
+        inputs | {output / mixed.name: mixed},
+        overwrite,
+    )
+    work.train_and_save(
+        splitter,
+        output / "model.ladder",
+        resume=False,
+        thumbnail=True,
+        channels=[[image] for image in recorded],
+        names=STAINS,
+        offsets=[0.0] * len(STAINS),  # this camera has no black level
+    )
+    done = work.restore_all(
+        splitter, [(mixed, outputs)], samples=SAMPLES, keep_dtype=False, overwrite=overwrite
+    )
+    work.write_page(
+        report_path,
+        splitter,
+        done,
+        title="Ladderscope's demonstration of splitting",
+        sentence=(
+            f"A splitter was trained on the left {TRAINED_COLUMNS} columns of two stains of one "
+            f"field, {' and '.join(STAINS)}, with noise added and the places of the two drawn "
+            "independently. In the other columns both were added up before the noise, and that "
+            "one image was split."
+        ),
+        samples=SAMPLES,
+        overwrite=overwrite,
+    )
+    show_summary(
+        [
+            *work.restored_rows(done, SAMPLES),
+            *work.training_rows(splitter, output / "model.ladder"),
+            ("report", str(report_path)),
+        ]
+    )
+    work.say_failures(done.failures)
+    if done.failures:
+        raise typer.Exit(1)
+    rows = _compare_split(truth, mixed, outputs, picture_path, overwrite)
+    show_summary([*rows, ("picture", str(picture_path)), ("credit", SAMPLE_CREDIT)])
+
+
+def _begin(output: Path, outputs: list[Path], inputs: "dict[Path, Image]", overwrite: bool) -> None:
+    """Check that all can be written, say whose the images are, and write those with noise."""
+    import logging
+
+    import tifffile
+
+    from ladderscope.cli.preflight import check_folder, check_outputs
+    from ladderscope.files import whole_file
+    from ladderscope.images import SAMPLE_CREDIT
+
+    logging.getLogger("ladderscope").info("%s", SAMPLE_CREDIT)
+    files = [*outputs, *inputs, output / "model.ladder", output / "report.html"]
+    check_outputs(files, [], may_replace=overwrite)
+    check_folder(output)
+    for path, image in inputs.items():
+        # not by write_image: what that signs as Ladderscope's own is never taken as input
+        with whole_file(path, overwrite) as unfinished:
+            tifffile.imwrite(unfinished, image.pixels, software="demonstration")
 
 
 def _noisy(image: "Image", number: int) -> "Image":
@@ -120,4 +214,33 @@ def _compare(
             drawn = comparison_picture(observed.pixels, restored, spread, truth.pixels, titles)
             with whole_file(picture_path, overwrite) as unfinished:
                 unfinished.write_bytes(drawn)
+    return rows
+
+
+def _compare_split(
+    truth: "list[Image]", mixed: "Image", outputs: "Outputs", picture_path: Path, overwrite: bool
+) -> list[tuple[str, str]]:
+    """Measure how near each channel is to its truth, and how near the mixed image was; draw it."""
+    import tifffile
+
+    from ladderscope.evaluation import psnr, range_invariant_psnr
+    from ladderscope.files import whole_file
+    from ladderscope.report import split_picture
+
+    restored, spread = tifffile.imread(outputs.restored), tifffile.imread(outputs.spread)
+    rows: list[tuple[str, str]] = []
+    titles = ["mixed"]
+    for name, channel, stain in zip(STAINS, restored, truth, strict=True):
+        scores = [
+            f"{score}: mixed {measure(mixed.pixels, stain.pixels):.2f} dB, split "
+            f"{measure(channel, stain.pixels):.2f} dB"
+            for score, measure in (("PSNR", psnr), ("range-invariant", range_invariant_psnr))
+        ]
+        rows.append(("split", f"{name}, {'; '.join(scores)}"))
+        titles += [f"{name}, split ({psnr(channel, stain.pixels):.1f} dB)", f"{name} (the truth)"]
+    channels = [
+        (restored[number], spread[number], stain.pixels) for number, stain in enumerate(truth)
+    ]
+    with whole_file(picture_path, overwrite) as unfinished:
+        unfinished.write_bytes(split_picture(mixed.pixels, channels, titles))
     return rows

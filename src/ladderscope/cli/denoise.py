@@ -15,6 +15,8 @@ def denoise(
     epochs: options.Epochs = None,
     noise: options.Noise = None,
     blind_levels: options.BlindLevels = None,
+    context: options.Context = None,
+    dimensions: options.Dimensions = None,
     samples: options.Samples = 16,
     seed: options.Seed = None,
     device: options.DeviceName = None,
@@ -31,9 +33,11 @@ def denoise(
     from ladderscope.cli import work
     from ladderscope.cli.naming import output_names, outputs_in
     from ladderscope.cli.preflight import check_folder, check_outputs, check_training
-    from ladderscope.cli.setup import make_denoiser
+    from ladderscope.cli.setup import make_restorer
+    from ladderscope.restorers import Denoiser
 
-    denoiser, axes = make_denoiser(
+    denoiser, axes = make_restorer(
+        Denoiser,
         config,
         device,
         axes=axes,
@@ -43,6 +47,8 @@ def denoise(
         epochs=epochs,
         noise=noise or None,
         blind_levels=blind_levels,
+        context=context,
+        dimensions=dimensions,
         seed=seed,
     )
     paths = work.find(inputs)
@@ -53,7 +59,7 @@ def denoise(
     check_training(output / "model.ladder", resume=resume, overwrite=overwrite)
     files = [output / "model.ladder", output / "report.html"]
     check_outputs(
-        [*(file for pair in outputs.values() for file in pair), *files],
+        [*(file for named in outputs.values() for file in named.files), *files],
         paths,
         may_replace=overwrite or resume,
     )

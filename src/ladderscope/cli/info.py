@@ -1,6 +1,12 @@
 """``ladderscope info``: what a model file holds, in words."""
 
+from typing import TYPE_CHECKING
+
 from ladderscope.cli import options
+
+if TYPE_CHECKING:
+    from ladderscope.images import Statistics
+    from ladderscope.restorers.file import Model
 
 
 def info(model: options.ModelFile) -> None:
@@ -8,46 +14,35 @@ def info(model: options.ModelFile) -> None:
     from datetime import datetime
 
     from ladderscope.cli.terminal import show_summary
+    from ladderscope.cli.work import noise_rows
     from ladderscope.report.words import (
+        channel_names,
+        free_bits_of,
         levels_in_words,
-        noise_in_words,
+        mixing_in_words,
     )
     from ladderscope.restorers.file import read_model
-    from ladderscope.restorers.progress import duration
 
     found = read_model(model)
     outcome, settings = found.outcome, found.settings
-    trained = datetime.fromisoformat(found.created).astimezone()
+    ended = datetime.fromisoformat(found.created).astimezone()
+    done = "imported" if found.careamics else "trained"
     parameters = sum(value.numel() for value in found.weights.values())
-    names = found.channel_names or [f"channel {n + 1}" for n in range(len(found.statistics))]
-    channels = len(found.statistics)
+    names = channel_names(found)
+    several = len(names) > 1
     rows = [
         ("file", str(model)),
-        ("kind", f"denoiser, {parameters:,} parameters"),
-        ("made by", f"Ladderscope {found.version}, trained {trained:%Y-%m-%d %H:%M}"),
-        ("images", f"axes {found.axes}, {channels} channel{'s' if channels > 1 else ''}"),
+        ("kind", f"{_kind(found)}, {parameters:,} parameters"),
+        ("made by", f"Ladderscope {found.version}, {done} {ended:%Y-%m-%d %H:%M}"),
+        ("images", f"axes {found.axes}, {len(names)} channel{'s' if several else ''}"),
     ]
-    for name, statistics, noise, fit in zip(
-        names, found.statistics, found.noise_models, found.noise_fits, strict=True
-    ):
-        of = f"{name}: " if channels > 1 else ""
-        rows.append(
-            ("values", f"{of}mean {statistics.mean:.5g}, standard deviation {statistics.std:.5g}")
-        )
-        rows.append(("noise", f"{of}{noise_in_words(noise, fit)}"))
-    budget = next(
-        f"{value:g} {name}"
-        for name in ("minutes", "steps", "epochs")
-        if (value := getattr(settings, name)) is not None
-    )
-    ended = ", interrupted" if outcome.interrupted else ""
-    rows.append(
-        (
-            "training",
-            f"{outcome.steps} steps in {duration(outcome.seconds)} of a budget of {budget}{ended}; "
-            f"best step {outcome.best_step}, {outcome.skipped} batches skipped, seed {found.seed}",
-        )
-    )
+    for name, statistics in zip(names, found.statistics, strict=True):
+        rows.append(("values", f"{f'{name}: ' if several else ''}{_values(statistics)}"))
+    if found.mixture is not None:
+        rows.append(("mixed", mixing_in_words(found.mixture.mixing, names)))
+        rows.append(("values", f"mixed images: {_values(found.mixture.statistics)}"))
+    rows += noise_rows(found)
+    rows.append(("training", "by CAREamics" if found.careamics else _training(found)))
     if outcome.history:
         last = outcome.history[-1]
         rows += [
@@ -60,7 +55,7 @@ def info(model: options.ModelFile) -> None:
                 "levels",
                 "KL " + ", ".join(f"{kl:.3g}" for kl in last.level_kl) + " nats a patch, finest "
                 "first. "
-                + levels_in_words(last.level_kl, settings.free_bits, settings.blind_levels),
+                + levels_in_words(last.level_kl, free_bits_of(settings), settings.blind_levels),
             ),
         ]
     listed = (f"{name} {value}" for name, value in settings if value is not None)
@@ -68,3 +63,33 @@ def info(model: options.ModelFile) -> None:
     rows += [("notice", notice) for notice in found.notices]
     rows.append(("thumbnail", "yes, a detail of a training image" if found.thumbnail else "no"))
     show_summary(rows)
+
+
+def _kind(model: "Model") -> str:
+    from ladderscope.restorers import SplitterSettings
+
+    settings = model.settings
+    if not isinstance(settings, SplitterSettings):
+        return model.kind
+    views = f"lateral context of {settings.context} views" if settings.context > 1 else "no context"
+    return f"{model.kind} ({settings.method}, {views})"
+
+
+def _training(model: "Model") -> str:
+    from ladderscope.restorers.progress import duration
+
+    outcome = model.outcome
+    budget = next(
+        f"{value:g} {name}"
+        for name in ("minutes", "steps", "epochs")
+        if (value := getattr(model.settings, name)) is not None
+    )
+    ended = ", interrupted" if outcome.interrupted else ""
+    return (
+        f"{outcome.steps} steps in {duration(outcome.seconds)} of a budget of {budget}{ended}; "
+        f"best step {outcome.best_step}, {outcome.skipped} batches skipped, seed {model.seed}"
+    )
+
+
+def _values(statistics: "Statistics") -> str:
+    return f"mean {statistics.mean:.5g}, standard deviation {statistics.std:.5g}"

@@ -7,16 +7,35 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ladderscope.files import stem
+from ladderscope.restorers.restoration import beside
 
 
 class Outputs(NamedTuple):
-    """Where the restoration of one image and its spread are written."""
+    """Where what comes of one image is written: a residual comes of split images only."""
 
     restored: Path
     spread: Path
+    residual: Path | None
+
+    @property
+    def files(self) -> list[Path]:
+        """All that may be written."""
+        return [path for path in self if path is not None]
 
 
-def outputs_in(folder: Path, name: str) -> Outputs:
+def outputs_at(restored: Path, *, split: bool = False) -> Outputs:
+    """Name the outputs of an image by where its restoration goes.
+
+    Examples
+    --------
+    >>> [path.name for path in outputs_at(Path("out/b.tif"), split=True).files]
+    ['b.tif', 'b_spread.tif', 'b_residual.tif']
+    """
+    residual = beside(restored, "residual") if split else None
+    return Outputs(restored, beside(restored, "spread"), residual)
+
+
+def outputs_in(folder: Path, name: str, *, split: bool = False) -> Outputs:
     """Name the outputs of an image in a folder.
 
     Examples
@@ -24,7 +43,7 @@ def outputs_in(folder: Path, name: str) -> Outputs:
     >>> outputs_in(Path("out"), "a").spread.name
     'a_spread.ome.tif'
     """
-    return Outputs(folder / f"{name}_restored.ome.tif", folder / f"{name}_spread.ome.tif")
+    return outputs_at(folder / f"{name}_restored.ome.tif", split=split)
 
 
 def output_names(paths: Sequence[Path]) -> list[str]:

@@ -93,7 +93,8 @@ def fit(
     from ladderscope.images import find_images, open_images
     from ladderscope.noise import save_noise_model
     from ladderscope.report import noise_model_figure
-    from ladderscope.restorers import load, measure_noise
+    from ladderscope.restorers import measure_noise
+    from ladderscope.restorers.load import load_denoiser
 
     suffix = output.suffix.lower()
     if suffix not in (".json", ".npz") or (suffix == ".npz" and kind != "mixture"):
@@ -130,7 +131,7 @@ def fit(
         steps=steps,
         seed=seed or 0,
         device=device,
-        denoiser=None if denoiser is None else load(denoiser, device=device),
+        denoiser=None if denoiser is None else load_denoiser(denoiser, device=device),
     )
     fits = found if isinstance(found, list) else [found]
     models = [one.model for one in fits]

@@ -13,6 +13,9 @@ Inputs = Annotated[
         metavar="IN...", help='Noisy images: TIFF files, folders, or patterns such as "day1/*.tif".'
     ),
 ]
+OutputModel = Annotated[
+    Path, typer.Option("--output", "-o", metavar="MODEL.ladder", help="The model to write.")
+]
 OutputFolder = Annotated[
     Path, typer.Option("--output", "-o", metavar="OUT_DIR", help="Folder for what is written.")
 ]
@@ -51,6 +54,24 @@ BlindLevels = Annotated[
         "see the image (default: 0, all see it; try 2).",
     ),
 ]
+Context = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Lateral context: how many views the network has of a place, each twice as wide as "
+        "the one before (default: 1, the patch alone).",
+    ),
+]
+Dimensions = Annotated[
+    int | None,
+    typer.Option(
+        min=2,
+        max=3,
+        metavar="2|3",
+        help="3 looks across the planes of Z stacks; 2, the default, takes them one by one.",
+    ),
+]
 Seed = Annotated[int | None, typer.Option(help="Fixes what is random.", min=0)]
 DeviceName = Annotated[
     Device | None, typer.Option("--device", help="Where to compute; the best there is by default.")
@@ -87,7 +108,7 @@ Config = Annotated[
     typer.Option(
         "--config",
         metavar="RUN.YAML",
-        help="Settings in a file: preset, noise, seed, axes, and any setting of the denoiser. "
+        help="Settings in a file: preset, noise, seed, axes, and any setting of the model. "
         "What the command line says comes first.",
     ),
 ]

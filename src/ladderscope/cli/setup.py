@@ -1,14 +1,16 @@
-"""From the command line's options and the YAML file to a denoiser that is ready to be trained."""
+"""From the command line's options and the YAML file to a restorer that is ready to be trained."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
 from ladderscope.errors import LadderscopeError
 from ladderscope.noise import Gaussian, NoiseModel, PoissonGaussian, load_noise_model
-from ladderscope.restorers import Denoiser, DenoiserSettings
+from ladderscope.restorers import Denoiser, DenoiserSettings, Splitter, SplitterSettings
+
+Restorer = TypeVar("Restorer", Denoiser, Splitter)
 
 BUDGET = ("minutes", "steps", "epochs")
 _BESIDE_SETTINGS: dict[str, tuple[type, ...]] = {
@@ -19,13 +21,17 @@ _BESIDE_SETTINGS: dict[str, tuple[type, ...]] = {
 }
 
 
-def read_config(path: Path) -> dict[str, Any]:
+def read_config(
+    path: Path, settings: type[DenoiserSettings] | type[SplitterSettings] = DenoiserSettings
+) -> dict[str, Any]:
     """Read a run's YAML file.
 
     Parameters
     ----------
     path
-        A mapping: settings of the denoiser, ``preset``, ``noise``, ``seed`` and ``axes``.
+        A mapping: settings of the model, ``preset``, ``noise``, ``seed`` and ``axes``.
+    settings
+        Which settings the model has.
 
     Raises
     ------
@@ -40,7 +46,7 @@ def read_config(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(entries, dict):
         raise LadderscopeError(f'{path}: must hold lines such as "minutes: 5", a setting each')
-    known = [*_BESIDE_SETTINGS, *DenoiserSettings.model_fields]
+    known = [*_BESIDE_SETTINGS, *settings.model_fields]
     for name, value in entries.items():
         if name not in known:
             raise LadderscopeError(
@@ -67,21 +73,56 @@ def merged(config: Mapping[str, Any], flags: Mapping[str, Any]) -> dict[str, Any
     return kept | given
 
 
-def make_denoiser(
-    config: Path | None, device: str | None, **flags: Any
-) -> tuple[Denoiser, str | None]:
-    """Make an untrained denoiser of a YAML file and of flags, and say the axes of its images.
+def make_restorer(
+    kind: type[Restorer], config: Path | None, device: str | None, **flags: Any
+) -> tuple[Restorer, str | None]:
+    """Make an untrained restorer of a YAML file and of flags, and say the axes of its images.
 
     Raises
     ------
     LadderscopeError
         Something in the options or the file cannot be.
     """
-    chosen = merged(read_config(config) if config else {}, flags)
+    chosen = merged(read_config(config, kind.settings_kind) if config else {}, flags)
     axes = chosen.pop("axes", None)
     noise = parse_noise(chosen.pop("noise", "auto"))
     preset, seed = chosen.pop("preset", "small"), chosen.pop("seed", 0)
-    return Denoiser(preset=preset, noise=noise, seed=seed, device=device, **chosen), axes
+    return kind(preset=preset, noise=noise, seed=seed, device=device, **chosen), axes
+
+
+def parse_channels(texts: Sequence[str]) -> dict[str, str]:
+    """Read the channels of a splitter, as name and files, in their order.
+
+    Raises
+    ------
+    LadderscopeError
+        One is written otherwise, a name is given twice, or there is one channel only.
+
+    Examples
+    --------
+    >>> parse_channels(["nuclei=dna/*.tif", "actin=actin/*.tif"])
+    {'nuclei': 'dna/*.tif', 'actin': 'actin/*.tif'}
+    """
+    channels: dict[str, str] = {}
+    for text in texts:
+        name, _, files = (part.strip() for part in text.partition("="))
+        if not (name and files):
+            raise LadderscopeError(
+                f"--channel {text}: write a name and its files, such as --channel "
+                '"nuclei=dna/*.tif"'
+            )
+        if name in channels:
+            raise LadderscopeError(
+                f"--channel {text}: there is a channel {name} already; give every channel a name "
+                "of its own, and all its files by one pattern or folder"
+            )
+        channels[name] = files
+    if len(channels) < 2:
+        raise LadderscopeError(
+            "one channel is given: splitting takes two or more, each with its own --channel "
+            "NAME=FILES"
+        )
+    return channels
 
 
 def parse_noise(text: str | Sequence[str]) -> str | NoiseModel | list[str | NoiseModel]:

@@ -1,18 +1,23 @@
 """``ladderscope train``: a model, saved for later."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from ladderscope.cli import options
 
+if TYPE_CHECKING:
+    from ladderscope.cli.work import Failure
+    from ladderscope.restorers import Denoiser, Splitter
+
+Method = Literal["musplit", "denoisplit", "microsplit"]
+Balance = Literal["none", "std"]
+
 
 def train_denoiser(
     inputs: options.Inputs,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="MODEL.ladder", help="The model to write.")
-    ],
+    output: options.OutputModel,
     axes: options.Axes = None,
     preset: options.Preset = None,
     minutes: options.Minutes = None,
@@ -20,6 +25,8 @@ def train_denoiser(
     epochs: options.Epochs = None,
     noise: options.Noise = None,
     blind_levels: options.BlindLevels = None,
+    context: options.Context = None,
+    dimensions: options.Dimensions = None,
     seed: options.Seed = None,
     device: options.DeviceName = None,
     overwrite: options.Overwrite = False,
@@ -32,11 +39,11 @@ def train_denoiser(
     Ctrl-C ends training early and saves the best model so far; a second one aborts.
     """
     from ladderscope.cli import work
-    from ladderscope.cli.preflight import check_folder, check_outputs, check_training
-    from ladderscope.cli.setup import make_denoiser
-    from ladderscope.cli.terminal import show_summary
+    from ladderscope.cli.setup import make_restorer
+    from ladderscope.restorers import Denoiser
 
-    denoiser, axes = make_denoiser(
+    denoiser, axes = make_restorer(
+        Denoiser,
         config,
         device,
         axes=axes,
@@ -46,19 +53,170 @@ def train_denoiser(
         epochs=epochs,
         noise=noise or None,
         blind_levels=blind_levels,
+        context=context,
+        dimensions=dimensions,
         seed=seed,
     )
     paths = work.find(inputs)
+    picture = _check(output, paths, resume=resume, overwrite=overwrite)
+    images, failures = work.read_batch(paths, axes)
+    work.train_and_save(
+        denoiser,
+        output,
+        resume=resume,
+        thumbnail=not no_thumbnail,
+        images=list(images.values()),
+    )
+    _sum_up(denoiser, output, picture, failures)
+
+
+def train_splitter(
+    channels: Annotated[
+        list[str],
+        typer.Option(
+            "--channel",
+            metavar="NAME=FILES",
+            help="A structure and its recordings, without a C axis: a TIFF file, a folder, or a "
+            'pattern such as "nuclei=dna/*.tif". Once for each structure.',
+        ),
+    ],
+    output: options.OutputModel,
+    mixed: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILES",
+            help="The superposition, if it was recorded too: file k of it shows the same place "
+            "as file k of every channel. Without it, training adds the channels up.",
+        ),
+    ] = None,
+    paired: Annotated[
+        bool,
+        typer.Option(
+            "--paired",
+            help="File k of every channel shows the same place, so mix what really lies over one "
+            "another. Without it, places are drawn independently.",
+        ),
+    ] = False,
+    method: Annotated[
+        Method | None,
+        typer.Option(
+            help="musplit for recordings with little noise, denoisplit to take the noise out as "
+            "well, microsplit (the default) for the weighted mean of both."
+        ),
+    ] = None,
+    context: options.Context = None,
+    dimensions: options.Dimensions = None,
+    offset: Annotated[
+        list[float] | None,
+        typer.Option(
+            metavar="N",
+            help="The black level in grey levels, once for all channels, or once a channel "
+            "(default: that of the darkest pixels).",
+        ),
+    ] = None,
+    balance: Annotated[
+        Balance | None,
+        typer.Option(
+            help="std brings the channels to equal standard deviation before they are added up; "
+            "none, the default, adds them up as they are."
+        ),
+    ] = None,
+    ratios: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            metavar="LOW HIGH",
+            help="Vary the strength of each channel in the mixture within this range "
+            "(default: 1 1).",
+        ),
+    ] = None,
+    axes: options.Axes = None,
+    preset: options.Preset = None,
+    minutes: options.Minutes = None,
+    steps: options.Steps = None,
+    epochs: options.Epochs = None,
+    noise: options.Noise = None,
+    seed: options.Seed = None,
+    device: options.DeviceName = None,
+    overwrite: options.Overwrite = False,
+    resume: options.Resume = False,
+    no_thumbnail: options.NoThumbnail = False,
+    config: options.Config = None,
+) -> None:
+    """Train a splitter on images of single structures and save it.
+
+    “ladderscope predict” then splits images in which all structures were recorded together.
+
+    Ctrl-C ends training early and saves the best model so far; a second one aborts.
+    """
+    from ladderscope.cli import work
+    from ladderscope.cli.setup import make_restorer, parse_channels
+    from ladderscope.images import read_images
+    from ladderscope.restorers import Splitter
+
+    files = parse_channels(channels)
+    splitter, axes = make_restorer(
+        Splitter,
+        config,
+        device,
+        axes=axes,
+        preset=preset,
+        minutes=minutes,
+        steps=steps,
+        epochs=epochs,
+        noise=noise or None,
+        method=method,
+        channels=len(files),
+        context=context,
+        dimensions=dimensions,
+        balance=balance,
+        ratios=ratios,
+        seed=seed,
+    )
+    paths = {name: work.find([pattern]) for name, pattern in files.items()}
+    mixed_paths = work.find(mixed) if mixed else []
+    picture = _check(
+        output,
+        [*(path for of_channel in paths.values() for path in of_channel), *mixed_paths],
+        resume=resume,
+        overwrite=overwrite,
+    )
+    stacks, failures = work.read_channels(paths, axes, together=paired or bool(mixed))
+    work.train_and_save(
+        splitter,
+        output,
+        resume=resume,
+        thumbnail=not no_thumbnail,
+        channels=stacks,
+        mixed=read_images(mixed_paths, axes) if mixed else None,
+        paired=paired,
+        offsets=offset * len(files) if offset and len(offset) == 1 else offset or None,
+        names=list(files),
+    )
+    _sum_up(splitter, output, picture, failures)
+
+
+def _check(output: Path, paths: list[Path], *, resume: bool, overwrite: bool) -> Path:
+    """See that a model can be written, and name the picture of the noise beside it."""
+    from ladderscope.cli.preflight import check_folder, check_outputs, check_training
+
     check_training(output, resume=resume, overwrite=overwrite)
     picture = output.with_name(f"{output.stem}_noise.png")
     check_outputs([output, picture], paths, may_replace=overwrite or resume)
     check_folder(output.parent)
-    images, failures = work.read_batch(paths, axes)
-    work.train_and_save(
-        denoiser, list(images.values()), output, resume=resume, thumbnail=not no_thumbnail
-    )
-    rows = work.training_rows(denoiser, output)
-    if work.draw_noise(denoiser, picture):
+    return picture
+
+
+def _sum_up(
+    restorer: "Denoiser | Splitter",
+    output: Path,
+    picture: Path,
+    failures: "tuple[Failure, ...]",
+) -> None:
+    from ladderscope.cli import work
+    from ladderscope.cli.terminal import show_summary
+
+    rows = work.training_rows(restorer, output)
+    if work.draw_noise(restorer, picture):
         rows.append(("picture", str(picture)))
     show_summary(rows)
     work.say_failures(failures)

@@ -2,10 +2,10 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 
@@ -14,20 +14,24 @@ from ladderscope.cli.preflight import state_of
 from ladderscope.cli.terminal import in_words, say_error, show_summary, warnings_collected
 from ladderscope.errors import LadderscopeError
 from ladderscope.files import whole_file
-from ladderscope.images import Image, check_same_kind, find_images, read_image
+from ladderscope.images import Image, check_same_kind, find_images, read_image, read_images
 from ladderscope.report import (
     Report,
     RestoredImage,
+    channel_names,
     noise_in_words,
     noise_model_figure,
     restored_image,
     write_report,
 )
 from ladderscope.report.page import SHOWN_IMAGES
-from ladderscope.restorers import Denoiser, Restoration
+from ladderscope.restorers import Denoiser, Restoration, Splitter
+from ladderscope.restorers.file import Model
 from ladderscope.restorers.progress import duration, say_how_long
 
 logger = logging.getLogger("ladderscope")
+
+Restorer: TypeAlias = Denoiser | Splitter
 
 _NAMED = 6
 
@@ -99,26 +103,61 @@ def read_batch(
     return images, tuple(failures)
 
 
+def read_channels(
+    paths: Mapping[str, Sequence[Path]], axes: str | None, *, together: bool
+) -> tuple[list[list[Image]], tuple[Failure, ...]]:
+    """Read the images of each channel; where they belong together, every one is needed.
+
+    Raises
+    ------
+    LadderscopeError
+        A channel has none that can be read, one of channels that belong together cannot, a file
+        is in two channels, or they are of different kinds.
+    """
+    whose: dict[Path, str] = {}
+    for name, of_channel in paths.items():
+        for path in of_channel:
+            if (other := whose.setdefault(path.resolve(), name)) != name:
+                raise LadderscopeError(
+                    f"{path} belongs to the channels {other} and {name}: give each its own files"
+                )
+    stacks: list[list[Image]] = []
+    failures: tuple[Failure, ...] = ()
+    for of_channel in paths.values():
+        if together:
+            stacks.append(read_images(of_channel, axes))
+        else:
+            images, failed = read_batch(of_channel, axes)
+            stacks.append(list(images.values()))
+            failures += failed
+    return stacks, failures
+
+
 def train_and_save(
-    denoiser: Denoiser, images: Sequence[Image], model_path: Path, *, resume: bool, thumbnail: bool
+    restorer: Restorer, model_path: Path, *, resume: bool, thumbnail: bool, **data: Any
 ) -> None:
-    """Train, and save the model before anything else can go wrong."""
-    denoiser.fit(images, state_file=state_of(model_path), resume=resume)
-    denoiser.save(model_path, thumbnail=thumbnail, overwrite=True)
+    """Train on data, as `fit` takes them, and save the model before anything else goes wrong."""
+    restorer.fit(**data, state_file=state_of(model_path), resume=resume)
+    restorer.save(model_path, thumbnail=thumbnail, overwrite=True)
     logger.info("model saved: %s", model_path)
 
 
-def draw_noise(denoiser: Denoiser, picture: Path) -> bool:
+def draw_noise(restorer: Restorer, picture: Path) -> bool:
     """Draw the noise that was measured on the images, if it was measured and not given."""
-    fits = [fit for fit in denoiser.model.noise_fits if fit is not None]
-    if fits:
+    measured = [
+        (name, fit)
+        for name, fit in zip(channel_names(restorer.model), restorer.model.noise_fits, strict=False)
+        if fit is not None
+    ]
+    if measured:
+        names, fits = zip(*measured, strict=True)
         with whole_file(picture, overwrite=True) as unfinished:
-            unfinished.write_bytes(noise_model_figure(fits))
-    return bool(fits)
+            unfinished.write_bytes(noise_model_figure(fits, names=names))
+    return bool(measured)
 
 
 def restore_all(
-    denoiser: Denoiser,
+    restorer: Restorer,
     jobs: Sequence[tuple[Path | Image, Outputs]],
     *,
     axes: str | None = None,
@@ -138,11 +177,10 @@ def restore_all(
                 started = time.monotonic()
                 restored = cast(
                     Restoration,
-                    denoiser.predict(image, samples=samples, seed=seed, progress=True),
+                    restorer.predict(image, samples=samples, seed=seed, progress=True),
                 )
                 written = restored.save(
                     outputs.restored,
-                    spread_path=outputs.spread,
                     dtype=image.pixels.dtype if keep_dtype else np.float32,
                     overwrite=overwrite,
                 )
@@ -151,7 +189,7 @@ def restore_all(
                 described = restored_image(
                     image,
                     restored,
-                    denoiser.model.noise_models,
+                    restorer.model,
                     files=[path.name for path in written],
                     seconds=time.monotonic() - started,
                     shown=len(images) < SHOWN_IMAGES,
@@ -184,7 +222,7 @@ def denoise_batch(
 ) -> tuple[Failure, ...]:
     """Train on images, restore them, write the report and sum up; returns all that failed."""
     model_path, report_path = folder / "model.ladder", folder / "report.html"
-    train_and_save(denoiser, images, model_path, resume=resume, thumbnail=thumbnail)
+    train_and_save(denoiser, model_path, resume=resume, thumbnail=thumbnail, images=images)
     done = restore_all(
         denoiser,
         list(zip(images, outputs, strict=True)),
@@ -192,37 +230,53 @@ def denoise_batch(
         keep_dtype=keep_dtype,
         overwrite=overwrite or resume,
     )
-    failures += done.failures
-    report = Report(
+    done = replace(done, failures=failures + done.failures)
+    write_page(
+        report_path,
+        denoiser,
+        done,
         title=title,
-        sentence=_sentence(denoiser, len(images), len(done.images), samples),
-        model=denoiser.model,
-        images=done.images,
-        failures=failures,
-        notices=done.warnings,
+        sentence=_denoised(denoiser, len(images), len(done.images), samples),
         samples=samples,
+        overwrite=overwrite or resume,
     )
-    write_report(report_path, report, overwrite=overwrite or resume)
     show_summary(
         [
-            *_restored_rows(done, samples),
+            *restored_rows(done, samples),
             *training_rows(denoiser, model_path),
             ("report", str(report_path)),
         ]
     )
-    say_failures(failures)
-    return failures
-
-
-def show_restored(done: Restorations, samples: int) -> None:
-    """Sum up a prediction."""
-    show_summary(_restored_rows(done, samples))
     say_failures(done.failures)
+    return done.failures
 
 
-def training_rows(denoiser: Denoiser, model_path: Path) -> list[tuple[str, str]]:
+def write_page(
+    path: Path,
+    restorer: Restorer,
+    done: Restorations,
+    *,
+    title: str,
+    sentence: str,
+    samples: int,
+    overwrite: bool,
+) -> None:
+    """Write the report of what was restored."""
+    report = Report(
+        title=title,
+        sentence=sentence,
+        model=restorer.model,
+        images=done.images,
+        failures=done.failures,
+        notices=done.warnings,
+        samples=samples,
+    )
+    write_report(path, report, overwrite=overwrite)
+
+
+def training_rows(restorer: Restorer, model_path: Path) -> list[tuple[str, str]]:
     """Sum up a training: where the model is, how it went, what the noise was found to be."""
-    model = denoiser.model
+    model = restorer.model
     outcome = model.outcome
     ended = ", interrupted: --resume finishes it" if outcome.interrupted else ""
     rows = [
@@ -231,13 +285,18 @@ def training_rows(denoiser: Denoiser, model_path: Path) -> list[tuple[str, str]]
     ]
     if outcome.skipped:
         rows.append(("skipped", f"{outcome.skipped} batches, their loss was not finite"))
-    several = len(model.noise_models) > 1
-    for number, (noise, fit) in enumerate(
-        zip(model.noise_models, model.noise_fits, strict=True), start=1
-    ):
-        label = f"noise {number}" if several else "noise"
-        rows.append((label, noise_in_words(noise, fit)))
-    return rows
+    return rows + noise_rows(model)
+
+
+def noise_rows(model: Model) -> list[tuple[str, str]]:
+    """Say what the noise of each channel is, where the model knows it."""
+    several = len(model.statistics) > 1
+    return [
+        ("noise", f"{f'{name}: ' if several else ''}{noise_in_words(noise, fit)}")
+        for name, noise, fit in zip(
+            channel_names(model), model.noise_models, model.noise_fits, strict=False
+        )
+    ]
 
 
 def say_failures(failures: Sequence[Failure]) -> None:
@@ -246,25 +305,53 @@ def say_failures(failures: Sequence[Failure]) -> None:
         say_error(_told(failure))
 
 
-def _restored_rows(done: Restorations, samples: int) -> list[tuple[str, str]]:
+def restored_rows(done: Restorations, samples: int) -> list[tuple[str, str]]:
+    """Sum up a prediction: how many images, which files, and what channels leave unexplained."""
     if not done.images:
         return [("restored", "no image")]
     count = f"{len(done.images)} image{'s' if len(done.images) > 1 else ''}"
     rows = [("restored", f"{count} in {duration(done.seconds)}")]
     rows += [("file", str(path)) for path in done.files]
+    rows += [
+        ("residual", f"{image.name}: {image.unexplained.summary}")
+        for image in done.images
+        if image.unexplained
+    ]
     if samples < 2:
         rows.append(("spread", "none: it takes at least 2 samples (--samples 16)"))
     return rows
 
 
-def _sentence(denoiser: Denoiser, trained: int, restored: int, samples: int) -> str:
+def predicted(restorer: Restorer, restored: int, samples: int) -> str:
+    """Say in a sentence what a prediction did."""
+    model = restorer.model
+    done = "restored"
+    if isinstance(restorer, Splitter):
+        *names, last = channel_names(model)
+        done = f"split into {', '.join(names)} and {last}"
+    steps, seconds = model.outcome.steps, model.outcome.seconds
+    trained = (
+        "CAREamics trained"
+        if model.careamics is not None
+        else f"was trained for {steps} steps ({duration(seconds)})"
+    )
+    return (
+        f"{restored} image{' was' if restored == 1 else 's were'} {done}, with {_how(samples)}, by "
+        f"a {restorer.kind} that {trained}."
+    )
+
+
+def _denoised(denoiser: Denoiser, trained: int, restored: int, samples: int) -> str:
     outcome = denoiser.model.outcome
-    how = f"the mean of {samples} posterior samples" if samples else "its posterior means"
     return (
         f"A denoiser was trained for {outcome.steps} steps ({duration(outcome.seconds)}) on "
         f"{trained} noisy image{'s' if trained > 1 else ''}, without any clean one, and {restored} "
-        f"of them {'were' if restored != 1 else 'was'} restored with {how}."
+        f"of them {'were' if restored != 1 else 'was'} restored with {_how(samples)}."
     )
+
+
+def _how(samples: int) -> str:
+    return f"the mean of {samples} posterior samples" if samples else "its posterior means"
 
 
 def _failure(source: Path | Image, error: Exception) -> Failure:

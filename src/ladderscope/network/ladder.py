@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ladderscope.network.blocks import (
+    ELU,
     Activation,
     Downsampling,
     Gate,
@@ -121,7 +122,7 @@ class LadderVAE(nn.Module):
         first_kernel: int = 3,
         batch_norm: bool = False,
         dropout: float = 0.0,
-        activation: Activation = nn.ELU,
+        activation: Activation = ELU,
         variance_map: nn.Module | None = None,
         dimensions: int = 2,
         decoder_dimensions: int | None = None,
@@ -233,6 +234,12 @@ class LadderVAE(nn.Module):
         halvings = len(self.latent_channels) - (self.views - 1)
         # the patch is the middle half of the next view: its quarters must be whole pixels
         return 2**halvings if self.views == 1 else max(4, 2**halvings)
+
+    @property
+    def outer_convolutions(self) -> tuple[nn.Module, ...]:
+        """The convolutions that see pixels: the first of each view, and the output's."""
+        of_wider_views = (cast(Any, view).first[0] for view in self.wider_views)
+        return self.first[0], *of_wider_views, self.output
 
     def encode(self, image: Float[Tensor, "batch channels *space"]) -> Features:
         """Run the bottom-up pass once, for as many samples as one likes.

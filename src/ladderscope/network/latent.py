@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ladderscope.network.blocks import Merge, convolution, upsampling
+from ladderscope.network.blocks import Merge, Upsampling, convolution, maps, rows
 from ladderscope.network.context import centre
 
 
@@ -97,14 +97,14 @@ class Rung(nn.Module):
             self.to_posterior = convolution(dimensions, channels, 2 * latent_channels)
         self.from_sample = convolution(dimensions, latent_channels, channels)
         self.down = nn.Sequential(
-            upsampling(dimensions, channels), *(block() for _ in range(blocks))
+            Upsampling(dimensions, channels), *(block() for _ in range(blocks))
         )
 
     def gaussian(self, raw: Float[Tensor, "batch channels *space"]) -> DiagonalGaussian:
         """Read mean and log-variance from the halves of a map, in float32 at least."""
         if raw.dtype in (torch.bfloat16, torch.float16):
             raw = raw.float()
-        mean, raw_log_variance = raw.chunk(2, dim=1)
+        mean, raw_log_variance = (maps(half) for half in rows(raw).chunk(2, dim=-1))
         return DiagonalGaussian(mean, self.variance_map(raw_log_variance))
 
     def prior(self, above: Float[Tensor, "batch channels *space"]) -> DiagonalGaussian:

@@ -53,6 +53,7 @@ _BINS = 384  # over the first image's range; twice as many when later images are
 _FINE = 8  # cells of a bin, for percentiles
 _CROWD = 150  # pixels from which the flattest are chosen
 _FEWEST_PIXELS = 150
+_ENOUGH = 300  # pixels: where so many are not clipped, those that are can be left out
 _REPLICATES = 200
 # Student's t for the 31 degrees of freedom of 32 groups
 _WIDENING = 2.04 * math.sqrt(_GROUPS / (_GROUPS - 1))
@@ -62,6 +63,12 @@ _OVERLAP = (70 / 36) ** 2
 # What is left of the signal in a bin is some per cent of its variance: no bin is trusted beyond
 # that, or a dark background of a million pixels would alone decide.
 _DISTRUST = 0.03
+
+_CLIPPED_EVERYWHERE = (
+    "Beware: nearly all pixels look clipped, so that unless single photons are counted, this is "
+    "what clipping left of the noise. Give images with a higher offset or a shorter exposure, as "
+    "the camera gave them."
+)
 
 _Array = NDArray[np.float64]
 
@@ -368,7 +375,7 @@ def _not_outlying(squares: _Array) -> NDArray[np.bool_]:
 
 def _fit(tally: _Tally, kind: Literal["poisson_gaussian", "gaussian"]) -> NoiseFit:
     """Fit the line to the bins, and again to bootstrapped ones."""
-    sums, clipped_share = _points(tally)  # (bins, groups, 3)
+    sums, clipped_share, clipped_everywhere = _points(tally)  # (bins, groups, 3)
     counts, points = _averages(sums.sum(axis=1)[None])
     order = np.argsort(points.signals[0])  # thin bins may overtake each other
     sums, counts = sums[order], counts[0, order]
@@ -389,13 +396,19 @@ def _fit(tally: _Tally, kind: Literal["poisson_gaussian", "gaussian"]) -> NoiseF
     drawn = np.random.default_rng(0).multinomial(
         _GROUPS, np.full(_GROUPS, 1 / _GROUPS), size=_REPLICATES
     )
-    _, resampled = _averages(np.einsum("rg,bgs->rbs", drawn, sums))
+    chosen, resampled = _averages(np.einsum("rg,bgs->rbs", drawn, sums))
+    seen = chosen.any(axis=1)  # few groups may hold all pixels
+    resampled = Points(
+        *(p[seen] for p in (resampled.signals, resampled.variances, resampled.errors))
+    )
     dark, bright = tally.percentile(0.01), tally.percentile(0.99)
     line = fit_line(points, resampled, _WIDENING, darkest=dark)
     darkest_tenth = tally.percentile(0.001)
     notices = line_notices(line, kind, dark)
     if clipped_share > 0:
         notices += tally.ends.notices(np.stack([entry.marks for entry in tally.bins.values()]))
+    if clipped_everywhere:
+        notices += (_CLIPPED_EVERYWHERE,)
     if kind == "gaussian":
         line = fit_level(points, resampled, _WIDENING)
     guess = None
@@ -415,15 +428,15 @@ def _fit(tally: _Tally, kind: Literal["poisson_gaussian", "gaussian"]) -> NoiseF
     )
 
 
-def _points(tally: _Tally) -> tuple[_Array, float]:
+def _points(tally: _Tally) -> tuple[_Array, float, bool]:
     """Return the bins' sums, small neighbours merged, and the share left out as clipped.
 
-    In a bin where many pixels are clipped, variance and mean are both wrong. Zeros of a photon
-    counter are not, but look the same; they are left out only while a tenth of the image remains.
+    In a bin where many pixels are clipped, variance and mean are both wrong. If hardly anything
+    would remain without them, all bins stay, and this is said by the last value.
     """
     bins = [tally.bins[key] for key in sorted(tally.bins)]
     if not bins:
-        return np.zeros((1, _GROUPS, 3)), 0.0
+        return np.zeros((1, _GROUPS, 3)), 0.0, False
     clipped = clipped_counts(np.stack([entry.marks for entry in bins]))
     whole = [
         entry
@@ -432,7 +445,9 @@ def _points(tally: _Tally) -> tuple[_Array, float]:
     ]
     everything = sum(entry.cells.sum() for entry in bins)
     remaining = sum(entry.cells.sum() for entry in whole)
-    if remaining < 0.1 * everything:
+    measured = sum(entry.sums[:, 0].sum() for entry in whole)
+    all_stay = bool(remaining < 0.1 * everything and measured < _ENOUGH)
+    if all_stay:
         whole, remaining = bins, everything
     kept = np.stack([entry.sums for entry in whole])
     fewest = np.clip(kept[..., 0].sum() / 12, 50, 400)
@@ -444,7 +459,7 @@ def _points(tally: _Tally) -> tuple[_Array, float]:
     if len(merged) > 1 and merged[-1][:, 0].sum() < fewest:
         remainder = merged.pop()
         merged[-1] += remainder
-    return np.stack(merged), float(1 - remaining / everything)
+    return np.stack(merged), float(1 - remaining / everything), all_stay
 
 
 def _averages(sums: _Array) -> tuple[_Array, Points]:

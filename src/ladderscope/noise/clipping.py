@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool, Float64, UInt8
 from numpy.typing import NDArray
+from scipy import ndimage
 
 CLIPPED_SHARE = 0.02  # a bin with more clipped pixels says nothing about the noise
 _FEWEST = 10  # equal pixels make a pile
+_TOGETHER = 5  # bins
 _EXCESS = 2.5  # a mixture of photon rates may have so many times the zeros of a single one
 
 CEILING = 4  # the mark of a pixel at the ceiling; 1, 2 and 3 are the plane's three least values
@@ -139,7 +141,8 @@ def clipped_at_black(
     array([False,  True])
     """
     none, one, two = np.moveaxis(counts, -1, 0)
-    certain = two - np.sqrt(two) + 0.5  # few may be many by chance
+    # few may be many by chance; and where there are ones but no twos, nothing was clipped
+    certain = two - np.sqrt(two) + 0.5 * (one < _FEWEST)
     found: NDArray[np.bool_] = 2 * none * certain > _EXCESS * (one + 1) ** 2
     return found
 
@@ -147,18 +150,24 @@ def clipped_at_black(
 def clipped_counts(marks: Float64[np.ndarray, "bins 5"]) -> Float64[np.ndarray, " bins"]:
     """Return how many pixels of each bin are clipped.
 
+    Neighbouring bins are clipped at black together or not at all: five of them tell for the middle
+    one, where one alone might hide it by chance.
+
     Parameters
     ----------
     marks
-        How many pixels of a bin have each mark, from 0 to `CEILING`.
+        How many pixels of a bin have each mark, from 0 to `CEILING`; darkest bin first.
 
     Examples
     --------
-    >>> clipped_counts(np.array([[0.0, 368.0, 368.0, 184.0, 5.0], [0.0, 500.0, 40.0, 39.0, 0.0]]))
-    array([  5., 500.])
+    >>> clipped_counts(np.array([[0.0, 368.0, 368.0, 184.0, 5.0]]))
+    array([5.])
+    >>> clipped_counts(np.array([[0.0, 500.0, 40.0, 39.0, 0.0], [0.0, 95.0, 66.0, 59.0, 0.0]]))
+    array([500.,  95.])
     """
+    around = ndimage.convolve1d(marks[:, 1:4], np.ones(_TOGETHER), axis=0, mode="constant")
     clipped: NDArray[np.float64] = marks[:, CEILING] + np.where(
-        clipped_at_black(marks[:, 1:4]), marks[:, 1], 0.0
+        clipped_at_black(around), marks[:, 1], 0.0
     )
     return clipped
 

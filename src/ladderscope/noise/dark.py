@@ -12,6 +12,7 @@ from ladderscope.noise.calibrate import inspect
 from ladderscope.noise.clipping import CLIPPED_SHARE, clipped_counts
 from ladderscope.noise.entries import NoiseError
 from ladderscope.noise.fitted import NoiseFit, deviation_at, figures
+from ladderscope.noise.line import Points, fit_line
 from ladderscope.noise.poisson_gaussian import PoissonGaussian
 
 _FEWEST = 100
@@ -19,6 +20,7 @@ _HOT = 6.0  # standard deviations: what lies farther out is a hot pixel
 _STRUCTURE = 0.3  # correlation of neighbours, from which on a dark frame shows something
 _TOO_NOISY = 2.0  # times the variance that the images have where they are dark
 _DISAGREE = 1.25  # ratio of two read noises that is worth telling
+_DISTRUST = 0.03  # no variance of a bin is trusted beyond that
 
 _Array = NDArray[np.float64]
 
@@ -108,7 +110,7 @@ def with_darkness(fit: NoiseFit, darkness: Darkness) -> NoiseFit:
         A fit without them.
     darkness
         What is known of the camera without light. If its read noise is not, it is the standard
-        deviation that the fitted model has at the black level.
+        deviation that the line through the images' variances has at the black level.
 
     Raises
     ------
@@ -140,13 +142,14 @@ def with_darkness(fit: NoiseFit, darkness: Darkness) -> NoiseFit:
             f"{figures(dark)} or below (noise {figures(at_dark)}); take dark frames with the "
             "shutter closed and the images' own settings"
         )
-    expected = math.sqrt(max(_variance_of_line(fit, offset), 0.0))
+    expected, error = _variance_in_the_dark(fit, offset)
     if darkness.read_noise is None:
         notice = (
             f"The variance would be negative at the offset {figures(offset)}: there is no read "
             "noise to be seen, or the offset is another one."
         )
-        return _told(fit, offset, expected, notice if expected == 0 else None)
+        told = math.sqrt(max(expected, 0.0))
+        return _told(fit, offset, told, notice if told == 0 else None)
     read_noise = darkness.read_noise
     if read_noise**2 > _TOO_NOISY * at_dark**2:
         raise NoiseError(
@@ -154,12 +157,20 @@ def with_darkness(fit: NoiseFit, darkness: Darkness) -> NoiseFit:
             f"images' only {figures(at_dark)} where they are dark ({figures(dark)}); take dark "
             "frames with the shutter closed and the images' own settings"
         )
-    notice = (
-        f"At that black level the images themselves suggest a read noise of {figures(expected)}; "
-        "they may hold other noise that the dark frame does not."
-    )
-    apart = max(expected, read_noise) > _DISAGREE * min(expected, read_noise)
-    return _told(fit, offset, read_noise, notice if apart else None)
+    variance, worth_telling = read_noise**2, None
+    if expected - error > _DISAGREE**2 * variance:
+        worth_telling = (
+            "At that black level the images themselves suggest a read noise of "
+            f"{figures(math.sqrt(expected))}; they may hold other noise that the dark frame does "
+            "not."
+        )
+    elif expected + error < variance / _DISAGREE**2:
+        worth_telling = (
+            f"Beware: at that black level the images point to a variance of {figures(expected)}, "
+            f"and the dark frame's is {figures(variance)}; was it taken with the images' own "
+            "settings?"
+        )
+    return _told(fit, offset, read_noise, worth_telling)
 
 
 def _told(fit: NoiseFit, offset: float, read_noise: float, notice: str | None) -> NoiseFit:
@@ -167,11 +178,21 @@ def _told(fit: NoiseFit, offset: float, read_noise: float, notice: str | None) -
     return dataclasses.replace(fit, offset=offset, read_noise=read_noise, notices=notices)
 
 
-def _variance_of_line(fit: NoiseFit, signal: float) -> float:
-    """Return the model's variance, of a Poisson–Gaussian one without its floor."""
-    if isinstance(fit.model, PoissonGaussian):
-        return fit.model.gain * signal + fit.model.intercept
-    return deviation_at(fit.model, signal) ** 2
+def _variance_in_the_dark(fit: NoiseFit, offset: float) -> tuple[float, float]:
+    """Return the variance that the images' own line has at the offset, and its uncertainty.
+
+    The offset lies nearer to the signals than zero does, so the line is surer of itself there
+    than its intercept is. Other models say nothing beyond their signals: a line stands in.
+    """
+    model = fit.model
+    if isinstance(model, PoissonGaussian):
+        low, high = fit.intercept_interval or (0.0, 0.0)
+        return model.gain * offset + model.intercept, (high - low) / 2
+    errors = 2 / fit.bin_counts + _DISTRUST**2
+    points = Points(*(part[None] for part in (fit.bin_signals, fit.bin_variances, errors)))
+    line = fit_line(points, points, 0.0, darkest=offset)
+    variance = line.gain * offset + line.intercept
+    return variance, _DISTRUST * float(fit.bin_variances.mean())
 
 
 def _frame(frame: Any, name: str) -> _Array:

@@ -1,7 +1,6 @@
 """Noise models fitted to what there is: pairs, repeats, or the noisy images alone."""
 
 import functools
-import logging
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -28,8 +27,6 @@ from ladderscope.noise.planes import (
     signal_stack,
 )
 from ladderscope.noise.repeats import Pair, least_step, repeated_pairs
-
-logger = logging.getLogger("ladderscope")
 
 _KINDS = get_args(Kind)
 _ALONE = ("poisson_gaussian", "gaussian")
@@ -187,13 +184,9 @@ def measure_noise(
     darks = per_channel(dark, len(images), "dark frames")
     darkness = [_darkness(*given) for given in zip(offsets, darks, strict=True)]
     fits = []
-    for number, (of_channel, without_light) in enumerate(zip(images, darkness, strict=True)):
+    for of_channel, without_light in zip(images, darkness, strict=True):
         fit = _measure(of_channel, request)
-        if without_light is not None:
-            fit = with_darkness(fit, without_light)
-        of = f" of channel {number + 1}" if has_channels else ""
-        logger.info("noise%s: %s", of, fit.summary())
-        fits.append(fit)
+        fits.append(fit if without_light is None else with_darkness(fit, without_light))
     return fits if has_channels else fits[0]
 
 

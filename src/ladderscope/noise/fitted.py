@@ -243,6 +243,11 @@ def line_notices(line: Line, kind: str, dark: float) -> tuple[str, ...]:
             "The variance grows with the signal, which one number cannot describe: "
             'kind="poisson_gaussian" suits these images better.',
         )
+    if line.falls:
+        return (
+            "The variance falls as the signal grows, which no camera's does: the images may be "
+            "inverted or processed, or hold fine structure where they are dark.",
+        )
     if line.held:
         return (
             "The line through the variances would be negative where the image is dark, and was "

@@ -69,7 +69,9 @@ class Gaussian(NoiseModel):
     def __post_init__(self) -> None:
         # What is squared must stay a normal float32, since the likelihood is computed in it.
         if not 1e-15 < self.sigma < 1e15:
-            raise NoiseError(f"sigma must be positive and finite, not {self.sigma}")
+            raise NoiseError(
+                f"sigma must be a number from 1e-15 to 1e15 grey levels, not {self.sigma}"
+            )
 
     def log_likelihood(
         self, observation: Real[Tensor, "..."], signal: Real[Tensor, "..."]

@@ -4,13 +4,14 @@ A weighted least-squares form of the line of Foi et al. 2008 (section III.C): a 
 from n pixels has itself a variance proportional to variance²/n.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float64
 from numpy.typing import NDArray
 
 _CERTAINTY = 1.25  # a gain counts as seen if it exceeds its 95 % half-width so far (99 % level)
+_STEEP = 0.3  # share of the variance by which it must fall over the range to be called falling
 
 _Array = NDArray[np.float64]
 _Bins = Float64[np.ndarray, "*#rows bins"]
@@ -46,6 +47,8 @@ class Line:
     held
         Whether the line, fitted freely, would be negative at the darkest signal, and was held
         at zero there.
+    falls
+        Whether the variance clearly falls where the signal grows. The line is level then.
     """
 
     gain: float
@@ -53,6 +56,7 @@ class Line:
     gain_interval: tuple[float, float]
     intercept_interval: tuple[float, float]
     held: bool = False
+    falls: bool = False
 
 
 def fit_line(points: Points, repeated: Points, widening: float, darkest: float) -> Line:
@@ -86,7 +90,8 @@ def fit_line(points: Points, repeated: Points, widening: float, darkest: float) 
     gains, intercepts = _line(repeated)
     spread = widening * float(gains.std())
     if gain == 0 or gain < _CERTAINTY * spread:
-        return fit_level(points, repeated, widening, gain + spread)
+        level = fit_level(points, repeated, widening, gain + spread)
+        return replace(level, falls=_falls(points, repeated, widening))
     wide = widening * float(intercepts.std())
     held = gain * darkest + intercept < 0
     if held:
@@ -134,6 +139,16 @@ def scatter(points: Points, line: Line) -> Float64[np.ndarray, " bins"]:
     expected = np.maximum(expected, 1e-3 * points.variances.max())
     away: _Array = np.abs(points.variances[0] - expected) / (np.sqrt(points.errors[0]) * expected)
     return away
+
+
+def _falls(points: Points, repeated: Points, widening: float) -> bool:
+    """Tell whether the line through the mirrored points rises, and more than by chance."""
+    (fall, at_zero), (falls, _) = (
+        _line(Points(-part.signals, part.variances, part.errors)) for part in (points, repeated)
+    )
+    drop = fall.item() * float(np.ptp(points.signals))
+    dark = at_zero.item() - fall.item() * float(points.signals.min())
+    return fall.item() > _CERTAINTY * widening * float(falls.std()) and drop > _STEEP * dark
 
 
 def _line(points: Points, zero_at: float | None = None) -> tuple[_Array, _Array]:

@@ -88,7 +88,7 @@ def fit_pairs(joint: JointHistogram, request: Request) -> NoiseFit:
     if least == greatest and request.kind != "gaussian":
         raise NoiseError(
             f"the signal is {figures(least)} everywhere, and a {request.kind} model needs a range "
-            'of signals; give other images, or kind="gaussian"'
+            'of signals; give other images, or fit the kind "gaussian"'
         )
     table = _unclipped(everything)
     clipped_share = float(1 - table.counts.sum() / everything.counts.sum())

@@ -2,14 +2,14 @@
 
 import hashlib
 import itertools
-import mmap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ladderscope.mapped import part_of
 from ladderscope.noise.entries import NoiseError
 
 FEWEST_PIXELS = 1000
@@ -63,7 +63,7 @@ class Stack:
         (4, 3)
         """
         index = tuple(place.get(letter, slice(None)) for letter in self.axes)
-        plane = _without_mapping(self.array, index)
+        plane = np.asarray(part_of(self.array, index))
         return plane.T if self.axes.index("X") < self.axes.index("Y") else plane
 
 
@@ -282,22 +282,3 @@ def per_channel(values: Any, channels: int, name: str) -> list[Any]:
             "one a channel"
         )
     return list(values)
-
-
-def _without_mapping(array: Any, index: tuple[Any, ...]) -> _Plane:
-    """Read one plane; of a memory-mapped file, without keeping what was read in memory.
-
-    The pages of a file that were touched through a mapping count as the process's memory as long
-    as that mapping exists, so each plane gets one of its own.
-    """
-    whole_file = isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap)
-    if not whole_file or array.mode == "c" or array.filename is None:
-        return np.asarray(array[index])
-    order: Literal["C", "F"] = "C" if array.flags.c_contiguous else "F"
-    try:
-        mapped: Any = np.memmap(
-            array.filename, array.dtype, "r", array.offset, tuple(array.shape), order
-        )
-    except OSError:  # the file has no name any more
-        mapped = array
-    return np.array(mapped[index])

@@ -80,8 +80,9 @@ class PoissonGaussian(NoiseModel):
         # The smallest and largest of these are squared or inverted in float32.
         if not 1e-30 < self.variance_floor < 1e30:
             raise NoiseError(
-                "the floor of the variance must be positive and finite, "
-                f"not {self.variance_floor:g}"
+                "the floor of the variance must be a number from 1e-30 to 1e30 grey levels "
+                f"squared, not {self.variance_floor:g}; if the images are in such units, rescale "
+                "them"
             )
 
     @property

@@ -62,6 +62,7 @@ _BINS = 48
 _FLATTEST = 1 / 3
 _PIXELS_A_BIN = 1500  # at most so many a plane, or the background alone would decide
 _FEWEST_PIXELS = 150
+_ENOUGH = 900  # pixels: where so many are not clipped, those that are can be left out
 _DRAWN = 100_000  # second differences that the model is asked to draw
 _OVERLAP = (70 / 36) ** 2  # neighbouring second differences share pixels: see `calibrate`
 _SECOND_DIFFERENCE = torch.tensor(
@@ -389,7 +390,8 @@ def _whole_bins(signals: _Array, clipping: Clipping) -> list[NDArray[np.int64]]:
         for members, lost in zip(bins, clipped, strict=True)
         if lost <= CLIPPED_SHARE * members.size
     ]
-    return whole if sum(members.size for members in whole) >= 0.1 * signals.size else bins
+    enough = min(0.1 * signals.size, _ENOUGH)
+    return whole if sum(members.size for members in whole) >= enough else bins
 
 
 def _even(values: _Array, bins: int) -> NDArray[np.int64]:

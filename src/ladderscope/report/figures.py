@@ -3,6 +3,7 @@
 import io
 import math
 from collections.abc import Sequence
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,12 @@ from ladderscope.training import Record
 
 OVERVIEW_SIDE = 480
 DETAIL_SIDE = 96
+_LETTERS_AN_INCH = 11.5  # of a title
+_INCHES_A_LINE = 0.2
 TRAINING, VALIDATION = "#8a8f98", "#0b6e99"
 
 Plane = Real[np.ndarray, "Y X"]
+Column = tuple[Plane, str, dict[str, Any]]
 
 
 def grey_range(restored: Plane) -> tuple[float, float]:
@@ -135,27 +139,76 @@ def comparison_picture(
         Those of noisy, restored and clean.
     """
     first, second, last = titles
-    low, high = grey_range(clean)
-    greys = {"vmin": low, "vmax": high, "cmap": "gray"}
+    greys = _greys(clean)
     columns = [(noisy, first, greys), (restored, second, greys), (clean, last, greys)]
     if spread is not None:
-        colours = {"vmin": 0.0, "vmax": bright_end(spread), "cmap": "magma"}
-        columns.insert(2, (spread, UNCALIBRATED, colours))
-    detail = busiest(clean)
-    close = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
-    figure = Figure(figsize=(3.2 * len(columns), 6.8), dpi=110, layout=close)
-    for (above, below), (plane, title, look) in zip(
-        figure.subplots(2, len(columns)).T, columns, strict=True
+        columns.insert(2, (spread, UNCALIBRATED, _colours(spread)))
+    return _columns(columns, busiest(clean), width=3.2)
+
+
+def split_picture(
+    mixed: Plane,
+    channels: Sequence[tuple[Plane, Plane | None, Plane]],
+    titles: Sequence[str],
+) -> bytes:
+    """Make a PNG of a mixed image and of its channels beside each other, a detail below each.
+
+    Parameters
+    ----------
+    mixed
+        The image that was split.
+    channels
+        For each the restored plane, its spread and the truth, of one size; without a spread its
+        column is left out.
+    titles
+        That of the mixed image, then those of the restored plane and the truth of each channel.
+    """
+    columns: list[Column] = [(mixed, titles[0], _greys(mixed))]
+    for number, (restored, spread, truth) in enumerate(channels):
+        greys = _greys(truth)
+        columns.append((restored, titles[1 + 2 * number], greys))
+        if spread is not None:
+            columns.append((spread, UNCALIBRATED, _colours(spread)))
+        columns.append((truth, titles[2 + 2 * number], greys))
+    return _columns(columns, busiest(mixed), width=2.0)
+
+
+def _greys(plane: Plane) -> dict[str, Any]:
+    low, high = grey_range(plane)
+    return {"vmin": low, "vmax": high, "cmap": "gray"}
+
+
+def _colours(spread: Plane) -> dict[str, Any]:
+    return {"vmin": 0.0, "vmax": bright_end(spread), "cmap": "magma"}
+
+
+def _columns(columns: Sequence[Column], detail: tuple[slice, slice], *, width: float) -> bytes:
+    """Draw planes beside each other, each with its detail below."""
+    height, breadth = columns[0][0].shape
+    shares = (height / breadth, 1.0)
+    titles = [_wrapped(title, width) for _, title, _ in columns]
+    lines = max(title.count("\n") + 1 for title in titles)
+    size = (width * len(columns), width * sum(shares) + _INCHES_A_LINE * lines)
+    close = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01, compress=True)
+    figure = Figure(figsize=size, dpi=110, layout=close)
+    for (above, below), (plane, _, look), title in zip(
+        figure.subplots(2, len(columns), height_ratios=shares).T, columns, titles, strict=True
     ):
         above.imshow(plane, **look)
         below.imshow(plane[detail], **look)
-        above.set_title(title.replace(" (", "\n("), fontsize=11)
+        above.set_title(title, fontsize=11)
         _frame(above, detail)
         for axes in (above, below):
             axes.set_axis_off()
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()
+
+
+def _wrapped(title: str, width: float) -> str:
+    """Break a title where it opens a bracket, and where its column, in inches, ends."""
+    lines = title.replace(" (", "\n(").splitlines()
+    return "\n".join(fill(line, int(_LETTERS_AN_INCH * width)) for line in lines)
 
 
 def _frame(axes: Any, detail: tuple[slice, slice]) -> None:

@@ -13,7 +13,6 @@ from jaxtyping import Real
 from ladderscope.evaluation import ResidualCheck, residual_check
 from ladderscope.files import whole_file
 from ladderscope.images import Image
-from ladderscope.noise import NoiseModel
 from ladderscope.report.figures import (
     bright_end,
     busiest,
@@ -24,9 +23,13 @@ from ladderscope.report.figures import (
     picture,
 )
 from ladderscope.report.noise_figures import noise_model_figure
+from ladderscope.report.unexplained import Unexplained, unexplained
 from ladderscope.report.words import (
     UNCALIBRATED,
+    channel_names,
+    free_bits_of,
     levels_in_words,
+    mixing_in_words,
     noise_in_words,
 )
 from ladderscope.restorers import Restoration
@@ -51,13 +54,36 @@ th { font-weight: 600; } .failed { color: #9c1c1c; }
 
 
 @dataclass(frozen=True, eq=False)
-class Panel:
-    """One channel of one plane, before and after."""
+class Picture:
+    """A plane, how it is shown, and what it is called.
+
+    Attributes
+    ----------
+    plane : array
+        Its pixels.
+    low, high : float
+        What is drawn black and white, or at the ends of the colours.
+    colours : str
+        A colour map of matplotlib.
+    title, values : str
+        What it is, and what its colours mean.
+    """
+
+    plane: Real[np.ndarray, "Y X"]
+    low: float
+    high: float
+    colours: str
+    title: str
+    values: str
+
+
+@dataclass(frozen=True, eq=False)
+class Panels:
+    """Pictures of one place, in rows; the detail is shown enlarged below."""
 
     label: str
-    before: Real[np.ndarray, "Y X"]
-    after: Real[np.ndarray, "Y X"]
-    spread: Real[np.ndarray, "Y X"] | None
+    rows: tuple[tuple[Picture | None, ...], ...]
+    detail: tuple[slice, slice]
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,9 +101,12 @@ class RestoredImage:
     where : str
         Which plane is shown, of several.
     checks : tuple of (str, ResidualCheck)
-        One a channel, with the channel's name, of the plane shown.
-    panels : tuple of Panel
-        One a channel; none for an image that is listed without pictures.
+        One a channel, with the channel's name, of the plane shown; none of a split image.
+    panels : tuple of Panels
+        One a channel, or one of all channels of a split image; none for an image that is listed
+        without pictures.
+    unexplained : Unexplained, optional
+        Of a split image: the residual of the plane shown.
     """
 
     name: str
@@ -85,7 +114,8 @@ class RestoredImage:
     seconds: float
     where: str
     checks: tuple[tuple[str, ResidualCheck], ...]
-    panels: tuple[Panel, ...] = ()
+    panels: tuple[Panels, ...] = ()
+    unexplained: Unexplained | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +150,7 @@ class Report:
 def restored_image(
     image: Image,
     restored: Restoration,
-    noise_models: Sequence[NoiseModel],
+    model: Model,
     *,
     files: Sequence[str],
     seconds: float,
@@ -132,8 +162,8 @@ def restored_image(
     ----------
     image, restored
         Before and after.
-    noise_models
-        One a channel.
+    model
+        What restored it.
     files
         What was written.
     seconds
@@ -141,29 +171,100 @@ def restored_image(
     shown
         Whether the report shows pictures of it.
     """
-    before, after = image.planes(), Image(restored.mean, image.axes, image.name).planes()
-    spread = None
-    if restored.std is not None:
-        spread = Image(restored.std, image.axes, image.name).planes()
-    middle = len(before) // 2
-    names = restored.channel_names or [f"channel {n + 1}" for n in range(image.channels)]
-    labels = [str(name) for name in names] if image.channels > 1 else [""]
-    panels = tuple(
-        Panel(
-            label,
-            before[middle, channel].copy(),
-            after[middle, channel].copy(),
-            None if spread is None else spread[middle, channel].copy(),
+    planes = image.planes()
+    middle = len(planes) // 2
+    where = f"plane {middle + 1} of {len(planes)}" if len(planes) > 1 else ""
+
+    def plane_of(pixels: Real[np.ndarray, "..."], axes: str) -> Real[np.ndarray, "channels Y X"]:
+        return np.array(Image(pixels, axes, image.name).planes()[middle])
+
+    before, after = planes[middle].copy(), plane_of(restored.mean, restored.axes)
+    spread = None if restored.std is None else plane_of(restored.std, restored.axes)
+    names = restored.channel_names or [f"channel {n + 1}" for n in range(len(after))]
+    labels = [str(name) for name in names] if len(after) > 1 else [""]
+    if restored.residual is not None:
+        residual = plane_of(restored.residual, image.axes)[0]
+        return RestoredImage(
+            image.name,
+            tuple(files),
+            seconds,
+            where,
+            checks=(),
+            panels=(_split_panels(before[0], after, spread, residual, labels),) if shown else (),
+            unexplained=unexplained(before[0], residual, after, model),
         )
-        for channel, label in enumerate(labels)
-    )
     checks = tuple(
-        (panel.label, residual_check(panel.before, panel.after, noise_model))
-        for panel, noise_model in zip(panels, noise_models, strict=True)
-        if min(panel.before.shape) > 1
+        (label, residual_check(one, other, noise_model))
+        for label, one, other, noise_model in zip(
+            # an imported model may know nothing of the noise: then there is nothing to check
+            labels,
+            before,
+            after,
+            model.noise_models,
+            strict=bool(model.noise_models),
+        )
+        if min(one.shape) > 1
     )
-    where = f"plane {middle + 1} of {len(before)}" if len(before) > 1 else ""
+    panels = tuple(
+        _denoised_panels(label, before[n], after[n], None if spread is None else spread[n])
+        for n, label in enumerate(labels)
+    )
     return RestoredImage(image.name, tuple(files), seconds, where, checks, panels if shown else ())
+
+
+def _denoised_panels(
+    label: str,
+    before: Real[np.ndarray, "Y X"],
+    after: Real[np.ndarray, "Y X"],
+    spread: Real[np.ndarray, "Y X"] | None,
+) -> Panels:
+    ends = grey_range(after)
+    third = None if spread is None else _spread_picture(spread, UNCALIBRATED)
+    row = _grey_picture(before, ends, "before"), _grey_picture(after, ends, "after"), third
+    return Panels(label, (row,), busiest(after))
+
+
+def _split_panels(
+    mixed: Real[np.ndarray, "Y X"],
+    channels: Real[np.ndarray, "channels Y X"],
+    spread: Real[np.ndarray, "channels Y X"] | None,
+    residual: Real[np.ndarray, "Y X"],
+    names: Sequence[str],
+) -> Panels:
+    explained = mixed - residual
+    end = bright_end(np.abs(residual))
+    first = (
+        _grey_picture(mixed, grey_range(explained), "mixed"),
+        *(
+            _grey_picture(channel, grey_range(channel), name)
+            for channel, name in zip(channels, names, strict=True)
+        ),
+        Picture(
+            residual,
+            -end,
+            end,
+            "RdBu_r",
+            "residual: mixed minus the channels",
+            f": blue {-end:.4g}, red {end:.4g}",
+        ),
+    )
+    if spread is None:
+        return Panels("", (first,), busiest(explained))
+    pictures = [
+        _spread_picture(of_channel, f"{name}, {UNCALIBRATED}")
+        for of_channel, name in zip(spread, names, strict=True)
+    ]
+    return Panels("", (first, (None, *pictures, None)), busiest(explained))
+
+
+def _grey_picture(plane: Real[np.ndarray, "Y X"], ends: tuple[float, float], title: str) -> Picture:
+    low, high = ends
+    return Picture(plane, low, high, "gray", title, f" (black {low:.4g}, white {high:.4g})")
+
+
+def _spread_picture(spread: Real[np.ndarray, "Y X"], title: str) -> Picture:
+    end = bright_end(spread)
+    return Picture(spread, 0.0, end, "magma", title, f": black 0, bright {end:.4g}")
 
 
 def write_report(path: Path, report: Report, *, overwrite: bool = False) -> None:
@@ -184,6 +285,8 @@ def page(report: Report) -> str:
         _images(report),
         _failures(report.failures),
         _residuals(report.images),
+        _unexplained(report.images),
+        _mixing(report.model),
         _noise(report.model),
         _training(report.model),
         _notices([*report.model.notices, *report.notices]),
@@ -194,7 +297,7 @@ def page(report: Report) -> str:
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f"<title>{escape(report.title)}</title><style>{STYLE}</style></head><body>\n"
         f"<h1>{escape(report.title)}</h1>\n<p>{escape(report.sentence)}</p>\n"
-        + "\n".join(sections)
+        + "\n".join(section for section in sections if section)
         + f'\n<p class="quiet">Made by Ladderscope {escape(metadata.version("ladderscope"))}.</p>'
         "\n</body></html>\n"
     )
@@ -203,9 +306,12 @@ def page(report: Report) -> str:
 def _images(report: Report) -> str:
     parts = ["<h2>Images</h2>"]
     if report.samples > 1:
+        what, given = (
+            ("Each channel", "mixed") if report.model.mixture else ("The restoration", "noisy")
+        )
         parts.append(
-            f"<p>The restoration is the mean of {report.samples} posterior samples: of images that "
-            "the model holds possible, given the noisy one. Where they disagree, the "
+            f"<p>{what} is the mean of {report.samples} posterior samples: of images that "
+            f"the model holds possible, given the {given} one. Where they disagree, the "
             f"{UNCALIBRATED} is large; its size has not been compared with real errors, so read "
             "it as “more” or “less” certain, and not as an error bar.</p>"
         )
@@ -224,33 +330,27 @@ def _images(report: Report) -> str:
 def _image(image: RestoredImage) -> str:
     written = f"Written: {', '.join(image.files)}"
     about = f"{image.where}. {written}" if image.where else written
-    panels = "\n".join(_panel(panel) for panel in image.panels)
+    panels = "\n".join(_panels(panel) for panel in image.panels)
     return f'<h3>{escape(image.name)}</h3><p class="quiet">{escape(about)}</p>{panels}'
 
 
-def _panel(panel: Panel) -> str:
-    low, high = grey_range(panel.after)
-    greys = f"black {low:.4g}, white {high:.4g}"
-    columns = [
-        (panel.before, low, high, "gray", f"before ({greys})"),
-        (panel.after, low, high, "gray", f"after ({greys})"),
-    ]
-    if panel.spread is not None:
-        top = bright_end(panel.spread)
-        text = f"{UNCALIBRATED}: black 0, bright {top:.4g}"
-        columns.append((panel.spread, 0.0, top, "magma", text))
-    detail = busiest(panel.after)
-    whole = [
-        _figure(picture(overview(plane), least, most, colours), text)
-        for plane, least, most, colours, text in columns
-    ]
-    enlarged = [
-        _figure(picture(plane[detail], least, most, colours), f"detail, {text.split(' (black')[0]}")
-        for plane, least, most, colours, text in columns
-    ]
-    padding = ["<div></div>"] * (3 - len(columns))
-    label = f"<p><b>{escape(panel.label)}</b></p>" if panel.label else ""
-    return f'{label}<div class="panels">{"".join(whole + padding + enlarged + padding)}</div>'
+def _panels(panels: Panels) -> str:
+    pictures = [one for row in panels.rows for one in row]
+    figures = [_shown(one) for one in pictures] + [_shown(one, panels.detail) for one in pictures]
+    columns = len(panels.rows[0])
+    wide = "" if columns == 3 else f' style="grid-template-columns: repeat({columns}, 1fr)"'
+    label = f"<p><b>{escape(panels.label)}</b></p>" if panels.label else ""
+    return f'{label}<div class="panels"{wide}>{"".join(figures)}</div>'
+
+
+def _shown(one: Picture | None, detail: tuple[slice, slice] | None = None) -> str:
+    """Show a plane, or a detail of it, whose grey values are those of the whole."""
+    if one is None:
+        return "<div></div>"
+    pixels = overview(one.plane) if detail is None else one.plane[detail]
+    title = one.title if detail is None else f"detail, {one.title}"
+    values = one.values if detail is None or one.colours != "gray" else ""
+    return _figure(picture(pixels, one.low, one.high, one.colours), title + values)
 
 
 def _failures(failures: Sequence[tuple[str, str]]) -> str:
@@ -283,13 +383,54 @@ def _residuals(images: Sequence[RestoredImage]) -> str:
     )
 
 
+def _unexplained(images: Sequence[RestoredImage]) -> str:
+    rows = [
+        [
+            image.name,
+            f"{found.rms:.4g}",
+            f"{100 * found.share:.0f} %",
+            "not known" if found.noise is None else f"{found.noise:.4g}",
+            f"{found.correlation:+.3f}",
+            found.verdict,
+        ]
+        for image in images
+        if (found := image.unexplained)
+    ]
+    if not rows:
+        return ""
+    heading = [
+        "image",
+        "rms of the residual",
+        "of the image's standard deviation",
+        "noise expected",
+        "correlation of neighbours",
+        "in words",
+    ]
+    return (
+        "<h2>What the channels do not explain</h2><p>The residual is the mixed image minus what "
+        "the restored channels add up to, in the units of the image. Of a good split it is the "
+        "noise of the image, in which a pixel tells next to nothing about its neighbours "
+        "(correlation 0). The noise expected is that of mixtures of the training recordings. "
+        "A small residual is necessary and not sufficient: what was put into the wrong channel "
+        "does not show in it.</p>" + _table(rows, heading)
+    )
+
+
+def _mixing(model: Model) -> str:
+    if model.mixture is None:
+        return ""
+    words = mixing_in_words(model.mixture.mixing, channel_names(model))
+    return f"<h2>What the model takes a mixed image for</h2><p>{escape(words)}</p>"
+
+
 def _noise(model: Model) -> str:
+    if not model.noise_models:
+        return ""
     parts = ["<h2>The camera's noise</h2>"]
-    for number, (noise, fit) in enumerate(
-        zip(model.noise_models, model.noise_fits, strict=True), start=1
+    for name, noise, fit in zip(
+        channel_names(model), model.noise_models, model.noise_fits, strict=True
     ):
         if len(model.noise_models) > 1:
-            name = model.channel_names[number - 1] if model.channel_names else f"channel {number}"
             parts.append(f"<h3>{escape(name)}</h3>")
         parts.append(f"<p>{escape(noise_in_words(noise, fit))}</p>")
         if fit is not None:
@@ -300,21 +441,27 @@ def _noise(model: Model) -> str:
 
 def _training(model: Model) -> str:
     history = model.outcome.history
-    free_bits, blind_levels = model.settings.free_bits, model.settings.blind_levels
-    parts = ["<h2>Training</h2>"]
-    if history:
-        parts += [
-            "<p>The loss has two parts: how badly the restored image explains the noisy one "
-            "(reconstruction), and how much the network had to look up in the noisy image to do "
-            "so (KL). Both should fall or level off; if the validation curve rises while the "
-            "training curve falls, the network learns the noise by heart.</p>",
+    if not history:
+        return ""
+    free_bits, blind_levels = free_bits_of(model.settings), model.settings.blind_levels
+    explains, looked_up, by_heart = (
+        ("the channels explain their recordings", "mixed", "training images")
+        if model.mixture
+        else ("the restored image explains the noisy one", "noisy", "noise")
+    )
+    return "\n".join(
+        [
+            f"<h2>Training</h2>\n<p>The loss has two parts: how badly {explains} "
+            f"(reconstruction), and how much the network had to look up in the {looked_up} image "
+            "to do so (KL). Both should fall or level off; if the validation curve rises while "
+            f"the training curve falls, the network learns the {by_heart} by heart.</p>",
             _chart(loss_curves(history), "loss, reconstruction and KL over the steps"),
             _chart(
                 level_curves(history, free_bits, blind_levels), "KL of each level over the steps"
             ),
             f"<p>{escape(levels_in_words(history[-1].level_kl, free_bits, blind_levels))}</p>",
         ]
-    return "\n".join(parts)
+    )
 
 
 def _notices(notices: Sequence[str]) -> str:
@@ -326,15 +473,17 @@ def _notices(notices: Sequence[str]) -> str:
 
 def _times(report: Report) -> str:
     outcome = report.model.outcome
-    rows = [
-        ["training", duration(outcome.seconds)],
-        ["prediction", duration(sum(image.seconds for image in report.images))],
-        ["steps", str(outcome.steps)],
-        ["best step, whose weights are used", str(outcome.best_step)],
-        ["skipped batches (loss not finite)", str(outcome.skipped)],
-        ["interrupted", "yes, before the budget was spent" if outcome.interrupted else "no"],
-        ["compiled", "yes" if outcome.compiled else "no"],
-    ]
+    rows = [["prediction", duration(sum(image.seconds for image in report.images))]]
+    if report.model.careamics is None:
+        rows = [
+            ["training", duration(outcome.seconds)],
+            *rows,
+            ["steps", str(outcome.steps)],
+            ["best step, whose weights are used", str(outcome.best_step)],
+            ["skipped batches (loss not finite)", str(outcome.skipped)],
+            ["interrupted", "yes, before the budget was spent" if outcome.interrupted else "no"],
+            ["compiled", "yes" if outcome.compiled else "no"],
+        ]
     return "<h2>Time</h2>" + _table(rows)
 
 

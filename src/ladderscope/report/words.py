@@ -1,6 +1,7 @@
 """Numbers said in words, the same in the report and on the command line."""
 
 import math
+from collections.abc import Sequence
 
 from ladderscope.noise import (
     Gaussian,
@@ -11,8 +12,18 @@ from ladderscope.noise import (
     PoissonGaussian,
 )
 from ladderscope.noise.fitted import figures
+from ladderscope.patches import Mixing
+from ladderscope.restorers import DenoiserSettings, SplitterSettings
+from ladderscope.restorers.file import Model
 
 UNCALIBRATED = "spread of posterior samples (uncalibrated)"
+NEXT_TO_NOTHING = 0.1  # nats a patch
+
+
+def channel_names(model: Model) -> list[str]:
+    """Name the channels of a model: as its images do, or by number."""
+    numbers = range(1, len(model.statistics) + 1)
+    return [str(name) for name in model.channel_names or (f"channel {n}" for n in numbers)]
 
 
 def noise_in_words(model: NoiseModel, fit: NoiseFit | None = None) -> str:
@@ -59,6 +70,49 @@ def model_in_words(model: NoiseModel) -> str:
     return repr(model)
 
 
+def mixing_in_words(mixing: Mixing, names: Sequence[str]) -> str:
+    """Say how the channels add up to a mixed image.
+
+    Parameters
+    ----------
+    mixing
+        Of a splitter.
+    names
+        One a channel.
+
+    Examples
+    --------
+    >>> mixing_in_words(Mixing((100.0, 0.0), (1.0, 2.5), 50.0), ("dna", "actin"))
+    'Mixed image = (dna − 100) + 2.5 × actin + 50.'
+    """
+    terms = [
+        _term(name, weight, offset)
+        for name, weight, offset in zip(names, mixing.weights, mixing.offsets, strict=True)
+    ]
+    if mixing.offset:
+        terms.append(f"{mixing.offset:.4g}")
+    low, high = mixing.ratios
+    varied = (
+        f" In training the strength of each channel varied from {low:g} to {high:g} times that."
+        if low < high
+        else ""
+    )
+    return f"Mixed image = {' + '.join(terms).replace('+ -', '− ')}.{varied}"
+
+
+def _term(name: str, weight: float, offset: float) -> str:
+    """Write w × (name − offset), without what changes nothing."""
+    recorded = f"({name} {'−' if offset > 0 else '+'} {abs(offset):.4g})" if offset else name
+    return recorded if weight == 1 else f"{weight:.4g} × {recorded}"
+
+
+def free_bits_of(settings: DenoiserSettings | SplitterSettings) -> float:
+    """Give the free bits that the levels are judged by: those of the method's larger term."""
+    if isinstance(settings, SplitterSettings) and settings.weight_of_denoisplit < 0.5:
+        return settings.musplit_free_bits
+    return settings.free_bits
+
+
 def levels_in_words(level_kl: tuple[float, ...], free_bits: float, blind_levels: int = 0) -> str:
     """Say which levels of the network are in use, by the KL that they carry in nats a patch.
 
@@ -67,7 +121,7 @@ def levels_in_words(level_kl: tuple[float, ...], free_bits: float, blind_levels:
     level_kl
         Of each level that sees the image, finest first.
     free_bits
-        In nats a patch.
+        In nats a patch. Without any, a level counts as collapsed below 0.1 nats.
     blind_levels
         How many finer levels do not see the image.
 
@@ -88,24 +142,26 @@ def _blind_in_words(blind_levels: int) -> str:
 
 
 def _collapsed_in_words(level_kl: tuple[float, ...], free_bits: float, blind_levels: int) -> str:
+    least = free_bits or NEXT_TO_NOTHING
     collapsed = [
         (number, kl)
         for number, kl in enumerate(level_kl, start=blind_levels + 1)
-        if math.isfinite(kl) and kl < free_bits
+        if math.isfinite(kl) and kl < least
     ]
     if not collapsed:
         which = "No other level" if blind_levels else "No level"
-        return (
-            f"{which} has collapsed: each carries at least its free bits ({free_bits:g} nats a "
-            "patch)."
+        share = (
+            f"its free bits ({free_bits:g} nats a patch)" if free_bits else f"{least} nats a patch"
         )
+        return f"{which} has collapsed: each carries at least {share}."
     which = ", ".join(str(number) for number, _ in collapsed)
     carried = ", ".join(f"{kl:.2g}" for _, kl in collapsed)
+    limit = f"the free bits ({free_bits:g})" if free_bits else str(least)
     several = len(collapsed) > 1
+    them = "them" if several else "it"
     return (
         f"Level{'s' if several else ''} {which} {'have' if several else 'has'} collapsed: "
-        f"{'they carry' if several else 'it carries'} {carried} nats a patch, less than the free "
-        f"bits ({free_bits:g}), so the restoration makes next to no use of "
-        f"{'them' if several else 'it'}. Longer training or a higher free_bits may bring "
-        f"{'them' if several else 'it'} back. This is no error: judge by the images."
+        f"{'they carry' if several else 'it carries'} {carried} nats a patch, less than {limit}, "
+        f"so the restoration makes next to no use of {them}. Longer training or a higher "
+        f"free_bits may bring {them} back. This is no error: judge by the images."
     )

@@ -261,9 +261,8 @@ def settings_for(kind: type[Settings], preset: str, overrides: Mapping[str, Any]
     chosen = PRESETS[preset].model_dump()
     if overrides.get("dimensions") == 3:
         chosen |= {name: min(chosen[name], value) for name, value in _IN_3D.items()}
-    if overrides.get("context", 1) != 1:
-        multiple = 2 ** (chosen["levels"] + 1)
-        chosen["patch"] = -(-chosen["patch"] // multiple) * multiple
+    multiple = 2 ** (chosen["levels"] + (overrides.get("context", 1) != 1))
+    chosen["patch"] = -(-chosen["patch"] // multiple) * multiple
     return _checked(kind, chosen, overrides)
 
 
