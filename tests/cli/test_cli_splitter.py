@@ -179,7 +179,7 @@ def test_everything_that_was_asked_for_reaches_the_model(folder):
     assert max(found.mixture.mixing.weights) > 1
     assert (found.seed, found.thumbnail) == (3, None)
     assert (folder / "m_noise.png").exists()  # it was measured
-    assert "varied from 0.5 to 2 times" in run("info", model).shown
+    assert "varies from 0.5 to 2 times" in run("info", model).shown
 
 
 def test_a_recorded_superposition_is_trained_on(folder):

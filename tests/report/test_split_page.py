@@ -6,7 +6,7 @@ import pytest
 from ladderscope.images import Image, Statistics
 from ladderscope.noise import Gaussian
 from ladderscope.patches import Mixing
-from ladderscope.report import Report, mixing_in_words, restored_image, split_picture
+from ladderscope.report import Report, restored_image, split_picture
 from ladderscope.report.page import page
 from ladderscope.report.unexplained import unexplained
 from ladderscope.report.words import free_bits_of, levels_in_words
@@ -141,13 +141,11 @@ def test_the_noise_that_is_expected_counts_as_much_as_its_channel_does_in_the_mi
 
 
 def test_how_channels_add_up_is_said_without_what_changes_nothing():
-    assert (
-        mixing_in_words(Mixing((0.0, 0.0), (1.0, 1.0)), NAMES) == "Mixed image = dna + actin & co."
-    )
-    said = mixing_in_words(Mixing((-4.5, 100.0), (1.0, 2.5), -3.0, (0.5, 2.0)), ("a", "b"))
+    assert Mixing((0.0, 0.0), (1.0, 1.0)).in_words(NAMES) == "Mixed image = dna + actin & co."
+    said = Mixing((-4.5, 100.0), (1.0, 2.5), -3.0, (0.5, 2.0)).in_words(("a", "b"))
     assert said == (
         "Mixed image = (a + 4.5) + 2.5 × (b − 100) − 3. In training the strength of each channel "
-        "varied from 0.5 to 2 times that."
+        "varies from 0.5 to 2 times that."
     )
 
 

@@ -248,11 +248,11 @@ def test_offsets_are_those_given_or_the_darkest_places_and_that_is_said(splitter
         assert part.min() <= found < np.percentile(part, 3) + 0.02 * np.ptp(part)
     mixing = fitted.mixture.mixing
     assert mixing.offset == pytest.approx(np.mean(mixing.offsets))
-    (said,) = [notice for notice in fitted.notices if "mixed images are made" in notice]
+    (said,) = [notice for notice in fitted.notices if "Mixed image = " in notice]
     for number in (*mixing.offsets, mixing.offset):
-        assert f"{number:.4g}" in said
-    (given,) = [notice for notice in splitter.model.notices if "mixed images are made" in notice]
-    assert "× (nuclei − 10)" in given and "× (cells − 1000)" in given
+        assert f"{abs(number):.4g}" in said
+    (given,) = [notice for notice in splitter.model.notices if "Mixed image = " in notice]
+    assert "× (nuclei − 10)" in given and "(cells − 1000)" in given
 
 
 def test_balance_brings_channels_to_the_deviation_of_the_strongest(splitter, plain, parts):
@@ -264,7 +264,7 @@ def test_balance_brings_channels_to_the_deviation_of_the_strongest(splitter, pla
 
 def test_ratios_are_drawn_said_and_kept(plain, parts, tmp_path):
     fitted = tiny(ratios=(0.25, 4.0)).fit(list(parts), progress=False)
-    assert any("times a number from 0.25 to 4" in notice for notice in fitted.model.notices)
+    assert any("varies from 0.25 to 4 times" in notice for notice in fitted.model.notices)
     assert fitted.model.mixture.mixing.ratios == (0.25, 4.0)
     assert fitted.model.mixture.statistics.std > 1.5 * plain.model.mixture.statistics.std
     assert load(fitted.save(tmp_path / "m.ladder")).model.settings.ratios == (0.25, 4.0)
@@ -290,7 +290,7 @@ def test_mixed_images_are_used_as_recorded_and_what_they_are_made_of_is_found(pa
     assert mixture.statistics.std == pytest.approx(recorded.std(), rel=1e-4)
     assert mixture.mixing.weights == pytest.approx((0.5, 2.0), rel=1e-3)
     assert mixture.mixing.offset == pytest.approx(77, abs=2)
-    (said,) = [notice for notice in fitted.model.notices if "mixed images are about" in notice]
+    (said,) = [notice for notice in fitted.model.notices if "Mixed image = " in notice]
     assert "0.5 × a" in said and "2 × b" in said
     restored = fitted.predict(recorded, samples=0)
     explained = 0.5 * restored.mean[0] + 2 * restored.mean[1] + 77

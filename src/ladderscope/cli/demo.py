@@ -124,6 +124,7 @@ def _split(splitter: "Splitter", output: Path, overwrite: bool) -> None:
         thumbnail=True,
         channels=[[image] for image in recorded],
         names=STAINS,
+        paired=True,
         offsets=[0.0] * len(STAINS),  # this camera has no black level
     )
     done = work.restore_all(
@@ -136,9 +137,8 @@ def _split(splitter: "Splitter", output: Path, overwrite: bool) -> None:
         title="Ladderscope's demonstration of splitting",
         sentence=(
             f"A splitter was trained on the left {TRAINED_COLUMNS} columns of two stains of one "
-            f"field, {' and '.join(STAINS)}, with noise added and the places of the two drawn "
-            "independently. In the other columns both were added up before the noise, and that "
-            "one image was split."
+            f"field, {' and '.join(STAINS)}, with noise added. In the other columns both were "
+            "added up before the noise, and that one image was split."
         ),
         samples=SAMPLES,
         overwrite=overwrite,

@@ -112,8 +112,12 @@ def _comparisons(
 
     found = _find([prediction])
     bases = {path: stem(path).removesuffix("_restored") for path in found}
-    spreads = {path.with_name(f"{base}_spread") for path, base in bases.items()}
-    predictions = [path for path in found if path.with_name(stem(path)) not in spreads]
+    beside_them = {
+        path.with_name(f"{base}_{kind}")
+        for path, base in bases.items()
+        for kind in ("spread", "residual")
+    }
+    predictions = [path for path in found if path.with_name(stem(path)) not in beside_them]
     if spread is not None and len(predictions) > 1:
         raise LadderscopeError(
             f"--spread {spread} is one file, and there are {len(predictions)} predictions: leave "

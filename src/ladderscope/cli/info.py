@@ -19,7 +19,6 @@ def info(model: options.ModelFile) -> None:
         channel_names,
         free_bits_of,
         levels_in_words,
-        mixing_in_words,
     )
     from ladderscope.restorers.file import read_model
 
@@ -39,7 +38,7 @@ def info(model: options.ModelFile) -> None:
     for name, statistics in zip(names, found.statistics, strict=True):
         rows.append(("values", f"{f'{name}: ' if several else ''}{_values(statistics)}"))
     if found.mixture is not None:
-        rows.append(("mixed", mixing_in_words(found.mixture.mixing, names)))
+        rows.append(("mixed", found.mixture.mixing.in_words(names)))
         rows.append(("values", f"mixed images: {_values(found.mixture.statistics)}"))
     rows += noise_rows(found)
     rows.append(("training", "by CAREamics" if found.careamics else _training(found)))

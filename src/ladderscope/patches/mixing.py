@@ -80,10 +80,38 @@ class Mixing:
             result += np.float32(strength) * (channels[number] - np.float32(offset))
         return result
 
+    def in_words(self, names: Sequence[str]) -> str:
+        """Say how the channels add up.
+
+        Examples
+        --------
+        >>> Mixing((100.0, 0.0), (1.0, 2.5), 50.0).in_words(("dna", "actin"))
+        'Mixed image = (dna − 100) + 2.5 × actin + 50.'
+        """
+        terms = [
+            _term(name, weight, offset)
+            for name, weight, offset in zip(names, self.weights, self.offsets, strict=True)
+        ]
+        if self.offset:
+            terms.append(f"{self.offset:.4g}")
+        low, high = self.ratios
+        varied = (
+            f" In training the strength of each channel varies from {low:g} to {high:g} times that."
+            if low < high
+            else ""
+        )
+        return f"Mixed image = {' + '.join(terms).replace('+ -', '− ')}.{varied}"
+
     def draw_ratio(self, rng: np.random.Generator) -> Float32[np.ndarray, " channels"]:
         """Draw how strong each channel is."""
         low, high = self.ratios
         return rng.uniform(low, high, len(self.weights)).astype(np.float32)
+
+
+def _term(name: str, weight: float, offset: float) -> str:
+    """Write w × (name − offset), without what changes nothing."""
+    recorded = f"({name} {'−' if offset > 0 else '+'} {abs(offset):.4g})" if offset else name
+    return recorded if weight == 1 else f"{weight:.4g} × {recorded}"
 
 
 class MixedBatch(NamedTuple):

@@ -3,14 +3,13 @@
 from ladderscope.report.figures import comparison_picture, split_picture
 from ladderscope.report.noise_figures import noise_model_figure
 from ladderscope.report.page import Report, RestoredImage, restored_image, write_report
-from ladderscope.report.words import channel_names, mixing_in_words, noise_in_words
+from ladderscope.report.words import channel_names, noise_in_words
 
 __all__ = [
     "Report",
     "RestoredImage",
     "channel_names",
     "comparison_picture",
-    "mixing_in_words",
     "noise_in_words",
     "noise_model_figure",
     "restored_image",

@@ -29,7 +29,6 @@ from ladderscope.report.words import (
     channel_names,
     free_bits_of,
     levels_in_words,
-    mixing_in_words,
     noise_in_words,
 )
 from ladderscope.restorers import Restoration
@@ -49,6 +48,7 @@ figure { margin: 0; } figcaption { font-size: .85rem; color: #4a5464; }
 .chart { max-width: 100%; } .quiet { color: #4a5464; font-size: .9rem; }
 table { border-collapse: collapse; } td, th { text-align: left; padding: .15rem 1.2rem .15rem 0;
         vertical-align: top; overflow-wrap: anywhere; }
+td:first-child, th:first-child { min-width: 9rem; }
 th { font-weight: 600; } .failed { color: #9c1c1c; }
 """
 
@@ -419,7 +419,7 @@ def _unexplained(images: Sequence[RestoredImage]) -> str:
 def _mixing(model: Model) -> str:
     if model.mixture is None:
         return ""
-    words = mixing_in_words(model.mixture.mixing, channel_names(model))
+    words = model.mixture.mixing.in_words(channel_names(model))
     return f"<h2>What the model takes a mixed image for</h2><p>{escape(words)}</p>"
 
 

@@ -1,7 +1,6 @@
 """Numbers said in words, the same in the report and on the command line."""
 
 import math
-from collections.abc import Sequence
 
 from ladderscope.noise import (
     Gaussian,
@@ -12,7 +11,6 @@ from ladderscope.noise import (
     PoissonGaussian,
 )
 from ladderscope.noise.fitted import figures
-from ladderscope.patches import Mixing
 from ladderscope.restorers import DenoiserSettings, SplitterSettings
 from ladderscope.restorers.file import Model
 
@@ -68,42 +66,6 @@ def model_in_words(model: NoiseModel) -> str:
                 f"{figures(model.signals[0])} to {figures(model.signals[-1])} grey levels."
             )
     return repr(model)
-
-
-def mixing_in_words(mixing: Mixing, names: Sequence[str]) -> str:
-    """Say how the channels add up to a mixed image.
-
-    Parameters
-    ----------
-    mixing
-        Of a splitter.
-    names
-        One a channel.
-
-    Examples
-    --------
-    >>> mixing_in_words(Mixing((100.0, 0.0), (1.0, 2.5), 50.0), ("dna", "actin"))
-    'Mixed image = (dna − 100) + 2.5 × actin + 50.'
-    """
-    terms = [
-        _term(name, weight, offset)
-        for name, weight, offset in zip(names, mixing.weights, mixing.offsets, strict=True)
-    ]
-    if mixing.offset:
-        terms.append(f"{mixing.offset:.4g}")
-    low, high = mixing.ratios
-    varied = (
-        f" In training the strength of each channel varied from {low:g} to {high:g} times that."
-        if low < high
-        else ""
-    )
-    return f"Mixed image = {' + '.join(terms).replace('+ -', '− ')}.{varied}"
-
-
-def _term(name: str, weight: float, offset: float) -> str:
-    """Write w × (name − offset), without what changes nothing."""
-    recorded = f"({name} {'−' if offset > 0 else '+'} {abs(offset):.4g})" if offset else name
-    return recorded if weight == 1 else f"{weight:.4g} × {recorded}"
 
 
 def free_bits_of(settings: DenoiserSettings | SplitterSettings) -> float:

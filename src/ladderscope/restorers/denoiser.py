@@ -131,7 +131,9 @@ class Denoiser(Restorer[DenoiserSettings]):
             [
                 [field for field in fields if field.channel == channel]
                 for channel in range(stack[0].channels)
-            ]
+            ],
+            stack[0].channel_names
+            or [f"channel {number}" for number in range(1, stack[0].channels + 1)],
         )
         held_out = hold_out(fields, settings.patch, self.seed)
         notice(held_out.notice)

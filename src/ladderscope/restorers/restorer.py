@@ -411,9 +411,9 @@ class Restorer(ABC, Generic[Settings]):
         return settings.model_copy(update={"patch": patch, "depth": depth})
 
     def _noise_models(
-        self, fields: Sequence[Sequence[Field]]
+        self, fields: Sequence[Sequence[Field]], names: Sequence[str]
     ) -> tuple[list[NoiseModel], list[NoiseFit | None]]:
-        """Take or measure the noise of each channel, whose fields are given."""
+        """Take or measure the noise of each channel, whose fields and name are given."""
         entries = listed(self.noise) or [self.noise] * len(fields)
         if len(entries) != len(fields):
             raise LadderscopeError(
@@ -422,7 +422,7 @@ class Restorer(ABC, Generic[Settings]):
             )
         models: list[NoiseModel] = []
         fits: list[NoiseFit | None] = []
-        for number, (entry, of_channel) in enumerate(zip(entries, fields, strict=True), start=1):
+        for name, entry, of_channel in zip(names, entries, fields, strict=True):
             fit = None
             if isinstance(entry, str):
                 planes = [
@@ -432,7 +432,7 @@ class Restorer(ABC, Generic[Settings]):
                 ]
                 fit = calibrate_poisson_gaussian(planes[:: -(-len(planes) // MOST_PLANES)])
                 entry = fit.model
-                of = f" of channel {number}" if len(fields) > 1 else ""
+                of = f" of {name}" if len(fields) > 1 else ""
                 logger.info("noise%s: %s", of, fit.summary())
             models.append(entry)
             fits.append(fit)

@@ -184,7 +184,7 @@ class Splitter(Restorer[SplitterSettings]):
         noise_models: list[NoiseModel] = []
         fits: list[NoiseFit | None] = []
         if settings.weight_of_denoisplit > 0:
-            noise_models, fits = self._noise_models(fields)
+            noise_models, fits = self._noise_models(fields, names)
 
         held_out = [hold_out(of_channel, settings.patch, self.seed) for of_channel in fields]
         notice(held_out[0].notice)
@@ -202,7 +202,7 @@ class Splitter(Restorer[SplitterSettings]):
             if mixed_fields is not None
             else _made_mixing(settings, fields, offsets, deviations)
         )
-        notice(_in_words(mixing, names, recorded=mixed_fields is not None))
+        notice(mixing.in_words(names))
         patches = MixedPatches(training, mixing, shape, settings.batch, self.seed)
         mixture = Mixture(
             mixture_statistics(patches) if recorded is None else channel_statistics(recorded)[0],
@@ -432,17 +432,6 @@ def _darkest(fields: Sequence[Field]) -> float:
 def _some_pixels(fields: Sequence[Field]) -> Float64[np.ndarray, " pixels"]:
     step = 1 + sum(field.pixels.size for field in fields) // _PIXELS_LOOKED_AT
     return np.concatenate([field.pixels.ravel()[::step].astype(np.float64) for field in fields])
-
-
-def _in_words(mixing: Mixing, names: Sequence[str], *, recorded: bool) -> str:
-    terms = " + ".join(
-        f"{weight:.4g} × ({name} − {offset:.4g})" if offset else f"{weight:.4g} × {name}"
-        for name, weight, offset in zip(names, mixing.weights, mixing.offsets, strict=True)
-    )
-    low, high = mixing.ratios
-    varied = f", each term times a number from {low:g} to {high:g}" if low < high else ""
-    made = "the mixed images are about" if recorded else "mixed images are made as"
-    return f"{made} {terms} + {mixing.offset:.4g}{varied}"
 
 
 def _mixed_detail(
