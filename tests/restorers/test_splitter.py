@@ -418,6 +418,14 @@ def test_images_of_different_size_and_number_are_mixed_unpaired(parts, tmp_path)
     assert load(path).model.thumbnail is None  # no two places to be shown over one another
 
 
+def test_what_is_held_out_is_said_of_every_channel():
+    channels = [[ONE] * 6, OTHER[:16, :16]]
+    notices = tiny().fit(channels, progress=False).model.notices
+    said = [notice for notice in notices if notice.startswith("validation")]
+    assert len(said) == 2
+    assert "1 of 6 images" in said[0] and "too small" in said[1]
+
+
 def test_channels_may_come_from_files(parts, tmp_path):
     for name, part in zip("ab", parts, strict=True):
         (tmp_path / name).mkdir()

@@ -1,7 +1,7 @@
 """The pieces that every level of the ladder is made of, in the order in which data meets them."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -11,6 +11,10 @@ from torch.nn import functional
 Activation = Callable[[], nn.Module]
 
 _CONVOLUTION: dict[int, type[nn.Conv2d] | type[nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
+_BATCH_NORM: dict[int, type[nn.BatchNorm2d] | type[nn.BatchNorm3d]] = {
+    2: nn.BatchNorm2d,
+    3: nn.BatchNorm3d,
+}
 _DROPOUT: dict[int, type[nn.Dropout2d] | type[nn.Dropout3d]] = {2: nn.Dropout2d, 3: nn.Dropout3d}
 
 
@@ -19,41 +23,17 @@ def convolution(dimensions: int, inputs: int, outputs: int, kernel: int = 3) -> 
     return _CONVOLUTION[dimensions](inputs, outputs, kernel, padding=kernel // 2)
 
 
-def rows(maps: Float[Tensor, "batch channels *space"]) -> Float[Tensor, "batch *space channels"]:
-    """View maps with their channels last.
-
-    Sums over space, and what joins or divides channels, are written on this view: torch.compile
-    then keeps the order in memory that convolutions are fast in, which it does not by itself.
-    """
-    return maps.movedim(1, -1)
-
-
-def maps(rows: Float[Tensor, "batch *space channels"]) -> Float[Tensor, "batch channels *space"]:
-    """View rows as the maps that they were."""
-    return rows.movedim(-1, 1)
-
-
-class BatchNorm(nn.BatchNorm1d):
-    """Batch normalisation of maps, whatever their axes in space."""
-
-    def forward(
-        self, features: Float[Tensor, "batch channels *space"]
-    ) -> Float[Tensor, "batch channels *space"]:
-        """Normalise each channel over the batch and space."""
-        of_pixels = rows(features)
-        return maps(super().forward(of_pixels.flatten(0, -2)).reshape(of_pixels.shape))
-
-
 class ELU(nn.Module):
-    """Exponential linear unit, the gradient of which is taken from its result.
+    """The exponential linear unit, its gradient taken from the result.
 
-    The result is what the next convolution keeps anyway: that takes less memory, and no second
-    exponential, than the gradient from the input of `torch.nn.ELU`.
+    `torch.nn.ELU` takes it from the input, by a second exponential. The result is kept for the
+    convolution that follows anyway. Compiled, it is this that keeps the gradients on their way
+    through an activation and batch normalisation out of memory.
     """
 
     def forward(self, features: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """Let what is positive through, and the exponential minus one of what is not."""
-        return _ELU.apply(features)
+        return _ELU.apply(features)  # type: ignore[no-untyped-call]
 
 
 class _ELU(torch.autograd.Function):
@@ -79,17 +59,19 @@ class Upsampling(nn.Module):
         self.output_padding: Any = (0,) * depth + (1, 1)
         self.transposed = (functional.conv_transpose2d, functional.conv_transpose3d)[depth]
         initial = (nn.ConvTranspose2d, nn.ConvTranspose3d)[depth](channels, channels, 3)
-        self.weight, self.bias = initial.weight, initial.bias
+        self.weight, self.bias = initial.weight, cast(nn.Parameter, initial.bias)
 
     def forward(
         self, features: Float[Tensor, "batch channels *space"]
     ) -> Float[Tensor, "batch channels *finer_space"]:
         """Double the map."""
-        # The gradient of a bias inside of a transposed convolution takes oneDNN more time than
-        # all else (seen with torch 2.13); without gradients, a bias inside costs nothing.
-        inside = None if torch.is_grad_enabled() else self.bias
-        finer = self.transposed(features, self.weight, inside, self.stride, 1, self.output_padding)
-        return finer if inside is not None else maps(rows(finer) + self.bias.to(finer.dtype))
+        # A bias within is free, but its gradient takes oneDNN several times as long as the other
+        # gradients of a transposed convolution together (seen with torch 2.13).
+        within = None if torch.is_grad_enabled() else self.bias
+        finer = self.transposed(features, self.weight, within, self.stride, 1, self.output_padding)
+        if within is None:
+            finer += self.bias.to(finer.dtype).view(-1, *(1,) * (finer.ndim - 2))
+        return finer
 
 
 class Downsampling(nn.Module):
@@ -165,7 +147,7 @@ class ResidualBlock(nn.Module):
         layers: list[nn.Module] = []
         for _ in range(2):
             if batch_norm:
-                layers.append(BatchNorm(channels))
+                layers.append(_BATCH_NORM[dimensions](channels))
             layers += [activation(), convolution(dimensions, channels, channels)]
             if dropout:
                 layers.append(_DROPOUT[dimensions](dropout))
@@ -194,4 +176,4 @@ class Merge(nn.Module):
         second: Float[Tensor, "batch channels *space"],
     ) -> Float[Tensor, "batch channels *space"]:
         """Merge two maps of the same shape."""
-        return self.block(self.mix(maps(torch.cat((rows(first), rows(second)), dim=-1))))
+        return self.block(self.mix(torch.cat((first, second), dim=1)))

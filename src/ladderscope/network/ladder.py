@@ -122,7 +122,7 @@ class LadderVAE(nn.Module):
         first_kernel: int = 3,
         batch_norm: bool = False,
         dropout: float = 0.0,
-        activation: Activation = ELU,
+        activation: Activation = nn.ELU,
         variance_map: nn.Module | None = None,
         dimensions: int = 2,
         decoder_dimensions: int | None = None,
@@ -173,6 +173,8 @@ class LadderVAE(nn.Module):
                 f"got {top_prior_size!r}"
             )
 
+        if activation is nn.ELU:
+            activation = ELU  # the same function, its gradient cheaper
         self.dimensions, self.views = dimensions, views
         self.input_channels, self.output_channels = input_channels, output_channels
         self.latent_channels = tuple(latent_channels)

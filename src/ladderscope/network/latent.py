@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ladderscope.network.blocks import Merge, Upsampling, convolution, maps, rows
+from ladderscope.network.blocks import Merge, Upsampling, convolution
 from ladderscope.network.context import centre
 
 
@@ -104,7 +104,7 @@ class Rung(nn.Module):
         """Read mean and log-variance from the halves of a map, in float32 at least."""
         if raw.dtype in (torch.bfloat16, torch.float16):
             raw = raw.float()
-        mean, raw_log_variance = (maps(half) for half in rows(raw).chunk(2, dim=-1))
+        mean, raw_log_variance = raw.chunk(2, dim=1)
         return DiagonalGaussian(mean, self.variance_map(raw_log_variance))
 
     def prior(self, above: Float[Tensor, "batch channels *space"]) -> DiagonalGaussian:

@@ -187,7 +187,8 @@ class Splitter(Restorer[SplitterSettings]):
             noise_models, fits = self._noise_models(fields, names)
 
         held_out = [hold_out(of_channel, settings.patch, self.seed) for of_channel in fields]
-        notice(held_out[0].notice)
+        for told in dict.fromkeys(of_channel.notice for of_channel in held_out):
+            notice(told)
         shape = patch_shape(settings)
         training = Channels(
             [of_channel.training for of_channel in held_out],
