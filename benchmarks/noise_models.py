@@ -266,7 +266,7 @@ def measured(kind, *paths):
     most = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
     how = "from pairs" if len(paths) == 2 else "from noisy images alone"
     first = fits[0].summary().split(". ")[0]
-    print(f"{kind}, {how} | {seconds:.0f} | {most / 1000:.0f} | {first}")
+    print(f"{kind}, {how} | {seconds:.0f} | {most * 1.024e-3:.0f} | {first}")
 
 
 def repeated(seeds):
