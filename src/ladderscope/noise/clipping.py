@@ -142,8 +142,10 @@ def clipped_at_black(
     """
     none, one, two = np.moveaxis(counts, -1, 0)
     # few may be many by chance; and where there are ones but no twos, nothing was clipped
-    certain = two - np.sqrt(two) + 0.5 * (one < _FEWEST)
-    found: NDArray[np.bool_] = 2 * none * certain > _EXCESS * (one + 1) ** 2
+    certain = np.maximum(two - 2 * np.sqrt(two), 0) + 0.5 * (one < _FEWEST)
+    found: NDArray[np.bool_] = (
+        2 * np.maximum(none - 2 * np.sqrt(none), 0) * certain > _EXCESS * (one + 1) ** 2
+    )
     return found
 
 
