@@ -5,6 +5,7 @@ normalisation) with the same weights on both sides, alternating. The peer gets a
 its own. Sections:
 
 step      one training step (Gaussian likelihood, Adamax), our levers pulled one by one
+profile   where our step's time goes, and how fast its convolutions are beside the machine's limit
 forward   one forward pass of that batch, without gradients
 mmse      an MMSE estimate of 512² and 1024² pixels; the peer's above 10 samples is extrapolated
 memory    its peak memory, of fresh processes, over what they hold when loaded
@@ -30,13 +31,14 @@ import numpy as np
 import torch
 from careamics_side import CONFIG, kibibytes
 from peer import peer_python
+from torch.utils.flop_counter import FlopCounterMode
 
 from ladderscope.interop.careamics import load_lvae
 from ladderscope.losses import gaussian_kl, samplewise
 from ladderscope.machine import best_device, fast_type, keep_freed_memory
 from ladderscope.prediction import Geometry, restore
 
-SECTIONS = ("step", "forward", "mmse", "memory", "noise", "quality")
+SECTIONS = ("step", "profile", "forward", "mmse", "memory", "noise", "quality")
 LEVERS = (
     ("float32",),
     ("float32", "channels-last"),
@@ -47,6 +49,7 @@ LEVERS = (
     ("float32", "channels-last", "freed memory kept", "compiled"),
 )
 GAIN, READ_NOISE = 2.0, 3.0
+GOALS = (33.0, 34.0)  # dB
 HERE = Path(__file__).parent
 
 
@@ -82,7 +85,9 @@ class OurStep:
             keep_freed_memory()
         self.autocast = torch.bfloat16 if "bfloat16" in levers else None
         self.optimizer = torch.optim.Adamax(self.network.parameters(), lr=1e-3)
-        self.loss = torch.compile(self._loss) if "compiled" in levers else self._loss
+        # Compiled random numbers take several times as long on a CPU as torch's own.
+        compiled = torch.compile(self._loss, dynamic=False, options={"fallback_random": True})
+        self.loss = compiled if "compiled" in levers else self._loss
         self.step()
         self.step()
 
@@ -133,6 +138,43 @@ def step_section(theirs, weights, args):
         compared(", ".join(levers), *zip(*rounds, strict=True))
 
 
+def fastest_convolution(dtype):
+    """GFLOP/s of a wide 3×3 convolution, which has little to move for what it computes."""
+    layout = {"memory_format": torch.channels_last}
+    image = torch.randn(8, 256, 64, 64, dtype=dtype).contiguous(**layout)
+    weight = torch.randn(256, 256, 3, 3, dtype=dtype).contiguous(**layout)
+    convolve = partial(torch.nn.functional.conv2d, image, weight, padding=1)
+    with torch.inference_mode():
+        seconds = min(timed(convolve) for _ in range(10))
+    return 2 * image.numel() * 256 * 9 / seconds / 1e9
+
+
+def profile_section(weights, args):
+    columns = ("forward convolutions, ms", "backward convolutions, ms", "all else, ms")
+    heading("our step in", *columns, "convolutions, GFLOP/s", "fastest convolution, GFLOP/s")
+    for dtype in ("float32", "bfloat16"):
+        ours = OurStep(weights, (dtype, "channels-last", "freed memory kept", "compiled"))
+        eager = OurStep(weights, (dtype, "channels-last"))
+        with FlopCounterMode(display=False) as counter:
+            eager.step()
+        ours.step()
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as found:
+            for _ in range(args.steps):
+                ours.step()
+        spent = {event.key: event.self_cpu_time_total for event in found.key_averages()}
+        forward, backward = (
+            spent.get(name, 0.0) / 1e3 / args.steps
+            for name in ("aten::mkldnn_convolution", "aten::convolution_backward")
+        )
+        rest = sum(spent.values()) / 1e3 / args.steps - forward - backward
+        rate = counter.get_total_flops() / 1e6 / (forward + backward)
+        limit = fastest_convolution(getattr(torch, dtype))
+        print(
+            f"| {dtype} | {forward:.0f} | {backward:.0f} | {rest:.0f} | {rate:.0f} | {limit:.0f} |",
+            flush=True,
+        )
+
+
 def our_network(weights):
     return load_lvae(weights, CONFIG).eval().to(memory_format=torch.channels_last)
 
@@ -161,7 +203,23 @@ def our_mmse(network, field, samples):
     )
 
 
-def mmse_section(theirs, weights, args):
+def our_fresh_process(weights, side, samples):
+    """Seconds of an estimate, and megabytes of peak memory, in a process of its own."""
+    command = [sys.executable, __file__, "--weights", str(weights), "--sides", str(side)]
+    command += ["--in-this-process", str(samples)]
+    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def in_this_process(args):
+    keep_freed_memory()
+    network = our_network(args.weights)
+    field = np.random.default_rng(0).normal(size=args.sides * 2).astype(np.float32)
+    before = kibibytes("VmRSS")
+    seconds = timed(our_mmse, network, field, args.in_this_process)
+    print(json.dumps([seconds, (kibibytes("VmHWM") - before) / 1024]))
+
+
+def mmse_section(theirs, weights, peaks, args):
     heading("MMSE, pixels and samples", "theirs, s", "ours, s", "ratio (range)")
     keep_freed_memory()
     network = our_network(weights)
@@ -176,25 +234,18 @@ def mmse_section(theirs, weights, args):
                     theirs("mmse", side=side, samples=samples),
                     timed(our_mmse, network, field, samples),
                 )
-                for _ in range(args.rounds if side < 1000 else 2)
+                for _ in range(args.rounds if side * samples < 10_000 else 1)
             ]
             found[samples] = [peer for peer, _ in rounds]
             compared(f"{side}², {samples}", *zip(*rounds, strict=True))
         one, ten = (statistics.median(found[samples]) for samples in (1, 10))
         for samples in args.many:
             peer = one + (samples - 1) * (ten - one) / 9
-            mine = timed(our_mmse, network, field, samples)
+            mine, peaks[side, samples] = our_fresh_process(weights, side, samples)
             compared(f"{side}², {samples}", [peer], [mine], " (extrapolated)")
 
 
-def our_peak(weights, side, samples):
-    """Peak memory of a fresh process of ours, in MB."""
-    command = [sys.executable, __file__, "--weights", str(weights), "--sides", str(side)]
-    command += ["--memory-of", str(samples)]
-    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-
-
-def memory_section(python, weights, args):
+def memory_section(python, weights, peaks, args):
     heading("peak memory at, samples", "theirs, MB", "ours, MB", "ratio")
     side = args.sides[-1]
     peer = {}
@@ -204,7 +255,7 @@ def memory_section(python, weights, args):
         fresh.close()
     peer[200] = peer[10] + 190 * (peer[10] - peer[1]) / 9
     for samples in (10, 200):
-        mine = our_peak(weights, side, samples)
+        mine = peaks.get((side, samples)) or our_fresh_process(weights, side, samples)[1]
         note = " (extrapolated from 1 and 10)" if samples == 200 else ""
         print(
             f"| {side}², {samples} | {peer[samples]:.0f}{note} | {mine:.0f} | "
@@ -242,21 +293,23 @@ def quality_section(theirs, args):
     with tempfile.TemporaryDirectory() as folder:
         for number, image in enumerate(noisy):
             np.save(Path(folder) / f"{number}.npy", image)
-        minutes = 0.0
+        of_theirs, minutes = [], 0.0
         while minutes < args.cap:
             steps = theirs("train", folder=folder, seconds=60, gain=GAIN, read_noise=READ_NOISE)
             minutes += 1
             theirs("restore", folder=folder, side=512, samples=10)
             reached = psnr(np.load(Path(folder) / "theirs.npy"), truth, peak)
+            of_theirs.append((minutes, reached))
             print(
                 f"theirs after {minutes:g} minutes ({steps} steps in the last): {reached:.2f} dB, "
                 "10 samples",
                 flush=True,
             )
-            if reached >= 34.0:
+            if reached >= GOALS[-1]:
                 break
     camera = PoissonGaussian.from_camera(GAIN, 0.0, READ_NOISE)
-    for minutes in (0.5, 1.0, 1.5, 2.0, 3.0, 5.0):
+    of_ours = []
+    for minutes in (0.5, 1.0, 2.0, 4.0):
         denoiser = Denoiser(noise=camera).fit(noisy, minutes=minutes, progress=False)
         values = [
             psnr(denoiser.predict(noisy[1], samples=samples).mean[:512, :512], truth, peak)
@@ -267,8 +320,17 @@ def quality_section(theirs, args):
             f"{values[0]:.2f} dB, posterior means",
             flush=True,
         )
-        if values[1] >= 34.0:
+        of_ours.append((minutes, values[1]))
+        if values[1] >= GOALS[-1]:
             break
+    heading("training until 10 samples reach, dB", "theirs, minutes", "ours, minutes")
+    for goal in GOALS:
+        print(f"| {goal} | {_time_to(goal, of_theirs)} | {_time_to(goal, of_ours)} |", flush=True)
+
+
+def _time_to(goal, found):
+    enough = (f"{minutes:g}" for minutes, reached in found if reached >= goal)
+    return next(enough, f"more than {found[-1][0]:g}")
 
 
 def main():
@@ -282,17 +344,12 @@ def main():
     parser.add_argument("--steps", type=int, default=4, help="of each side, a round")
     parser.add_argument("--sides", type=int, nargs="+", default=[512, 1024])
     parser.add_argument("--many", type=int, nargs="+", default=[50, 200], help="samples, ours only")
-    parser.add_argument("--cap", type=float, default=5, help="minutes of training, theirs")
+    parser.add_argument("--cap", type=float, default=4, help="minutes of training, theirs")
     parser.add_argument("--weights", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--memory-of", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--in-this-process", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.memory_of is not None:
-        keep_freed_memory()
-        network = our_network(args.weights)
-        field = np.random.default_rng(0).normal(size=args.sides * 2).astype(np.float32)
-        before = kibibytes("VmRSS")
-        our_mmse(network, field, args.memory_of)
-        print((kibibytes("VmHWM") - before) / 1024)
+    if args.in_this_process is not None:
+        in_this_process(args)
         return
     if args.peer is None or (args.data is None and "quality" in args.sections):
         sys.exit("give --peer FOLDER, and --data DATA for the section quality")
@@ -306,11 +363,13 @@ def main():
         theirs("save", path=str(weights))
         ours = sum(p.numel() for p in load_lvae(weights, CONFIG).parameters())
         print(f"parameters: theirs {theirs.parameters}, ours {ours}")
+        peaks = {}
         run = {
             "step": partial(step_section, theirs, weights, args),
+            "profile": partial(profile_section, weights, args),
             "forward": partial(forward_section, theirs, weights, args),
-            "mmse": partial(mmse_section, theirs, weights, args),
-            "memory": partial(memory_section, python, weights, args),
+            "mmse": partial(mmse_section, theirs, weights, peaks, args),
+            "memory": partial(memory_section, python, weights, peaks, args),
             "noise": partial(noise_section, python, args),
             "quality": partial(quality_section, theirs, args),
         }

@@ -44,7 +44,7 @@ def main():
         ("whole image, bfloat16", restored(Geometry(core=4096, margin=0), torch.bfloat16)),
         *(
             (f"core {core}, margin {margin}, float32", restored(Geometry(core, margin)))
-            for core in (448, 896)
+            for core in (496, 992)
             for margin in (0, 16, 32, 64, 96)
         ),
     ]:

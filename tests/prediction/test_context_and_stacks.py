@@ -127,14 +127,14 @@ def test_a_stack_in_one_tile_is_what_the_network_makes_of_it(depth, height, widt
 @pytest.mark.parametrize("views", [1, 2])
 def test_a_stack_does_not_depend_on_its_tiles_in_z_where_their_margin_covers_what_is_seen(views):
     network = ladder(views, dimensions=3, latent_channels=(2,))
-    stack = field(26, 24, 24)
+    stack = field(44, 24, 24)
     # in Z nothing is halved, so that nine convolutions and the kernel of a view see 11 planes
     deep = {"core": 64, "margin": 8, "depth": 64, "depth_margin": 0}
     asked = {"samples": 1, "seed": 1}
     whole = draw(network, stack, **asked, geometry=Geometry(**deep))
     for core in (5, 9):
         tiled = Geometry(**{**deep, "depth": core, "depth_margin": 12})
-        assert decodings(network, stack.shape, 1, tiled) == -(-26 // core)
+        assert decodings(network, stack.shape, 1, tiled) == -(-(44 - 2 * 12) // core)
         torch.testing.assert_close(
             draw(network, stack, **asked, geometry=tiled), whole, rtol=1e-4, atol=1e-5
         )

@@ -51,9 +51,17 @@ def test_no_window_is_larger_than_the_rounded_geometry(height, width, core, marg
         assert all(side.stop - side.start < most for side in tile.window)
 
 
-def test_a_small_plane_is_one_tile():
-    (tile,) = tiles((30, 17), Geometry(core=448, margin=32), 16)
-    assert tile.window == tile.core == tile.inner == (slice(0, 30), slice(0, 17))
+@pytest.mark.parametrize("size", [(30, 17), (512, 512), (560, 1)])
+def test_a_plane_of_a_window_s_size_is_one_tile(size):
+    (tile,) = tiles(size, Geometry(core=496, margin=32), 16)
+    assert tile.window == tile.core == tile.inner == tuple(slice(0, side) for side in size)
+
+
+@pytest.mark.parametrize("side, expected", [(1024, 2), (1056, 2), (1057, 3), (2048, 4)])
+def test_cores_are_larger_at_the_border_where_no_margin_is_needed(side, expected):
+    found = [tile.window[1] for tile in tiles((16, side), Geometry(core=496, margin=32), 16)]
+    assert len(found) == expected
+    assert all(window.stop - window.start <= 560 for window in found)
 
 
 @pytest.mark.parametrize("core, margin", [(0, 8), (-16, 8), (64, -1)])
@@ -106,7 +114,7 @@ def test_a_stack_is_cut_in_z_as_well_with_its_own_margin(fixed, depth, core, mar
         assert planes.start == max(0, kept.start - margin)
         assert planes.stop == min(depth, kept.stop + margin)
         assert planes.start + inner.start == kept.start
-        assert kept.stop - kept.start == inner.stop - inner.start <= core
+        assert kept.stop - kept.start == inner.stop - inner.start <= core + 2 * margin
         flat = list(tiles((70, 20), geometry, 8, fixed=fixed))
         assert tile.window[1:] in [one.window for one in flat]
     assert np.all(covered == 1)

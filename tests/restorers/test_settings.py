@@ -126,3 +126,10 @@ def test_noise_that_is_no_noise_model_is_an_error_that_shows_one(noise):
 def test_a_seed_is_a_whole_number_from_zero(seed):
     with pytest.raises(LadderscopeError, match="seed"):
         Denoiser("tiny", seed=seed)
+
+
+@pytest.mark.parametrize("given", [{"levels": 6}, {"levels": 7}, {"dimensions": 3, "levels": 5}])
+@pytest.mark.parametrize("context", [1, 2])
+def test_patches_are_as_large_as_the_levels_that_are_asked_for_need(given, context):
+    settings = settings_for(DenoiserSettings, "small", given | {"context": context})
+    assert settings.patch % settings.patch_multiple == 0

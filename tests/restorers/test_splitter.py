@@ -324,10 +324,28 @@ def test_how_to_mix_is_not_asked_of_what_was_recorded(parts, given):
         tiny(**given).fit(list(parts), mixed=sum(parts), offsets=offsets, progress=False)
 
 
+def test_noise_does_not_weaken_the_weights_of_what_was_recorded(parts):
+    rng = np.random.default_rng(0)
+
+    def noisy(image):
+        return image + rng.normal(0, 0.5 * parts[0].std(), image.shape)
+
+    recorded = noisy(0.7 * parts[0] + 1.3 * parts[1] + 20)
+    found = tiny().fit([noisy(part) for part in parts], mixed=recorded, progress=False).model
+    assert found.mixture.mixing.weights == pytest.approx((0.7, 1.3), rel=0.1)
+
+
 def test_musplit_needs_no_noise(parts, tmp_path):
     fitted = Splitter("musplit", "tiny", steps=3).fit(list(parts), progress=False)
     assert fitted.model.noise_models == fitted.model.noise_fits == ()
     assert load(fitted.save(tmp_path / "m.ladder")).model.noise_models == ()
+    assert not any("noise model" in notice for notice in fitted.model.notices)
+
+
+def test_noise_given_to_musplit_is_said_to_be_left_out(parts):
+    fitted = tiny("musplit", Gaussian(5.0)).fit(list(parts), progress=False)
+    assert fitted.model.noise_models == ()
+    assert any("musplit asks for no noise model" in notice for notice in fitted.model.notices)
 
 
 def test_noise_is_given_or_calibrated_channel_by_channel(crops, caplog):
@@ -571,6 +589,14 @@ def test_context_wider_than_the_image_is_refused_or_said():
     assert any("filled by reflection" in notice for notice in fitted.notices)
     fitted = tiny(context=2).fit([ONE, OTHER], progress=False).model
     assert not any("reflection" in notice for notice in fitted.notices)
+
+
+def test_an_image_smaller_than_its_context_draws_a_warning(caplog):
+    fitted = tiny(context=2).fit([ONE, OTHER], progress=False)
+    fitted.predict(ONE, samples=0)
+    assert "filled by reflection" not in caplog.text
+    fitted.predict(ONE[:30], samples=0)
+    assert "30 pixels on its shorter side" in caplog.text and "views of up to 64" in caplog.text
 
 
 @pytest.mark.parametrize("shortest", [20, 28])

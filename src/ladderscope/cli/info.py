@@ -48,7 +48,7 @@ def info(model: options.ModelFile) -> None:
             (
                 "loss",
                 f"{last.validation_loss:.4f} = reconstruction {last.validation_reconstruction:.4f} "
-                f"+ KL {last.validation_kl:.4f} (validation, nats a pixel)",
+                f"+ KL {last.validation_kl:.4f} (validation, means in nats)",
             ),
             (
                 "levels",

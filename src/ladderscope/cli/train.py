@@ -180,7 +180,7 @@ def train_splitter(
         resume=resume,
         overwrite=overwrite,
     )
-    stacks, failures = work.read_channels(paths, axes, together=paired or bool(mixed))
+    stacks, failures = work.read_channels(paths, mixed_paths, axes, together=paired or bool(mixed))
     work.train_and_save(
         splitter,
         output,

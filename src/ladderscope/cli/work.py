@@ -104,23 +104,30 @@ def read_batch(
 
 
 def read_channels(
-    paths: Mapping[str, Sequence[Path]], axes: str | None, *, together: bool
+    paths: Mapping[str, Sequence[Path]], mixed: Sequence[Path], axes: str | None, *, together: bool
 ) -> tuple[list[list[Image]], tuple[Failure, ...]]:
     """Read the images of each channel; where they belong together, every one is needed.
+
+    Of mixed images, the paths are only looked at.
 
     Raises
     ------
     LadderscopeError
         A channel has none that can be read, one of channels that belong together cannot, a file
-        is in two channels, or they are of different kinds.
+        is in two channels or also mixed, or they are of different kinds.
     """
     whose: dict[Path, str] = {}
-    for name, of_channel in paths.items():
-        for path in of_channel:
+    groups = [(f"channel {name}", of_channel) for name, of_channel in paths.items()]
+    groups.append(("the mixed images", mixed))
+    for name, files in groups:
+        for path in files:
             if (other := whose.setdefault(path.resolve(), name)) != name:
                 raise LadderscopeError(
-                    f"{path} belongs to the channels {other} and {name}: give each its own files"
+                    f"{path} belongs to {other} and to {name}: give each its own files"
                 )
+    if together:
+        first = ", ".join(str(files[0]) for _, files in groups if files)
+        logger.info("files show the same place in the order of their names, such as %s", first)
     stacks: list[list[Image]] = []
     failures: tuple[Failure, ...] = ()
     for of_channel in paths.values():

@@ -36,7 +36,7 @@ from ladderscope.interop.careamics_config import (
     read_config,
 )
 from ladderscope.interop.careamics_losses import replay_losses
-from ladderscope.interop.checkpoint import InteropError, read_checkpoint
+from ladderscope.interop.checkpoint import InteropError, naming, read_checkpoint
 from ladderscope.losses import channelwise, gaussian_kl, gaussian_kl_one_sample, samplewise, spatial
 from ladderscope.network import DiagonalGaussian, LadderVAE, Level
 from ladderscope.network.blocks import Activation
@@ -65,6 +65,7 @@ _ACTIVATIONS: dict[str, Activation] = {
 # What checkpoints of CAREamics hold beside the network, whose entries begin with "model.".
 _BESIDE = ("noise_model.", "noise_model_likelihood.", "gaussian_likelihood.")
 _OF_A_UNET = ("encoder.encoder_blocks.", "decoder.decoder_blocks.", "final_conv.")
+_OF_A_MIXTURE = ("min_signal", "max_signal", "min_sigma")
 _LAST_LAYER = ("output_layer", "parameter_net")
 _ORIGIN = "careamics"
 
@@ -142,22 +143,23 @@ def load_lvae(
     (torch.Size([1, 2, 64, 64]), torch.Size([1]))
     """
     checkpoint = read_checkpoint(weights, trust=trust)
-    state = _state_of_the_network(checkpoint.tensors)
-    own = checkpoint.hyper_parameters
-    own = enclosed(own) if isinstance(own, Mapping) else {}
-    if config is None and "z_dims" not in own:
-        raise InteropError(
-            "the weights do not say how their network was built: give its config, the "
-            "constructor arguments of CAREamics' LadderVAE"
+    with naming(weights):
+        state = _state_of_the_network(checkpoint.tensors)
+        own = checkpoint.hyper_parameters
+        own = enclosed(own) if isinstance(own, Mapping) else {}
+        if config is None and "z_dims" not in own:
+            raise InteropError(
+                "the weights do not say how their network was built: give its config, the "
+                "constructor arguments of CAREamics' LadderVAE"
+            )
+        network = build_lvae(own if config is None else config)
+        origin = origin_of(network)
+        compare_configs(origin.config, own)
+        compare_shapes(
+            origin.config,
+            found={name: tuple(value.shape) for name, value in state.items()},
+            needed={name: tuple(value.shape) for name, value in to_careamics(network).items()},
         )
-    network = build_lvae(own if config is None else config)
-    origin = origin_of(network)
-    compare_configs(origin.config, own)
-    compare_shapes(
-        origin.config,
-        found={name: tuple(value.shape) for name, value in state.items()},
-        needed={name: tuple(value.shape) for name, value in to_careamics(network).items()},
-    )
     with torch.no_grad():
         for name, parts in _entries(network).items():
             # of a scalar, such as the number of batches that were counted, there is one part
@@ -231,19 +233,24 @@ def load_noise_models(
     Raises
     ------
     InteropError
-        As `load_lvae` raises it for files.
+        As `load_lvae` raises it for files; or if the checkpoint holds a part of a noise model.
     NoiseError
         If the numbers of a noise model make no sense.
     """
     tensors = read_checkpoint(weights, trust=trust).tensors
     names = (f"noise_model.nmodel_{channel}" for channel in count())
-    return [
-        GaussianMixture(
-            tensors[f"{name}.weight"].detach().cpu().numpy(),
-            *(tensors[f"{name}.{end}"].item() for end in ("min_signal", "max_signal", "min_sigma")),
-        )
-        for name in takewhile(lambda name: f"{name}.weight" in tensors, names)
-    ]
+    models = []
+    for name in takewhile(lambda name: f"{name}.weight" in tensors, names):
+        numbers = [tensors.get(f"{name}.{end}") for end in _OF_A_MIXTURE]
+        if any(number is None or number.numel() != 1 for number in numbers):
+            raise InteropError(
+                f"the checkpoint holds {name}.weight, but not a number each for "
+                f"{', '.join(_OF_A_MIXTURE)}, as those of older versions do not: give the noise "
+                "model's .npz file"
+            )
+        ends = (number.item() for number in numbers if number is not None)
+        models.append(GaussianMixture(tensors[f"{name}.weight"].detach().cpu().numpy(), *ends))
+    return models
 
 
 def to_careamics(network: LadderVAE) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
-from ladderscope.interop.checkpoint import InteropError
+from ladderscope.interop.checkpoint import InteropError, naming
 
 A_U_NET = (
     "a U-Net, as N2V, CARE and Noise2Noise train. It is no ladder VAE and has no posterior to "
@@ -61,7 +61,7 @@ class LVAEConfig(BaseModel):
     encoder_dropout: Dropout
     decoder_dropout: Dropout
     nonlinearity: Literal["None", "Sigmoid", "Softmax", "Tanh", "ReLU", "LeakyReLU", "ELU"]
-    predict_logvar: Literal["pixelwise"] | None
+    predict_logvar: Literal["pixelwise"] | None = None
     analytical_kl: bool
 
     @model_validator(mode="after")
@@ -115,7 +115,12 @@ def read_config(config: Mapping[str, Any] | LVAEConfig | str | os.PathLike[str])
     """
     if isinstance(config, LVAEConfig):
         return config
-    arguments = enclosed(config if isinstance(config, Mapping) else _read_yaml(Path(config)))
+    with naming(config):
+        return _checked(config if isinstance(config, Mapping) else _read_yaml(Path(config)))
+
+
+def _checked(config: Mapping[str, Any]) -> LVAEConfig:
+    arguments = enclosed(config)
     arguments.pop("architecture", None)
     try:
         return LVAEConfig.model_validate(arguments)

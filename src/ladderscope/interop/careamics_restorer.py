@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from ladderscope.images import Statistics
 from ladderscope.interop.careamics import load_lvae, load_noise_models, origin_of
 from ladderscope.interop.careamics_config import LVAEConfig
-from ladderscope.interop.checkpoint import InteropError, read_checkpoint
+from ladderscope.interop.checkpoint import InteropError, naming, read_checkpoint
 from ladderscope.noise import NoiseModel
 from ladderscope.patches import Mixing
 from ladderscope.restorers import Denoiser, DenoiserSettings, Splitter, SplitterSettings
@@ -95,7 +95,8 @@ def import_careamics(
     """
     checkpoint = read_checkpoint(weights, trust=trust)
     content = {"state_dict": checkpoint.tensors, "hyper_parameters": checkpoint.hyper_parameters}
-    network = load_lvae(content, config)
+    with naming(weights):
+        network = load_lvae(content, config)
     found = origin_of(network).config
     _check_planes(found)
     channels = found.output_channels
@@ -193,7 +194,10 @@ def _noise_models(
     channels: int, given: Sequence[NoiseModel] | None, content: Mapping[str, Any]
 ) -> tuple[tuple[NoiseModel, ...], list[str]]:
     """Take the noise models given, or those that the checkpoint holds."""
-    models: Sequence[NoiseModel] = load_noise_models(content) if given is None else given
+    try:
+        models: Sequence[NoiseModel] = load_noise_models(content) if given is None else given
+    except InteropError as error:
+        return (), [f"without a noise model, which prediction does not need: {error}"]
     where = "the checkpoint holds" if given is None else "given:"
     if not models:
         return (), []

@@ -23,6 +23,17 @@ class InteropError(LadderscopeError):
     """A file or object of other software that cannot be used: what it is, and what would help."""
 
 
+@contextmanager
+def naming(source: object) -> Iterator[None]:
+    """Begin errors with the file that they are about, if it is one."""
+    try:
+        yield
+    except InteropError as error:
+        if not isinstance(source, str | os.PathLike) or str(source) in str(error):
+            raise
+        raise InteropError(f"{source}: {error}") from error
+
+
 class Checkpoint(NamedTuple):
     """What a checkpoint holds: tensors by name, and the hyper-parameters saved beside them."""
 

@@ -108,10 +108,13 @@ class Gate(nn.Module):
         self.activation = activation()
 
     def forward(
-        self, features: Float[Tensor, "batch channels *space"]
+        self,
+        features: Float[Tensor, "batch channels *space"],
+        added_to: Float[Tensor, "batch channels *space"] | None = None,
     ) -> Float[Tensor, "batch channels *space"]:
-        """Gate the features."""
-        return self.activation(self.value(features)) * torch.sigmoid(self.gate(features))
+        """Gate the features, and add them to others if there are any."""
+        value, gate = self.activation(self.value(features)), torch.sigmoid(self.gate(features))
+        return value * gate if added_to is None else torch.addcmul(added_to, value, gate)
 
 
 class ResidualBlock(nn.Module):
@@ -153,13 +156,20 @@ class ResidualBlock(nn.Module):
                 layers.append(_DROPOUT[dimensions](dropout))
         if gated:
             layers.append(Gate(dimensions, channels, activation))
+        self.gated = gated
         self.residual = nn.Sequential(*layers)
 
     def forward(
         self, features: Float[Tensor, "batch channels *space"]
     ) -> Float[Tensor, "batch channels *space"]:
         """Add the block's residual to its input."""
-        return features + self.residual(features)
+        if not self.gated:
+            return features + self.residual(features)
+        *layers, gate = self.residual
+        residual = features
+        for layer in layers:
+            residual = layer(residual)
+        return gate(residual, added_to=features)
 
 
 class Merge(nn.Module):

@@ -8,6 +8,7 @@ from ladderscope.patches.fields import (
     cut,
     fields_of,
     hold_out,
+    planes_of,
     side_for,
 )
 from ladderscope.patches.foreground import Foreground, find_foreground
@@ -39,6 +40,7 @@ __all__ = [
     "find_foreground",
     "hold_out",
     "mixture_statistics",
+    "planes_of",
     "side_for",
     "validation_batch",
     "validation_mixtures",

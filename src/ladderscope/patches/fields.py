@@ -36,7 +36,7 @@ class PatchShape:
 
 @dataclass(frozen=True, eq=False)
 class Field:
-    """One field of view of one channel, and the square of it that training may not see.
+    """One field of view of one channel, and the square of it that is kept from training.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class Field:
         Which image it belongs to, from 0.
     reserved : (int, int, int), optional
         First row, first column and side of the square that is held out for validation, in every
-        plane.
+        plane. No patch touches it; wider views of patches beside it do show it.
     """
 
     pixels: Shaped[np.ndarray, "*depth Y X"]
@@ -89,6 +89,20 @@ def fields_of(images: Sequence[Image], space: str = "YX") -> list[Field]:
         for channels in image.planes(space)
         for channel, pixels in enumerate(channels)
     ]
+
+
+def planes_of(fields: Sequence[Field], most: int | None = None) -> list[Shaped[np.ndarray, "Y X"]]:
+    """List the planes of fields, or of more than `most` an even choice.
+
+    Examples
+    --------
+    >>> len(planes_of([Field(np.zeros((7, 4, 4))), Field(np.zeros((4, 4)))], most=4))
+    4
+    """
+    planes = [
+        plane for field in fields for plane in field.pixels.reshape(-1, *field.pixels.shape[-2:])
+    ]
+    return planes if most is None else planes[:: -(-len(planes) // most)]
 
 
 def cut(field: Field, place: Place, shape: PatchShape) -> Float32[np.ndarray, "views *space"]:
@@ -194,7 +208,7 @@ def places_to_validate(field: Field, shape: PatchShape) -> Iterator[Place]:
 
 
 def draw_place(field: Field, shape: PatchShape, rng: np.random.Generator) -> Place:
-    """Draw a place for a patch that touches nothing that is held out."""
+    """Draw a place for a patch that, but for its wider views, touches nothing held out."""
     height, width = field.pixels.shape[-2:]
     plane = 0
     if shape.depth is not None:

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float32, Real
 from scipy.ndimage import gaussian_filter
 from skimage.filters import threshold_otsu
 
-from ladderscope.patches.fields import Field, PatchShape, Place
+from ladderscope.patches.fields import Field, PatchShape, Place, planes_of
 
 SMOOTHING = 2.0
 LEAST_SHARE = 0.01
@@ -52,16 +52,12 @@ def find_foreground(fields: Sequence[Field]) -> Foreground:
     >>> [foreground.seen_in(0, Place(0, top, 0), PatchShape(16)) for top in (0, 48)]
     [True, False]
     """
-    planes = [
-        plane for field in fields for plane in field.pixels.reshape(-1, *field.pixels.shape[-2:])
-    ]
-    looked_at = planes[:: -(-len(planes) // _PLANES_LOOKED_AT)]
+    looked_at = planes_of(fields, _PLANES_LOOKED_AT)
     brightness = np.concatenate([smoothed(plane)[::2, ::2].ravel() for plane in looked_at])
     threshold = float(threshold_otsu(brightness))  # type: ignore[no-untyped-call]
     masks = []
     for field in fields:
-        stack = field.pixels.reshape(-1, *field.pixels.shape[-2:])
-        mask = np.stack([smoothed(plane) > threshold for plane in stack])
+        mask = np.stack([smoothed(plane) > threshold for plane in planes_of([field])])
         masks.append(mask.reshape(field.pixels.shape))
     return Foreground(threshold, tuple(masks))
 

@@ -210,7 +210,7 @@ class MixedPatches(Dataset[MixedBatch]):
             ]
             if self.channels.mixed is not None:
                 mixed = turned(cut(self.channels.mixed[chosen], place, self.shape), turn)
-                return _Mixture(mixed, np.stack(parts)[:, 0], np.ones_like(ratio))
+                return _recorded(mixed, np.stack(parts))
         else:
             parts = []
             for channel, fields in enumerate(self.channels.fields):
@@ -244,6 +244,10 @@ def _mixture(
     ratio: Float32[np.ndarray, " channels"],
 ) -> _Mixture:
     return _Mixture(mixing.mixed(parts, ratio), parts[:, 0], ratio)
+
+
+def _recorded(mixed: Patch, parts: Float32[np.ndarray, "channels views *space"]) -> _Mixture:
+    return _Mixture(mixed, parts[:, 0], np.ones(len(parts), np.float32))
 
 
 def _batch(mixtures: Sequence[_Mixture]) -> MixedBatch:
@@ -281,13 +285,11 @@ def validation_mixtures(
                 for fields, (number, place) in zip(channels.fields, chosen, strict=True)
             ]
         )
-        ratio = np.ones(len(parts), np.float32)
         if channels.mixed is not None:
             number, place = chosen[0]
-            mixed = cut(channels.mixed[number], place, shape)
-            mixtures.append(_Mixture(mixed, parts[:, 0], ratio))
+            mixtures.append(_recorded(cut(channels.mixed[number], place, shape), parts))
         else:
-            mixtures.append(_mixture(parts, mixing, ratio))
+            mixtures.append(_mixture(parts, mixing, np.ones(len(parts), np.float32)))
     return _batch(mixtures)
 
 

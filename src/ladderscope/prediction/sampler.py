@@ -129,7 +129,7 @@ def _tiles(size: tuple[int, ...], geometry: Geometry, network: LadderVAE) -> Ite
         yield from tiles(size, geometry, coarsest, fixed=fixed)
         return
     # The decoder is 2-D: one plane comes out, the middle one, and the network always sees as many.
-    for tile in tiles(size, replace(geometry, depth=1), coarsest, fixed=fixed):
+    for tile in tiles(size, replace(geometry, depth=1, depth_margin=0), coarsest, fixed=fixed):
         plane = tile.core[0].start
         around = slice(plane - geometry.depth_margin, plane + geometry.depth_margin + 1)
         yield Tile((around, *tile.window[1:]), tile.core, (slice(0, 1), *tile.inner[1:]))

@@ -15,9 +15,10 @@ class Geometry:
     Parameters
     ----------
     core : int
-        Side of the square that a tile contributes to the result, in pixels.
+        Side of the square that a tile contributes to the result, in pixels. At the image's
+        border, where no margin is needed, it is larger by as much.
     margin : int
-        Pixels around the core that the network sees too, fewer at the image's border.
+        Pixels around the core that the network sees too.
     depth, depth_margin : int
         Of a network that looks across Z: the planes of a core, and how many it sees before and
         behind them.
@@ -28,7 +29,7 @@ class Geometry:
         The core is not positive, or the margin negative.
     """
 
-    core: int = 448
+    core: int = 496
     margin: int = 32
     depth: int = 16
     depth_margin: int = 4
@@ -80,7 +81,7 @@ def tiles(
     Examples
     --------
     >>> [tile.window[1] for tile in tiles((64, 200), Geometry(core=128, margin=16), 16)]
-    [slice(0, 144, None), slice(112, 200, None)]
+    [slice(0, 160, None), slice(128, 200, None)]
     >>> [tile.window for tile in tiles((64, 64), Geometry(core=128, margin=16), 16, fixed=True)]
     [(slice(-16, 80, None), slice(-16, 80, None))]
     """
@@ -99,9 +100,18 @@ def _cut(length: int, core: int, margin: int, multiple: int) -> list[tuple[slice
         count = -(-length // core)
         core = -(-length // (count * multiple)) * multiple
         size = -(-(core + 2 * margin) // (2 * multiple)) * 2 * multiple
-    for start in range(0, length, core):
-        stop = min(start + core, length)
-        first = start - margin if multiple else max(0, start - margin)
-        last = first + size if multiple else min(stop + margin, length)
-        parts.append((slice(first, last), slice(start, stop), slice(start - first, stop - first)))
+        for start in range(0, length, core):
+            first, stop = start - margin, min(start + core, length)
+            parts.append(_part(first, first + size, start, stop))
+        return parts
+    stop = 0
+    while stop < length:
+        start, first = stop, max(0, stop - margin)
+        last = min(first + core + 2 * margin, length)
+        stop = last if last == length else last - margin
+        parts.append(_part(first, last, start, stop))
     return parts
+
+
+def _part(first: int, last: int, start: int, stop: int) -> tuple[slice, slice, slice]:
+    return slice(first, last), slice(start, stop), slice(start - first, stop - first)

@@ -101,7 +101,7 @@ def loss_curves(history: Sequence[Record]) -> bytes:
         validation = [getattr(line, f"validation_{name}") for line in history]
         axes.plot(steps, training, color=TRAINING, marker=".", label="training")
         axes.plot(steps, validation, color=VALIDATION, marker=".", label="validation")
-        label(axes, title, "step", "nats a pixel")
+        label(axes, title, "step", "mean, nats")
     figure.axes[0].legend(frameon=False)
     return _svg(figure)
 

@@ -74,7 +74,7 @@ class RestorerSettings(BaseModel):
     steps: int | None = None
     epochs: float | None = None
 
-    tile_core: int = Field(default=448, ge=16)
+    tile_core: int = Field(default=496, ge=16)
     tile_margin: int = Field(default=32, ge=0)
     tile_depth: int = Field(default=16, ge=1)
     tile_depth_margin: int = Field(default=4, ge=0)
@@ -242,7 +242,7 @@ def settings_for(kind: type[Settings], preset: str, overrides: Mapping[str, Any]
         One of `PRESETS`.
     overrides
         What is to differ. With three dimensions, patches, batches and tiles are smaller than the
-        preset's unless they are given; with wider views, patches are as large as its levels need.
+        preset's unless they are given; patches are a multiple of what the levels need.
 
     Raises
     ------
@@ -261,8 +261,10 @@ def settings_for(kind: type[Settings], preset: str, overrides: Mapping[str, Any]
     chosen = PRESETS[preset].model_dump()
     if overrides.get("dimensions") == 3:
         chosen |= {name: min(chosen[name], value) for name, value in _IN_3D.items()}
-    multiple = 2 ** (chosen["levels"] + (overrides.get("context", 1) != 1))
-    chosen["patch"] = -(-chosen["patch"] // multiple) * multiple
+    levels = overrides.get("levels", chosen["levels"])
+    if levels in range(1, 11):  # anything else is told when it is checked
+        multiple = 2 ** (levels + (overrides.get("context", 1) != 1))
+        chosen["patch"] = -(-chosen["patch"] // multiple) * multiple
     return _checked(kind, chosen, overrides)
 
 

@@ -211,7 +211,7 @@ def read_model(path: Path) -> Model:
             version=config["ladderscope_version"],
             created=config["created"],
             mixture=_mixture(config.get("mixture")),
-            careamics=config.get("careamics"),
+            careamics=_careamics(config.get("careamics")),
         )
     except (KeyError, TypeError, ValueError, AttributeError, safetensors.SafetensorError) as error:
         raise ModelFileError(f"{path}: a damaged model file ({error!r}); train anew") from error
@@ -225,6 +225,12 @@ def _mixture(entries: Any) -> Mixture | None:
         for name, value in entries["mixing"].items()
     }
     return Mixture(Statistics(**entries["statistics"]), Mixing(**mixing))
+
+
+def _careamics(entry: Any) -> dict[str, Any] | None:
+    if not isinstance(entry, dict | None):
+        raise TypeError(f"careamics is {entry!r}, not a mapping")
+    return entry
 
 
 def _entry(path: Path, entries: dict[str, bytes], name: str) -> Any:

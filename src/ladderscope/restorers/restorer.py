@@ -33,7 +33,7 @@ from ladderscope.network import LadderVAE
 from ladderscope.noise import NoiseFit, NoiseModel, calibrate_poisson_gaussian
 from ladderscope.noise.fit import MOST_PLANES
 from ladderscope.patches import Field, MixedBatch, MixedPatches, PatchBatch, TrainingPatches
-from ladderscope.patches.fields import PatchShape, side_for
+from ladderscope.patches.fields import PatchShape, planes_of, side_for
 from ladderscope.prediction import decodings, draw, restore
 from ladderscope.restorers.building import (
     budget_of,
@@ -425,12 +425,7 @@ class Restorer(ABC, Generic[Settings]):
         for name, entry, of_channel in zip(names, entries, fields, strict=True):
             fit = None
             if isinstance(entry, str):
-                planes = [
-                    plane
-                    for field in of_channel
-                    for plane in field.pixels.reshape(-1, *field.pixels.shape[-2:])
-                ]
-                fit = calibrate_poisson_gaussian(planes[:: -(-len(planes) // MOST_PLANES)])
+                fit = calibrate_poisson_gaussian(planes_of(of_channel, MOST_PLANES))
                 entry = fit.model
                 of = f" of {name}" if len(fields) > 1 else ""
                 logger.info("noise%s: %s", of, fit.summary())
@@ -497,6 +492,16 @@ class Restorer(ABC, Generic[Settings]):
         self.model  # noqa: B018 (says that it is not trained yet)
         self._check_depth([image], logger.info)
         self._check_image(image)
+        widest = self.settings.patch * 2 ** (self.settings.context - 1)
+        shorter = min(image.pixels.shape[image.axes.index(letter)] for letter in "YX")
+        if self.settings.context > 1 and widest > 2 * shorter:
+            logger.warning(
+                "%s is %d pixels on its shorter side, and the model was trained on views of up to "
+                "%d: most of the widest is filled by reflection here; give it larger images",
+                image.name,
+                shorter,
+                widest,
+            )
 
     def _restore(self, image: Image, samples: int, seed: int, progress: bool) -> Restoration:
         fields = image.planes(self._space)

@@ -21,6 +21,7 @@ from ladderscope.patches import (
     find_foreground,
     hold_out,
     mixture_statistics,
+    planes_of,
     validation_mixtures,
 )
 from ladderscope.patches.foreground import smoothed
@@ -185,6 +186,8 @@ class Splitter(Restorer[SplitterSettings]):
         fits: list[NoiseFit | None] = []
         if settings.weight_of_denoisplit > 0:
             noise_models, fits = self._noise_models(fields, names)
+        elif self.noise != "auto":
+            notice("musplit asks for no noise model: the one that was given is not used")
 
         held_out = [hold_out(of_channel, settings.patch, self.seed) for of_channel in fields]
         for told in dict.fromkeys(of_channel.notice for of_channel in held_out):
@@ -413,7 +416,11 @@ def _made_mixing(
 
 
 def _recorded_mixing(fields: Sequence[Sequence[Field]], mixed: Sequence[Field]) -> Mixing:
-    """Find by least squares how the channels add up to what was recorded."""
+    """Find by least squares how the channels add up to what was recorded.
+
+    All are smoothed first, which changes nothing in how they add up: noise in the channels would
+    make their weights too small.
+    """
     parts = [_some_pixels(of_channel) for of_channel in fields]
     columns = np.stack([*parts, np.ones_like(parts[0])], axis=1)
     solution, *_ = np.linalg.lstsq(columns, _some_pixels(mixed), rcond=None)
@@ -423,16 +430,14 @@ def _recorded_mixing(fields: Sequence[Sequence[Field]], mixed: Sequence[Field]) 
 
 def _darkest(fields: Sequence[Field]) -> float:
     """Give the grey level of the darkest places, once the noise is smoothed away."""
-    planes = [
-        plane for field in fields for plane in field.pixels.reshape(-1, *field.pixels.shape[-2:])
-    ]
-    looked_at = planes[:: -(-len(planes) // MOST_PLANES)]
-    return float(np.mean([np.percentile(smoothed(plane), _DARKEST) for plane in looked_at]))
+    planes = planes_of(fields, MOST_PLANES)
+    return float(min(np.percentile(smoothed(plane), _DARKEST) for plane in planes))
 
 
 def _some_pixels(fields: Sequence[Field]) -> Float64[np.ndarray, " pixels"]:
-    step = 1 + sum(field.pixels.size for field in fields) // _PIXELS_LOOKED_AT
-    return np.concatenate([field.pixels.ravel()[::step].astype(np.float64) for field in fields])
+    planes = planes_of(fields, MOST_PLANES)
+    step = 1 + sum(plane.size for plane in planes) // _PIXELS_LOOKED_AT
+    return np.concatenate([smoothed(plane).ravel()[::step].astype(np.float64) for plane in planes])
 
 
 def _mixed_detail(

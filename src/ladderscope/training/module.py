@@ -68,7 +68,8 @@ class Record:
     seconds : float
         Time spent.
     loss, reconstruction, kl : float
-        Means over the training steps since the line before, in nats per pixel.
+        Means over the training steps since the line before, in nats per pixel; µSplit's KL is one
+        per latent element.
     validation_loss, validation_reconstruction, validation_kl : float
         The same on the held-out patches, with the full KL weight.
     level_kl : tuple of float

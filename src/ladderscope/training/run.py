@@ -196,7 +196,9 @@ def _has_compiler() -> bool:
 
 def _compiled(module: RestorationModule[Any]) -> Callable[[torch.Tensor], Terms]:
     """Compile the network's terms; where that fails, go on without."""
-    compiled = torch.compile(module.network_terms, dynamic=False)
+    # On a CPU compiled random numbers take several times as long as torch's own.
+    own_random: dict[str, str | int | bool | Callable[..., Any]] = {"fallback_random": True}
+    compiled = torch.compile(module.network_terms, dynamic=False, options=own_random)
 
     def terms(normalised: torch.Tensor) -> Terms:
         try:
