@@ -15,8 +15,8 @@ class Geometry:
     Parameters
     ----------
     core : int
-        Side of the square that a tile contributes to the result, in pixels. At the image's
-        border, where no margin is needed, it is larger by as much.
+        Side of the square that a tile contributes to the result at most, in pixels. At the image's
+        border, where no margin is needed, it may be larger by as much.
     margin : int
         Pixels around the core that the network sees too.
     depth, depth_margin : int
@@ -81,36 +81,38 @@ def tiles(
     Examples
     --------
     >>> [tile.window[1] for tile in tiles((64, 200), Geometry(core=128, margin=16), 16)]
-    [slice(0, 160, None), slice(128, 200, None)]
+    [slice(0, 128, None), slice(96, 200, None)]
     >>> [tile.window for tile in tiles((64, 64), Geometry(core=128, margin=16), 16, fixed=True)]
     [(slice(-16, 80, None), slice(-16, 80, None))]
     """
-    core, margin = (-(-side // multiple) * multiple for side in (geometry.core, geometry.margin))
-    sides = [_cut(length, core, margin, multiple if fixed else 0) for length in size[-2:]]
-    planes = [_cut(length, geometry.depth, geometry.depth_margin, 0) for length in size[:-2]]
+    core, margin = (_up(side, multiple) for side in (geometry.core, geometry.margin))
+    sides = [_cut(length, core, margin, multiple, fixed=fixed) for length in size[-2:]]
+    planes = [_cut(length, geometry.depth, geometry.depth_margin) for length in size[:-2]]
     for parts in itertools.product(*planes, *sides):
         yield Tile(*zip(*parts, strict=True))
 
 
-def _cut(length: int, core: int, margin: int, multiple: int) -> list[tuple[slice, slice, slice]]:
-    """Cut one axis; with a multiple, into windows of one size."""
-    parts = []
-    if multiple:
-        # Of equal cores none is a remainder that costs a whole window.
-        count = -(-length // core)
-        core = -(-length // (count * multiple)) * multiple
-        size = -(-(core + 2 * margin) // (2 * multiple)) * 2 * multiple
-        for start in range(0, length, core):
-            first, stop = start - margin, min(start + core, length)
-            parts.append(_part(first, first + size, start, stop))
-        return parts
-    stop = 0
-    while stop < length:
-        start, first = stop, max(0, stop - margin)
+def _cut(
+    length: int, core: int, margin: int, multiple: int = 1, *, fixed: bool = False
+) -> list[tuple[slice, slice, slice]]:
+    """Cut one axis into windows as equal as can be: of one size, memory is used again and again."""
+    # At the border no margin is needed: there the core takes its place.
+    own = length if fixed else max(1, length - 2 * margin)
+    core = _up(-(-own // -(-own // core)), multiple)
+    if fixed:
+        size = _up(core + 2 * margin, 2 * multiple)
+        starts = range(0, length, core)
+        return [_part(k - margin, k - margin + size, k, min(k + core, length)) for k in starts]
+    parts, stop = [], 0
+    for first in range(0, own, core):
         last = min(first + core + 2 * margin, length)
-        stop = last if last == length else last - margin
+        start, stop = stop, last if last == length else last - margin
         parts.append(_part(first, last, start, stop))
     return parts
+
+
+def _up(side: int, multiple: int) -> int:
+    return -(-side // multiple) * multiple
 
 
 def _part(first: int, last: int, start: int, stop: int) -> tuple[slice, slice, slice]:
