@@ -123,6 +123,10 @@ class RestorerSettings(BaseModel):
             )
         return self
 
+    def widest_view(self, patch: int) -> int:
+        """How many pixels the widest view of a patch of this side shows across."""
+        return int(patch * 2 ** (self.context - 1))
+
     @property
     def patch_multiple(self) -> int:
         """What a patch's side is a multiple of.

@@ -386,7 +386,7 @@ class Restorer(ABC, Generic[Settings]):
                 f"patches are {patch}×{patch} pixels instead of {settings.patch}: the smallest "
                 "image has no room for more"
             )
-        widest = patch * 2 ** (settings.context - 1)
+        widest = settings.widest_view(patch)
         shortest = min(min(field.pixels.shape[-2:]) for field in fields)
         if widest > 2 * shortest:
             raise LadderscopeError(
@@ -492,7 +492,7 @@ class Restorer(ABC, Generic[Settings]):
         self.model  # noqa: B018 (says that it is not trained yet)
         self._check_depth([image], logger.info)
         self._check_image(image)
-        widest = self.settings.patch * 2 ** (self.settings.context - 1)
+        widest = self.settings.widest_view(self.settings.patch)
         shorter = min(image.pixels.shape[image.axes.index(letter)] for letter in "YX")
         if self.settings.context > 1 and widest > 2 * shorter:
             logger.warning(
