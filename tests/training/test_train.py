@@ -151,19 +151,37 @@ def test_the_handler_of_ctrl_c_is_put_back():
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_the_weights_that_validated_best_are_kept():
+def test_the_weights_of_the_best_validations_in_a_row_are_kept():
     class Late(PlateauRate):
         """A rate that goes uphill in the second half."""
 
         def __call__(self, step, fraction):
             return 1e-2 if fraction < 0.5 else -1e-2
 
-    trained, its_course = module(), course(kind=WatchedCourse, rate=Late(1.0))
+    trained, its_course = module(), course(validations=20, kind=WatchedCourse, rate=Late(1.0))
     outcome = run(trained, its_course)
     losses = [line.validation_loss for line in outcome.history]
-    assert losses[-1] > min(losses)
-    assert outcome.best_step == outcome.history[losses.index(min(losses))].step < 20
+    means = [np.mean(losses[max(0, end - 5) : end]) for end in range(1, len(losses) + 1)]
+    best = int(np.argmin(means))
+    assert np.argmin(losses) < best < len(losses) - 1
+    assert outcome.best_step == outcome.history[best].step
     assert same(trained.weights(), its_course.seen[outcome.best_step - 1])
+
+
+def test_one_lucky_validation_decides_nothing():
+    trained, its_course = module(), course(validations=20)
+    validate, calls = trained.validate, []
+
+    def lucky_once(batch):
+        objective, kl = validate(batch)
+        calls.append(1)
+        return objective._replace(loss=objective.loss - 0.5 * (len(calls) == 12)), kl
+
+    trained.validate = lucky_once
+    outcome = run(trained, its_course)
+    losses = [line.validation_loss for line in outcome.history]
+    assert np.argmin(losses) == 11
+    assert outcome.best_step != outcome.history[11].step
 
 
 def test_a_plateau_ends_training_before_its_budget():
@@ -245,7 +263,9 @@ def test_the_best_step_is_found_beside_a_validation_that_was_not_finite():
     trained.validate = first_is_nan
     outcome = run(trained, its_course)
     finite = [line for line in outcome.history if math.isfinite(line.validation_loss)]
-    assert outcome.best_step == min(finite, key=lambda line: line.validation_loss).step
+    losses = [line.validation_loss for line in finite]
+    assert losses == sorted(losses, reverse=True)
+    assert outcome.best_step == finite[-1].step
 
 
 def interrupted(path, at, **arguments):

@@ -2,6 +2,8 @@
 
 import io
 import logging
+import math
+import statistics
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -22,6 +24,8 @@ from ladderscope.training.module import Record, RestorationModule
 logger = logging.getLogger("ladderscope")
 
 MOST_SKIPPED_IN_A_ROW = 20
+# Few held-out patches judge one set of weights by chance; several validations in a row do not.
+VALIDATIONS_AVERAGED = 5
 
 
 class TrainingError(LadderscopeError):
@@ -30,6 +34,9 @@ class TrainingError(LadderscopeError):
 
 class Course(Callback):
     """Steers a training through its budget and remembers its best weights and its history.
+
+    The best weights are those at the end of the five validations in a row (or all, of fewer) with
+    the lowest mean loss.
 
     Parameters
     ----------
@@ -60,7 +67,7 @@ class Course(Callback):
         self.budget, self.rate, self.validation = budget, rate, validation
         self.validations, self.state_file, self.fingerprint = validations, state_file, fingerprint
         self.history: list[Record] = []
-        self.best_loss = float("inf")
+        self.best_loss, self.best_step = math.inf, 0
         self.diverged = False
         self._validated = 0
         self.best_weights: dict[str, torch.Tensor] | None = None
@@ -89,7 +96,8 @@ class Course(Callback):
         for line in self.history:
             self.rate.validated(line.validation_loss)
         self._since_validation = [Objective(*terms) for terms in state["since_validation"]]
-        self.best_loss, self.best_weights = state["best_loss"], state["best_weights"]
+        self.best_loss, self.best_step = state["best_loss"], state["best_step"]
+        self.best_weights = state["best_weights"]
         self._earlier_seconds, self._validated = state["seconds"], state["validated"]
         self._resumed = state
 
@@ -164,8 +172,11 @@ class Course(Callback):
             )
         )
         self.rate.validated(loss)
-        if loss < self.best_loss:
-            self.best_loss, self.best_weights = loss, module.weights()
+        recent = [line.validation_loss for line in self.history[-VALIDATIONS_AVERAGED:]]
+        average = statistics.fmean(filter(math.isfinite, recent)) if math.isfinite(loss) else loss
+        if average < self.best_loss:
+            self.best_loss, self.best_step = average, module.steps_done
+            self.best_weights = module.weights()
 
     def _write_state(
         self, state_file: Path, trainer: Trainer, module: RestorationModule[Any]
@@ -182,6 +193,7 @@ class Course(Callback):
             "history": [asdict(line) for line in self.history],
             "since_validation": [tuple(terms) for terms in self._since_validation],
             "best_loss": self.best_loss,
+            "best_step": self.best_step,
             "best_weights": self.best_weights,
         }
         try:

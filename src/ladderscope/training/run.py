@@ -82,7 +82,7 @@ def train(
     Parameters
     ----------
     module : RestorationModule
-        Is left with the weights that validated best.
+        Is left with the best weights: see `Course`.
     patches : TrainingPatches or MixedPatches
         Where batches come from.
     course : Course
@@ -142,14 +142,13 @@ def train(
             "(learning_rate in the settings)"
         )
     module.network.load_state_dict(course.best_weights)
-    best = next(line for line in course.history if line.validation_loss == course.best_loss)
     return Outcome(
         tuple(course.history),
         module.steps_done,
         module.skipped,
         course.seconds,
         interrupted,
-        best.step,
+        course.best_step,
         compiled,
         course.diverged,
     )
