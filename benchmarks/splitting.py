@@ -51,6 +51,7 @@ from ladderscope.patches import (
 )
 from ladderscope.training import Budget
 from ladderscope.training.budget import CosineRate
+from ladderscope.training.callbacks import VALIDATIONS_AVERAGED
 from ladderscope.training.run import compiling_pays
 
 NAMES = ("nuclei", "actin")
@@ -273,16 +274,16 @@ def unet(args, data, seed):
         return (output - (target - mean) / std).square().mean()
 
     step_error = torch.compile(error, dynamic=False) if compiling_pays(budget) else error
-    best, best_step, weights, validated = math.inf, 0, None, 0
+    best, best_step, weights, losses = math.inf, 0, None, []
     started = time.monotonic()
     for step in count():
         spent = budget.fraction(step, time.monotonic() - started)
-        if int(spent * VALIDATIONS) > validated:
-            validated = int(spent * VALIDATIONS)
+        if int(spent * VALIDATIONS) > len(losses):
             with torch.no_grad():
-                loss = float(error(validation.observation, validation.target))
-            if loss < best:
-                best, best_step = loss, step
+                losses.append(float(error(validation.observation, validation.target)))
+            average = statistics.fmean(losses[-VALIDATIONS_AVERAGED:])
+            if average < best:
+                best, best_step = average, step
                 weights = {name: value.clone() for name, value in network.state_dict().items()}
         if spent >= 1:
             break

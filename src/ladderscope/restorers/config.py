@@ -231,6 +231,10 @@ PRESETS: MappingProxyType[str, DenoiserSettings] = MappingProxyType(
 )
 
 
+# The coarse maps of a small patch are nearly all border. What a splitter learns there is wrong in
+# the midst of a whole image: `small` has two levels for it, or as many as wider views need.
+_LEVELS_TO_SPLIT = 2
+
 # What is dear in three dimensions is smaller there.
 _IN_3D = {"patch": 48, "batch": 4, "tile_core": 128}
 
@@ -243,7 +247,7 @@ def settings_for(kind: type[Settings], preset: str, overrides: Mapping[str, Any]
     kind
         Whose settings.
     preset
-        One of `PRESETS`.
+        One of `PRESETS`. For a splitter, `small` has fewer levels.
     overrides
         What is to differ. With three dimensions, patches, batches and tiles are smaller than the
         preset's unless they are given; patches are a multiple of what the levels need.
@@ -259,10 +263,15 @@ def settings_for(kind: type[Settings], preset: str, overrides: Mapping[str, Any]
     True
     >>> settings_for(DenoiserSettings, "small", {"dimensions": 3}).batch
     4
+    >>> settings_for(SplitterSettings, "small", {"context": 4}).levels
+    3
     """
     if preset not in PRESETS:
         raise LadderscopeError(f"there is no preset {preset!r}: choose one of {', '.join(PRESETS)}")
     chosen = PRESETS[preset].model_dump()
+    if preset == "small" and issubclass(kind, SplitterSettings):
+        wider = overrides.get("context", 1)
+        chosen["levels"] = wider - 1 if wider in range(4, 12) else _LEVELS_TO_SPLIT
     if overrides.get("dimensions") == 3:
         chosen |= {name: min(chosen[name], value) for name, value in _IN_3D.items()}
     levels = overrides.get("levels", chosen["levels"])
