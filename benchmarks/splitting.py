@@ -13,7 +13,7 @@ before anything else is made, is the test. PSNR: peak = max − min of the test 
 images) before balancing; PSNR is still that against the clean channels. `--side chain` denoises
 first: one Denoiser for each channel's training images and one for their sums, whose noise is
 calibrated on them; then µSplit learns from the restored channels and splits the restored mixture.
-Each of these four trainings has the whole budget.
+Each of these four trainings has the budget that is given.
 """
 
 import argparse
