@@ -269,9 +269,11 @@ def _checks(image: "OpenImage", given: Any) -> "list[NoiseCheck]":
 
 def _channel_names(names: Sequence[str] | None, channels: int) -> list[str]:
     """Name each channel, of several."""
+    from ladderscope.images import numbered_channels
+
     if channels == 1:
         return [""]
-    return list(names or (f"channel {number}" for number in range(1, channels + 1)))
+    return list(names or numbered_channels(channels))
 
 
 def _of(name: str) -> str:

@@ -16,7 +16,7 @@ from ladderscope.evaluation.metrics import (
 )
 from ladderscope.evaluation.micro import MicroScores, micro_scores, microssim_installed
 from ladderscope.evaluation.ranking import spread_ranks_errors
-from ladderscope.images import Image
+from ladderscope.images import Image, numbered_channels
 from ladderscope.images.axes import planes_last, to_ome_order
 
 
@@ -161,7 +161,7 @@ def _channels(image: Image) -> Real[np.ndarray, "channels *planes Y X"]:
 def _names(prediction: Image, truths: Sequence[Image], channels: int) -> tuple[str, ...]:
     """Name the channels as the prediction does, or else as a single truth does."""
     found = prediction.channel_names or (truths[0].channel_names if len(truths) == 1 else None)
-    return found or tuple(f"channel {number}" for number in range(1, channels + 1))
+    return found or numbered_channels(channels)
 
 
 def _check_finite(image: Image, channel: Real[np.ndarray, "..."], name: str) -> None:

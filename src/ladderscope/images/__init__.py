@@ -6,7 +6,7 @@ their planes, and arrays go out as OME-TIFF files that are whole or not there.
 
 from ladderscope.images.errors import ImageError
 from ladderscope.images.find import Found, Source, Sources, find_images, is_zarr_folder
-from ladderscope.images.image import Image
+from ladderscope.images.image import Image, numbered_channels
 from ladderscope.images.planes import OpenImage, joined, open_image, open_images
 from ladderscope.images.read import check_same_kind, read_image, read_images
 from ladderscope.images.samples import SAMPLE_CREDIT, sample_image
@@ -28,6 +28,7 @@ __all__ = [
     "find_images",
     "is_zarr_folder",
     "joined",
+    "numbered_channels",
     "open_image",
     "open_images",
     "read_image",

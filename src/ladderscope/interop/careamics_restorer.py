@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy.typing import ArrayLike
 
-from ladderscope.images import Statistics
+from ladderscope.images import Statistics, numbered_channels
 from ladderscope.interop.careamics import load_lvae, load_noise_models, origin_of
 from ladderscope.interop.careamics_config import LVAEConfig
 from ladderscope.interop.checkpoint import InteropError, naming, read_checkpoint
@@ -120,7 +120,7 @@ def import_careamics(
         noise_models=noise,
         noise_fits=(None,) * len(noise),
         axes="ZYX"[-len(found.input_shape) :],
-        channel_names=tuple(f"channel {n}" for n in range(1, channels + 1)) if splits else None,
+        channel_names=numbered_channels(channels) if splits else None,
         mixture=mixture if splits else None,
         careamics=found.model_dump(mode="json"),
     )

@@ -10,6 +10,7 @@ from jaxtyping import Float64
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
+from ladderscope.images import numbered_channels
 from ladderscope.noise import GaussianMixture, Histogram, NoiseFit, NoiseModel, PoissonGaussian
 from ladderscope.noise.fitted import figures
 from ladderscope.report.figures import TRAINING, VALIDATION, label
@@ -57,7 +58,7 @@ def noise_model_figure(
     """
     rows = [channels] if isinstance(channels, NoiseModel | NoiseFit) else list(channels)
     if names is None:
-        names = [f"channel {number}" for number in range(1, len(rows) + 1)]
+        names = numbered_channels(len(rows))
     figure = Figure(figsize=(10, 3.6 * len(rows)), dpi=110, layout="constrained")
     for row, name, (left, right) in zip(
         rows, names, figure.subplots(len(rows), 2, squeeze=False), strict=True

@@ -12,7 +12,7 @@ from jaxtyping import Real
 
 from ladderscope.evaluation import ResidualCheck, residual_check
 from ladderscope.files import whole_file
-from ladderscope.images import Image
+from ladderscope.images import Image, numbered_channels
 from ladderscope.report.figures import (
     bright_end,
     busiest,
@@ -180,7 +180,7 @@ def restored_image(
 
     before, after = planes[middle].copy(), plane_of(restored.mean, restored.axes)
     spread = None if restored.std is None else plane_of(restored.std, restored.axes)
-    names = restored.channel_names or [f"channel {n + 1}" for n in range(len(after))]
+    names = restored.channel_names or numbered_channels(len(after))
     labels = [str(name) for name in names] if len(after) > 1 else [""]
     if restored.residual is not None:
         residual = plane_of(restored.residual, image.axes)[0]

@@ -2,6 +2,7 @@
 
 import math
 
+from ladderscope.images import numbered_channels
 from ladderscope.noise import (
     Gaussian,
     GaussianMixture,
@@ -20,8 +21,7 @@ NEXT_TO_NOTHING = 0.1  # nats a patch
 
 def channel_names(model: Model) -> list[str]:
     """Name the channels of a model: as its images do, or by number."""
-    numbers = range(1, len(model.statistics) + 1)
-    return [str(name) for name in model.channel_names or (f"channel {n}" for n in numbers)]
+    return [str(name) for name in model.channel_names or numbered_channels(len(model.statistics))]
 
 
 def noise_in_words(model: NoiseModel, fit: NoiseFit | None = None) -> str:

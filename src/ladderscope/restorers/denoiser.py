@@ -11,6 +11,7 @@ from ladderscope.images import (
     Image,
     Sources,
     channel_statistics,
+    numbered_channels,
     read_images,
 )
 from ladderscope.patches import TrainingPatches, fields_of, hold_out, validation_batch
@@ -132,8 +133,7 @@ class Denoiser(Restorer[DenoiserSettings]):
                 [field for field in fields if field.channel == channel]
                 for channel in range(stack[0].channels)
             ],
-            stack[0].channel_names
-            or [f"channel {number}" for number in range(1, stack[0].channels + 1)],
+            stack[0].channel_names or numbered_channels(stack[0].channels),
         )
         held_out = hold_out(fields, settings.patch, self.seed)
         notice(held_out.notice)

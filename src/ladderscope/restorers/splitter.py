@@ -8,7 +8,14 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from ladderscope.errors import LadderscopeError
-from ladderscope.images import Image, ImageError, Sources, channel_statistics, read_images
+from ladderscope.images import (
+    Image,
+    ImageError,
+    Sources,
+    channel_statistics,
+    numbered_channels,
+    read_images,
+)
 from ladderscope.images.axes import from_planes
 from ladderscope.noise import NoiseFit, NoiseModel
 from ladderscope.noise.fit import MOST_PLANES
@@ -306,7 +313,7 @@ def _checked_names(
             f"{wanted}, or make it with channels={len(channels)}"
         )
     if names is None:
-        return [f"channel {number}" for number in range(1, wanted + 1)]
+        return numbered_channels(wanted)
     different = {name for name in names if isinstance(name, str) and name}
     if isinstance(names, str) or not len(names) == len(different) == wanted:
         raise LadderscopeError(f"names={names!r}: give {wanted} different ones, one a channel")
