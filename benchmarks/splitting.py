@@ -274,11 +274,12 @@ def unet(args, data, seed):
         return (output - (target - mean) / std).square().mean()
 
     step_error = torch.compile(error, dynamic=False) if compiling_pays(budget) else error
-    best, best_step, weights, losses = math.inf, 0, None, []
+    best, best_step, weights, validated, losses = math.inf, 0, None, 0, []
     started = time.monotonic()
     for step in count():
         spent = budget.fraction(step, time.monotonic() - started)
-        if int(spent * VALIDATIONS) > len(losses):
+        if int(spent * VALIDATIONS) > validated:
+            validated = int(spent * VALIDATIONS)
             with torch.no_grad():
                 losses.append(float(error(validation.observation, validation.target)))
             average = statistics.fmean(losses[-VALIDATIONS_AVERAGED:])
