@@ -46,7 +46,7 @@ from ladderscope.patches import (
     fields_of,
     find_foreground,
     hold_out,
-    mixture_statistics,
+    measure_mixtures,
     validation_mixtures,
 )
 from ladderscope.training import Budget
@@ -249,7 +249,7 @@ def unet(args, data, seed):
     mixing = Mixing((0.0,) * len(NAMES), (1.0,) * len(NAMES))
     patches = MixedPatches(channels, mixing, PatchShape(PATCH), BATCH, seed)
     found = [channel_statistics(stack)[0] for stack in stacks]
-    mixture = mixture_statistics(patches)
+    mixture, _ = measure_mixtures(patches)
     mean, std = (
         torch.tensor([getattr(channel, name) for channel in found])[:, None, None]
         for name in ("mean", "std")

@@ -22,7 +22,7 @@ from ladderscope.patches import (
     Place,
     find_foreground,
     hold_out,
-    mixture_statistics,
+    measure_mixtures,
     validation_mixtures,
 )
 
@@ -267,6 +267,16 @@ def test_validation_repeats_and_is_the_seed_s():
     )
 
 
+def test_validation_has_the_strengths_of_training():
+    mixing = replace(SUM, ratios=(2.0, 4.0))
+    seen = validation_mixtures(of(numbered(160, 160), numbered(90, 50)), mixing, PatchShape(8), 0)
+    assert seen.ratio.min() >= 2 and seen.ratio.max() <= 4
+    assert len(seen.ratio.unique()) == seen.ratio.numel()
+    torch.testing.assert_close(
+        seen.observation[:, 0], (seen.target * seen.ratio[..., None, None]).sum(dim=1)
+    )
+
+
 def test_unpaired_validation_shuffles_the_channels_and_repeats_the_shorter_one():
     place = numbered(48, 48)
     batch = validation_mixtures(of(place, place), SUM, PatchShape(8), seed=0)
@@ -290,16 +300,18 @@ def test_the_statistics_are_those_of_the_mixtures():
     one, other = rng.normal(50, 4, (2, 300, 300))
     mixing = Mixing(offsets=(10.0, 30.0), weights=(1.0, 2.0), offset=20.0)
     patches = MixedPatches(of(one, other), mixing, PatchShape(16, views=2), batch=16, seed=0)
-    found = mixture_statistics(patches)
+    found, intensities = measure_mixtures(patches)
     # 40 + 2·20 + 20, and the root of 4² + (2·4)²
     assert found.mean == pytest.approx(100, abs=0.2)
     assert found.std == pytest.approx(np.sqrt(80), rel=0.01)
+    # a Gaussian's 99.9th percentile
+    assert intensities == pytest.approx([100 - 3.09 * np.sqrt(80), 100 + 3.09 * np.sqrt(80)], abs=1)
 
 
 def test_the_statistics_know_the_ratios():
     flat = np.full((40, 40), 110.0)
     mixing = Mixing(offsets=(10.0, 10.0), weights=(1.0, 2.0), ratios=(0.5, 1.5))
-    found = mixture_statistics(MixedPatches(of(flat, flat), mixing, PatchShape(8), 16, seed=0))
+    found, _ = measure_mixtures(MixedPatches(of(flat, flat), mixing, PatchShape(8), 16, seed=0))
     # r₁·100 + r₂·200 of uniform ratios, 1,024 of them: variance (100² + 200²)/12
     deviation = np.sqrt(50_000 / 12)
     assert found.mean == pytest.approx(300, abs=4 * deviation / 32)
@@ -309,7 +321,7 @@ def test_the_statistics_know_the_ratios():
 def test_the_statistics_are_of_what_training_draws_to_the_bit():
     patches = MixedPatches(CHANNELS, SUM, PatchShape(8, views=2), 4, seed=5)
     drawn_ = torch.cat([patches[number].observation[:, 0] for number in range(64)]).double()
-    found = mixture_statistics(patches)
+    found, _ = measure_mixtures(patches)
     assert found.mean == pytest.approx(float(drawn_.mean()), rel=1e-12)
     assert found.std == pytest.approx(float(drawn_.std(correction=0)), rel=1e-12)
 

@@ -140,6 +140,13 @@ def test_the_noise_that_is_expected_counts_as_much_as_its_channel_does_in_the_mi
     assert measured(NOISE, weighted).noise == pytest.approx(np.hypot(3, 8))
 
 
+def test_no_noise_is_expected_of_mixed_images_that_were_recorded():
+    recorded = model()
+    mixture = Mixture(Statistics(70.0, 16.0), Mixing((0.0, 0.0), (1.0, 1.0)), recorded=True)
+    object.__setattr__(recorded, "mixture", mixture)
+    assert measured(NOISE, recorded).noise is None
+
+
 def test_how_channels_add_up_is_said_without_what_changes_nothing():
     assert Mixing((0.0, 0.0), (1.0, 1.0)).in_words(NAMES) == "Mixed image = dna + actin & co."
     said = Mixing((-4.5, 100.0), (1.0, 2.5), -3.0, (0.5, 2.0)).in_words(("a", "b"))
@@ -147,6 +154,8 @@ def test_how_channels_add_up_is_said_without_what_changes_nothing():
         "Mixed image = (a + 4.5) + 2.5 × (b − 100) − 3. In training the strength of each channel "
         "varies from 0.5 to 2 times that."
     )
+    said = Mixing((0.0, 0.0), (1.0, 1.0), ratios=(2.0, 2.0)).in_words(("a", "b"))
+    assert said.endswith("In training the strength of each channel is 2 times that.")
 
 
 def test_levels_are_judged_by_the_free_bits_of_the_method():

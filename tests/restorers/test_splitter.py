@@ -253,6 +253,8 @@ def test_offsets_are_those_given_or_the_darkest_places_and_that_is_said(splitter
         assert f"{abs(number):.4g}" in said
     (given,) = [notice for notice in splitter.model.notices if "Mixed image = " in notice]
     assert "× (nuclei − 10)" in given and "(cells − 1000)" in given
+    assert any("those of the darkest places" in notice for notice in fitted.notices)
+    assert not any("darkest places" in notice for notice in splitter.model.notices)
 
 
 def test_balance_brings_channels_to_the_deviation_of_the_strongest(splitter, plain, parts):
@@ -314,6 +316,52 @@ def test_mixed_images_of_many_are_matched_by_their_order(parts, monkeypatch):
         np.testing.assert_allclose(field.pixels, sum(one.pixels for one in channels), rtol=1e-6)
 
 
+def warned(caplog):
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_how_much_the_channels_explain_of_what_was_recorded_is_told(parts, caplog):
+    stacks = [[part, part[::-1, ::-1]] for part in parts]
+    recorded = [one + other for one, other in zip(*stacks, strict=True)]
+    fitted = tiny().fit(stacks, mixed=recorded, progress=False)
+    assert any("the channels explain 100 % of" in notice for notice in fitted.model.notices)
+    assert fitted.model.mixture.recorded
+    assert not warned(caplog)
+    tiny().fit(stacks, mixed=recorded[::-1], names=["a", "b"], progress=False)
+    (said,) = warned(caplog)
+    share = int(said.split("explain ")[1].split(" %")[0])
+    assert share < 50 and "check that image k" in said
+
+
+def test_a_channel_that_is_absent_from_what_was_recorded_is_named(parts, caplog):
+    noise_ = np.random.default_rng(0).normal(0, 1, parts[0].shape)
+    recorded = parts[1] - 2 * parts[0] + noise_
+    tiny().fit(list(parts), mixed=recorded, names=["a", "b"], progress=False)
+    (said,) = warned(caplog)
+    assert "and a not at all or negatively" in said
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "told"),
+    [
+        (["1", "2", "10"], ["01", "02", "10"], "10.tif (a) goes with 02.tif (b)"),
+        (["x3_1", "x3_2", "x3_4"], ["y7_1", "y7_2", "y7_3"], "x3_4.tif (a) goes with y7_3.tif"),
+        (["c0_1", "c0_2", "c0_3"], ["c1_1", "c1_2", "c1_3"], None),
+        (["one", "two", "three"], ["1", "2", "3"], None),
+    ],
+    ids=["padding", "another field", "channels in the names", "words"],
+)
+def test_pairs_of_other_numbers_are_told(parts, tmp_path, one, other, told):
+    for name, part, stems in zip("ab", parts, (one, other), strict=True):
+        (tmp_path / name).mkdir()
+        for stem in stems:
+            tifffile.imwrite(tmp_path / name / f"{stem}.tif", part)
+    channels = [tmp_path / "a", tmp_path / "b"]
+    fitted = tiny().fit(channels, paired=True, names=["a", "b"], progress=False)
+    said = [notice for notice in fitted.model.notices if "paired in their order" in notice]
+    assert (told is None and not said) or told in said[0]
+
+
 @pytest.mark.parametrize(
     "given", [{"offsets": [1.0, 2.0]}, {"ratios": (0.5, 2.0)}, {"balance": "std"}], ids=str
 )
@@ -357,6 +405,33 @@ def test_noise_is_given_or_calibrated_channel_by_channel(crops, caplog):
     assert "noise of channel 2" in caplog.text and "noise of channel 1" not in caplog.text
     with pytest.raises(LadderscopeError, match="1 noise models for 2 channels"):
         tiny("denoisplit", [Gaussian(1.0)]).fit([crops[0], crops[1]], progress=False)
+
+
+def test_a_channel_whose_noise_cannot_be_measured_is_named(crops):
+    smooth = np.add.outer(np.arange(96.0), np.arange(96.0)).astype(np.float32)
+    flat = np.where(smooth > 90, 200.0, 100.0)
+    with pytest.raises(LadderscopeError, match=r"^without: .*musplit, which needs no noise model"):
+        tiny(noise="auto").fit([crops[0], flat], names=["with", "without"], progress=False)
+
+
+@pytest.mark.parametrize(
+    ("method", "settings", "told"),
+    [
+        (
+            "musplit",
+            {"denoisplit_weight": 0.5, "free_bits": 2.0},
+            "denoisplit_weight and free_bits",
+        ),
+        ("denoisplit", {"variance": "predicted"}, "variance"),
+        ("microsplit", {"denoisplit_weight": 0.5, "musplit_free_bits": 1.0}, None),
+    ],
+    ids=["musplit", "denoisplit", "microsplit"],
+)
+def test_settings_that_a_method_has_no_use_for_are_told(parts, method, settings, told):
+    notices = tiny(method, **settings).fit(list(parts), progress=False).model.notices
+    said = [notice for notice in notices if "have no part in the objective of" in notice]
+    wanted = [f"{told} have no part in the objective of {method}"] if told else []
+    assert said == wanted
 
 
 def test_background_is_drawn_less_often_and_the_threshold_is_told(plain, parts):
@@ -439,9 +514,12 @@ def test_images_of_different_size_and_number_are_mixed_unpaired(parts, tmp_path)
 def test_what_is_held_out_is_said_of_every_channel():
     channels = [[ONE] * 6, OTHER[:16, :16]]
     notices = tiny().fit(channels, progress=False).model.notices
-    said = [notice for notice in notices if notice.startswith("validation")]
+    said = [notice for notice in notices if "validation: " in notice]
     assert len(said) == 2
     assert "1 of 6 images" in said[0] and "too small" in said[1]
+    assert said[0].startswith("channel 1, ") and said[1].startswith("channel 2, ")
+    alike = tiny().fit([ONE, OTHER], progress=False).model.notices
+    assert sum(notice.startswith("validation: ") for notice in alike) == 1
 
 
 def test_channels_may_come_from_files(parts, tmp_path):
@@ -476,6 +554,30 @@ def test_a_mixed_image_far_from_the_training_sums_draws_a_warning_that_says_by_h
     known = splitter.model.mixture.statistics
     away = abs(far(mixed).mean() - known.mean) / known.std
     assert f"the mean is {away:.1f} of their standard deviations away" in caplog.text
+
+
+@pytest.mark.parametrize("method", ["musplit", "microsplit"])
+def test_a_mixed_image_of_twice_the_brightness_draws_a_warning(parts, caplog, method):
+    fitted = tiny(method).fit([part - part.min() for part in parts], progress=False)
+    sums = sum(part - part.min() for part in parts)
+    fitted.predict(sums, samples=0)
+    assert not warned(caplog)
+    fitted.predict(2 * sums, samples=0)
+    (said,) = warned(caplog)
+    known = fitted.model.mixture
+    furthest = (2 * sums.max() - known.intensities.bright) / known.statistics.std
+    assert "outside the intensities of the mixed training images" in said
+    assert f"up to {furthest:.1f} of them" in said
+
+
+def test_a_warning_comes_of_a_loaded_model_as_of_the_one_it_was(parts, tmp_path, caplog):
+    fitted = tiny(context=2).fit([ONE[:28], OTHER], progress=False)
+    assert fitted.model.settings.patch == 24
+    fitted.predict(ONE[:30], samples=0)
+    before = warned(caplog)
+    caplog.clear()
+    load(fitted.save(tmp_path / "m.ladder")).predict(ONE[:30], samples=0)
+    assert warned(caplog) == before
 
 
 def test_a_thumbnail_warns_of_nothing(parts, tmp_path, caplog):

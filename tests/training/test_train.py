@@ -406,6 +406,18 @@ def test_a_state_of_other_settings_or_images_is_refused_and_kept(tmp_path):
     assert path.exists()
 
 
+def test_a_state_of_another_version_is_refused_and_kept(tmp_path):
+    path = tmp_path / "state"
+    interrupted(path, 10)
+    state = torch.load(path, weights_only=True)
+    del state["format"], state["best_step"]
+    torch.save(state, path)
+    with pytest.raises(TrainingError, match="another version") as error:
+        run(module(), course(state_file=path), resume=True)
+    assert str(path) in str(error.value)
+    assert path.exists()
+
+
 def test_nothing_to_resume_is_an_error(tmp_path):
     with pytest.raises(TrainingError, match="nothing to resume"):
         run(module(), course(state_file=tmp_path / "state"), resume=True)

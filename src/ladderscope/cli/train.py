@@ -150,7 +150,6 @@ def train_splitter(
     """
     from ladderscope.cli import work
     from ladderscope.cli.setup import make_restorer, parse_channels
-    from ladderscope.images import read_images
     from ladderscope.restorers import Splitter
 
     files = parse_channels(channels)
@@ -187,7 +186,8 @@ def train_splitter(
         resume=resume,
         thumbnail=not no_thumbnail,
         channels=stacks,
-        mixed=read_images(mixed_paths, axes) if mixed else None,
+        axes=axes,
+        mixed=mixed_paths or None,
         paired=paired,
         offsets=offset * len(files) if offset and len(offset) == 1 else offset or None,
         names=list(files),

@@ -33,8 +33,6 @@ logger = logging.getLogger("ladderscope")
 
 Restorer: TypeAlias = Denoiser | Splitter
 
-_NAMED = 6
-
 
 class Failure(NamedTuple):
     """A file that could not be used, and why."""
@@ -59,17 +57,8 @@ class Restorations:
 
 
 def find(inputs: Sequence[str]) -> list[Path]:
-    """List the files that arguments stand for, and say which outputs of ours were left out."""
-    found = find_images(inputs)
-    if found.skipped:
-        names = ", ".join(path.name for path in found.skipped[:_NAMED])
-        more = len(found.skipped) - _NAMED
-        logger.info(
-            "left out, as Ladderscope wrote them itself: %s%s",
-            names,
-            f" and {more} more" if more > 0 else "",
-        )
-    return [source for source in found.sources if isinstance(source, Path)]
+    """List the files that arguments stand for."""
+    return [source for source in find_images(inputs).sources if isinstance(source, Path)]
 
 
 def read_batch(

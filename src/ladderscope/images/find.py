@@ -1,5 +1,6 @@
 """From what the user names (files, folders, patterns, arrays) to a list of single images."""
 
+import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 from ladderscope.images.errors import ImageError
 from ladderscope.images.image import Image
 from ladderscope.images.metadata import is_own_output
+
+logger = logging.getLogger("ladderscope")
 
 _SUFFIXES = (".tif", ".tiff")
 _ZARR_FILES = ("zarr.json", ".zarray", ".zgroup")
@@ -62,7 +65,8 @@ def find_images(sources: Sources, *, own_outputs: bool = False) -> Found:
     Returns
     -------
     Found
-        The sources, sorted within a pattern or folder, each file once; and the outputs left out.
+        The sources, sorted within a pattern or folder, each file once; and the outputs left out,
+        which are logged.
 
     Raises
     ------
@@ -95,6 +99,8 @@ def find_images(sources: Sources, *, own_outputs: bool = False) -> Found:
         )
     if not kept:
         raise ImageError("no images were given; give a file, a pattern, a folder or an array.")
+    if skipped:
+        logger.info("left out, as Ladderscope wrote them itself: %s", _some(skipped))
     return Found(kept, skipped)
 
 

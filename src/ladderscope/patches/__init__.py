@@ -14,10 +14,11 @@ from ladderscope.patches.fields import (
 from ladderscope.patches.foreground import Foreground, find_foreground
 from ladderscope.patches.mixing import (
     Channels,
+    Intensities,
     MixedBatch,
     MixedPatches,
     Mixing,
-    mixture_statistics,
+    measure_mixtures,
     validation_mixtures,
 )
 from ladderscope.patches.sampling import PatchBatch, TrainingPatches, validation_batch
@@ -28,6 +29,7 @@ __all__ = [
     "Field",
     "Foreground",
     "HeldOut",
+    "Intensities",
     "MixedBatch",
     "MixedPatches",
     "Mixing",
@@ -39,7 +41,7 @@ __all__ = [
     "fields_of",
     "find_foreground",
     "hold_out",
-    "mixture_statistics",
+    "measure_mixtures",
     "planes_of",
     "side_for",
     "validation_batch",

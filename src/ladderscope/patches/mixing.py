@@ -31,6 +31,7 @@ from ladderscope.patches.sampling import (
 
 _TRIES = 20
 _BATCHES_MEASURED = 64
+_NEARLY_ALL = (0.1, 99.9)  # percentiles
 
 
 @dataclass(frozen=True)
@@ -95,11 +96,13 @@ class Mixing:
         if self.offset:
             terms.append(f"{self.offset:.4g}")
         low, high = self.ratios
-        varied = (
-            f" In training the strength of each channel varies from {low:g} to {high:g} times that."
-            if low < high
-            else ""
-        )
+        varied = ""
+        if low < high:
+            varied = f"varies from {low:g} to {high:g} times that"
+        elif low != 1:
+            varied = f"is {low:g} times that"
+        if varied:
+            varied = f" In training the strength of each channel {varied}."
         return f"Mixed image = {' + '.join(terms).replace('+ -', '− ')}.{varied}"
 
     def draw_ratio(self, rng: np.random.Generator) -> Float32[np.ndarray, " channels"]:
@@ -257,9 +260,10 @@ def _batch(mixtures: Sequence[_Mixture]) -> MixedBatch:
 def validation_mixtures(
     channels: Channels, mixing: Mixing, shape: PatchShape, seed: int
 ) -> MixedBatch:
-    """Mix patches of the validation fields: side by side, of many a random few, all at ratio 1.
+    """Mix patches of the validation fields: side by side, of many a random few.
 
-    Unpaired channels are shuffled, so that their patches meet at random.
+    Unpaired channels are shuffled, so that their patches meet at random; how strong each is, is
+    drawn as in training.
     """
     rng = np.random.default_rng([seed, 2])
     places = [
@@ -289,12 +293,19 @@ def validation_mixtures(
             number, place = chosen[0]
             mixtures.append(_recorded(cut(channels.mixed[number], place, shape), parts))
         else:
-            mixtures.append(_mixture(parts, mixing, np.ones(len(parts), np.float32)))
+            mixtures.append(_mixture(parts, mixing, mixing.draw_ratio(rng)))
     return _batch(mixtures)
 
 
-def mixture_statistics(patches: MixedPatches) -> Statistics:
-    """Measure mean and standard deviation of the mixtures that training sees."""
+class Intensities(NamedTuple):
+    """Nearly all pixels lie between these two: the 0.1st and the 99.9th percentile."""
+
+    dark: float
+    bright: float
+
+
+def measure_mixtures(patches: MixedPatches) -> tuple[Statistics, Intensities]:
+    """Measure mean, standard deviation and range of the mixtures that training sees."""
     narrow = MixedPatches(
         patches.channels,
         patches.mixing,
@@ -303,4 +314,8 @@ def mixture_statistics(patches: MixedPatches) -> Statistics:
         patches.seed,
     )
     drawn = torch.cat([narrow[number].observation for number in range(_BATCHES_MEASURED)]).double()
-    return Statistics(float(drawn.mean()), float(drawn.std(correction=0)))
+    dark, bright = np.percentile(drawn.numpy(), _NEARLY_ALL)
+    return (
+        Statistics(float(drawn.mean()), float(drawn.std(correction=0))),
+        Intensities(float(dark), float(bright)),
+    )

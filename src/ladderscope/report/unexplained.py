@@ -30,7 +30,8 @@ class Unexplained:
         Of a pixel with its neighbours: 0 for noise that is independent from pixel to pixel.
     noise : float or None
         The standard deviation of the noise in a mixture of recordings, by their noise models;
-        None where the method has none.
+        None where the method has none, or where mixed images were recorded to train on, as these
+        have the noise of one recording.
     """
 
     rms: float
@@ -112,7 +113,7 @@ def unexplained(
 
 
 def _noise_of_mixture(channels: Real[np.ndarray, "channels Y X"], model: Model) -> float | None:
-    if model.mixture is None or not model.noise_models:
+    if model.mixture is None or model.mixture.recorded or not model.noise_models:
         return None
     variance = 0.0
     for channel, weight, noise in zip(

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ladderscope.errors import LadderscopeError
 
 NO_BUDGET = {"minutes": None, "steps": None, "epochs": None}
+MOST_LEVELS = 10
 
 
 class RestorerSettings(BaseModel):
@@ -46,7 +47,7 @@ class RestorerSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    levels: int = Field(default=4, ge=1, le=10)
+    levels: int = Field(default=4, ge=1, le=MOST_LEVELS)
     filters: int = Field(default=32, ge=1)
     latent_channels: int = Field(default=16, ge=1)
     blocks: int = Field(default=1, ge=1)
@@ -271,11 +272,11 @@ def settings_for(kind: type[Settings], preset: str, overrides: Mapping[str, Any]
     chosen = PRESETS[preset].model_dump()
     if preset == "small" and issubclass(kind, SplitterSettings):
         wider = overrides.get("context", 1)
-        chosen["levels"] = wider - 1 if wider in range(4, 12) else _LEVELS_TO_SPLIT
+        chosen["levels"] = wider - 1 if wider in range(4, MOST_LEVELS + 2) else _LEVELS_TO_SPLIT
     if overrides.get("dimensions") == 3:
         chosen |= {name: min(chosen[name], value) for name, value in _IN_3D.items()}
     levels = overrides.get("levels", chosen["levels"])
-    if levels in range(1, 11):  # anything else is told when it is checked
+    if levels in range(1, MOST_LEVELS + 1):  # anything else is told when it is checked
         multiple = 2 ** (levels + (overrides.get("context", 1) != 1))
         chosen["patch"] = -(-chosen["patch"] // multiple) * multiple
     return _checked(kind, chosen, overrides)

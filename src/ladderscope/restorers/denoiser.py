@@ -188,4 +188,10 @@ class Denoiser(Restorer[DenoiserSettings]):
             zip(channel_statistics([image]), self.model.statistics, strict=True), start=1
         ):
             name = f"{image.name}, channel {number}" if trained > 1 else image.name
-            warn_if_far(found, of_training, name, "the training images")
+            warn_if_far(
+                found,
+                of_training,
+                name,
+                "the training images",
+                "The restoration may be wrong; train on images like this one",
+            )

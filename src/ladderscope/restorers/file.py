@@ -15,7 +15,7 @@ from ladderscope.errors import LadderscopeError
 from ladderscope.files import whole_file
 from ladderscope.images import Statistics
 from ladderscope.noise import NoiseFit, NoiseModel, noise_model_from_dict
-from ladderscope.patches import Mixing
+from ladderscope.patches import Intensities, Mixing
 from ladderscope.restorers.config import DenoiserSettings, SplitterSettings
 from ladderscope.training import Outcome, Record
 
@@ -43,10 +43,16 @@ class Mixture:
         What they are normalised with.
     mixing : Mixing
         How the channels add up to them.
+    intensities : Intensities or None
+        Between which those of training lie; None where it is not known.
+    recorded : bool
+        Whether they were recorded; otherwise they were made of the channels.
     """
 
     statistics: Statistics
     mixing: Mixing
+    intensities: Intensities | None = None
+    recorded: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,7 +230,13 @@ def _mixture(entries: Any) -> Mixture | None:
         name: tuple(value) if isinstance(value, list) else value
         for name, value in entries["mixing"].items()
     }
-    return Mixture(Statistics(**entries["statistics"]), Mixing(**mixing))
+    intensities = entries.get("intensities")
+    return Mixture(
+        Statistics(**entries["statistics"]),
+        Mixing(**mixing),
+        None if intensities is None else Intensities(*intensities),
+        entries.get("recorded", False),
+    )
 
 
 def _careamics(entry: Any) -> dict[str, Any] | None:

@@ -15,13 +15,13 @@ from ladderscope.images import cast_to, write_image
 
 @dataclass(frozen=True, eq=False)
 class Restoration:
-    """The restoration of one image, in the intensity units of the image.
+    """The restoration of one image, in its intensity units; of a split, in those of each channel.
 
     Attributes
     ----------
     mean : array
         The MMSE estimate: the mean over posterior samples, or, with ``samples=0``, the decoded
-        posterior means. float32, with the axes of the image.
+        posterior means. float32, with the axes of the image; of a split, C first.
     std : array or None
         The spread of posterior samples (uncalibrated): their standard deviation. None when
         fewer than two samples were drawn.
@@ -36,8 +36,9 @@ class Restoration:
     samples : int
         How many posterior samples were drawn.
     residual : array, optional
-        Of a split image: the image minus the sum of the means, with the axes of the image; what
-        the channels leave unexplained.
+        Of a split image: the image minus what the means add up to (their sum by the black levels
+        and weights that the model states), in the units and with the axes of the image; what the
+        channels leave unexplained.
     """
 
     mean: Float32[np.ndarray, "..."]

@@ -30,7 +30,7 @@ from ladderscope.images import (
 )
 from ladderscope.machine import best_device, fast_type, keep_freed_memory
 from ladderscope.network import LadderVAE
-from ladderscope.noise import NoiseFit, NoiseModel, calibrate_poisson_gaussian
+from ladderscope.noise import NoiseError, NoiseFit, NoiseModel, calibrate_poisson_gaussian
 from ladderscope.noise.fit import MOST_PLANES
 from ladderscope.patches import Field, MixedBatch, MixedPatches, PatchBatch, TrainingPatches
 from ladderscope.patches.fields import PatchShape, planes_of, side_for
@@ -209,7 +209,8 @@ class Restorer(ABC, Generic[Settings]):
         Returns
         -------
         Restoration, or list of Restoration
-            See `Restoration`.
+            See `Restoration`. That of a splitter has its channels along a leading C axis, each in
+            the units of its own recordings, and a residual.
 
         Raises
         ------
@@ -420,15 +421,18 @@ class Restorer(ABC, Generic[Settings]):
                 f"{len(entries)} noise models for {len(fields)} channels: give one a channel, or "
                 "one for all"
             )
+        several = len(fields) > 1
         models: list[NoiseModel] = []
         fits: list[NoiseFit | None] = []
         for name, entry, of_channel in zip(names, entries, fields, strict=True):
             fit = None
             if isinstance(entry, str):
-                fit = calibrate_poisson_gaussian(planes_of(of_channel, MOST_PLANES))
+                try:
+                    fit = calibrate_poisson_gaussian(planes_of(of_channel, MOST_PLANES))
+                except NoiseError as error:
+                    raise NoiseError(f"{name}: {error}" if several else str(error)) from error
                 entry = fit.model
-                of = f" of {name}" if len(fields) > 1 else ""
-                logger.info("noise%s: %s", of, fit.summary())
+                logger.info("noise%s: %s", f" of {name}" if several else "", fit.summary())
             models.append(entry)
             fits.append(fit)
         return models, fits
@@ -489,12 +493,12 @@ class Restorer(ABC, Generic[Settings]):
         )
 
     def _check(self, image: Image) -> None:
-        self.model  # noqa: B018 (says that it is not trained yet)
+        settings = self.model.settings
         self._check_depth([image], logger.info)
         self._check_image(image)
-        widest = self.settings.widest_view(self.settings.patch)
+        widest = settings.widest_view(settings.patch)
         shorter = min(image.pixels.shape[image.axes.index(letter)] for letter in "YX")
-        if self.settings.context > 1 and widest > 2 * shorter:
+        if settings.context > 1 and widest > 2 * shorter:
             logger.warning(
                 "%s is %d pixels on its shorter side, and the model was trained on views of up to "
                 "%d: most of the widest is filled by reflection here; give it larger images",
@@ -626,7 +630,7 @@ def patch_shape(settings: Settings) -> PatchShape:
     return PatchShape(settings.patch, depth, settings.context)
 
 
-def warn_if_far(found: Statistics, trained: Statistics, name: str, like: str) -> None:
+def warn_if_far(found: Statistics, trained: Statistics, name: str, like: str, advice: str) -> bool:
     """Warn where an image is far from what a model was trained on, and say by how much.
 
     Parameters
@@ -635,14 +639,22 @@ def warn_if_far(found: Statistics, trained: Statistics, name: str, like: str) ->
         Of the image, and of the training images.
     name, like
         What to call them.
+    advice
+        What may be wrong then, and what to do.
+
+    Returns
+    -------
+    bool
+        Whether it is far.
     """
     shift = abs(found.mean - trained.mean) / trained.std
     ratio = found.std / trained.std
-    if shift > FAR_IN_DEVIATIONS or not 1 / FAR_IN_DEVIATIONS < ratio < FAR_IN_DEVIATIONS:
+    far = shift > FAR_IN_DEVIATIONS or not 1 / FAR_IN_DEVIATIONS < ratio < FAR_IN_DEVIATIONS
+    if far:
         logger.warning(
             "%s: mean %.4g and standard deviation %.4g are far from those of %s (%.4g and %.4g): "
             "the mean is %.1f of their standard deviations away, and the standard deviation is "
-            "%.2g times theirs. The restoration may be wrong; train on images like this one",
+            "%.2g times theirs. %s",
             name,
             found.mean,
             found.std,
@@ -651,7 +663,9 @@ def warn_if_far(found: Statistics, trained: Statistics, name: str, like: str) ->
             trained.std,
             shift,
             ratio,
+            advice,
         )
+    return far
 
 
 def middle_of(image: Image) -> Image:

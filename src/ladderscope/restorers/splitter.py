@@ -1,6 +1,8 @@
 """Splitting one image of superimposed structures into its channels, and removing their noise."""
 
+import logging
 import os
+import re
 from collections.abc import Sequence
 from typing import Any, Literal, Self
 
@@ -17,17 +19,18 @@ from ladderscope.images import (
     read_images,
 )
 from ladderscope.images.axes import from_planes
-from ladderscope.noise import NoiseFit, NoiseModel
+from ladderscope.noise import NoiseError, NoiseFit, NoiseModel
 from ladderscope.noise.fit import MOST_PLANES
 from ladderscope.patches import (
     Channels,
     Field,
+    Intensities,
     MixedPatches,
     Mixing,
     fields_of,
     find_foreground,
     hold_out,
-    mixture_statistics,
+    measure_mixtures,
     planes_of,
     validation_mixtures,
 )
@@ -47,9 +50,23 @@ from ladderscope.restorers.restorer import (
 )
 from ladderscope.training import SplittingModule
 
+logger = logging.getLogger("ladderscope")
+
 _DARKEST = 0.1  # per cent of a plane's places, from which an offset is taken
 _PIXELS_LOOKED_AT = 2**22
 _MIXED = "the mixed images"
+_IF_FAR = (
+    "The split may be wrong: record it as the channels were recorded, or train with the black "
+    "levels and ratios that it has"
+)
+_EXPLAINED = 0.5  # of recorded mixed images, by their channels: less is not a sum of them
+_FEW = 0.01  # of the pixels may lie outside the intensities of training
+# What the objective of a method does not hold.
+_WITHOUT_EFFECT = {
+    "musplit": ("denoisplit_weight", "free_bits"),
+    "denoisplit": ("denoisplit_weight", "variance", "musplit_free_bits"),
+    "microsplit": (),
+}
 
 
 class Splitter(Restorer[SplitterSettings]):
@@ -184,6 +201,9 @@ class Splitter(Restorer[SplitterSettings]):
         stacks = [_read(sources, axes, name) for name, sources in zip(names, channels, strict=True)]
         recorded = None if mixed is None else _read(mixed, axes, _MIXED)
         _check_stacks(stacks, recorded, names, paired)
+        if paired:
+            _say_if_names_differ(stacks, recorded, names, notice)
+        _say_what_has_no_effect(settings, notice)
         self._check_depth([image for stack in stacks for image in stack], notice)
         fields = [fields_of(stack, self._space) for stack in stacks]
         mixed_fields = None if recorded is None else fields_of(recorded, self._space)
@@ -192,13 +212,21 @@ class Splitter(Restorer[SplitterSettings]):
         noise_models: list[NoiseModel] = []
         fits: list[NoiseFit | None] = []
         if settings.weight_of_denoisplit > 0:
-            noise_models, fits = self._noise_models(fields, names)
+            try:
+                noise_models, fits = self._noise_models(fields, names)
+            except NoiseError as error:
+                raise NoiseError(
+                    f"{error}; or split by method musplit, which needs no noise model"
+                ) from error
         elif self.noise != "auto":
             notice("musplit asks for no noise model: the one that was given is not used")
 
         held_out = [hold_out(of_channel, settings.patch, self.seed) for of_channel in fields]
-        for told in dict.fromkeys(of_channel.notice for of_channel in held_out):
-            notice(told)
+        told = [of_channel.notice for of_channel in held_out]
+        if len(set(told)) > 1:
+            told = [f"{name}, {text}" for name, text in zip(names, told, strict=True)]
+        for text in dict.fromkeys(told):
+            notice(text)
         shape = patch_shape(settings)
         training = Channels(
             [of_channel.training for of_channel in held_out],
@@ -209,15 +237,23 @@ class Splitter(Restorer[SplitterSettings]):
             training = _with_foreground(training, names, notice)
         deviations = [channel.std for channel in statistics]
         mixing = (
-            _recorded_mixing(fields, mixed_fields)
+            _recorded_mixing(fields, mixed_fields, names, notice)
             if mixed_fields is not None
             else _made_mixing(settings, fields, offsets, deviations)
         )
         notice(mixing.in_words(names))
+        if mixed_fields is None and offsets is None:
+            notice(
+                "the black levels in that are those of the darkest places: where a channel has no "
+                "background, give its own (offsets, or --offset)"
+            )
         patches = MixedPatches(training, mixing, shape, settings.batch, self.seed)
+        of_patches, intensities = measure_mixtures(patches)
         mixture = Mixture(
-            mixture_statistics(patches) if recorded is None else channel_statistics(recorded)[0],
+            of_patches if recorded is None else channel_statistics(recorded)[0],
             mixing,
+            intensities,
+            recorded is not None,
         )
         validation = Channels(
             [of_channel.validation for of_channel in held_out],
@@ -285,8 +321,16 @@ class Splitter(Restorer[SplitterSettings]):
                 f"{image.name} has {image.channels} channels: a splitter takes the one in which "
                 "all structures were recorded together"
             )
-        found = channel_statistics([image])[0]
-        warn_if_far(found, self._mixture().statistics, image.name, "the mixed training images")
+        mixture = self._mixture()
+        far = warn_if_far(
+            channel_statistics([image])[0],
+            mixture.statistics,
+            image.name,
+            "the mixed training images",
+            _IF_FAR,
+        )
+        if not far and mixture.intensities is not None:
+            _warn_if_beyond(image, mixture.intensities, mixture.statistics.std)
 
     def _channel_names(self, image: Image) -> tuple[str, ...] | None:
         return self.model.channel_names
@@ -385,6 +429,73 @@ def _check_stacks(
                 )
 
 
+def _say_if_names_differ(
+    stacks: Sequence[Sequence[Image]],
+    recorded: Sequence[Image] | None,
+    names: Sequence[str],
+    notice: Notices,
+) -> None:
+    """Say where files are paired, by their order, whose numbers are not the same."""
+    everything = list(zip(names, stacks, strict=True))
+    if recorded is not None:
+        everything.append((_MIXED, recorded))
+    first_name, first = everything[0]
+    for name, stack in everything[1:]:
+        pairs = zip(_counted(first), _counted(stack), strict=True)
+        different = [number for number, (one, other) in enumerate(pairs) if one != other]
+        if different and _counted(first)[0] and _counted(stack)[0]:
+            one, other = first[different[0]].name, stack[different[0]].name
+            notice(
+                f"images are paired in their order, so that {one} ({first_name}) goes with "
+                f"{other} ({name}), although their numbers differ: check that both show the same "
+                "place"
+            )
+
+
+def _counted(images: Sequence[Image]) -> list[tuple[int, ...]]:
+    """Give the numbers in names that differ from image to image; none if they cannot be lined up.
+
+    Examples
+    --------
+    >>> _counted([Image(np.zeros((8, 8)), "YX", f"c2_{k}.tif") for k in ("01", "10")])
+    [(1,), (10,)]
+    """
+    found = [[int(digits) for digits in re.findall(r"\d+", image.name)] for image in images]
+    if len({len(numbers) for numbers in found}) > 1:
+        return [()] * len(images)
+    counting = [numbers for numbers in zip(*found, strict=True) if len(set(numbers)) > 1]
+    return list(zip(*counting, strict=True)) if counting else [()] * len(images)
+
+
+def _say_what_has_no_effect(settings: SplitterSettings, notice: Notices) -> None:
+    fields = SplitterSettings.model_fields
+    idle = [
+        name
+        for name in _WITHOUT_EFFECT[settings.method]
+        if getattr(settings, name) != fields[name].default
+    ]
+    if idle:
+        notice(f"{' and '.join(idle)} have no part in the objective of {settings.method}")
+
+
+def _warn_if_beyond(image: Image, intensities: Intensities, deviation: float) -> None:
+    """Warn where many pixels are darker or brighter than any of training, and say by how much."""
+    darker, brighter = intensities.dark - image.pixels, image.pixels - intensities.bright
+    beyond = np.maximum(darker, brighter) / deviation
+    share = float((beyond > 1).mean())
+    if share > _FEW:
+        logger.warning(
+            "%s: %.2g %% of its pixels lie more than a standard deviation (%.4g) outside the "
+            "intensities of the mixed training images (%.4g to %.4g), up to %.1f of them. %s",
+            image.name,
+            100 * share,
+            deviation,
+            *intensities,
+            float(beyond.max()),
+            _IF_FAR,
+        )
+
+
 def _of_same_images(mixed: Sequence[Field] | None, chosen: Sequence[Field]) -> list[Field] | None:
     """Choose the mixed fields of those images whose first channel was chosen."""
     images = {field.image for field in chosen}
@@ -422,7 +533,12 @@ def _made_mixing(
     )
 
 
-def _recorded_mixing(fields: Sequence[Sequence[Field]], mixed: Sequence[Field]) -> Mixing:
+def _recorded_mixing(
+    fields: Sequence[Sequence[Field]],
+    mixed: Sequence[Field],
+    names: Sequence[str],
+    notice: Notices,
+) -> Mixing:
     """Find by least squares how the channels add up to what was recorded.
 
     All are smoothed first, which changes nothing in how they add up: noise in the channels would
@@ -430,8 +546,22 @@ def _recorded_mixing(fields: Sequence[Sequence[Field]], mixed: Sequence[Field]) 
     """
     parts = [_some_pixels(of_channel) for of_channel in fields]
     columns = np.stack([*parts, np.ones_like(parts[0])], axis=1)
-    solution, *_ = np.linalg.lstsq(columns, _some_pixels(mixed), rcond=None)
+    observed = _some_pixels(mixed)
+    solution, *_ = np.linalg.lstsq(columns, observed, rcond=None)
     *weights, offset = (float(value) for value in solution)
+    explained = 1 - float((observed - columns @ solution).var() / observed.var())
+    notice(
+        f"the channels explain {100 * explained:.0f} % of what varies in the recorded mixed images"
+    )
+    absent = [name for name, weight in zip(names, weights, strict=True) if weight <= 0]
+    if absent or explained < _EXPLAINED:
+        also = f", and {' and '.join(absent)} not at all or negatively" if absent else ""
+        logger.warning(
+            "the channels explain %.0f %% of what varies in the mixed images%s: check that image k "
+            "of every channel and of the mixed images shows the same place, pixel by pixel",
+            100 * explained,
+            also,
+        )
     return Mixing((0.0,) * len(weights), tuple(weights), offset)
 
 

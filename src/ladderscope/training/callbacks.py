@@ -26,6 +26,8 @@ logger = logging.getLogger("ladderscope")
 MOST_SKIPPED_IN_A_ROW = 20
 # Few held-out patches judge one set of weights by chance; several validations in a row do not.
 VALIDATIONS_AVERAGED = 5
+# Counts up whenever what a kept training holds changes.
+_STATE_FORMAT = 1
 
 
 class TrainingError(LadderscopeError):
@@ -182,6 +184,7 @@ class Course(Callback):
         self, state_file: Path, trainer: Trainer, module: RestorationModule[Any]
     ) -> None:
         state = {
+            "format": _STATE_FORMAT,
             "fingerprint": self.fingerprint,
             "network": module.weights(),
             "optimizer": trainer.optimizers[0].state_dict(),
@@ -226,6 +229,11 @@ def _read_state(path: Path | None, fingerprint: str) -> dict[str, Any]:
             f"{path} cannot be resumed from: it is damaged or no training state ({error}). "
             "Delete it and train anew"
         ) from error
+    if (kept := state.get("format")) != _STATE_FORMAT:
+        raise TrainingError(
+            f"{path} was kept by another version of Ladderscope (format {kept}; this one resumes "
+            f"format {_STATE_FORMAT}): resume with that version, or delete the file and train anew"
+        )
     if found != fingerprint:
         raise TrainingError(
             f"{path} belongs to a training with other settings or other images: resume with the "
