@@ -245,6 +245,39 @@ def test_wider_views_and_stacks_reach_a_denoiser(tmp_path):
     assert (settings.context, settings.dimensions, settings.depth) == (2, 3, 2)
 
 
+def test_a_stack_is_split_with_wider_views_from_the_command_to_the_file(tmp_path):
+    stacks = [
+        np.stack([stain(name, number, (64, 64)) for number in range(3)]).astype(np.uint16)
+        for name in ("dna", "cells")
+    ]
+    for name, stack in zip(("dna", "cells"), stacks, strict=True):
+        write(tmp_path / name / "a.tif", stack, axes="ZYX")
+    mixed = write(tmp_path / "mixed.tif", sum(stacks) - 20, axes="ZYX")
+    model, out = tmp_path / "m.ladder", tmp_path / "out"
+    asked = ["--context", 2, "--dimensions", 3, "--offset", 20]
+    assert train(tmp_path, "-o", model, *GIVEN, *asked).code == 0
+    page = tmp_path / "r.html"
+    result = run("predict", model, mixed, "-o", out, "--samples", 2, "--report", page)
+    assert result.code == 0 and page.exists()
+    restored, residual = (
+        read_image(out / f"mixed_{kind}.ome.tif") for kind in ("restored", "residual")
+    )
+    assert (restored.axes, restored.channel_names) == ("CZYX", ("dna", "cells"))
+    assert restored.pixels.shape == (2, 3, 64, 64)
+    assert residual.axes == "ZYX"
+    explained = restored.pixels.sum(0) - 20
+    np.testing.assert_allclose(residual.pixels, sum(stacks) - 20 - explained, atol=1e-3)
+
+
+def test_mixed_images_that_cannot_be_used_are_named_as_such(folder):
+    write(folder / "mixed" / "0.tif", np.full((96, 96), 7, np.uint8))
+    write(folder / "mixed" / "1.tif", stain("dna", 1))
+    mixed = ["--mixed", folder / "mixed"]
+    result = train(folder, "-o", folder / "m.ladder", *GIVEN, *mixed)
+    assert result.code == 1
+    assert f"the mixed images: {folder / 'mixed' / '0.tif'}: is blank" in result.said
+
+
 def test_paired_channels_of_different_size_are_refused(folder):
     write(folder / "cells" / "1.tif", stain("cells", 1, (96, 80)))
     result = train(folder, "-o", folder / "m.ladder", *GIVEN, "--paired")
