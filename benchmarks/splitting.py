@@ -13,7 +13,8 @@ before anything else is made, is the test. PSNR: peak = max − min of the test 
 images) before balancing; PSNR is still that against the clean channels. `--side chain` denoises
 first: one Denoiser for each channel's training images and one for their sums, whose noise is
 calibrated on them; then µSplit learns from the restored channels and splits the restored mixture.
-Each of these four trainings has the budget that is given.
+Each of these four trainings has the budget that is given. `scores_of_summed` are those of splitting
+the sum of the test half's restored channels, which is what the splitter was trained for.
 """
 
 import argparse
@@ -180,17 +181,22 @@ def chain(args, data, seed):
     budget = {"minutes": args.minutes, "steps": args.steps, "progress": False}
     mixtures = [sum(images) for images in zip(*data.training, strict=True)]
     seconds = 0.0
-    restored = []
-    for images in (*data.training, mixtures):
+    restored, test = [], []
+    for images, seen in zip((*data.training, mixtures), (*data.test, sum(data.test)), strict=True):
         denoiser = Denoiser("small", noise="auto", seed=seed).fit(images, "YX", **budget)
         restored.append([denoiser.predict(image, "YX", samples=0).mean for image in images])
+        test.append(denoiser.predict(seen, "YX", samples=0).mean)
         seconds += denoiser.model.outcome.seconds
-    mixed = denoiser.predict(sum(data.test), "YX", samples=0).mean
+    *parts, mixed = test
     args.method = "musplit"
     splitter, _ = ladder(args, Data(restored[:-1], data.test, data.truth), seed)
     found = of_training(splitter.model.outcome)
     found["train_seconds"] = round(found["train_seconds"] + seconds, 1)
-    return found | judged(splitter, mixed, data, args.samples)
+    found |= judged(splitter, mixed, data, args.samples)
+    found["scores_of_summed"] = scores(
+        splitter.predict(sum(parts), "YX", samples=0).mean, data, sum(parts)
+    )
+    return found
 
 
 class UNet(nn.Module):
