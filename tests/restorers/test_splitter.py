@@ -327,8 +327,9 @@ def test_how_much_the_channels_explain_of_what_was_recorded_is_told(parts, caplo
     assert any("the channels explain 100 % of" in notice for notice in fitted.model.notices)
     assert fitted.model.mixture.recorded
     assert not warned(caplog)
-    tiny().fit(stacks, mixed=recorded[::-1], names=["a", "b"], progress=False)
+    mispaired = tiny().fit(stacks, mixed=recorded[::-1], names=["a", "b"], progress=False)
     (said,) = warned(caplog)
+    assert said in mispaired.model.notices
     share = int(said.split("explain ")[1].split(" %")[0])
     assert share < 50 and "check that image k" in said
 
@@ -338,7 +339,7 @@ def test_a_channel_that_is_absent_from_what_was_recorded_is_named(parts, caplog)
     recorded = parts[1] - 2 * parts[0] + noise_
     tiny().fit(list(parts), mixed=recorded, names=["a", "b"], progress=False)
     (said,) = warned(caplog)
-    assert "and a not at all or negatively" in said
+    assert ", a not at all or negatively" in said
 
 
 @pytest.mark.parametrize(
@@ -360,6 +361,15 @@ def test_pairs_of_other_numbers_are_told(parts, tmp_path, one, other, told):
     fitted = tiny().fit(channels, paired=True, names=["a", "b"], progress=False)
     said = [notice for notice in fitted.model.notices if "paired in their order" in notice]
     assert (told is None and not said) or told in said[0]
+
+
+def test_mixed_images_of_other_numbers_are_told(parts, tmp_path):
+    for name, part, stems in (("a", sum(parts), "13"), ("b", parts[0], "12")):
+        (tmp_path / name).mkdir()
+        for stem in stems:
+            tifffile.imwrite(tmp_path / name / f"{stem}.tif", part)
+    fitted = tiny().fit([tmp_path / "b", list(parts)], mixed=tmp_path / "a", progress=False)
+    assert any("goes with 3.tif (the mixed images)" in said for said in fitted.model.notices)
 
 
 @pytest.mark.parametrize(
@@ -556,6 +566,43 @@ def test_a_mixed_image_far_from_the_training_sums_draws_a_warning_that_says_by_h
     assert f"the mean is {away:.1f} of their standard deviations away" in caplog.text
 
 
+def test_pixels_darker_than_training_draw_a_warning_also_where_no_integer_is_negative(caplog):
+    rng = np.random.default_rng(0)
+    bright = [rng.normal(1000, 30, (64, 64)).astype(np.uint16) for _ in range(2)]
+    fitted = tiny().fit(bright, offsets=[0, 0], progress=False)
+    mixed = bright[0] + bright[1]
+    assert mixed.dtype == np.uint16
+    fitted.predict(mixed, samples=0)
+    assert not warned(caplog)
+    mixed[0] -= 300
+    fitted.predict(mixed, samples=0)
+    (said,) = warned(caplog)
+    assert "1.6 % of its pixels" in said
+
+
+def test_a_field_with_fewer_cells_draws_no_warning(caplog):
+    def field(cells):
+        rng = np.random.default_rng(cells)
+        plane = rng.normal(20, 1, (256, 256)).astype(np.float32)
+        for number in range(cells):
+            top, left = divmod(number, 8)
+            plane[32 * top : 32 * top + 20, 32 * left : 32 * left + 20] += 200
+        return plane
+
+    fitted = tiny("musplit").fit([field(8), field(8)], offsets=[20, 20], progress=False)
+    sparse = field(1) + field(0) - 20
+    assert sparse.std() < fitted.model.mixture.statistics.std / 3
+    fitted.predict(sparse, samples=0)
+    assert not warned(caplog)
+
+
+def test_a_warning_names_the_array_of_a_list(splitter, mixed, caplog):
+    found = splitter.predict([mixed, mixed + 40_000], samples=0)
+    assert [one.name for one in found] == ["array 1", "array 2"]
+    (said,) = warned(caplog)
+    assert said.startswith("array 2: ")
+
+
 @pytest.mark.parametrize("method", ["musplit", "microsplit"])
 def test_a_mixed_image_of_twice_the_brightness_draws_a_warning(parts, caplog, method):
     fitted = tiny(method).fit([part - part.min() for part in parts], progress=False)
@@ -639,6 +686,7 @@ BAD_PAIRS = {
     "too many offsets": ([ONE, OTHER], {"offsets": [1.0] * 3}, "one number for each of 2"),
     "one offset": ([ONE, OTHER], {"offsets": 100.0}, "one number for each of 2"),
     "offsets that are none": ([ONE, OTHER], {"offsets": ["dark", 1]}, "one number for each"),
+    "offsets of one word": ([ONE, OTHER], {"offsets": "ab"}, "one number for each"),
     "offsets without end": ([ONE, OTHER], {"offsets": [1.0, np.inf]}, "one number for each"),
     "resuming from nowhere": ([ONE, OTHER], {"resume": True}, "needs the state_file"),
 }

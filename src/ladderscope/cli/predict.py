@@ -37,6 +37,7 @@ def predict(
     from ladderscope.cli.preflight import check_folder, check_outputs
     from ladderscope.cli.terminal import show_summary
     from ladderscope.errors import LadderscopeError
+    from ladderscope.report.page import SHOWN_IMAGES
     from ladderscope.restorers import Splitter, load
 
     restorer = load(model, device=device)
@@ -70,6 +71,7 @@ def predict(
         seed=seed,
         keep_dtype=keep_dtype,
         overwrite=overwrite,
+        shown=SHOWN_IMAGES if report else 0,
     )
     rows = work.restored_rows(done, samples)
     if report is not None:

@@ -161,8 +161,12 @@ def restore_all(
     seed: int | None = None,
     keep_dtype: bool,
     overwrite: bool,
+    shown: int = SHOWN_IMAGES,
 ) -> Restorations:
-    """Restore images one by one and write each; one that fails does not stop the others."""
+    """Restore images one by one and write each; one that fails does not stop the others.
+
+    The first few, `shown`, are kept to be shown on a page.
+    """
     images: list[RestoredImage] = []
     files: list[Path] = []
     failures: list[Failure] = []
@@ -188,7 +192,7 @@ def restore_all(
                     restorer.model,
                     files=[path.name for path in written],
                     seconds=time.monotonic() - started,
-                    shown=len(images) < SHOWN_IMAGES,
+                    shown=len(images) < shown,
                 )
             except (LadderscopeError, OSError, MemoryError, RuntimeError) as error:
                 failures.append(_failure(source, error))

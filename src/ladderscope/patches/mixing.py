@@ -78,7 +78,9 @@ class Mixing:
         result = np.full(channels.shape[1:], self.offset, np.float32)
         for number, (offset, weight) in enumerate(zip(self.offsets, self.weights, strict=True)):
             strength = weight if ratio is None else weight * float(ratio[number])
-            result += np.float32(strength) * (channels[number] - np.float32(offset))
+            part = channels[number] - np.float32(offset)
+            part *= np.float32(strength)
+            result += part
         return result
 
     def in_words(self, names: Sequence[str]) -> str:
@@ -305,7 +307,18 @@ class Intensities(NamedTuple):
 
 
 def measure_mixtures(patches: MixedPatches) -> tuple[Statistics, Intensities]:
-    """Measure mean, standard deviation and range of the mixtures that training sees."""
+    """Measure mean, standard deviation and range of the mixtures that training sees.
+
+    Examples
+    --------
+    >>> channels = Channels([[Field(np.zeros((40, 50)))], [Field(np.ones((30, 30)))]])
+    >>> mixing = Mixing(offsets=(0.0, 0.0), weights=(1.0, 2.0))
+    >>> found, intensities = measure_mixtures(
+    ...     MixedPatches(channels, mixing, PatchShape(16), batch=4, seed=0)
+    ... )
+    >>> found.mean, intensities.bright
+    (2.0, 2.0)
+    """
     narrow = MixedPatches(
         patches.channels,
         patches.mixing,

@@ -11,7 +11,7 @@ from ladderscope.evaluation import residual_check
 from ladderscope.noise import Gaussian
 from ladderscope.restorers.file import Model
 
-STRUCTURED = 0.1  # where what is smooth holds a ninth of the residual's variance, noise the rest
+STRUCTURED = 0.1  # where what is smooth holds a tenth of the residual's variance, noise the rest
 _MUCH_LARGER = 1.5  # than the noise
 _LARGE = 0.1  # of the image's standard deviation, where the noise is not known
 

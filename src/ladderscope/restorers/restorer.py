@@ -28,6 +28,7 @@ from ladderscope.images import (
     is_zarr_folder,
     read_image,
 )
+from ladderscope.images.read import named_sources
 from ladderscope.machine import best_device, fast_type, keep_freed_memory
 from ladderscope.network import LadderVAE
 from ladderscope.noise import NoiseError, NoiseFit, NoiseModel, calibrate_poisson_gaussian
@@ -69,10 +70,10 @@ class Notices:
     def __init__(self) -> None:
         self.said: list[str] = []
 
-    def __call__(self, text: str) -> None:
+    def __call__(self, text: str, level: int = logging.INFO) -> None:
         """Say something, and keep it."""
         self.said.append(text)
-        logger.info(text)
+        logger.log(level, text)
 
 
 class Job(NamedTuple):
@@ -222,11 +223,11 @@ class Restorer(ABC, Generic[Settings]):
         if samples < 0:
             raise LadderscopeError(f"samples={samples}: give 0 or more")
         seed = self.seed if seed is None else _checked_seed(seed)
-        sources = find_images(images).sources
+        sources = list(named_sources(images, own_outputs=False))
         restored: list[Restoration] = []
         started = time.monotonic()
-        for source in sources:
-            image = read_image(source, axes)
+        for source, name in sources:
+            image = read_image(source, axes, name=name)
             self._check(image)
             restored.append(self._restore(image, samples, seed, progress))
             if len(restored) == 1 < len(sources):
@@ -293,6 +294,7 @@ class Restorer(ABC, Generic[Settings]):
                 )
                 for index, channel in enumerate(job.outputs):
                     draws[:, number, channel] = self._denormalised(drawn[:, index], channel)
+                del drawn
         return np.stack([self._in_order(observed, of_sample)[0] for of_sample in draws])
 
     def save(
@@ -630,7 +632,15 @@ def patch_shape(settings: Settings) -> PatchShape:
     return PatchShape(settings.patch, depth, settings.context)
 
 
-def warn_if_far(found: Statistics, trained: Statistics, name: str, like: str, advice: str) -> bool:
+def warn_if_far(
+    found: Statistics,
+    trained: Statistics,
+    name: str,
+    like: str,
+    advice: str,
+    *,
+    flatter: float = 1.0,
+) -> bool:
     """Warn where an image is far from what a model was trained on, and say by how much.
 
     Parameters
@@ -641,6 +651,9 @@ def warn_if_far(found: Statistics, trained: Statistics, name: str, like: str, ad
         What to call them.
     advice
         What may be wrong then, and what to do.
+    flatter
+        The standard deviation of an image like those of training, as a share of theirs: patches
+        with little background vary more than whole images do.
 
     Returns
     -------
@@ -649,7 +662,8 @@ def warn_if_far(found: Statistics, trained: Statistics, name: str, like: str, ad
     """
     shift = abs(found.mean - trained.mean) / trained.std
     ratio = found.std / trained.std
-    far = shift > FAR_IN_DEVIATIONS or not 1 / FAR_IN_DEVIATIONS < ratio < FAR_IN_DEVIATIONS
+    least = flatter / FAR_IN_DEVIATIONS
+    far = shift > FAR_IN_DEVIATIONS or not least < ratio < FAR_IN_DEVIATIONS
     if far:
         logger.warning(
             "%s: mean %.4g and standard deviation %.4g are far from those of %s (%.4g and %.4g): "

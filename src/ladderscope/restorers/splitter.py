@@ -1,8 +1,8 @@
 """Splitting one image of superimposed structures into its channels, and removing their noise."""
 
 import logging
+import math
 import os
-import re
 from collections.abc import Sequence
 from typing import Any, Literal, Self
 
@@ -15,7 +15,6 @@ from ladderscope.images import (
     ImageError,
     Sources,
     channel_statistics,
-    numbered_channels,
     read_images,
 )
 from ladderscope.images.axes import from_planes
@@ -34,9 +33,18 @@ from ladderscope.patches import (
     planes_of,
     validation_mixtures,
 )
-from ladderscope.patches.foreground import smoothed
+from ladderscope.patches.foreground import KEPT_BACKGROUND, smoothed
 from ladderscope.restorers.config import SplitterSettings
 from ladderscope.restorers.file import Mixture
+from ladderscope.restorers.given import (
+    check_channels,
+    check_nothing_to_mix,
+    check_number,
+    check_pairs,
+    checked_names,
+    checked_offsets,
+    say_what_has_no_effect,
+)
 from ladderscope.restorers.restorer import (
     Job,
     Noise,
@@ -55,18 +63,9 @@ logger = logging.getLogger("ladderscope")
 _DARKEST = 0.1  # per cent of a plane's places, from which an offset is taken
 _PIXELS_LOOKED_AT = 2**22
 _MIXED = "the mixed images"
-_IF_FAR = (
-    "The split may be wrong: record it as the channels were recorded, or train with the black "
-    "levels and ratios that it has"
-)
+_IF_FAR = "The split may be wrong: record it as the training images were, or train on such as it"
 _EXPLAINED = 0.5  # of recorded mixed images, by their channels: less is not a sum of them
 _FEW = 0.01  # of the pixels may lie outside the intensities of training
-# What the objective of a method does not hold.
-_WITHOUT_EFFECT = {
-    "musplit": ("denoisplit_weight", "free_bits"),
-    "denoisplit": ("denoisplit_weight", "variance", "musplit_free_bits"),
-    "microsplit": (),
-}
 
 
 class Splitter(Restorer[SplitterSettings]):
@@ -194,16 +193,20 @@ class Splitter(Restorer[SplitterSettings]):
         run = checked_run(state_file, resume, compile_network, progress)
         notice = Notices()
         paired = paired or mixed is not None
-        names = _checked_names(names, channels, settings.channels)
-        offsets = _checked_offsets(offsets, settings.channels)
+        check_number(channels, settings.channels)
+        names = checked_names(names, settings.channels)
+        offsets = checked_offsets(offsets, settings.channels)
         if mixed is not None:
-            _check_nothing_to_mix(settings, offsets)
+            check_nothing_to_mix(settings, offsets)
         stacks = [_read(sources, axes, name) for name, sources in zip(names, channels, strict=True)]
         recorded = None if mixed is None else _read(mixed, axes, _MIXED)
-        _check_stacks(stacks, recorded, names, paired)
+        everything = list(zip(names, stacks, strict=True))
+        if recorded is not None:
+            everything.append((_MIXED, recorded))
+        check_channels(everything)
         if paired:
-            _say_if_names_differ(stacks, recorded, names, notice)
-        _say_what_has_no_effect(settings, notice)
+            check_pairs(everything, notice)
+        say_what_has_no_effect(settings, notice)
         self._check_depth([image for stack in stacks for image in stack], notice)
         fields = [fields_of(stack, self._space) for stack in stacks]
         mixed_fields = None if recorded is None else fields_of(recorded, self._space)
@@ -328,6 +331,7 @@ class Splitter(Restorer[SplitterSettings]):
             image.name,
             "the mixed training images",
             _IF_FAR,
+            flatter=_flattest(self.settings, mixture),
         )
         if not far and mixture.intensities is not None:
             _warn_if_beyond(image, mixture.intensities, mixture.statistics.std)
@@ -338,42 +342,9 @@ class Splitter(Restorer[SplitterSettings]):
     def _residual(
         self, image: Image, mean: Float32[np.ndarray, "fields channels *space"]
     ) -> Float32[np.ndarray, "..."] | None:
-        explained = self._mixture().mixing.mixed(mean.swapaxes(0, 1))[:, None]
-        observed = image.planes(self._space).astype(np.float32)
-        return image.from_planes(observed - explained, self._space)
-
-
-def _checked_names(
-    names: Sequence[str] | None, channels: Sequence[Sources], wanted: int
-) -> Sequence[str]:
-    if isinstance(channels, str) or not isinstance(channels, Sequence):
-        raise LadderscopeError(
-            'channels must be a list with the images of each structure, such as ["nuclei/*.tif", '
-            f'"actin/*.tif"], not {type(channels).__name__}'
-        )
-    if len(channels) != wanted:
-        raise LadderscopeError(
-            f"{len(channels)} channels were given, and the splitter is made for {wanted}: give "
-            f"{wanted}, or make it with channels={len(channels)}"
-        )
-    if names is None:
-        return numbered_channels(wanted)
-    different = {name for name in names if isinstance(name, str) and name}
-    if isinstance(names, str) or not len(names) == len(different) == wanted:
-        raise LadderscopeError(f"names={names!r}: give {wanted} different ones, one a channel")
-    return names
-
-
-def _checked_offsets(offsets: Sequence[float] | None, wanted: int) -> Sequence[float] | None:
-    try:
-        given = None if offsets is None else np.asarray(offsets, float)
-    except (TypeError, ValueError):
-        given = np.empty(0)
-    if given is not None and (given.shape != (wanted,) or not np.isfinite(given).all()):
-        raise LadderscopeError(
-            f"offsets={offsets!r}: give one number for each of {wanted} channels"
-        )
-    return offsets
+        residual = image.planes(self._space).astype(np.float32)
+        residual[:, 0] -= self._mixture().mixing.mixed(mean.swapaxes(0, 1))
+        return image.from_planes(residual, self._space)
 
 
 def _read(sources: Sources, axes: str | None, name: str) -> list[Image]:
@@ -383,106 +354,20 @@ def _read(sources: Sources, axes: str | None, name: str) -> list[Image]:
         raise ImageError(f"{name}: {error}") from error
 
 
-def _check_nothing_to_mix(settings: SplitterSettings, offsets: Sequence[float] | None) -> None:
-    given = {
-        "offsets": offsets is not None,
-        "ratios": settings.ratios != (1.0, 1.0),
-        "balance": settings.balance != "none",
-    }
-    if any(given.values()):
-        raise LadderscopeError(
-            f"{' and '.join(name for name in given if given[name])} say how mixed images are to be "
-            "made, but recorded ones are given: leave out one or the other"
-        )
-
-
-def _check_stacks(
-    stacks: Sequence[Sequence[Image]],
-    recorded: Sequence[Image] | None,
-    names: Sequence[str],
-    paired: bool,
-) -> None:
-    everything = list(zip(names, stacks, strict=True))
-    if recorded is not None:
-        everything.append((_MIXED, recorded))
-    for name, stack in everything:
-        if stack[0].channels > 1:
-            raise LadderscopeError(
-                f"{name}: {stack[0].name} has {stack[0].channels} channels; give each structure's "
-                "images by themselves, as images without a C axis"
-            )
-    if not paired:
-        return
-    first_name, first = everything[0]
-    for name, stack in everything[1:]:
-        if len(stack) != len(first):
-            raise LadderscopeError(
-                f"paired channels need as many images each: {first_name} has {len(first)}, {name} "
-                f"has {len(stack)}"
-            )
-        for one, other in zip(first, stack, strict=True):
-            if (one.axes, one.pixels.shape) != (other.axes, other.pixels.shape):
-                raise LadderscopeError(
-                    f"paired images must have one shape: {one.name} ({first_name}) has "
-                    f"{one.pixels.shape} ({one.axes}), {other.name} ({name}) "
-                    f"{other.pixels.shape} ({other.axes})"
-                )
-
-
-def _say_if_names_differ(
-    stacks: Sequence[Sequence[Image]],
-    recorded: Sequence[Image] | None,
-    names: Sequence[str],
-    notice: Notices,
-) -> None:
-    """Say where files are paired, by their order, whose numbers are not the same."""
-    everything = list(zip(names, stacks, strict=True))
-    if recorded is not None:
-        everything.append((_MIXED, recorded))
-    first_name, first = everything[0]
-    for name, stack in everything[1:]:
-        pairs = zip(_counted(first), _counted(stack), strict=True)
-        different = [number for number, (one, other) in enumerate(pairs) if one != other]
-        if different and _counted(first)[0] and _counted(stack)[0]:
-            one, other = first[different[0]].name, stack[different[0]].name
-            notice(
-                f"images are paired in their order, so that {one} ({first_name}) goes with "
-                f"{other} ({name}), although their numbers differ: check that both show the same "
-                "place"
-            )
-
-
-def _counted(images: Sequence[Image]) -> list[tuple[int, ...]]:
-    """Give the numbers in names that differ from image to image; none if they cannot be lined up.
-
-    Examples
-    --------
-    >>> _counted([Image(np.zeros((8, 8)), "YX", f"c2_{k}.tif") for k in ("01", "10")])
-    [(1,), (10,)]
-    """
-    found = [[int(digits) for digits in re.findall(r"\d+", image.name)] for image in images]
-    if len({len(numbers) for numbers in found}) > 1:
-        return [()] * len(images)
-    counting = [numbers for numbers in zip(*found, strict=True) if len(set(numbers)) > 1]
-    return list(zip(*counting, strict=True)) if counting else [()] * len(images)
-
-
-def _say_what_has_no_effect(settings: SplitterSettings, notice: Notices) -> None:
-    fields = SplitterSettings.model_fields
-    idle = [
-        name
-        for name in _WITHOUT_EFFECT[settings.method]
-        if getattr(settings, name) != fields[name].default
-    ]
-    if idle:
-        notice(f"{' and '.join(idle)} have no part in the objective of {settings.method}")
+def _flattest(settings: SplitterSettings, mixture: Mixture) -> float:
+    """Say how flat an image may be beside mixtures that were made with little background."""
+    return math.sqrt(KEPT_BACKGROUND) if settings.foreground and not mixture.recorded else 1.0
 
 
 def _warn_if_beyond(image: Image, intensities: Intensities, deviation: float) -> None:
-    """Warn where many pixels are darker or brighter than any of training, and say by how much."""
-    darker, brighter = intensities.dark - image.pixels, image.pixels - intensities.bright
-    beyond = np.maximum(darker, brighter) / deviation
-    share = float((beyond > 1).mean())
+    """Warn where many pixels lie outside of nearly all that trained, and say by how much."""
+    count, furthest = 0, 0.0
+    for plane in image.planes()[:, 0]:
+        pixels = plane.astype(np.float32)
+        beyond = np.maximum(intensities.dark - pixels, pixels - intensities.bright) / deviation
+        count += int(np.count_nonzero(beyond > 1))
+        furthest = max(furthest, float(beyond.max()))
+    share = count / image.pixels.size
     if share > _FEW:
         logger.warning(
             "%s: %.2g %% of its pixels lie more than a standard deviation (%.4g) outside the "
@@ -491,7 +376,7 @@ def _warn_if_beyond(image: Image, intensities: Intensities, deviation: float) ->
             100 * share,
             deviation,
             *intensities,
-            float(beyond.max()),
+            furthest,
             _IF_FAR,
         )
 
@@ -526,7 +411,7 @@ def _made_mixing(
     if settings.balance == "std":
         weights = [max(deviations) / deviation for deviation in deviations]
     return Mixing(
-        tuple(float(offset) for offset in offsets),
+        tuple(offsets),
         tuple(weights),
         float(np.mean(offsets)),
         settings.ratios,
@@ -550,18 +435,17 @@ def _recorded_mixing(
     solution, *_ = np.linalg.lstsq(columns, observed, rcond=None)
     *weights, offset = (float(value) for value in solution)
     explained = 1 - float((observed - columns @ solution).var() / observed.var())
-    notice(
-        f"the channels explain {100 * explained:.0f} % of what varies in the recorded mixed images"
-    )
+    told = f"the channels explain {100 * explained:.0f} % of what varies in the mixed images"
     absent = [name for name, weight in zip(names, weights, strict=True) if weight <= 0]
     if absent or explained < _EXPLAINED:
-        also = f", and {' and '.join(absent)} not at all or negatively" if absent else ""
-        logger.warning(
-            "the channels explain %.0f %% of what varies in the mixed images%s: check that image k "
-            "of every channel and of the mixed images shows the same place, pixel by pixel",
-            100 * explained,
-            also,
+        also = f", {' and '.join(absent)} not at all or negatively" if absent else ""
+        notice(
+            f"{told}{also}: check that image k of every channel and of the mixed images shows the "
+            "same place, pixel by pixel",
+            logging.WARNING,
         )
+    else:
+        notice(told)
     return Mixing((0.0,) * len(weights), tuple(weights), offset)
 
 

@@ -129,7 +129,7 @@ class RestorationModule(lightning.LightningModule, Generic[Batch]):
     def objective(
         self, batch: Batch, terms: Callable[[Tensor], Terms], kl_weight: float
     ) -> tuple[Objective, Float[Tensor, "batch levels"]]:
-        """Give the objective of a batch, and the KL of each patch and level that went into it."""
+        """Give the objective of a batch, and each patch's and level's KL, without margins."""
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Make the optimizer; its learning rate is set before every step."""
@@ -241,7 +241,7 @@ class DenoisingModule(RestorationModule[PatchBatch]):
     def objective(
         self, batch: PatchBatch, terms: Callable[[Tensor], Terms], kl_weight: float
     ) -> tuple[Objective, Float[Tensor, "batch levels"]]:
-        """HDN's objective of a batch, and the KL of each patch and level that went into it."""
+        """HDN's objective of a batch, and each patch's and level's KL, without margins."""
         per_patch = (-1, *(1,) * (batch.observation.ndim - 1))
         mean = self.mean[batch.channel].reshape(per_patch)
         std = self.std[batch.channel].reshape(per_patch)
@@ -328,7 +328,7 @@ class SplittingModule(RestorationModule[MixedBatch]):
     def objective(
         self, batch: MixedBatch, terms: Callable[[Tensor], Terms], kl_weight: float
     ) -> tuple[Objective, Float[Tensor, "batch levels"]]:
-        """Give the method's objective, and the KL of each patch and level that went into it."""
+        """Give the method's objective, and each patch's and level's KL, without margins."""
         normalised = (batch.observation - self.mixture.mean) / self.mixture.std
         found = terms(_channels_last(normalised))
         space = (1,) * (batch.target.ndim - 2)
