@@ -93,19 +93,24 @@ def read(folder, *, noise, balanced=True):
     return Data(training, test, truth)
 
 
-def scores(split, data, mixed):
-    """PSNR, range-invariant PSNR and SSIM; without a split, the second, of the input itself."""
-    found = {}
-    for number, (name, truth) in enumerate(zip(NAMES, data.truth, strict=True)):
-        if split is None:
-            found[name] = [round(range_invariant_psnr(mixed, truth), 2)]
-            continue
-        found[name] = [
-            round(psnr(split[number], truth), 2),
-            round(range_invariant_psnr(split[number], truth), 2),
-            round(ssim(split[number], truth), 4),
+def scores(split, data):
+    """PSNR, range-invariant PSNR and SSIM."""
+    return {
+        name: [
+            round(psnr(found, truth), 2),
+            round(range_invariant_psnr(found, truth), 2),
+            round(ssim(found, truth), 4),
         ]
-    return found
+        for name, found, truth in zip(NAMES, split, data.truth, strict=True)
+    }
+
+
+def scores_of_input(mixed, data):
+    """Range-invariant PSNR of the mixed image itself."""
+    return {
+        name: round(range_invariant_psnr(mixed, truth), 2)
+        for name, truth in zip(NAMES, data.truth, strict=True)
+    }
 
 
 def ladder(args, data, seed):
@@ -138,12 +143,12 @@ def _value(text):
 
 
 def judged(splitter, mixed, data, samples):
-    found = {"input": scores(None, data, mixed)}
+    found = {"input": scores_of_input(mixed, data)}
     for number in samples:
         started = time.perf_counter()
         restored = splitter.predict(mixed, "YX", samples=number)
         found[f"seconds_{number}"] = round(time.perf_counter() - started, 1)
-        found[f"scores_{number}"] = scores(restored.mean, data, mixed)
+        found[f"scores_{number}"] = scores(restored.mean, data)
         if restored.std is not None:
             found[f"rank_{number}"] = {
                 name: round(spread_ranks_errors(restored.std[c], restored.mean[c], truth), 3)
@@ -180,23 +185,26 @@ def chain(args, data, seed):
     """Denoise, then split."""
     budget = {"minutes": args.minutes, "steps": args.steps, "progress": False}
     mixtures = [sum(images) for images in zip(*data.training, strict=True)]
-    seconds = 0.0
-    restored, test = [], []
-    for images, seen in zip((*data.training, mixtures), (*data.test, sum(data.test)), strict=True):
-        denoiser = Denoiser("small", noise="auto", seed=seed).fit(images, "YX", **budget)
-        restored.append([denoiser.predict(image, "YX", samples=0).mean for image in images])
-        test.append(denoiser.predict(seen, "YX", samples=0).mean)
-        seconds += denoiser.model.outcome.seconds
-    *parts, mixed = test
+    (mixed,), seconds = denoised(mixtures, [sum(data.test)], seed, budget)
+    parts, of_test = [], []
+    for images, test in zip(data.training, data.test, strict=True):
+        (*part, found), spent = denoised(images, [*images, test], seed, budget)
+        parts.append(part)
+        of_test.append(found)
+        seconds += spent
     args.method = "musplit"
-    splitter, _ = ladder(args, Data(restored[:-1], data.test, data.truth), seed)
-    found = of_training(splitter.model.outcome)
+    splitter, _ = ladder(args, Data(parts, data.test, data.truth), seed)
+    found = of_training(splitter.model.outcome) | judged(splitter, mixed, data, args.samples)
     found["train_seconds"] = round(found["train_seconds"] + seconds, 1)
-    found |= judged(splitter, mixed, data, args.samples)
-    found["scores_of_summed"] = scores(
-        splitter.predict(sum(parts), "YX", samples=0).mean, data, sum(parts)
-    )
+    found["scores_of_summed"] = scores(splitter.predict(sum(of_test), "YX", samples=0).mean, data)
     return found
+
+
+def denoised(training, images, seed, budget):
+    """Train a denoiser, and give the posterior means of images and the seconds of training."""
+    denoiser = Denoiser("small", noise="auto", seed=seed).fit(training, "YX", **budget)
+    means = [denoiser.predict(image, "YX", samples=0).mean for image in images]
+    return means, denoiser.model.outcome.seconds
 
 
 class UNet(nn.Module):
@@ -316,8 +324,8 @@ def unet(args, data, seed):
         "best_step": best_step,
         "train_seconds": round(seconds, 1),
         "validation": round(best, 4),
-        "input": scores(None, data, mixed),
-        "scores_0": scores((output * std + mean).numpy(), data, mixed),
+        "input": scores_of_input(mixed, data),
+        "scores_0": scores((output * std + mean).numpy(), data),
     }
 
 
