@@ -123,6 +123,7 @@ def ladder(args, data, seed):
     splitter.fit(
         data.training,
         "YX",
+        paired=args.paired,
         offsets=offsets,
         names=NAMES,
         minutes=args.minutes,
@@ -259,7 +260,9 @@ def unet(args, data, seed):
     stacks = [read_images(images, "YX") for images in data.training]
     held_out = [hold_out(fields_of(stack), PATCH, seed) for stack in stacks]
     training = [of_channel.training for of_channel in held_out]
-    channels = Channels(training, foreground=[find_foreground(fields) for fields in training])
+    channels = Channels(
+        training, args.paired, foreground=[find_foreground(fields) for fields in training]
+    )
     mixing = Mixing((0.0,) * len(NAMES), (1.0,) * len(NAMES))
     patches = MixedPatches(channels, mixing, PatchShape(PATCH), BATCH, seed)
     found = [channel_statistics(stack)[0] for stack in stacks]
@@ -269,7 +272,10 @@ def unet(args, data, seed):
         for name in ("mean", "std")
     )
     validation = validation_mixtures(
-        Channels([of_channel.validation for of_channel in held_out]), mixing, patches.shape, seed
+        Channels([of_channel.validation for of_channel in held_out], args.paired),
+        mixing,
+        patches.shape,
+        seed,
     )
 
     keep_freed_memory()
@@ -350,6 +356,7 @@ def main():
     parser.add_argument("--steps", type=int, help="instead: for a machine that is not idle")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--noise", action="store_true")
+    parser.add_argument("--paired", action="store_true", help="mix crops of one place")
     parser.add_argument(
         "--balance",
         default="none",
