@@ -400,6 +400,17 @@ def test_musplit_needs_no_noise(parts, tmp_path):
     assert not any("noise model" in notice for notice in fitted.model.notices)
 
 
+def test_the_kl_counts_less_for_musplit_unless_it_is_asked_for():
+    weights = {
+        (method, preset): Splitter(method, preset).settings.kl_weight
+        for method in ("musplit", "denoisplit", "microsplit")
+        for preset in ("small", "paper")
+    }
+    assert weights.pop(("musplit", "small")) == 0.1
+    assert set(weights.values()) == {1.0}
+    assert Splitter("musplit", kl_weight=1.0).settings.kl_weight == 1
+
+
 def test_noise_given_to_musplit_is_said_to_be_left_out(parts):
     fitted = tiny("musplit", Gaussian(5.0)).fit(list(parts), progress=False)
     assert fitted.model.noise_models == ()

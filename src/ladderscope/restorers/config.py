@@ -235,6 +235,8 @@ PRESETS: MappingProxyType[str, DenoiserSettings] = MappingProxyType(
 # The coarse maps of a small patch are nearly all border. What a splitter learns there is wrong in
 # the midst of a whole image: `small` has two levels for it, or as many as wider views need.
 _LEVELS_TO_SPLIT = 2
+# What clean recordings tell plainly is to be handed on, and the whole KL holds much of it back.
+_KL_WEIGHT_OF_MUSPLIT = 0.1
 
 # What is dear in three dimensions is smaller there.
 _IN_3D = {"patch": 48, "batch": 4, "tile_core": 128}
@@ -248,7 +250,7 @@ def settings_for(kind: type[Settings], preset: str, overrides: Mapping[str, Any]
     kind
         Whose settings.
     preset
-        One of `PRESETS`. For a splitter, `small` has fewer levels.
+        One of `PRESETS`. For a splitter, `small` has fewer levels; for µSplit, a weaker KL.
     overrides
         What is to differ. With three dimensions, patches, batches and tiles are smaller than the
         preset's unless they are given; patches are a multiple of what the levels need.
@@ -273,6 +275,8 @@ def settings_for(kind: type[Settings], preset: str, overrides: Mapping[str, Any]
     if preset == "small" and issubclass(kind, SplitterSettings):
         wider = overrides.get("context", 1)
         chosen["levels"] = wider - 1 if wider in range(4, MOST_LEVELS + 2) else _LEVELS_TO_SPLIT
+        if overrides.get("method") == "musplit":
+            chosen["kl_weight"] = _KL_WEIGHT_OF_MUSPLIT
     if overrides.get("dimensions") == 3:
         chosen |= {name: min(chosen[name], value) for name, value in _IN_3D.items()}
     levels = overrides.get("levels", chosen["levels"])
