@@ -63,7 +63,7 @@ logger = logging.getLogger("ladderscope")
 _DARKEST = 0.1  # per cent of a plane's places, from which an offset is taken
 _PIXELS_LOOKED_AT = 2**22
 _MIXED = "the mixed images"
-_IF_FAR = "The split may be wrong: record it as the training images were, or train on such as it"
+_IF_FAR = "The split may be wrong: record it as the training images were, or train on some like it"
 _EXPLAINED = 0.5  # of recorded mixed images, by their channels: less is not a sum of them
 _FEW = 0.01  # of the pixels may lie outside the intensities of training
 
