@@ -99,12 +99,9 @@ class Mixing:
             terms.append(f"{self.offset:.4g}")
         low, high = self.ratios
         varied = ""
-        if low < high:
-            varied = f"varies from {low:g} to {high:g} times that"
-        elif low != 1:
-            varied = f"is {low:g} times that"
-        if varied:
-            varied = f" In training the strength of each channel {varied}."
+        if self.ratios != (1, 1):
+            strength = f"varies from {low:g} to {high:g}" if low < high else f"is {low:g}"
+            varied = f" In training the strength of each channel {strength} times that."
         return f"Mixed image = {' + '.join(terms).replace('+ -', '− ')}.{varied}"
 
     def draw_ratio(self, rng: np.random.Generator) -> Float32[np.ndarray, " channels"]:
