@@ -50,8 +50,8 @@ Verdict = Literal["about right", "too weak", "too strong", "correlated between n
 _TOLERANCE = 0.15
 _TOLERANCE_AT_AN_END = 0.25
 # A mean over a pixel and its surroundings, which is what a denoiser forms, has (1 + 4ρ) times the
-# variance if the four neighbours are correlated by ρ: at 0.1, 18 % more standard deviation.
-_CORRELATED = 0.1
+# variance if the four neighbours are correlated by ρ: at 0.15, 26 % more standard deviation.
+_CORRELATED = 0.15
 _STANDARD_ERRORS = 3  # what is said must also be beyond chance
 _OUTLYING = 3.0  # standard deviations
 _HEAVY = 2.0  # so many times the predicted share of outliers are heavy tails
@@ -76,6 +76,8 @@ _OUTLYING_TILE = 3.0  # times the usual energy of the residual: a hot pixel
 _GROUPS = 16  # of tiles, for the error of the correlation
 _FEWEST_TILES = 8
 _TILES_A_BIN = 48
+_PARTS = 6  # of the tiles, by brightness,
+_TILES_A_PART = 4 * _TILES_A_BIN  # each of at least so many
 
 _Array = NDArray[np.float64]
 
@@ -103,7 +105,8 @@ class NoiseCheck:
         Whether the first is well above the second: hot pixels, telegraph noise, spikes.
     correlation
         Of the noise of one pixel with that of the next: horizontally and vertically. Where the
-        noise is correlated over several pixels, a lower bound.
+        noise is correlated over several pixels, a lower bound. Where it is not correlated at
+        every brightness, that of the brightness at which fine structure adds least to it.
     correlation_diagonal
         The mean over both diagonals.
     correlation_error
@@ -270,7 +273,7 @@ class _Look:
     signals: _Array  # of the pixels in flat places: mean of the ring around each,
     means: _Array  # mean of its core,
     differences: _Array  # and |second difference| of its core / 6, of the noise's own deviation
-    products: _Array  # (groups, 49, 49): sum of r rᵀ over flat tiles
+    products: _Array  # (parts, groups, 49, 49): sum of r rᵀ over flat tiles, darkest part first
     tiles: int  # so many tiles
 
 
@@ -503,14 +506,19 @@ class _Correlation:
     def strongest(self) -> float:
         return max(self.horizontal, self.vertical, self.diagonal, key=abs)
 
+    @property
+    def is_certain(self) -> bool:
+        """Whether it matters, and is beyond chance."""
+        return abs(self.strongest) > max(_CORRELATED, _STANDARD_ERRORS * self.error)
+
 
 def _tile_products(pixels: _Array, clips: _Array) -> tuple[_Array, int]:
-    """Sum r rᵀ over the flat tiles of a plane, group by group; also say how many these are.
+    """Sum r rᵀ over the flat tiles of a plane, by brightness and group; also count these tiles.
 
     Each tile counts by the inverse of what is usual at its brightness, so that bright ones, which
     hold more noise, do not decide alone.
     """
-    products = np.zeros((_GROUPS, _TILE**2, _TILE**2))
+    products = np.zeros((_PARTS, _GROUPS, _TILE**2, _TILE**2))
     tiles = _usable_tiles(pixels, clips)
     if len(tiles) == 0:
         return products, 0
@@ -527,11 +535,14 @@ def _tile_products(pixels: _Array, clips: _Array) -> tuple[_Array, int]:
         flat = flat[energy[flat] <= _OUTLYING_TILE * np.median(energy[flat])]
         if energy[flat].any():
             weights[flat] = 1 / energy[flat].mean()
-    # Neighbouring tiles go into one group: structure that they share must not pass for certainty.
-    chosen = np.flatnonzero(weights)
-    for group, members in enumerate(np.array_split(chosen, _GROUPS)):
-        products[group] = residuals[members].T @ (weights[members, None] * residuals[members])
-    return products, chosen.size
+    parts = np.array_split(ranked, min(_PARTS, max(1, len(tiles) // _TILES_A_PART)))
+    for part, inside in enumerate(parts):
+        # Neighbouring tiles go into one group: structure that they share is no certainty.
+        chosen = np.sort(inside[weights[inside] > 0])
+        for group, members in enumerate(np.array_split(chosen, _GROUPS)):
+            weighted = weights[members, None] * residuals[members]
+            products[part, group] = residuals[members].T @ weighted
+    return products, int(np.count_nonzero(weights))
 
 
 def _usable_tiles(pixels: _Array, clips: _Array) -> _Array:
@@ -579,6 +590,13 @@ def _basis() -> _Basis:
 
 
 def _correlation(products: _Array) -> _Correlation:
+    """Return the correlation of all tiles if every part shows it, else that of the weakest part."""
+    parts = [_solved(part) for part in products if part.any()]
+    weakest = min(parts, key=lambda part: abs(part.strongest))
+    return _solved(products.sum(axis=0)) if weakest.is_certain else weakest
+
+
+def _solved(products: _Array) -> _Correlation:
     """Solve for the covariance; its error is the jackknife's over the groups of tiles."""
     total = products.sum(axis=0)
     found = _correlations(total)
@@ -598,8 +616,7 @@ def _correlations(products: _Array) -> _Array:
 
 
 def _verdict(correlation: _Correlation, size: _Size) -> Verdict:
-    chance = _STANDARD_ERRORS * correlation.error
-    if abs(correlation.strongest) > max(_CORRELATED, chance):
+    if correlation.is_certain:
         return "correlated between neighbouring pixels"
     departures = [
         size.departure(_TOLERANCE),
