@@ -4,6 +4,7 @@ Nothing here knows of models: paths and arrays come in, `Image` objects go to wh
 their planes, and arrays go out as OME-TIFF files that are whole or not there.
 """
 
+from ladderscope.images.artefacts import Artefacts, Cleaned, cleaned, filled, find_artefacts
 from ladderscope.images.errors import ImageError
 from ladderscope.images.find import Found, Source, Sources, find_images, is_zarr_folder
 from ladderscope.images.image import Image, numbered_channels
@@ -15,6 +16,8 @@ from ladderscope.images.write import cast_to, write_image
 
 __all__ = [
     "SAMPLE_CREDIT",
+    "Artefacts",
+    "Cleaned",
     "Found",
     "Image",
     "ImageError",
@@ -25,6 +28,9 @@ __all__ = [
     "cast_to",
     "channel_statistics",
     "check_same_kind",
+    "cleaned",
+    "filled",
+    "find_artefacts",
     "find_images",
     "is_zarr_folder",
     "joined",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Bool, Shaped
 
 from ladderscope.images import axes as _axes
 
@@ -27,6 +27,8 @@ class Image:
         The height and the width of a pixel in micrometres, if known.
     channel_names
         A name for each channel, if the file has them.
+    padding
+        True where software filled in what no camera measured; None if there is nothing of that.
 
     Raises
     ------
@@ -46,6 +48,7 @@ class Image:
     path: Path | None = None
     pixel_size: tuple[float, float] | None = None
     channel_names: tuple[str, ...] | None = None
+    padding: Bool[np.ndarray, "..."] | None = None
 
     def __post_init__(self) -> None:
         letters = _axes.check_axes(self.axes, self.pixels.shape, self.name)
