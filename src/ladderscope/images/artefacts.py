@@ -4,7 +4,8 @@
 deskewing, masks, gaps of a mosaic, dropped frames. It is exactly constant, while a camera's pixels
 differ even in the dark. A region counts as padding if it is constant and solid, if nearby pixels
 seldom hold its value (the zeros of a dark, clipped background are everywhere), and if the image
-does not run gently into it (as a background that was set to zero, or a saturated spot, does).
+does not run gently into it (as a background that was set to zero, or a saturated spot, does), and
+if it leaves a field and not islands.
 
 *Outliers* are hot pixels, dead pixels and cosmic rays. No lens makes a spot of a single pixel: an
 outlier stands out from all of its neighbours by many times their own scatter, and from the contrast
@@ -26,8 +27,9 @@ from ladderscope.images.image import Image
 _BLOCK = 4  # pixels: constant blocks of this side give padding away
 _FEWEST_BLOCKS = 16
 _SOLID = ((3, 3), (1, 8), (8, 1))  # constant blocks; padding holds one of these shapes
-_VALUES = 8  # as many constant values are looked at
+_VALUES = 4  # as many constant values are looked at
 _COMMON = 0.5  # a value that so many pixels nearby hold is no padding
+_FIELD = 16  # blocks: the side of what is left to measure, where the plane is large enough
 _GENTLE = 0.5  # of the difference nearby: pixels next to padding differ from it by more
 
 _SAMPLED = 2**16  # pixels, for percentiles
@@ -86,7 +88,7 @@ def find_artefacts(plane: Shaped[np.ndarray, "Y X"]) -> Artefacts:
     >>> int(found.padding.sum()), np.argwhere(found.outliers).tolist()
     (1024, [[40, 40]])
     """
-    padding = _padding(plane)
+    padding = find_padding(plane)
     return Artefacts(padding, _outliers(plane, padding))
 
 
@@ -191,17 +193,29 @@ def cleaned(image: Image) -> Cleaned:
     return Cleaned(replace(image, pixels=pixels, padding=artefacts.padding), artefacts)
 
 
-def _padding(plane: Shaped[np.ndarray, "Y X"]) -> Bool[np.ndarray, "Y X"] | None:
+def find_padding(plane: Shaped[np.ndarray, "Y X"]) -> Bool[np.ndarray, "Y X"] | None:
+    """Find the padding of a plane; None if there is none.
+
+    Examples
+    --------
+    >>> plane = np.random.default_rng(0).poisson(100, (64, 64))
+    >>> plane[:8] = 0
+    >>> int(find_padding(plane).sum())
+    512
+    """
     lowest, highest = _block_ends(plane)
     constant = lowest == highest
-    if np.count_nonzero(constant) < min(_FEWEST_BLOCKS, constant.size):
+    if np.count_nonzero(constant) < min(_FEWEST_BLOCKS, max(1, constant.size)):
         return None
     if constant.all() and plane.min() == plane.max():
         return np.ones(plane.shape, dtype=bool)
     values, counts = np.unique(lowest[constant], return_counts=True)
     padding = np.zeros(plane.shape, dtype=bool)
     for at in np.argsort(counts)[::-1][:_VALUES]:
-        if counts[at] >= _FEWEST_BLOCKS:
+        if counts[at] < _FEWEST_BLOCKS:
+            break
+        held = np.count_nonzero(plane == values[at]) - counts[at] * _BLOCK**2
+        if held <= _COMMON * (plane.size - counts[at] * _BLOCK**2):
             padding |= _region(plane, constant & (lowest == values[at]), values[at])
     return padding if padding.any() else None
 
@@ -246,7 +260,16 @@ def _region(
         finest = 1 if plane.dtype.kind in "iu" else 0
         if step <= max(finest, _GENTLE * usual):
             return nothing
-    return held & reached
+    region = held & reached
+    return region if _leaves_a_field(region) else nothing
+
+
+def _leaves_a_field(region: Bool[np.ndarray, "Y X"]) -> bool:
+    """Tell whether the rest is one field, or a few, rather than islands in a background."""
+    measured = ~_block_ends(region)[1]
+    side = max(1, min(_FIELD, min(measured.shape) // 4))
+    field = ndimage.binary_opening(measured, np.ones((side, side)))
+    return bool(np.count_nonzero(field) >= 0.5 * np.count_nonzero(measured))
 
 
 def _pixels(

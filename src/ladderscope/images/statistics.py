@@ -1,7 +1,7 @@
 """Mean and standard deviation of every channel over a set of images."""
 
-from collections.abc import Sequence
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np

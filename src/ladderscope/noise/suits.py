@@ -33,9 +33,10 @@ from numpy.typing import NDArray
 from ladderscope.noise.calibrate import (
     _by_value,
     _measure,
+    _Neighbourhoods,
     _not_outlying,
     calibrate_poisson_gaussian,
-    inspect,
+    inspect_measured,
 )
 from ladderscope.noise.clipping import CEILING, CLIPPED_SHARE, Clipping, clipped_counts
 from ladderscope.noise.entries import NoiseError
@@ -352,17 +353,17 @@ def _check_planes(planes: Iterator[_Frame], count: int, model: NoiseModel | None
 
 def _look(plane: NDArray[Any], position: int) -> _Look:
     """Measure one plane."""
-    pixels, clipping = inspect(plane, f"plane {position}")
+    pixels, clipping, artefacts = inspect_measured(plane, f"plane {position}")
     ends = np.array(clipping.values)
-    products, tiles = _tile_products(pixels, ends)
+    products, tiles = _tile_products(pixels, ends, artefacts)
     nothing = _Look(np.zeros(0), np.zeros(0), np.zeros(0), products, tiles)
     if min(pixels.shape) < _TILE:
         return nothing
-    around = _measure(pixels, ends)
+    around = _measure(pixels, ends, artefacts)
     if not around.usable.any():
         return nothing
     chosen = []
-    for members in _whole_bins(around.signals, clipping):
+    for members in _whole_bins(around, clipping):
         here = members[around.usable[members]]
         keep = math.ceil(_FLATTEST * here.size)
         flattest = here[np.argsort(around.roughness[here])[:keep]]
@@ -377,7 +378,7 @@ def _look(plane: NDArray[Any], position: int) -> _Look:
     )
 
 
-def _whole_bins(signals: _Array, clipping: Clipping) -> list[NDArray[np.int64]]:
+def _whole_bins(around: _Neighbourhoods, clipping: Clipping) -> list[NDArray[np.int64]]:
     """List the pixels of each intensity bin, without the bins in which many are clipped.
 
     There the noise is less than the camera's, and no model is to blame. If hardly anything would
@@ -385,6 +386,9 @@ def _whole_bins(signals: _Array, clipping: Clipping) -> list[NDArray[np.int64]]:
     """
     margin = _TILE // 2
     marks = clipping.marks[margin:-margin, margin:-margin].ravel()
+    if around.whole is not None:
+        marks = marks[around.whole]
+    signals = around.signals
     bins = [members for _, members in _by_value(_even(signals, _BINS))]
     counts = [np.bincount(marks[members], minlength=CEILING + 1) for members in bins]
     clipped = clipped_counts(np.stack(counts).astype(np.float64))
@@ -512,14 +516,16 @@ class _Correlation:
         return abs(self.strongest) > max(_CORRELATED, _STANDARD_ERRORS * self.error)
 
 
-def _tile_products(pixels: _Array, clips: _Array) -> tuple[_Array, int]:
+def _tile_products(
+    pixels: _Array, clips: _Array, artefacts: NDArray[np.bool_] | None
+) -> tuple[_Array, int]:
     """Sum r rᵀ over the flat tiles of a plane, by brightness and group; also count these tiles.
 
     Each tile counts by the inverse of what is usual at its brightness, so that bright ones, which
     hold more noise, do not decide alone.
     """
     products = np.zeros((_PARTS, _GROUPS, _TILE**2, _TILE**2))
-    tiles = _usable_tiles(pixels, clips)
+    tiles = _usable_tiles(pixels, clips, artefacts)
     if len(tiles) == 0:
         return products, 0
     brightness = tiles.mean(axis=1)
@@ -545,23 +551,31 @@ def _tile_products(pixels: _Array, clips: _Array) -> tuple[_Array, int]:
     return products, int(np.count_nonzero(weights))
 
 
-def _usable_tiles(pixels: _Array, clips: _Array) -> _Array:
-    """Cut a plane into tiles (tiles, 49); leave out those that are constant or hold clipped pixels.
+def _usable_tiles(pixels: _Array, clips: _Array, artefacts: NDArray[np.bool_] | None) -> _Array:
+    """Cut a plane into tiles (tiles, 49); leave out those that hold nothing to measure.
 
-    Zeros of a photon counter are not clipped, but look the same: if hardly anything would remain,
-    they stay.
+    That are the constant ones, and those with artefacts or clipped pixels. Zeros of a photon
+    counter are not clipped, but look the same: if hardly anything would remain, they stay.
     """
-    rows, columns = (size // _TILE for size in pixels.shape)
-    tiles = (
-        pixels[: rows * _TILE, : columns * _TILE]
+    tiles = _cut(pixels)
+    measured = np.ptp(tiles, axis=1) > 0
+    if artefacts is not None:
+        measured &= ~_cut(artefacts).any(axis=1)
+    tiles = tiles[measured]
+    whole = ~np.isin(tiles, clips).any(axis=1)
+    usable: _Array = tiles[whole] if whole.sum() >= 0.1 * whole.size else tiles
+    return usable
+
+
+def _cut(plane: NDArray[Any]) -> NDArray[Any]:
+    """Cut a plane into tiles (tiles, 49), without what is left over at its far ends."""
+    rows, columns = (size // _TILE for size in plane.shape)
+    return (
+        plane[: rows * _TILE, : columns * _TILE]
         .reshape(rows, _TILE, columns, _TILE)
         .transpose(0, 2, 1, 3)
         .reshape(rows * columns, _TILE**2)
     )
-    tiles = tiles[np.ptp(tiles, axis=1) > 0]
-    whole = ~np.isin(tiles, clips).any(axis=1)
-    usable: _Array = tiles[whole] if whole.sum() >= 0.1 * whole.size else tiles
-    return usable
 
 
 @dataclass(frozen=True, eq=False)
