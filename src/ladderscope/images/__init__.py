@@ -4,6 +4,7 @@ Nothing here knows of models: paths and arrays come in, `Image` objects go to wh
 their planes, and arrays go out as OME-TIFF files that are whole or not there.
 """
 
+from ladderscope.images.acquisition import Acquisition, Objective
 from ladderscope.images.artefacts import Artefacts, Cleaned, cleaned, filled, find_artefacts
 from ladderscope.images.errors import ImageError
 from ladderscope.images.find import Found, Source, Sources, find_images, is_zarr_folder
@@ -16,11 +17,13 @@ from ladderscope.images.write import cast_to, write_image
 
 __all__ = [
     "SAMPLE_CREDIT",
+    "Acquisition",
     "Artefacts",
     "Cleaned",
     "Found",
     "Image",
     "ImageError",
+    "Objective",
     "OpenImage",
     "Source",
     "Sources",

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Shaped
 
 from ladderscope.images import axes as _axes
+from ladderscope.images.acquisition import UNKNOWN, Acquisition
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +28,8 @@ class Image:
         The height and the width of a pixel in micrometres, if known.
     channel_names
         A name for each channel, if the file has them.
+    acquisition
+        What else the file says of how it was acquired.
     padding
         True where software filled in what no camera measured; None if there is nothing of that.
 
@@ -48,6 +51,7 @@ class Image:
     path: Path | None = None
     pixel_size: tuple[float, float] | None = None
     channel_names: tuple[str, ...] | None = None
+    acquisition: Acquisition = UNKNOWN
     padding: Bool[np.ndarray, "..."] | None = None
 
     def __post_init__(self) -> None:
