@@ -537,6 +537,7 @@ class Restorer(ABC, Generic[Settings]):
             self._channel_names(image),
             samples,
             self._residual(image, mean),
+            image.acquisition.of_channels(mean.shape[1]),
         )
 
     def _channel_names(self, image: Image) -> tuple[str, ...] | None:
