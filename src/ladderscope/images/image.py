@@ -112,14 +112,3 @@ class Image:
         (8, 9, 4)
         """
         return _axes.from_planes(planes, self.axes, self.pixels.shape, space)
-
-
-def numbered_channels(count: int) -> tuple[str, ...]:
-    """Name channels that nobody has named.
-
-    Examples
-    --------
-    >>> numbered_channels(2)
-    ('channel 1', 'channel 2')
-    """
-    return tuple(f"channel {number}" for number in range(1, count + 1))

@@ -17,6 +17,7 @@ from jaxtyping import Shaped
 from ladderscope.images import metadata
 from ladderscope.images.acquisition import Described
 from ladderscope.images.axes import check_axes, planes_last
+from ladderscope.images.channels import channel_order
 from ladderscope.images.errors import ImageError
 from ladderscope.images.find import Array, Source, Sources, find_images, is_zarr_folder
 from ladderscope.images.image import Image
@@ -146,7 +147,7 @@ def read_image(
 
 
 def check_same_kind(images: "Sequence[Image] | Sequence[OpenImage]") -> None:
-    """Make sure that images can be used together: the same axes, the same number of channels.
+    """Make sure that images can be used together: the same axes, the same channels in order.
 
     Parameters
     ----------
@@ -169,6 +170,13 @@ def check_same_kind(images: "Sequence[Image] | Sequence[OpenImage]") -> None:
                 f"{_called(first)} has {_kind(first)}, but {_called(image)} has {_kind(image)}; "
                 "images used together must have the same axes and the same number of channels. "
                 "Give one kind at a time."
+            )
+        order = channel_order(image.channel_names, first.channel_names)
+        if order is not None and order != sorted(order):
+            raise ImageError(
+                f"{_called(first)} has the channels {', '.join(first.channel_names or ())}, but "
+                f"{_called(image)} has them as {', '.join(image.channel_names or ())}; images "
+                "used together must have their channels in one order. Save them in the same order."
             )
 
 
