@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ladderscope.images.acquisition import Acquisition, Colour, Described
-from ladderscope.images.ome import frame_interval_of, pixel_size_of, slice_spacing_of
+from ladderscope.images.ome_metadata import frame_interval_of, pixel_size_of, slice_spacing_of
 from ladderscope.images.units import in_micrometres, in_seconds
 
 UnitsPerPixel: TypeAlias = tuple[float | None, float | None]

@@ -4,13 +4,14 @@ import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from xml.etree import ElementTree
 
 import tifffile
 
 from ladderscope.images.acquisition import Described
 from ladderscope.images.axes import AXES
 from ladderscope.images.imagej import read_imagej, read_shaped
-from ladderscope.images.ome import read_ome
+from ladderscope.images.ome_metadata import read_ome
 
 logger = logging.getLogger("ladderscope")
 
@@ -102,8 +103,8 @@ def described(
     """
     try:
         if tiff.is_ome:
-            xml = tiff.ome_metadata or ""
-            found = read_ome(xml, series.name, tiff.filehandle.name, sizes)
+            root = ElementTree.fromstring(tiff.ome_metadata or "")
+            found = read_ome(root, series.name, tiff.filehandle.name, sizes)
         elif tiff.is_imagej:
             found = read_imagej(tiff.imagej_metadata or {}, _units_per_pixel(tiff), sizes)
         elif description := series.keyframe.shaped_description:

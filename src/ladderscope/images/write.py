@@ -17,7 +17,7 @@ from ladderscope.images.acquisition import UNKNOWN, Acquisition, Objective
 from ladderscope.images.axes import check_axes, to_ome_order
 from ladderscope.images.errors import ImageError
 from ladderscope.images.metadata import SOFTWARE
-from ladderscope.images.ome import ome_colour, with_objective
+from ladderscope.images.ome_metadata import ome_colour, with_objective
 
 _CLASSIC_TIFF_BYTES = 3_900_000_000
 

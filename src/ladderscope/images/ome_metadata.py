@@ -1,7 +1,7 @@
 """OME-XML: what it says of an image, and the objective that tifffile cannot write into it."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 from xml.etree import ElementTree
@@ -13,47 +13,42 @@ from ladderscope.images.units import in_micrometres, in_seconds, number
 Element: TypeAlias = ElementTree.Element
 
 
-def read_ome(xml: str, name: str | None, file: str, sizes: Mapping[str, int]) -> Described:
+def read_ome(root: Element, name: str | None, file: str, sizes: Mapping[str, int]) -> Described:
     """Read what OME-XML says of one of the images that it describes.
 
     Parameters
     ----------
-    xml
+    root
         The whole description.
     name
-        The name of the image.
+        The name of the image, if it has one.
     file
         The name of the file that its pixels were read from.
     sizes
         The lengths of its dimensions, by their letters. Where several images are described, it is
-        the first that has this file, this name and these sizes, or as many of them as any has.
+        the first that has planes in this file, this name and these sizes, or as many of them as
+        any has.
 
     Returns
     -------
     Described
-        Nothing, where the description is not well-formed; likewise every value that is malformed.
+        Without what is malformed.
 
     Examples
     --------
-    >>> xml = '<OME><Image><Pixels PhysicalSizeX="0.1" PhysicalSizeZ="500" PhysicalSizeZUnit="nm">'
-    >>> found = read_ome(xml + "</Pixels></Image></OME>", None, "a.ome.tif", {})
+    >>> size = 'PhysicalSizeX="0.1" PhysicalSizeZ="500" PhysicalSizeZUnit="nm"'
+    >>> root = ElementTree.fromstring(f"<OME><Image><Pixels {size}/></Image></OME>")
+    >>> found = read_ome(root, None, "a.ome.tif", {})
     >>> found.pixel_size, found.acquisition.slice_spacing
     ((0.1, 0.1), 0.5)
     """
-    # OME-XML has no document type, and with none there are no entities that could grow
-    if "<!DOCTYPE" in xml:
-        return Described()
-    try:
-        root = ElementTree.fromstring(xml)
-    except ElementTree.ParseError:
-        return Described()
     images = [
         (image, pixels)
         for image in root.iterfind("{*}Image")
         if (pixels := image.find("{*}Pixels")) is not None
     ]
     fitting: list[Callable[[Element, Element], bool]] = [
-        lambda image, pixels: file in _files(pixels),
+        lambda image, pixels: _has_planes_in(pixels, file, root.get("UUID")),
         lambda image, pixels: image.get("Name") == name,
         lambda image, pixels: all(pixels.get(f"Size{one}") == str(sizes[one]) for one in sizes),
     ]
@@ -183,8 +178,12 @@ NominalMagnification="20"/></Instrument><Image ID="a"><InstrumentRef ID="Instrum
     return xml
 
 
-def _files(pixels: Element) -> Iterator[str | None]:
-    return (one.get("FileName") for one in pixels.iterfind("{*}TiffData/{*}UUID"))
+def _has_planes_in(pixels: Element, file: str, identifier: str | None) -> bool:
+    return any(
+        (one.get("FileName") or "").casefold() == file.casefold()
+        or (identifier is not None and one.text == identifier)
+        for one in pixels.iterfind("{*}TiffData/{*}UUID")
+    )
 
 
 def _length(pixels: Mapping[str, Any], name: str) -> float | None:
