@@ -54,7 +54,7 @@ def ome_file(path, *images, before=""):
     [
         *((spelling, 1.0) for spelling in ("µm", "μm", "um", "\\u00B5m", "\\u00b5m", "\\u03BCm")),
         *((spelling, 1.0) for spelling in ("micron", "Microns", "MICROMETERS", "micrometre")),
-        ("micro-metres ", 1.0),
+        *((spelling, 1.0) for spelling in ("micro-metres ", "um/pixel", "microns per px", "Âµm")),
         *((spelling, 1e-3) for spelling in ("nm", "nanometers", "Nanometre")),
         *((spelling, 1e-4) for spelling in ("Å", "\u212b", "angstroms", "Ångström")),
         *((spelling, 1e3) for spelling in ("mm", "millimetres")),

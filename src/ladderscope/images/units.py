@@ -132,5 +132,7 @@ def _factor(unit: Any, table: dict[str, float]) -> float | None:
     if re.fullmatch("[MP][ms]", plain):  # mega and peta, not milli and pico
         return None
     spelling = plain.lower().replace("metre", "meter").replace("ångström", "angstrom")
+    # "µm/pixel", and a micro sign that was decoded by the wrong table
+    spelling = re.sub(r"(/|per)(px|pixel)$", "", spelling).removeprefix("â")
     singular = spelling.removesuffix("s") if len(spelling) > 3 else spelling
     return table.get(spelling, table.get(singular))

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from ladderscope.images import Image
 from ladderscope.images.channels import channel_order, names_differ
+from ladderscope.noise import NoiseModel
 from ladderscope.restorers.file import Model
 
 logger = logging.getLogger("ladderscope")
@@ -88,6 +89,27 @@ def order_of_model(image: Image, model: Model) -> list[int] | None:
     """
     order = channel_order(image.channel_names, model.channel_names)
     return None if order is None or order == sorted(order) else order
+
+
+def noise_of_channels(image: Image, model: Model) -> tuple[NoiseModel, ...]:
+    """Give the model's noise models in the order of an image's channels.
+
+    Parameters
+    ----------
+    image
+        An image with as many channels as the model.
+    model
+        What was trained.
+
+    Returns
+    -------
+    tuple of NoiseModel
+        None where the model has none.
+    """
+    order = order_of_model(image, model)
+    if order is None or not model.noise_models:
+        return model.noise_models
+    return tuple(model.noise_models[order.index(channel)] for channel in range(len(order)))
 
 
 def warn_of_other_channels(image: Image, model: Model) -> None:
