@@ -5,7 +5,6 @@ their planes, and arrays go out as OME-TIFF files that are whole or not there.
 """
 
 from ladderscope.images.acquisition import Acquisition, Objective
-from ladderscope.images.artefacts import Artefacts, Cleaned, cleaned, filled, find_artefacts
 from ladderscope.images.channels import numbered_channels
 from ladderscope.images.errors import ImageError
 from ladderscope.images.find import Found, Source, Sources, find_images, is_zarr_folder
@@ -19,8 +18,6 @@ from ladderscope.images.write import cast_to, write_image
 __all__ = [
     "SAMPLE_CREDIT",
     "Acquisition",
-    "Artefacts",
-    "Cleaned",
     "Found",
     "Image",
     "ImageError",
@@ -32,9 +29,6 @@ __all__ = [
     "cast_to",
     "channel_statistics",
     "check_same_kind",
-    "cleaned",
-    "filled",
-    "find_artefacts",
     "find_images",
     "is_zarr_folder",
     "joined",
