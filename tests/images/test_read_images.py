@@ -245,13 +245,6 @@ def test_a_truncated_file_is_refused_wherever_it_was_cut(tmp_path, kind, share):
         assert "truncated or damaged" in said
 
 
-def test_a_file_set_with_a_missing_part_is_refused(tmp_path):
-    path = tmp_path / "a.ome.tif"
-    tifffile.imwrite(path, STACK, metadata={"axes": "TYX"})
-    path.write_bytes(path.read_bytes().replace(b'SizeT="5"', b'SizeT="7"'))
-    assert "2 of 7 planes are missing" in refusal(path)
-
-
 def test_several_images_in_one_file_are_refused_with_their_shapes(tmp_path):
     with tifffile.TiffWriter(tmp_path / "a.tif") as file:
         file.write(PLANE, metadata=None)

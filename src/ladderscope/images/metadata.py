@@ -9,8 +9,10 @@ from xml.etree import ElementTree
 import tifffile
 
 from ladderscope.images.axes import AXES
+from ladderscope.images.chain import text_of
 
 SOFTWARE = "Ladderscope"
+_SOFTWARE_TAG = 305
 
 # in micrometres, by the spellings that OME and ImageJ use; the rest ("pixel", ...) is no length
 _MICROMETRES = {
@@ -51,12 +53,7 @@ def is_own_output(path: Path) -> bool:
     >>> is_own_output(Path("no such file.tif"))
     False
     """
-    try:
-        with tifffile.TiffFile(path) as tiff:
-            software = tiff.pages.first.tags.valueof(305)
-    except Exception:  # tifffile raises whatever a damaged file provokes; reading it will say more
-        return False
-    return str(software or "").startswith(SOFTWARE)
+    return text_of(path, _SOFTWARE_TAG).startswith(SOFTWARE)
 
 
 def samples_axis(series: tifffile.TiffPageSeries) -> int | None:

@@ -17,6 +17,7 @@ import tifffile
 from jaxtyping import Shaped
 
 from ladderscope.images.axes import check_axes
+from ladderscope.images.chain import damaged
 from ladderscope.images.errors import ImageError
 from ladderscope.images.find import Source, Sources, is_zarr_folder
 from ladderscope.images.image import Image
@@ -25,15 +26,13 @@ from ladderscope.images.read import (
     check_array,
     check_same_kind,
     check_type,
-    damaged,
     default_axes,
     named_sources,
     native,
-    opened_tiff,
     opened_zarr,
-    tiff_errors_in_words,
     unreadable,
 )
+from ladderscope.images.tiff import opened_tiff, tiff_errors_in_words
 from ladderscope.mapped import part_of
 
 Key: TypeAlias = tuple[int | slice, ...]
@@ -355,8 +354,8 @@ def _open_path(path: Path, axes: str | None) -> OpenImage:
     if is_zarr_folder(path):
         opened = _open_array(opened_zarr(path), axes, str(path))
         return replace(opened, name=path.name, path=path)
-    with opened_tiff(path, axes) as (tiff, series):
-        about = about_tiff(tiff, series, path, axes)
+    with opened_tiff(path, axes) as (tiff, series, channels):
+        about = about_tiff(tiff, series, path, axes, channels)
         pixels = StoredPixels(tuple(series.shape), series.dtype, _reader(series, path))
         return OpenImage(pixels, about.axes, path.name, path, about.pixel_size, about.channel_names)
 

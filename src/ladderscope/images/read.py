@@ -1,11 +1,7 @@
 """Reading images, and refusing those from which nothing good could be learned."""
 
-import logging
 import os
-import re
-import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,9 +12,11 @@ from jaxtyping import Shaped
 
 from ladderscope.images import metadata
 from ladderscope.images.axes import check_axes, planes_last
+from ladderscope.images.chain import damaged
 from ladderscope.images.errors import ImageError
 from ladderscope.images.find import Array, Source, Sources, find_images, is_zarr_folder
 from ladderscope.images.image import Image
+from ladderscope.images.tiff import opened_tiff
 
 if TYPE_CHECKING:
     from ladderscope.images.planes import OpenImage
@@ -29,20 +27,6 @@ _AXES_EXAMPLES = {
     4: '"TCYX" for a time series with channels or "TZYX" for one with slices in depth',
     5: '"TCZYX" for time, channels and depth',
 }
-_OTHER_FORMATS = {
-    b"\x89PNG": "a PNG",
-    b"\xff\xd8\xff": "a JPEG",
-    b"GIF8": "a GIF",
-    b"\x89HDF": "an HDF5 file",
-    b"ZISRAWFI": "a Zeiss CZI file",
-    b"%PDF": "a PDF",
-}
-# what tifffile logs, and reads past, when pages or their description lie beyond the end of a file
-_DAMAGE = re.compile(
-    "invalid page offset|invalid offset to page|corrupted|missing data"
-    "|TiffTag 270 .*invalid value offset",
-    re.IGNORECASE,
-)
 
 
 def read_images(
@@ -179,72 +163,12 @@ class About(NamedTuple):
     channel_names: tuple[str, ...] | None
 
 
-@contextmanager
-def opened_tiff(
-    path: Path, axes: str | None
-) -> Iterator[tuple[tifffile.TiffFile, tifffile.TiffPageSeries]]:
-    """Open a TIFF and check all that can be checked without decoding its pixels.
-
-    Parameters
-    ----------
-    path
-        The file.
-    axes
-        The user's axes, if given: they may say that the colours of a photograph are channels.
-
-    Yields
-    ------
-    (TiffFile, TiffPageSeries)
-        The open file and the one image in it.
-
-    Raises
-    ------
-    ImageError
-        If it is missing, foreign, truncated, damaged, a photograph, or several images; also for
-        what goes wrong inside of the block.
-    """
-    if path.is_dir():
-        raise ImageError(f"{path}: this is a folder; name one of its files.")
-    if not path.is_file():
-        raise ImageError(f"{path}: there is no such file (looked in {Path.cwd()}).")
-    _check_format(path)
-    with tiff_errors_in_words(path), _complaints() as complaints, tifffile.TiffFile(path) as tiff:
-        series = _only_series(tiff, path)
-        _check_segments(series, path)
-        if damage := next(filter(_DAMAGE.search, complaints), None):
-            raise damaged(path, damage)
-        photograph = metadata.samples_axis(series)
-        if photograph is not None:
-            _check_photograph(series, photograph, path, axes)
-        yield tiff, series
-
-
-@contextmanager
-def tiff_errors_in_words(path: Path) -> Iterator[None]:
-    """Turn whatever tifffile raises inside of the block into an `ImageError` about the file.
-
-    Parameters
-    ----------
-    path
-        The file that is being read.
-    """
-    try:
-        yield
-    except ImageError:
-        raise
-    except MemoryError as error:
-        raise ImageError(f"{path}: is too large for this machine's memory ({error}).") from error
-    except Exception as error:  # tifffile raises whatever a damaged file provokes
-        if "imagecodecs" in str(error):
-            raise ImageError(
-                f"{path}: its compression needs one more package ({error}); run "
-                '"pip install imagecodecs", or save the image uncompressed.'
-            ) from error
-        raise damaged(path, str(error)) from error
-
-
 def about_tiff(
-    tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries, path: Path, axes: str | None
+    tiff: tifffile.TiffFile,
+    series: tifffile.TiffPageSeries,
+    path: Path,
+    axes: str | None,
+    channels: Sequence[int] | None = None,
 ) -> About:
     """Find out the axes of an open TIFF, its pixel size and the names of its channels.
 
@@ -254,6 +178,8 @@ def about_tiff(
         As `opened_tiff` gave them.
     axes
         The user's axes, which win.
+    channels
+        Which of the channels that the description names are in the file; None for all.
 
     Raises
     ------
@@ -263,9 +189,10 @@ def about_tiff(
     shape = tuple(series.shape)
     letters = axes or metadata.known_axes(series) or default_axes(shape, str(path))
     letters = check_axes(letters, shape, str(path))
-    channels = shape[letters.index("C")] if "C" in letters else 1
     names = metadata.channel_names(tiff)
-    named = names is not None and len(names) == channels
+    if names is not None and channels is not None:
+        names = tuple(names[number] for number in channels if number < len(names))
+    named = names is not None and len(names) == (shape[letters.index("C")] if "C" in letters else 1)
     return About(letters, metadata.pixel_size(tiff), names if named else None)
 
 
@@ -385,22 +312,6 @@ def native(pixels: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
     return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
 
 
-def damaged(path: Path, reason: str) -> ImageError:
-    """Make the error for a TIFF that is cut off or damaged.
-
-    Parameters
-    ----------
-    path
-        The file.
-    reason
-        What went wrong.
-    """
-    return ImageError(
-        f"{path}: cannot be read as a TIFF, it seems to be truncated or damaged ({reason:.160}); "
-        "copy or export it again."
-    )
-
-
 def unreadable(name: str, error: Exception) -> ImageError:
     """Make the error for an array whose values cannot be had.
 
@@ -443,11 +354,11 @@ def check_array(source: Any, name: str) -> None:
 def _read_path(path: Path, axes: str | None) -> Image:
     if is_zarr_folder(path):
         return replace(_read_array(opened_zarr(path), axes, str(path)), name=path.name, path=path)
-    with opened_tiff(path, axes) as (tiff, series):
+    with opened_tiff(path, axes) as (tiff, series, channels):
         pixels = series.asarray()
         if pixels.shape != tuple(series.shape):
             raise damaged(path, f"shape {series.shape} announced, {pixels.shape} found")
-        about = about_tiff(tiff, series, path, axes)
+        about = about_tiff(tiff, series, path, axes, channels)
         return Image(
             native(pixels), about.axes, path.name, path, about.pixel_size, about.channel_names
         )
@@ -460,65 +371,6 @@ def _read_array(source: Array, axes: str | None, name: str) -> Image:
     except Exception as error:  # a remote or damaged store raises whatever its driver raises
         raise unreadable(name, error) from error
     return Image(native(pixels), axes or default_axes(pixels.shape, name), name)
-
-
-def _only_series(tiff: tifffile.TiffFile, path: Path) -> tifffile.TiffPageSeries:
-    # microscopes put a thumbnail of the image behind it
-    images = [one for one in tiff.series[1:] if not one.keyframe.is_reduced]
-    if not tiff.series:
-        raise damaged(path, "it holds no image")
-    if images:
-        shapes = ", ".join(str(tuple(one.shape)) for one in [tiff.series[0], *images][:4])
-        raise ImageError(
-            f"{path}: holds {len(images) + 1} separate images (of shapes {shapes}), and one is "
-            "needed; save each in a file of its own."
-        )
-    return tiff.series[0]
-
-
-def _check_format(path: Path) -> None:
-    try:
-        with path.open("rb") as file:
-            start = file.read(8)
-    except OSError as error:
-        raise ImageError(f"{path}: cannot be opened ({error.strerror or error}).") from error
-    if not start:
-        raise ImageError(f"{path}: the file is empty (0 bytes); copy or export it again.")
-    if start[:2] in (b"II", b"MM", b"EP"):
-        return
-    other = next((what for magic, what in _OTHER_FORMATS.items() if start.startswith(magic)), None)
-    raise ImageError(
-        f"{path}: is {other or 'not an image that can be read'}; TIFF files and Zarr arrays are. "
-        "Open it in Fiji and save it with File > Save As > Tiff."
-        + (" JPEG has altered the noise: go back to the original." if other == "a JPEG" else "")
-    )
-
-
-def _check_segments(series: tifffile.TiffPageSeries, path: Path) -> None:
-    pages: list[Any] = list(series.pages)
-    missing = sum(page is None for page in pages)
-    if missing:
-        raise damaged(path, f"{missing} of {len(pages)} planes are missing")
-    for page in filter(None, pages):
-        ends = map(int.__add__, page.dataoffsets, page.databytecounts)
-        if max(ends, default=0) > page.parent.filehandle.size:
-            raise damaged(path, f"plane {page.index} ends beyond the end of the file")
-
-
-def _check_photograph(
-    series: tifffile.TiffPageSeries, position: int, path: Path, axes: str | None
-) -> None:
-    letters = check_axes(axes, series.shape, str(path)) if axes else None
-    if letters is not None and letters[position] == "C":
-        return
-    others = [one if one in "ZYX" else "T" for one in series.axes]
-    as_channels = "".join([*others[:position], "C", *others[position + 1 :]])
-    raise ImageError(
-        f"{path}: is an RGB photograph or alike: {series.shape[position]} values a pixel, shape "
-        f"{tuple(series.shape)}. Extract one channel or convert it to grey (in Fiji: Image > "
-        "Color > Split Channels); or, if its colours are separate fluorescence channels, give "
-        f'axes="{as_channels}".'
-    )
 
 
 def _check_pixels(image: Image) -> None:
@@ -556,23 +408,3 @@ def _called(image: "Image | OpenImage") -> str:
 
 def _kind(image: "Image | OpenImage") -> str:
     return f"axes {image.axes} and {image.channels} channel{'s' if image.channels > 1 else ''}"
-
-
-@contextmanager
-def _complaints() -> Iterator[list[str]]:
-    """Collect what tifffile logs meanwhile, in this thread."""
-    messages: list[str] = []
-    thread = threading.get_ident()
-
-    class Collector(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if record.thread == thread:
-                messages.append(record.getMessage())
-
-    handler = Collector(logging.WARNING)
-    logger = logging.getLogger("tifffile")
-    logger.addHandler(handler)
-    try:
-        yield messages
-    finally:
-        logger.removeHandler(handler)

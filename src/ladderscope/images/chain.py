@@ -1,0 +1,216 @@
+"""The list of pages in a TIFF, walked before anyone trusts it.
+
+Every page says where the next one is, and every tag how many values it has. A damaged file may
+announce pages without end, or values by the billion; one look at the bare list, which costs a few
+microseconds per page, tells before anything is read for them.
+"""
+
+import mmap
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from ladderscope.images.errors import ImageError
+
+_VALUE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+_VALUE_BYTES |= {16: 8, 17: 8, 18: 8}
+_TEXT = {1, 2, 6, 7}
+_DESCRIPTION, _SUBPAGES, _LSM = 270, 330, 34412
+# what pages of one image have in common: size, type, colours, compression, tiles
+_KIND = {256, 257, 258, 259, 262, 277, 284, 317, 322, 323, 339}
+
+_MANY_PAGES, _PAGE_BYTES = 20_000, 1024
+_MOST_TAGS = 4096
+_MOST_VALUES = 2_000_000
+_MOST_SUBPAGES = 1000
+_MOST_TEXT = 32 * 2**20
+_SHARED_BYTES = 16 * 2**20
+
+
+class PageKind(NamedTuple):
+    """What a page must share with another for both to be planes of one image."""
+
+    tags: tuple[tuple[int, int, int, bytes], ...]
+
+
+class _Layout(NamedTuple):
+    """How a TIFF's numbers are laid out: the classic way, or BigTIFF's."""
+
+    counts: struct.Struct
+    tags: struct.Struct
+    offsets: struct.Struct
+    first: int
+
+
+def walk_pages(path: Path) -> list[PageKind]:
+    """List the pages of a TIFF, and refuse a list that no microscope wrote.
+
+    Parameters
+    ----------
+    path
+        A file that begins like a TIFF.
+
+    Returns
+    -------
+    list of PageKind
+        One entry per page, the same object for pages of the same kind.
+
+    Raises
+    ------
+    ImageError
+        If the list runs in a circle or out of the file, if it has more pages than the file can
+        hold images, or if tags announce more values than the file can hold or anyone needs.
+
+    Examples
+    --------
+    >>> import tempfile, numpy, tifffile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "a.tif")
+    ...     tifffile.imwrite(path, numpy.zeros((3, 8, 8)), photometric="minisblack")
+    ...     len(walk_pages(path)), len(set(walk_pages(path)))
+    (3, 1)
+    """
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        kinds: dict[PageKind, PageKind] = {}
+        return [kinds.setdefault(kind, kind) for kind in _walk(content, path)]
+
+
+def text_of(path: Path, code: int, most: int = 256) -> str:
+    """Read the start of a text in the first page of a TIFF, and nothing else of the file.
+
+    Parameters
+    ----------
+    path
+        Any file.
+    code
+        The tag that holds the text.
+    most
+        How many bytes of it to read.
+
+    Returns
+    -------
+    str
+        Empty if the file is no TIFF, or its first page has no such text.
+
+    Examples
+    --------
+    >>> import tempfile, numpy, tifffile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "a.tif")
+    ...     tifffile.imwrite(path, numpy.zeros((8, 8)), software="a camera")
+    ...     text_of(path, 305)
+    'a camera'
+    """
+    try:
+        with path.open("rb") as file:
+            layout = _layout(file.read(16))
+            if layout is None:
+                return ""
+            file.seek(layout.first)
+            file.seek(*layout.offsets.unpack(file.read(layout.offsets.size)))
+            count = min(*layout.counts.unpack(file.read(layout.counts.size)), _MOST_TAGS)
+            tags = layout.tags.iter_unpack(file.read(count * layout.tags.size))
+            length, value = next((tag[2:] for tag in tags if tag[0] == code), (0, b""))
+            if length > len(value):
+                file.seek(*layout.offsets.unpack(value))
+                value = file.read(min(length, most))
+            return str(value[:length].split(b"\0")[0], "utf-8", "replace")
+    except (OSError, struct.error, OverflowError, ValueError):
+        return ""
+
+
+def _walk(content: mmap.mmap, path: Path) -> Iterator[PageKind]:
+    layout = _layout(content)
+    if layout is None:
+        return
+    size = len(content)
+    seen: set[int] = set()
+    value_bytes = subpages = 0
+    try:
+        at = layout.offsets.unpack_from(content, layout.first)[0]
+        while at:
+            if at in seen:
+                raise damaged(path, f"its list of pages runs in a circle after {len(seen)} pages")
+            if at >= size:
+                raise damaged(path, f"page {len(seen) + 1} begins beyond the end of the file")
+            seen.add(at)
+            if len(seen) > _MANY_PAGES and len(seen) * _PAGE_BYTES > size:
+                raise ImageError(
+                    f"{path}: has more than {len(seen) - 1} pages in {size / 1e6:.1f} MB, fewer "
+                    f"than {_PAGE_BYTES} bytes per page, so they are no images; save it anew."
+                )
+            count = layout.counts.unpack_from(content, at)[0]
+            if count > _MOST_TAGS:
+                raise damaged(path, f"page {len(seen)} announces {count} tags")
+            start = at + layout.counts.size
+            end = start + count * layout.tags.size
+            at = layout.offsets.unpack_from(content, end)[0]
+            tags = list(layout.tags.iter_unpack(content[start:end]))
+            value_bytes += _checked_bytes(tags, path, size)
+            subpages += sum(number for code, _, number, _ in tags if code == _SUBPAGES)
+            if value_bytes > 2 * size + _SHARED_BYTES or subpages > _MOST_SUBPAGES + 64 * len(seen):
+                raise damaged(path, "its tags announce more values than there is room for")
+            yield PageKind(tuple(_essence(tag, layout) for tag in tags if tag[0] in _KIND))
+            if len(seen) == 1 and size >= 2**32 and any(tag[0] == _LSM for tag in tags):
+                return  # beyond 4 GB, LSM files keep the low half of each offset only
+    except struct.error as error:
+        raise damaged(path, f"page {len(seen)} ends beyond the end of the file") from error
+
+
+def _layout(content: mmap.mmap | bytes) -> _Layout | None:
+    order = ">" if content[:2] == b"MM" else "<"
+    if len(content) < 8 or content[:2] not in (b"II", b"MM", b"EP"):
+        return None
+    is_big = struct.unpack(f"{order}H", content[2:4])[0] == 43
+    count, tag, offset = ("Q", "HHQ8s", "Q") if is_big else ("H", "HHI4s", "I")
+    return _Layout(
+        struct.Struct(order + count),
+        struct.Struct(order + tag),
+        struct.Struct(order + offset),
+        first=8 if is_big else 4,
+    )
+
+
+def _checked_bytes(tags: list[tuple[int, int, int, bytes]], path: Path, size: int) -> int:
+    """Add up the bytes that the values of a page's tags take, refusing absurd ones."""
+    total = 0
+    for code, kind, count, _ in tags:
+        length = count * _VALUE_BYTES.get(kind, 0)
+        if length > size:
+            continue  # no reader takes it for a value
+        if kind not in _TEXT and count > _MOST_VALUES:
+            raise ImageError(
+                f"{path}: announces {count} values for its tag {code}, and {_MOST_VALUES} are the "
+                "most that is read; save it anew."
+            )
+        if code == _DESCRIPTION and length > _MOST_TEXT:
+            raise ImageError(
+                f"{path}: its description is of {length / 1e6:.0f} MB, and {_MOST_TEXT / 1e6:.0f} "
+                "MB are the most that is read; save it anew, in Fiji say."
+            )
+        total += length
+    return total
+
+
+def _essence(tag: tuple[int, int, int, bytes], layout: _Layout) -> tuple[int, int, int, bytes]:
+    code, kind, count, value = tag
+    length = count * _VALUE_BYTES.get(kind, 0)
+    # where the values are is another place in every page
+    return code, kind, count, value[:length] if length <= layout.offsets.size else b""
+
+
+def damaged(path: Path, reason: str) -> ImageError:
+    """Make the error for a TIFF that is cut off or damaged.
+
+    Parameters
+    ----------
+    path
+        The file.
+    reason
+        What went wrong.
+    """
+    return ImageError(
+        f"{path}: cannot be read as a TIFF, it seems to be truncated or damaged ({reason:.160}); "
+        "copy or export it again."
+    )
