@@ -16,6 +16,7 @@ import numpy as np
 import tifffile
 from jaxtyping import Shaped
 
+from ladderscope.files import expanded
 from ladderscope.images.axes import check_axes
 from ladderscope.images.chain import damaged
 from ladderscope.images.errors import ImageError
@@ -346,7 +347,7 @@ def open_image(
         about = (source.name, source.path, source.pixel_size, source.channel_names)
         return OpenImage(source.pixels, axes or source.axes, *about)
     if isinstance(source, str | os.PathLike):
-        return _open_path(Path(source).expanduser(), axes)
+        return _open_path(expanded(source), axes)
     return _open_array(source, axes, name)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import tifffile
 from jaxtyping import Shaped
 
+from ladderscope.files import expanded
 from ladderscope.images import metadata
 from ladderscope.images.axes import check_axes, planes_last
 from ladderscope.images.chain import damaged
@@ -121,7 +122,7 @@ def read_image(
     if isinstance(source, Image):
         image = source if axes is None else replace(source, axes=axes)
     elif isinstance(source, str | os.PathLike):
-        image = _read_path(Path(source).expanduser(), axes)
+        image = _read_path(expanded(source), axes)
     else:
         image = _read_array(source, axes, name)
     _check_pixels(image)
