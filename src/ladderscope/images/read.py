@@ -1,5 +1,6 @@
 """Reading images, and refusing those from which nothing good could be learned."""
 
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -21,6 +22,8 @@ from ladderscope.images.tiff import opened_tiff
 
 if TYPE_CHECKING:
     from ladderscope.images.planes import OpenImage
+
+logger = logging.getLogger("ladderscope")
 
 _AXES_EXAMPLES = {
     3: '"TYX" for a time series, "ZYX" for slices in depth, "CYX" for channels or "SYX" for '
@@ -111,8 +114,8 @@ def read_image(
     ------
     ImageError
         If it cannot be read; if its axes are not known or do not fit; if it is empty, blank (one
-        value only, in any channel), an RGB photograph, complex or boolean, or if it holds NaN or
-        infinity.
+        value only, in every channel), an RGB photograph, complex or boolean, or if it holds NaN or
+        infinity. A blank channel beside others that are not is named in a warning.
 
     Examples
     --------
@@ -374,20 +377,59 @@ def _read_array(source: Array, axes: str | None, name: str) -> Image:
     return Image(native(pixels), axes or default_axes(pixels.shape, name), name)
 
 
+def blank_channels(image: Image) -> tuple[int, ...]:
+    """Find the channels in which every pixel has the same value.
+
+    A channel is looked at plane by plane until two values differ, mostly in its first plane.
+
+    Parameters
+    ----------
+    image
+        An image with pixels.
+
+    Returns
+    -------
+    tuple of int
+        Their numbers, from 0.
+
+    Examples
+    --------
+    >>> pixels = np.stack([np.eye(8), np.full((8, 8), 100)])
+    >>> blank_channels(Image(pixels, "CYX", "a.tif"))
+    (1,)
+    """
+    planes = planes_last(image.pixels, image.axes)
+    return tuple(number for number in range(image.channels) if _is_blank(planes[..., number, :, :]))
+
+
+def _is_blank(planes: Shaped[np.ndarray, "*others Y X"]) -> bool:
+    first = planes.flat[0]
+    return all((planes[index] == first).all() for index in np.ndindex(planes.shape[:-2]))
+
+
 def _check_pixels(image: Image) -> None:
     pixels, called = image.pixels, _called(image)
     check_type(pixels.shape, pixels.dtype, called)
     if pixels.dtype.kind == "f":
         _check_finite(image)
-    planes = planes_last(pixels, image.axes)
-    for channel in range(image.channels):
-        values = planes[..., channel, :, :]
-        if values.min() == values.max():
-            where = f"channel {channel + 1} of {image.channels}" if image.channels > 1 else "it"
-            raise ImageError(
-                f"{called}: is blank: every pixel of {where} is {values.flat[0]}, so there is "
-                "nothing to restore. Leave it out."
-            )
+    blank = blank_channels(image)
+    values = [planes_last(pixels, image.axes)[..., number, :, :].flat[0] for number in blank]
+    if len(blank) == image.channels:
+        where = f"each of its {len(blank)} channels" if len(blank) > 1 else "it"
+        raise ImageError(
+            f"{called}: is blank: every pixel of {where} is {', '.join(map(str, values))}, so "
+            "there is nothing to restore. Leave it out."
+        )
+    for number, value in zip(blank, values, strict=True):
+        name = image.channel_names[number] if image.channel_names else None
+        logger.warning(
+            "%s: channel %d of %d%s is blank: every pixel is %s.",
+            called,
+            number + 1,
+            image.channels,
+            f" ({name})" if name else "",
+            value,
+        )
 
 
 def _check_finite(image: Image) -> None:
