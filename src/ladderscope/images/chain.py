@@ -127,6 +127,7 @@ def _walk(content: mmap.mmap, path: Path) -> Iterator[PageKind]:
     size = len(content)
     seen: set[int] = set()
     value_bytes = subpages = 0
+    is_lsm = False
     try:
         at = layout.offsets.unpack_from(content, layout.first)[0]
         while at:
@@ -146,13 +147,24 @@ def _walk(content: mmap.mmap, path: Path) -> Iterator[PageKind]:
             start = at + layout.counts.size
             end = start + count * layout.tags.size
             at = layout.offsets.unpack_from(content, end)[0]
-            tags = list(layout.tags.iter_unpack(content[start:end]))
-            value_bytes += _checked_bytes(tags, path, size)
-            subpages += sum(number for code, _, number, _ in tags if code == _SUBPAGES)
+            essence = []
+            for tag in layout.tags.iter_unpack(content[start:end]):
+                code, kind, values, value = tag
+                length = values * _VALUE_BYTES.get(kind, 0)
+                if code in _KIND:
+                    # where the values are is another place in every page
+                    inside = length <= layout.offsets.size
+                    essence.append((code, kind, values, value[:length] if inside else b""))
+                if layout.offsets.size < length <= size:  # beyond, no reader takes it for a value
+                    _check_value(tag, length, path)
+                    value_bytes += length
+                if code == _SUBPAGES:
+                    subpages += values
+                is_lsm = is_lsm or code == _LSM
             if value_bytes > 2 * size + _SHARED_BYTES or subpages > _MOST_SUBPAGES + 64 * len(seen):
                 raise damaged(path, "its tags announce more values than there is room for")
-            yield PageKind(tuple(_essence(tag, layout) for tag in tags if tag[0] in _KIND))
-            if len(seen) == 1 and size >= 2**32 and any(tag[0] == _LSM for tag in tags):
+            yield PageKind(tuple(essence))
+            if is_lsm and size >= 2**32:
                 return  # beyond 4 GB, LSM files keep the low half of each offset only
     except struct.error as error:
         raise damaged(path, f"page {len(seen)} ends beyond the end of the file") from error
@@ -172,32 +184,18 @@ def _layout(content: mmap.mmap | bytes) -> _Layout | None:
     )
 
 
-def _checked_bytes(tags: list[tuple[int, int, int, bytes]], path: Path, size: int) -> int:
-    """Add up the bytes that the values of a page's tags take, refusing absurd ones."""
-    total = 0
-    for code, kind, count, _ in tags:
-        length = count * _VALUE_BYTES.get(kind, 0)
-        if length > size:
-            continue  # no reader takes it for a value
-        if kind not in _TEXT and count > _MOST_VALUES:
-            raise ImageError(
-                f"{path}: announces {count} values for its tag {code}, and {_MOST_VALUES} are the "
-                "most that is read; save it anew."
-            )
-        if code == _DESCRIPTION and length > _MOST_TEXT:
-            raise ImageError(
-                f"{path}: its description is of {length / 1e6:.0f} MB, and {_MOST_TEXT / 1e6:.0f} "
-                "MB are the most that is read; save it anew, in Fiji say."
-            )
-        total += length
-    return total
-
-
-def _essence(tag: tuple[int, int, int, bytes], layout: _Layout) -> tuple[int, int, int, bytes]:
-    code, kind, count, value = tag
-    length = count * _VALUE_BYTES.get(kind, 0)
-    # where the values are is another place in every page
-    return code, kind, count, value[:length] if length <= layout.offsets.size else b""
+def _check_value(tag: tuple[int, int, int, bytes], length: int, path: Path) -> None:
+    code, kind, values, _ = tag
+    if kind not in _TEXT and values > _MOST_VALUES:
+        raise ImageError(
+            f"{path}: announces {values} values for its tag {code}, and {_MOST_VALUES} are the "
+            "most that is read; save it anew."
+        )
+    if code == _DESCRIPTION and length > _MOST_TEXT:
+        raise ImageError(
+            f"{path}: its description takes {length / 1e6:.0f} MB, and {_MOST_TEXT / 1e6:.0f} MB "
+            "are the most that is read; save it anew, in Fiji say."
+        )
 
 
 def damaged(path: Path, reason: str) -> ImageError:

@@ -10,6 +10,7 @@ import tifffile
 
 from ladderscope.images.axes import AXES
 from ladderscope.images.chain import text_of
+from ladderscope.images.ome import root_of
 
 SOFTWARE = "Ladderscope"
 _SOFTWARE_TAG = 305
@@ -135,12 +136,8 @@ def channel_names(tiff: tifffile.TiffFile) -> tuple[str, ...] | None:
 
 
 def _ome_pixels(tiff: tifffile.TiffFile) -> ElementTree.Element | None:
-    if not tiff.is_ome or not tiff.ome_metadata:
-        return None
-    try:
-        return ElementTree.fromstring(tiff.ome_metadata).find(".//{*}Pixels")
-    except ElementTree.ParseError:
-        return None
+    root = root_of(tiff)
+    return None if root is None else root.find(".//{*}Pixels")
 
 
 def _ome_length(pixels: ElementTree.Element, axis: str) -> float:

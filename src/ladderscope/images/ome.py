@@ -7,10 +7,16 @@ itself: the planes in it are found, those elsewhere are counted, and no other fi
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import prod
+from weakref import WeakKeyDictionary
 from xml.etree import ElementTree
 
-from ladderscope.images.blocks import Place, place_of
+import tifffile
 
+from ladderscope.images.blocks import Place, place_of
+from ladderscope.images.errors import ImageError
+
+_ROOTS: WeakKeyDictionary[tifffile.TiffFile, ElementTree.Element | None] = WeakKeyDictionary()
+_MOST_TAGS = 1_000_000  # some 200,000 planes
 _OUTER = "CZT"
 _UUID = "{*}UUID"
 
@@ -38,13 +44,47 @@ class DescribedImage:
     elsewhere: int = 0
 
 
-def described_images(text: str, file_name: str, page_count: int) -> list[DescribedImage] | None:
+def root_of(file: tifffile.TiffFile) -> ElementTree.Element | None:
+    """Parse the OME description of an open file, once.
+
+    Parameters
+    ----------
+    file
+        An open TIFF.
+
+    Returns
+    -------
+    xml.etree.ElementTree.Element or None
+        None if it has no such description, or this is no XML.
+
+    Raises
+    ------
+    ImageError
+        If it is too long to be a description.
+    """
+    if file not in _ROOTS:
+        text = file.ome_metadata or ""
+        if (count := text.count("<")) > _MOST_TAGS:
+            raise ImageError(
+                f"{file.filename}: its OME description has {count} tags, and {_MOST_TAGS} are the "
+                "most that is read; save the image anew, in Fiji say."
+            )
+        try:
+            _ROOTS[file] = ElementTree.fromstring(text)
+        except ElementTree.ParseError:
+            _ROOTS[file] = None
+    return _ROOTS[file]
+
+
+def described_images(
+    root: ElementTree.Element | None, file_name: str, page_count: int
+) -> list[DescribedImage] | None:
     """List the images of an OME description that have a plane in the file at hand.
 
     Parameters
     ----------
-    text
-        The description, XML.
+    root
+        The description, as `root_of` gives it.
     file_name
         The file's name, by which the description may call it.
     page_count
@@ -67,15 +107,13 @@ def described_images(text: str, file_name: str, page_count: int) -> list[Describ
     ...     '<OME><Image><Pixels DimensionOrder="XYZCT" SizeZ="2" SizeC="1" SizeT="5">'
     ...     '<TiffData IFD="0" PlaneCount="3"/></Pixels></Image></OME>'
     ... )
-    >>> image = described_images(text, "a.ome.tif", 3)[0]
+    >>> image = described_images(ElementTree.fromstring(text), "a.ome.tif", 3)[0]
     >>> image.axes, image.sizes
     ('TCZ', (5, 1, 2))
     >>> image.pages
     {(0, 0, 0): 0, (0, 0, 1): 1, (1, 0, 0): 2}
     """
-    try:
-        root = ElementTree.fromstring(text)
-    except ElementTree.ParseError:
+    if root is None:
         return None
     divided = any(
         (one.get("Namespace") or "").lower().endswith("modulo")
@@ -84,8 +122,9 @@ def described_images(text: str, file_name: str, page_count: int) -> list[Describ
     if divided or root.find("{*}BinaryOnly") is not None:
         return None
     is_here = _here(root, file_name)
+    taken: set[int] = set()
     images = [
-        _described(number, pixels, is_here, page_count)
+        _described(number, pixels, is_here, page_count, taken)
         for number, pixels in enumerate(root.findall("{*}Image/{*}Pixels"))
     ]
     return [image for image in images if image.pages]
@@ -115,6 +154,7 @@ def _described(
     pixels: ElementTree.Element,
     is_here: Callable[[ElementTree.Element], bool],
     page_count: int,
+    taken: set[int],
 ) -> DescribedImage:
     axes = "".join(one for one in reversed(pixels.get("DimensionOrder", "XYZCT")) if one in _OUTER)
     channel = pixels.find("{*}Channel")
@@ -124,7 +164,6 @@ def _described(
         for axis in axes
     )
     pages: dict[Place, int] = {}
-    taken: set[int] = set()
     elsewhere = 0
     total = prod(sizes)
     parts = pixels.findall("{*}TiffData")

@@ -17,7 +17,7 @@ from ladderscope.images.axes import check_axes
 from ladderscope.images.blocks import place_of, what_is_there, whole_block
 from ladderscope.images.chain import PageKind, damaged, walk_pages
 from ladderscope.images.errors import ImageError
-from ladderscope.images.ome import DescribedImage, described_images
+from ladderscope.images.ome import DescribedImage, described_images, root_of
 
 logger = logging.getLogger("ladderscope")
 
@@ -167,7 +167,7 @@ def _described(file: tifffile.TiffFile, kinds: Sequence[PageKind], path: Path) -
     if file.is_shaped or file.is_lsm:
         return []
     if file.is_ome:
-        images = described_images(file.ome_metadata or "", path.name, len(kinds))
+        images = described_images(root_of(file), path.name, len(kinds))
     else:
         images = _unfinished_hyperstack(file, kinds)
     if images == []:
