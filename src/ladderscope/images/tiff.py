@@ -16,6 +16,7 @@ from ladderscope.images import metadata
 from ladderscope.images.axes import check_axes
 from ladderscope.images.blocks import place_of, what_is_there, whole_block
 from ladderscope.images.chain import PageKind, damaged, walk_pages
+from ladderscope.images.codecs import check_compression
 from ladderscope.images.errors import ImageError
 from ladderscope.images.ome import DescribedImage, described_images, root_of
 
@@ -142,6 +143,8 @@ def _checked(
     photograph = metadata.samples_axis(opened.series)
     if photograph is not None:
         _check_photograph(opened.series, photograph, path, axes)
+    if said := check_compression(opened.series, path):
+        logger.warning("%s", said)
     return opened
 
 
