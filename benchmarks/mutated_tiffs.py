@@ -58,7 +58,7 @@ for line in sys.stdin:
     path, outcomes, longest = line.strip(), [], 0.0
     Path("/proc/self/clear_refs").write_text("5")
     for attempt in (find, read, open_and_read):
-        for axes in (None, "TYX"):
+        for axes in (None, "TYX", "TYXC"):
             started = time.monotonic()
             try:
                 attempt(path, axes)
@@ -141,7 +141,7 @@ class Reader:
             return Outcome("other", time.monotonic() - started, 0, words)
         found, seconds, megabytes = json.loads(line)
         others = [one for one in found if one not in ("opened", "refused")]
-        kind = "other" if others else "opened" if "opened" in found[2:] else "refused"
+        kind = "other" if others else "opened" if "opened" in found[3:] else "refused"
         return Outcome(kind, seconds, megabytes, "; ".join(others))
 
 
@@ -169,7 +169,7 @@ def mutants(rng: np.random.Generator, count: int) -> Iterator[tuple[str, bytes]]
     for number in range(count):
         name, content = seeds[number % len(seeds)]
         for _ in range(rng.integers(1, 4)):
-            content = changes[rng.integers(len(changes))](rng, content)
+            content = changes[rng.integers(len(changes))](rng, content) or b"II"
         yield name, content
 
 
@@ -289,17 +289,17 @@ def chain(pages: int, back_to: int | None = None) -> bytes:
 def flip(rng: np.random.Generator, content: bytes) -> bytes:
     changed = bytearray(content)
     most = len(changed) if rng.random() < 0.5 else min(len(changed), 400)
-    for at in rng.integers(0, most, rng.integers(1, 30)):
+    for at in rng.integers(most, size=rng.integers(1, 30)):
         changed[at] = rng.integers(256)
     return bytes(changed)
 
 
 def cut(rng: np.random.Generator, content: bytes) -> bytes:
-    return content[: rng.integers(1, len(content))]
+    return content[: rng.integers(len(content)) + 1]
 
 
 def splice(rng: np.random.Generator, content: bytes) -> bytes:
-    start, end = sorted(rng.integers(0, len(content), 2))
+    start, end = sorted(rng.integers(len(content) + 1, size=2))
     return content[:start] + content[end:] if rng.random() < 0.5 else content + content[start:end]
 
 
@@ -327,10 +327,10 @@ def edit_tag(rng: np.random.Generator, content: bytes) -> bytes:
 def describe(rng: np.random.Generator, content: bytes) -> bytes:
     """Change numbers in the description, keeping its length, or letters anywhere in it."""
     start = max(content.find(b"<?xml"), content.find(b"ImageJ="), content.find(b'{"shape'))
-    if start < 0:
+    end = content.find(b"\0", start)
+    if start < 0 or end <= start:
         return flip(rng, content)
     changed = bytearray(content)
-    end = content.find(b"\0", start)
     digits = [at for at in range(start, end) if chr(content[at]).isdigit()]
     if digits and rng.random() < 0.7:
         for at in rng.choice(digits, rng.integers(1, 6)):
