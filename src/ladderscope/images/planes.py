@@ -17,21 +17,19 @@ import tifffile
 from jaxtyping import Shaped
 
 from ladderscope.files import expanded
+from ladderscope.images.arrays import array_axes, check_array, opened_zarr, unreadable
 from ladderscope.images.axes import check_axes
 from ladderscope.images.chain import damaged
 from ladderscope.images.errors import ImageError
 from ladderscope.images.find import Source, Sources, is_zarr_folder
 from ladderscope.images.image import Image
+from ladderscope.images.memory import too_large
 from ladderscope.images.read import (
     about_tiff,
-    check_array,
     check_same_kind,
     check_type,
-    default_axes,
     named_sources,
     native,
-    opened_zarr,
-    unreadable,
 )
 from ladderscope.images.tiff import opened_tiff, tiff_errors_in_words
 from ladderscope.mapped import part_of
@@ -363,19 +361,22 @@ def _open_path(path: Path, axes: str | None) -> OpenImage:
 
 def _open_array(source: Any, axes: str | None, name: str) -> OpenImage:
     check_array(source, name)
-    if not isinstance(source.dtype, np.dtype):  # a torch tensor, say
-        source = np.asarray(source)
+    letters = array_axes(source, axes, name)
+    if not isinstance(source.dtype, np.dtype) or isinstance(source, np.ma.MaskedArray):
+        source = np.asarray(source)  # a torch tensor, say
     shape = tuple(source.shape)
 
     def read(key: Key) -> Any:
         try:
             return source[key]
+        except MemoryError as error:
+            raise too_large(shape, source.dtype, name) from error
         except Exception as error:  # a remote or damaged store raises whatever its driver raises
             raise unreadable(name, error) from error
 
     in_memory = isinstance(source, np.ndarray)
     pixels = source if in_memory else StoredPixels(shape, source.dtype, read)
-    return OpenImage(pixels, axes or default_axes(shape, name), name)
+    return OpenImage(pixels, letters, name)
 
 
 def _reader(

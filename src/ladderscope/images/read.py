@@ -13,11 +13,13 @@ from jaxtyping import Shaped
 
 from ladderscope.files import expanded
 from ladderscope.images import metadata
+from ladderscope.images.arrays import array_axes, check_array, default_axes, opened_zarr, values_of
 from ladderscope.images.axes import check_axes, planes_last
 from ladderscope.images.chain import damaged
 from ladderscope.images.errors import ImageError
 from ladderscope.images.find import Array, Source, Sources, find_images, is_zarr_folder
 from ladderscope.images.image import Image
+from ladderscope.images.memory import check_fits, too_large
 from ladderscope.images.tiff import opened_tiff
 
 if TYPE_CHECKING:
@@ -25,12 +27,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("ladderscope")
 
-_AXES_EXAMPLES = {
-    3: '"TYX" for a time series, "ZYX" for slices in depth, "CYX" for channels or "SYX" for '
-    "unrelated images",
-    4: '"TCYX" for a time series with channels or "TZYX" for one with slices in depth',
-    5: '"TCZYX" for time, channels and depth',
-}
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 def read_images(
@@ -128,7 +125,10 @@ def read_image(
         image = _read_path(expanded(source), axes)
     else:
         image = _read_array(source, axes, name)
-    _check_pixels(image)
+    try:
+        _check_pixels(image)
+    except MemoryError as error:
+        raise too_large(image.pixels.shape, image.pixels.dtype, _called(image)) from error
     return image
 
 
@@ -200,67 +200,6 @@ def about_tiff(
     return About(letters, metadata.pixel_size(tiff), names if named else None)
 
 
-def opened_zarr(path: Path) -> Array:
-    """Open the Zarr array in a folder.
-
-    Parameters
-    ----------
-    path
-        The array's folder.
-
-    Raises
-    ------
-    ImageError
-        If it cannot be opened, or is a group of arrays.
-    """
-    import zarr
-
-    try:
-        array: Any = zarr.open(path, mode="r")
-    except Exception as error:  # each store and codec raises its own
-        raise ImageError(f"{path}: cannot be opened as a Zarr array ({error}).") from error
-    if not isinstance(array, zarr.Array):
-        inside = ", ".join(str(path / name) for name, _ in array.arrays()) or "none at its top"
-        raise ImageError(
-            f"{path}: is a Zarr group, and one array is needed; name one of its arrays ({inside})."
-        )
-    return array
-
-
-def default_axes(shape: tuple[int, ...], called: str) -> str:
-    """Give the axes of an image that nobody has told: rows and columns, if it has no more.
-
-    Parameters
-    ----------
-    shape
-        Its shape.
-    called
-        What to call it in an error.
-
-    Raises
-    ------
-    ImageError
-        If it has another number of dimensions than two.
-
-    Examples
-    --------
-    >>> default_axes((64, 64), "a.tif")
-    'YX'
-    """
-    if len(shape) == 2:
-        return "YX"
-    if len(shape) < 2:
-        raise ImageError(
-            f"{called}: an image has two dimensions or more; this has {len(shape)}, its shape is "
-            f"{shape}."
-        )
-    examples = _AXES_EXAMPLES.get(len(shape), '"STCZYX" for all that there are')
-    raise ImageError(
-        f"{called}: what the {len(shape)} dimensions of its shape {shape} mean is not "
-        f"known; give axes (--axes on the command line), one letter for each: {examples}."
-    )
-
-
 def check_type(shape: tuple[int, ...], dtype: np.dtype[Any], called: str) -> None:
     """Refuse what no pixel needs to be read for: no pixels at all, or none of real numbers.
 
@@ -316,50 +255,15 @@ def native(pixels: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
     return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
 
 
-def unreadable(name: str, error: Exception) -> ImageError:
-    """Make the error for an array whose values cannot be had.
-
-    Parameters
-    ----------
-    name
-        What the array is called.
-    error
-        What its store raised.
-    """
-    return ImageError(f"{name}: its values cannot be read ({error}).")
-
-
-def check_array(source: Any, name: str) -> None:
-    """Refuse what is no array.
-
-    Parameters
-    ----------
-    source
-        What was given as an image.
-    name
-        What to call it.
-
-    Raises
-    ------
-    ImageError
-        If it has no shape, no type, or cannot become a NumPy array.
-
-    Examples
-    --------
-    >>> check_array(np.zeros((8, 8)), "array 1")
-    """
-    if not isinstance(source, Array):
-        raise ImageError(
-            f"{name}: cannot read an image from {type(source).__name__}; "
-            "give a path, or a NumPy or Zarr array."
-        )
-
-
 def _read_path(path: Path, axes: str | None) -> Image:
     if is_zarr_folder(path):
         return replace(_read_array(opened_zarr(path), axes, str(path)), name=path.name, path=path)
     with opened_tiff(path, axes) as (tiff, series, channels):
-        pixels = series.asarray()
+        check_fits(series.shape, series.dtype, str(path))
+        try:
+            pixels = series.asarray()
+        except MemoryError as error:
+            raise too_large(series.shape, series.dtype, str(path)) from error
         if pixels.shape != tuple(series.shape):
             raise damaged(path, f"shape {series.shape} announced, {pixels.shape} found")
         about = about_tiff(tiff, series, path, axes, channels)
@@ -370,11 +274,8 @@ def _read_path(path: Path, axes: str | None) -> Image:
 
 def _read_array(source: Array, axes: str | None, name: str) -> Image:
     check_array(source, name)
-    try:
-        pixels = np.asarray(source)
-    except Exception as error:  # a remote or damaged store raises whatever its driver raises
-        raise unreadable(name, error) from error
-    return Image(native(pixels), axes or default_axes(pixels.shape, name), name)
+    pixels = values_of(source, name)
+    return Image(native(pixels), array_axes(source, axes, name), name)
 
 
 def blank_channels(image: Image) -> tuple[int, ...]:
@@ -433,16 +334,28 @@ def _check_pixels(image: Image) -> None:
 
 
 def _check_finite(image: Image) -> None:
-    finite = np.isfinite(image.pixels)
-    if finite.all():
-        return
-    count = image.pixels.size - np.count_nonzero(finite)
-    first = np.unravel_index(int(np.argmin(finite)), finite.shape)
-    where = ", ".join(f"{axis}={at}" for axis, at in zip(image.axes, first, strict=True))
-    raise ImageError(
-        f"{_called(image)}: {count} of {image.pixels.size} pixels are NaN or infinite, the first "
-        f"at {where} (counted from 0); replace them, or crop them away."
-    )
+    pixels = image.pixels
+    finite = np.isfinite(pixels)
+    if not finite.all():
+        count = pixels.size - np.count_nonzero(finite)
+        raise ImageError(
+            f"{_called(image)}: {count} of {pixels.size} pixels are NaN or infinite, the first at "
+            f"{_place(image, int(np.argmin(finite)))}; replace them, or crop them away."
+        )
+    if pixels.dtype.itemsize == 8:
+        for at in (int(pixels.argmin()), int(pixels.argmax())):
+            if abs(pixels.flat[at]) > _LARGEST:
+                raise ImageError(
+                    f"{_called(image)}: the pixel at {_place(image, at)} is {pixels.flat[at]:.3g}, "
+                    f"and {_LARGEST:.2g} is the largest value that can be worked with; divide the "
+                    "pixels by a constant, or replace this one if it is an error."
+                )
+
+
+def _place(image: Image, number: int) -> str:
+    index = np.unravel_index(number, image.pixels.shape)
+    where = ", ".join(f"{axis}={at}" for axis, at in zip(image.axes, index, strict=True))
+    return f"{where} (counted from 0)"
 
 
 def _called(image: "Image | OpenImage") -> str:

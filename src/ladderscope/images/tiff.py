@@ -18,6 +18,7 @@ from ladderscope.images.blocks import place_of, what_is_there, whole_block
 from ladderscope.images.chain import PageKind, damaged, walk_pages
 from ladderscope.images.codecs import check_compression
 from ladderscope.images.errors import ImageError
+from ladderscope.images.memory import BEST_COMPRESSION, SMALL, megabytes
 from ladderscope.images.ome import DescribedImage, described_images, root_of
 
 logger = logging.getLogger("ladderscope")
@@ -43,9 +44,6 @@ _THIS_FILE_ALONE: dict[str, Any] = {
     "is_ndtiff": False,
     "is_ndpi": False,
 }
-# deflate packs blank pixels a thousand times; nothing that is worth restoring comes near
-_BEST_COMPRESSION = 1100
-_SMALL = 64 * 2**20
 _IMAGEJ_SIZES = {"T": "frames", "Z": "slices", "C": "channels"}
 
 
@@ -118,7 +116,10 @@ def tiff_errors_in_words(path: Path) -> Iterator[None]:
     except ImageError:
         raise
     except MemoryError as error:
-        raise ImageError(f"{path}: is too large for this machine's memory ({error}).") from error
+        raise ImageError(
+            f"{path}: is too large for the memory that is free ({error}); crop the image, or save "
+            "it in parts with fewer planes."
+        ) from error
     except Exception as error:  # tifffile raises whatever a damaged file provokes
         if "imagecodecs" in str(error):
             raise ImageError(
@@ -291,12 +292,12 @@ def _check_room(series: tifffile.TiffPageSeries, path: Path) -> None:
     if keyframe.compression == 1:
         most = size * max(1, 8 * keyframe.dtype.itemsize // keyframe.bitspersample)
     else:
-        most = max(_SMALL, _BEST_COMPRESSION * size)
+        most = max(SMALL, BEST_COMPRESSION * size)
     if announced > most:
         raise ImageError(
-            f"{path}: announces {announced / 1e6:,.1f} MB of pixels (shape {tuple(series.shape)}), "
-            f"and its {size / 1e6:,.1f} MB cannot hold them; it seems to be damaged. Copy or "
-            "export it again."
+            f"{path}: announces {megabytes(announced)} of pixels (shape {tuple(series.shape)}), "
+            f"and its {megabytes(size)} cannot hold them; it seems to be damaged. Copy or export "
+            "it again."
         )
 
 
