@@ -101,6 +101,20 @@ def test_a_file_with_one_frame_is_a_plane(tmp_path):
     assert np.array_equal(both(paths[2]).pixels, PLANES[2])
 
 
+def test_the_last_file_of_a_movie_may_have_one_frame_and_is_a_movie_still(tmp_path):
+    files = {"a.ome.tif": range(4), "b.ome.tif": range(4, 8), "c.ome.tif": range(8, 9)}
+    parts = [
+        data((frame, 0, 0), page, file)
+        for file, frames in files.items()
+        for page, frame in enumerate(frames)
+    ]
+    for file, frames in files.items():
+        described = [image((9, 1, 1), parts)]
+        write(tmp_path / file, PLANES[frames.start : frames.stop], described, own_id=file)
+    assert [one.pixels.shape for one in read_images(tmp_path)] == [(4, 20, 24)] * 2 + [(1, 20, 24)]
+    assert both(tmp_path / "c.ome.tif").axes == "TYX"
+
+
 def test_a_part_that_was_renamed_or_moved_gives_its_frames(tmp_path):
     paths = frames_in_files(tmp_path, 4)
     moved = paths[2].rename(tmp_path / "elsewhere.tif")

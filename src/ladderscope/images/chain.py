@@ -5,11 +5,10 @@ announce pages without end, or values by the billion; one look at the bare list,
 microseconds per page, tells before anything is read for them.
 """
 
-import mmap
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from ladderscope.images.errors import ImageError
 
@@ -22,6 +21,7 @@ _KIND = {256, 257, 258, 259, 262, 277, 284, 317, 322, 323, 339}
 
 _MANY_PAGES, _PAGE_BYTES = 20_000, 1024
 _MOST_TAGS = 4096
+_BUFFER = 1024
 _MOST_VALUES = 2_000_000
 _MOST_SUBPAGES = 1000
 _MOST_TEXT = 32 * 2**20
@@ -71,9 +71,9 @@ def walk_pages(path: Path) -> list[PageKind]:
     ...     len(walk_pages(path)), len(set(walk_pages(path)))
     (3, 1)
     """
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        kinds: dict[PageKind, PageKind] = {}
-        return [kinds.setdefault(kind, kind) for kind in _walk(content, path)]
+    kinds: dict[PageKind, PageKind] = {}
+    with path.open("rb", buffering=_BUFFER) as file:
+        return [kinds.setdefault(kind, kind) for kind in _walk(file, path)]
 
 
 def text_of(path: Path, code: int, most: int = 256) -> str:
@@ -120,16 +120,17 @@ def text_of(path: Path, code: int, most: int = 256) -> str:
         return ""
 
 
-def _walk(content: mmap.mmap, path: Path) -> Iterator[PageKind]:
-    layout = _layout(content)
+def _walk(file: BinaryIO, path: Path) -> Iterator[PageKind]:
+    layout = _layout(file.read(16))
     if layout is None:
         return
-    size = len(content)
+    size = path.stat().st_size
     seen: set[int] = set()
     value_bytes = subpages = 0
     is_lsm = False
     try:
-        at = layout.offsets.unpack_from(content, layout.first)[0]
+        file.seek(layout.first)
+        at = layout.offsets.unpack(file.read(layout.offsets.size))[0]
         while at:
             if at in seen:
                 raise damaged(path, f"its list of pages runs in a circle after {len(seen)} pages")
@@ -141,14 +142,14 @@ def _walk(content: mmap.mmap, path: Path) -> Iterator[PageKind]:
                     f"{path}: has more than {len(seen) - 1} pages in {size / 1e6:.1f} MB, fewer "
                     f"than {_PAGE_BYTES} bytes per page, so they are no images; save it anew."
                 )
-            count = layout.counts.unpack_from(content, at)[0]
+            file.seek(at)
+            count = layout.counts.unpack(file.read(layout.counts.size))[0]
             if count > _MOST_TAGS:
                 raise damaged(path, f"page {len(seen)} announces {count} tags")
-            start = at + layout.counts.size
-            end = start + count * layout.tags.size
-            at = layout.offsets.unpack_from(content, end)[0]
+            tags = file.read(count * layout.tags.size)
+            at = layout.offsets.unpack(file.read(layout.offsets.size))[0]
             essence = []
-            for tag in layout.tags.iter_unpack(content[start:end]):
+            for tag in layout.tags.iter_unpack(tags):
                 code, kind, values, value = tag
                 length = values * _VALUE_BYTES.get(kind, 0)
                 if code in _KIND:
@@ -170,11 +171,11 @@ def _walk(content: mmap.mmap, path: Path) -> Iterator[PageKind]:
         raise damaged(path, f"page {len(seen)} ends beyond the end of the file") from error
 
 
-def _layout(content: mmap.mmap | bytes) -> _Layout | None:
-    order = ">" if content[:2] == b"MM" else "<"
-    if len(content) < 8 or content[:2] not in (b"II", b"MM", b"EP"):
+def _layout(start: bytes) -> _Layout | None:
+    order = ">" if start[:2] == b"MM" else "<"
+    if len(start) < 8 or start[:2] not in (b"II", b"MM", b"EP"):
         return None
-    is_big = struct.unpack(f"{order}H", content[2:4])[0] == 43
+    is_big = struct.unpack(f"{order}H", start[2:4])[0] == 43
     count, tag, offset = ("Q", "HHQ8s", "Q") if is_big else ("H", "HHI4s", "I")
     return _Layout(
         struct.Struct(order + count),

@@ -7,6 +7,7 @@ itself: the planes in it are found, those elsewhere are counted, and no other fi
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import prod
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 from xml.etree import ElementTree
 
@@ -35,6 +36,8 @@ class DescribedImage:
         The number of the page that holds a plane, by the plane's place along `axes`.
     elsewhere
         How many of its planes are in other files, as the description says.
+    varied
+        The axes along which some file of the recording has more than one plane.
     """
 
     number: int
@@ -42,6 +45,7 @@ class DescribedImage:
     sizes: tuple[int, ...]
     pages: dict[Place, int] = field(default_factory=dict)
     elsewhere: int = 0
+    varied: str = ""
 
 
 def root_of(file: tifffile.TiffFile) -> ElementTree.Element | None:
@@ -149,6 +153,16 @@ def _here(root: ElementTree.Element, file_name: str) -> Callable[[ElementTree.El
     return is_here
 
 
+class _Part(NamedTuple):
+    """Some planes, as one element of the description gives them: where, and in which file."""
+
+    file: str
+    is_here: bool
+    start: int
+    page: int
+    planes: int  # 0: as many as the file has pages
+
+
 def _described(
     number: int,
     pixels: ElementTree.Element,
@@ -163,32 +177,54 @@ def _described(
         max(1, int(pixels.get(f"Size{axis}", 1)) // (samples if axis == "C" else 1))
         for axis in axes
     )
-    pages: dict[Place, int] = {}
-    elsewhere = 0
     total = prod(sizes)
-    parts = pixels.findall("{*}TiffData")
-    if not parts and total == page_count:
-        pages = {place_of(page, sizes): page for page in range(total)}
-    for data in parts:
-        page = int(data.get("IFD", 0))
-        count = int(data.get("PlaneCount", data.get("NumPlanes", 1 if "IFD" in data.attrib else 0)))
-        if not is_here(data):
-            elsewhere += max(count, 1)
-            continue
-        first = [int(data.get(f"First{axis}", 0)) for axis in axes]
-        if page < 0 or any(not 0 <= at < size for at, size in zip(first, sizes, strict=True)):
-            continue
-        start = _counted(first, sizes)
-        count = min(count or page_count, page_count - page, total - start)
-        for step in range(count):
-            if page + step not in taken:
-                pages.setdefault(place_of(start + step, sizes), page + step)
-                taken.add(page + step)
-    return DescribedImage(number, axes, sizes, pages, min(elsewhere, total))
+    parts = [
+        part
+        for data in pixels.findall("{*}TiffData")
+        if (part := _part(data, axes, sizes, is_here))
+    ]
+    if pixels.find("{*}TiffData") is None and total == page_count:
+        parts = [_Part("", True, 0, 0, total)]
+    pages: dict[Place, int] = {}
+    for part in parts:
+        if part.is_here:
+            count = min(part.planes or page_count, page_count - part.page, total - part.start)
+            for step in range(count):
+                if part.page + step not in taken:
+                    pages.setdefault(place_of(part.start + step, sizes), part.page + step)
+                    taken.add(part.page + step)
+    elsewhere = min(total, sum(max(part.planes, 1) for part in parts if not part.is_here))
+    return DescribedImage(number, axes, sizes, pages, elsewhere, _varied(parts, axes, sizes))
 
 
-def _counted(place: list[int], sizes: tuple[int, ...]) -> int:
-    number = 0
-    for at, size in zip(place, sizes, strict=True):
-        number = number * size + at
-    return number
+def _part(
+    data: ElementTree.Element,
+    axes: str,
+    sizes: tuple[int, ...],
+    is_here: Callable[[ElementTree.Element], bool],
+) -> _Part | None:
+    page = int(data.get("IFD", 0))
+    count = int(data.get("PlaneCount", data.get("NumPlanes", 1 if "IFD" in data.attrib else 0)))
+    first = [int(data.get(f"First{axis}", 0)) for axis in axes]
+    if page < 0 or any(not 0 <= at < size for at, size in zip(first, sizes, strict=True)):
+        return None  # what ImageJ leaves when it crops a stack
+    start = 0
+    for at, size in zip(first, sizes, strict=True):
+        start = start * size + at
+    uuid = data.find(_UUID)
+    file = "" if uuid is None else f"{uuid.text} {uuid.get('FileName')}"
+    return _Part(file, is_here(data), start, page, max(count, 0))
+
+
+def _varied(parts: list[_Part], axes: str, sizes: tuple[int, ...]) -> str:
+    """List the axes along which some file, not only this one, has more than one place."""
+    varied = set()
+    firsts: dict[str, int] = {}
+    for part in parts:
+        first, last = firsts.setdefault(part.file, part.start), part.start + max(part.planes - 1, 0)
+        for at, axis in enumerate(axes):
+            stride = prod(sizes[at + 1 :])
+            ends = {first // stride, part.start // stride, last // stride}
+            if len({end % sizes[at] for end in ends}) > 1:
+                varied.add(axis)
+    return "".join(axis for axis in axes if axis in varied)

@@ -235,12 +235,19 @@ def _of_description(
     file.pages.set_keyframe(numbers[0])
     pages = [file.pages[number] for number in numbers]
     keyframe: Any = pages[0].keyframe
+    # the last file of a movie may have one frame only; it is a movie like the others
+    long = [
+        (axis, size)
+        for axis, size in zip(block.axes, block.shape, strict=True)
+        if size > 1 or axis in image.varied
+    ]
     series = tifffile.TiffPageSeries(
         pages,
-        (*block.shape, *keyframe.shape),
+        (*(size for _, size in long), *keyframe.shape),
         keyframe.dtype,
-        block.axes + keyframe.axes,
+        "".join(axis for axis, _ in long) + keyframe.axes,
         parent=file,
+        squeeze=False,
     )
     one_each = keyframe.samplesperpixel == 1 and "C" in block.axes
     return OpenTiff(file, series, block.kept[block.axes.index("C")] if one_each else None)
