@@ -163,3 +163,5 @@ def test_a_file_called_like_the_home_folder_is_read_where_a_folder_holds_it(tmp_
 def test_a_name_that_is_too_long_is_refused():
     with pytest.raises(ImageError, match="cannot be looked up"):
         find_images("a" * 5000 + ".tif")
+    with pytest.raises(ImageError, match="cannot be opened"):
+        read_image("a" * 5000 + ".tif")

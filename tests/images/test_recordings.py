@@ -242,6 +242,18 @@ def test_a_hyperstack_of_imagej_that_was_stopped_early_keeps_its_axes(tmp_path, 
     assert "7 of 20 planes are there" in said()
 
 
+def test_a_hyperstack_of_imagej_with_one_plane_says_how_many_it_announced(tmp_path, said):
+    path = tmp_path / "a.tif"
+    description = "ImageJ=1.54f\nimages=5\nframes=5\n"
+    tifffile.imwrite(path, PLANES[0], metadata=None, description=description)
+    assert both(path).axes == "YX"
+    assert "1 of 5 frames are there" in said()
+    with path.open("ab") as file:
+        file.write(PLANES[1:3].tobytes())  # as ImageJ does beyond 4 GB, but cut off
+    with pytest.raises(ImageError, match="3 of 5 planes are in it"):
+        read_image(path)
+
+
 # -- blocks
 
 grids = st.tuples(*[st.integers(1, 4)] * 3)

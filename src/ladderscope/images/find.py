@@ -123,9 +123,12 @@ def is_zarr_folder(path: Path) -> bool:
     >>> is_zarr_folder(Path("no such folder.zarr"))
     False
     """
-    return path.is_dir() and (
-        path.suffix.lower() == ".zarr" or any((path / name).exists() for name in _ZARR_FILES)
-    )
+    try:
+        return path.is_dir() and (
+            path.suffix.lower() == ".zarr" or any((path / name).exists() for name in _ZARR_FILES)
+        )
+    except OSError:  # too long a name, say
+        return False
 
 
 def _expand(sources: Any) -> list[Source]:

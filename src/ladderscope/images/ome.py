@@ -18,7 +18,7 @@ from ladderscope.images.errors import ImageError
 
 _ROOTS: WeakKeyDictionary[tifffile.TiffFile, ElementTree.Element | None] = WeakKeyDictionary()
 _MOST_TAGS = 1_000_000  # some 200,000 planes
-_OUTER = "CZT"
+_OUTER = {"C", "Z", "T"}
 _UUID = "{*}UUID"
 
 
@@ -98,7 +98,7 @@ def described_images(
     -------
     list of DescribedImage or None
         None if the description does not say which planes the file holds: it is no XML, it refers
-        to another file altogether, or its dimensions are divided further ("modulo").
+        to another file altogether, or its dimensions are others than usual ("modulo").
 
     Raises
     ------
@@ -123,13 +123,15 @@ def described_images(
         (one.get("Namespace") or "").lower().endswith("modulo")
         for one in root.findall("{*}StructuredAnnotations/*")
     )
-    if divided or root.find("{*}BinaryOnly") is not None:
+    listed = root.findall("{*}Image/{*}Pixels")
+    is_usual = all(set(pixels.get("DimensionOrder", "XYCZT")) >= _OUTER for pixels in listed)
+    if divided or not is_usual or root.find("{*}BinaryOnly") is not None:
         return None
     is_here = _here(root, file_name)
     taken: set[int] = set()
     images = [
         _described(number, pixels, is_here, page_count, taken)
-        for number, pixels in enumerate(root.findall("{*}Image/{*}Pixels"))
+        for number, pixels in enumerate(listed)
     ]
     return [image for image in images if image.pages]
 
@@ -170,7 +172,7 @@ def _described(
     page_count: int,
     taken: set[int],
 ) -> DescribedImage:
-    axes = "".join(one for one in reversed(pixels.get("DimensionOrder", "XYZCT")) if one in _OUTER)
+    axes = "".join(one for one in reversed(pixels.get("DimensionOrder", "XYCZT")) if one in _OUTER)
     channel = pixels.find("{*}Channel")
     samples = 1 if channel is None else int(channel.get("SamplesPerPixel", 1))
     sizes = tuple(

@@ -20,6 +20,7 @@ from ladderscope.images.errors import ImageError
 from ladderscope.images.find import Array, Source, Sources, find_images, is_zarr_folder
 from ladderscope.images.image import Image
 from ladderscope.images.memory import check_fits, too_large
+from ladderscope.images.stored import native
 from ladderscope.images.tiff import opened_tiff
 
 if TYPE_CHECKING:
@@ -237,22 +238,6 @@ def check_type(shape: tuple[int, ...], dtype: np.dtype[Any], called: str) -> Non
             f"{called}: its pixels are of type {dtype}, and {accepted} are read; convert it, for "
             "example with array.astype(numpy.float32)."
         )
-
-
-def native(pixels: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
-    """Give pixels the machine's own byte order: ImageJ's are big-endian, which torch cannot take.
-
-    Parameters
-    ----------
-    pixels
-        Values of any type; they are copied only if they have to be.
-
-    Examples
-    --------
-    >>> native(np.zeros(3, ">u2")).dtype.isnative
-    True
-    """
-    return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
 
 
 def _read_path(path: Path, axes: str | None) -> Image:

@@ -91,11 +91,14 @@ def opened_tiff(path: Path, axes: str | None) -> Iterator[OpenTiff]:
         If it is missing, foreign, truncated, damaged, a photograph, or several images; also for
         what goes wrong inside of the block.
     """
-    if path.is_dir():
-        raise ImageError(f"{path}: this is a folder; name one of its files.")
-    if not path.is_file():
-        raise ImageError(f"{path}: there is no such file (looked in {Path.cwd()}).")
-    _check_format(path)
+    try:
+        if path.is_dir():
+            raise ImageError(f"{path}: this is a folder; name one of its files.")
+        if not path.is_file():
+            raise ImageError(f"{path}: there is no such file (looked in {Path.cwd()}).")
+        _check_format(path)
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be opened ({error.strerror or error}).") from error
     with tiff_errors_in_words(path), _complaints() as complaints:
         kinds = walk_pages(path)
         with tifffile.TiffFile(path, **_THIS_FILE_ALONE) as file:
@@ -173,7 +176,7 @@ def _described(file: tifffile.TiffFile, kinds: Sequence[PageKind], path: Path) -
     if file.is_ome:
         images = described_images(root_of(file), path.name, len(kinds))
     else:
-        images = _unfinished_hyperstack(file, kinds)
+        images = _unfinished_hyperstack(file, kinds, path)
     if images == []:
         logger.warning(
             "%s: its OME description does not say which planes of the recording are in this file; "
@@ -195,9 +198,9 @@ def _described(file: tifffile.TiffFile, kinds: Sequence[PageKind], path: Path) -
 
 
 def _unfinished_hyperstack(
-    file: tifffile.TiffFile, kinds: Sequence[PageKind]
+    file: tifffile.TiffFile, kinds: Sequence[PageKind], path: Path
 ) -> list[DescribedImage] | None:
-    """Describe a hyperstack of ImageJ that has more than one plane, but not all it announces."""
+    """Describe a hyperstack of ImageJ that has fewer planes than it announces."""
     about = (file.imagej_metadata or {}) if file.is_imagej else {}
     order = str(about.get("order", "czt")).upper()
     axes = "".join(reversed(order)) if sorted(order) == ["C", "T", "Z"] else "TZC"
@@ -205,10 +208,14 @@ def _unfinished_hyperstack(
     if not all(isinstance(size, int) and size > 0 for size in sizes):
         return None
     first, announced = file.pages.first, prod(sizes)
-    if not 1 < len(kinds) < announced or first.samplesperpixel > 1:
+    if len(kinds) >= announced or first.samplesperpixel > 1:
         return None
-    if first.is_final and first.dataoffsets[0] + announced * first.nbytes <= file.filehandle.size:
-        return None  # the planes follow each other, and not all have a page
+    if first.is_final:  # the planes may follow each other, without a page for each
+        whole = (file.filehandle.size - first.dataoffsets[0]) // max(first.nbytes, 1)
+        if whole >= announced:
+            return None
+        if len(kinds) == 1 < whole:
+            raise damaged(path, f"{whole} of {announced} planes are in it")
     pages = {place_of(number, sizes): number for number in range(len(kinds))}
     return [DescribedImage(0, axes, sizes, pages)]
 
@@ -254,11 +261,8 @@ def _of_description(
 
 
 def _check_format(path: Path) -> None:
-    try:
-        with path.open("rb") as file:
-            start = file.read(8)
-    except OSError as error:
-        raise ImageError(f"{path}: cannot be opened ({error.strerror or error}).") from error
+    with path.open("rb") as file:
+        start = file.read(8)
     if not start:
         raise ImageError(f"{path}: the file is empty (0 bytes); copy or export it again.")
     if start[:2] in (b"II", b"MM", b"EP"):
