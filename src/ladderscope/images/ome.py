@@ -28,8 +28,8 @@ class DescribedImage:
 
     Parameters
     ----------
-    number
-        Which of the description's images it is, from 0.
+    name
+        What the description calls it.
     axes, sizes
         Its dimensions beside Y and X, the slowest first, and their announced lengths.
     pages
@@ -40,7 +40,7 @@ class DescribedImage:
         The axes along which some file of the recording has more than one plane.
     """
 
-    number: int
+    name: str
     axes: str
     sizes: tuple[int, ...]
     pages: dict[Place, int] = field(default_factory=dict)
@@ -66,6 +66,8 @@ def root_of(file: tifffile.TiffFile) -> ElementTree.Element | None:
     ImageError
         If it is too long to be a description.
     """
+    if not file.is_ome:
+        return None
     if file not in _ROOTS:
         text = file.ome_metadata or ""
         if (count := text.count("<")) > _MOST_TAGS:
@@ -123,16 +125,17 @@ def described_images(
         (one.get("Namespace") or "").lower().endswith("modulo")
         for one in root.findall("{*}StructuredAnnotations/*")
     )
-    listed = root.findall("{*}Image/{*}Pixels")
-    is_usual = all(set(pixels.get("DimensionOrder", "XYCZT")) >= _OUTER for pixels in listed)
+    listed = [
+        (one.get("Name", ""), pixels)
+        for one in root.findall("{*}Image")
+        for pixels in one.findall("{*}Pixels")
+    ]
+    is_usual = all(set(pixels.get("DimensionOrder", "XYCZT")) >= _OUTER for _, pixels in listed)
     if divided or not is_usual or root.find("{*}BinaryOnly") is not None:
         return None
     is_here = _here(root, file_name)
     taken: set[int] = set()
-    images = [
-        _described(number, pixels, is_here, page_count, taken)
-        for number, pixels in enumerate(listed)
-    ]
+    images = [_described(name, pixels, is_here, page_count, taken) for name, pixels in listed]
     return [image for image in images if image.pages]
 
 
@@ -166,7 +169,7 @@ class _Part(NamedTuple):
 
 
 def _described(
-    number: int,
+    name: str,
     pixels: ElementTree.Element,
     is_here: Callable[[ElementTree.Element], bool],
     page_count: int,
@@ -196,7 +199,7 @@ def _described(
                     pages.setdefault(place_of(part.start + step, sizes), part.page + step)
                     taken.add(part.page + step)
     elsewhere = min(total, sum(max(part.planes, 1) for part in parts if not part.is_here))
-    return DescribedImage(number, axes, sizes, pages, elsewhere, _varied(parts, axes, sizes))
+    return DescribedImage(name, axes, sizes, pages, elsewhere, _varied(parts, axes, sizes))
 
 
 def _part(

@@ -217,7 +217,7 @@ def _unfinished_hyperstack(
         if len(kinds) == 1 < whole:
             raise damaged(path, f"{whole} of {announced} planes are in it")
     pages = {place_of(number, sizes): number for number in range(len(kinds))}
-    return [DescribedImage(0, axes, sizes, pages)]
+    return [DescribedImage("", axes, sizes, pages)]
 
 
 def _of_description(
@@ -253,6 +253,7 @@ def _of_description(
         (*(size for _, size in long), *keyframe.shape),
         keyframe.dtype,
         "".join(axis for axis, _ in long) + keyframe.axes,
+        name=image.name,
         parent=file,
         squeeze=False,
     )
