@@ -179,6 +179,18 @@ def test_no_other_file_is_opened_whatever_the_description_names(tmp_path):
     assert np.array_equal(both(path).pixels, PLANES[0])
 
 
+def test_the_metadata_are_those_of_the_image_that_is_in_the_file(tmp_path):
+    described = [
+        image((1, 1, 2), [data((0, 0, 0), 0, file, count=2)]).replace(
+            "<Pixels", f'<Pixels PhysicalSizeX="{size}"'
+        )
+        for file, size in (("a.ome.tif", 0.1), ("b.ome.tif", 0.2))
+    ]
+    for file, size in (("a.ome.tif", 0.1), ("b.ome.tif", 0.2)):
+        path = write(tmp_path / file, PLANES[:2], described, own_id=file)
+        assert both(path).pixel_size == (size, size)
+
+
 def test_two_images_in_one_file_are_still_refused(tmp_path):
     described = [image((1, 1, 1), [data((0, 0, 0), page)]) for page in range(2)]
     path = write(tmp_path / "a.ome.tif", PLANES[:2], described)
