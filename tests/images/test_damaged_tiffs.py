@@ -118,8 +118,8 @@ def test_a_description_longer_than_any_is_refused(tmp_path):
 
 
 def test_an_ome_description_of_too_many_parts_is_refused(tmp_path):
-    text = f"<OME>{'<a/>' * 1_100_000}</OME>"
-    assert "1100002 tags" in refusal(tmp_path / "a.tif", written(STACK[0], description=text))
+    text = f"<OME>{'<a/>' * 600_000}</OME>"
+    assert "600002 tags" in refusal(tmp_path / "a.tif", written(STACK[0], description=text))
 
 
 def test_a_type_of_pixels_that_nobody_knows_is_refused(tmp_path):

@@ -183,6 +183,7 @@ def _described(file: tifffile.TiffFile, kinds: Sequence[PageKind], path: Path) -
             "its pages are taken as they come.",
             path,
         )
+        file.is_ome = False
     opened = [_of_description(file, image, kinds, path) for image in images or []]
     named = {number for image in images or [] for number in image.pages.values()}
     alike = {kinds[number] for number in named}
