@@ -51,7 +51,7 @@ def whole_file(path: str | os.PathLike[str], overwrite: bool = False) -> Iterato
     ...     [file.name for file in Path(folder).iterdir()]
     ['notes.txt']
     """
-    final = Path(path).expanduser()
+    final = expanded(path)
     unfinished = _prepare(final, overwrite)
     try:
         yield unfinished
@@ -65,6 +65,27 @@ def whole_file(path: str | os.PathLike[str], overwrite: bool = False) -> Iterato
         ) from error
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """Replace a leading ``~`` or ``~user`` by that user's home folder, where there is such a user.
+
+    Elsewhere the sign is a part of the name, as in ``~a.tif``.
+
+    Parameters
+    ----------
+    path
+        A path as the user typed it; those that a folder was searched for are what they are.
+
+    Examples
+    --------
+    >>> expanded("~no such user.tif").name
+    '~no such user.tif'
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
 
 
 def stem(path: Path) -> str:

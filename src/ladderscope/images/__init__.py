@@ -10,7 +10,7 @@ from ladderscope.images.errors import ImageError
 from ladderscope.images.find import Found, Source, Sources, find_images, is_zarr_folder
 from ladderscope.images.image import Image
 from ladderscope.images.planes import OpenImage, joined, open_image, open_images
-from ladderscope.images.read import check_same_kind, read_image, read_images
+from ladderscope.images.read import blank_channels, check_same_kind, read_image, read_images
 from ladderscope.images.samples import SAMPLE_CREDIT, sample_image
 from ladderscope.images.statistics import Statistics, channel_statistics
 from ladderscope.images.write import cast_to, write_image
@@ -26,6 +26,7 @@ __all__ = [
     "Source",
     "Sources",
     "Statistics",
+    "blank_channels",
     "cast_to",
     "channel_statistics",
     "check_same_kind",

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
+from ladderscope.files import expanded
 from ladderscope.interop.checkpoint import InteropError, naming
 
 A_U_NET = (
@@ -136,7 +137,7 @@ def _checked(config: Mapping[str, Any]) -> LVAEConfig:
 
 
 def _read_yaml(path: Path) -> Mapping[str, Any]:
-    path = path.expanduser()
+    path = expanded(path)
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:

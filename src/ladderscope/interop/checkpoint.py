@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ladderscope.errors import LadderscopeError
+from ladderscope.files import expanded
 
 _SAFE, _PICKLES = ".safetensors", (".ckpt", ".pth", ".pt")
 
@@ -67,7 +68,7 @@ def read_checkpoint(
     """
     if isinstance(weights, Mapping):
         return _checkpoint("the weights", weights)
-    path = Path(weights).expanduser()
+    path = expanded(weights)
     suffix = path.suffix.lower()
     if suffix not in (_SAFE, *_PICKLES):
         raise InteropError(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ladderscope.files import whole_file
+from ladderscope.files import expanded, whole_file
 from ladderscope.noise.entries import NoiseError, finite
 from ladderscope.noise.mixture import GaussianMixture
 from ladderscope.noise.model import NoiseModel, noise_model_from_dict
@@ -98,7 +98,7 @@ def load_noise_model(path: str | os.PathLike[str]) -> NoiseModel | list[NoiseMod
     ...     load_noise_model(Path(folder, "camera.json"))
     PoissonGaussian(gain=2.0, intercept=9.0, floor=None)
     """
-    path = Path(path).expanduser()
+    path = expanded(path)
     read = _read_npz if _suffix(path) == ".npz" else _read_json
     if not path.is_file():
         raise NoiseError(f"{path}: there is no such file; give one that holds a noise model")

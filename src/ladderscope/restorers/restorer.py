@@ -20,6 +20,7 @@ from jaxtyping import Bool, Float32, Real
 from matplotlib.image import imsave
 
 from ladderscope.errors import LadderscopeError
+from ladderscope.files import expanded
 from ladderscope.images import (
     Image,
     ImageError,
@@ -888,6 +889,6 @@ def _fingerprint(model: Model, described: Any) -> str:
 def _several(images: Sources) -> bool:
     """Tell a list, pattern or folder, of however many images, from one image."""
     if isinstance(images, str | os.PathLike):
-        path = Path(images).expanduser()
+        path = expanded(images)
         return not (path.is_file() or is_zarr_folder(path))
     return not (isinstance(images, Image) or hasattr(images, "shape"))
