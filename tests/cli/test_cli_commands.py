@@ -194,7 +194,7 @@ def test_images_of_different_kinds_are_an_error_that_names_both(tmp_path, image)
     [
         (["--noise", "gauss"], "gaussian:SIGMA"),
         (["--minutes", "0"], "budget"),
-        (["--steps", "-1"], "budget"),
+        (["--steps", "-1"], "steps=-1"),
         (["--minutes", "1", "--steps", "5"], "one of minutes, steps and epochs"),
         (["--preset", "huge"], "no preset 'huge'"),
         (["--axes", "YQ"], "unknown letter"),
@@ -235,6 +235,56 @@ def test_a_folder_that_cannot_be_written_is_said_before_training(tmp_path, image
     assert result.code == 1
     assert "cannot be written" in result.said
     assert "validation" not in result.said
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "right"),
+    [
+        (["denoise", "a.tif"], "single.tif", "single"),
+        (["denoise", "a.tif"], "", "where it is to go"),
+        (["train", "denoiser", "a.tif"], "models/", "models/model.ladder"),
+        (["train", "denoiser", "a.tif"], "models.tif", "models.ladder"),
+        (["train", "splitter", "--channel", "a=a.tif", "--channel", "b=b.tif"], "m", "m.ladder"),
+        (["predict", "m.ladder", "a.tif"], "a.png", "a.tif"),
+        (["predict", "m.ladder", "a.tif", "--report", "page.pdf"], "out", "page.html"),
+        (["noise", "fit", "a.tif"], "noise/", "noise/noise.json"),
+        (["import", "careamics", "a.ckpt"], "m.ckpt", "m.ladder"),
+        (["evaluate", "a.tif", "a.tif"], "scores.csv", "scores.json"),
+        (["demo"], "demo.png", "demo"),
+    ],
+)
+def test_a_name_that_means_something_else_is_refused_at_once(
+    tmp_path, monkeypatch, image, words, name, right
+):
+    monkeypatch.chdir(tmp_path)
+    result = run(*words, "-o", name)
+    assert result.code == 1 and right in result.said
+    assert written(tmp_path) == ["a.tif"]
+
+
+@pytest.mark.parametrize("command", ["denoise", "train", "predict"])
+def test_a_name_too_long_for_the_file_system_is_refused_before_any_work(
+    tmp_path, batch, image, command
+):
+    named = image.rename(tmp_path / ("n" * 243 + ".tif"))
+    out, model = tmp_path / "out", batch.out / "model.ladder"
+    result = {
+        "denoise": lambda: run("denoise", named, "-o", out, *QUICK),
+        "train": lambda: run("train", "denoiser", named, "-o", out / f"{'m' * 245}.ladder"),
+        "predict": lambda: run("predict", model, named, "-o", out),
+    }[command]()
+    assert result.code == 1 and "too long" in result.said
+    assert written(tmp_path) == [named.name]
+
+
+@pytest.mark.parametrize("command", ["denoise", "train"])
+def test_a_folder_where_the_state_goes_is_noticed_before_training(tmp_path, image, command):
+    (tmp_path / "model.ladder.state").mkdir()
+    words = ["denoise"] if command == "denoise" else ["train", "denoiser"]
+    target = tmp_path if command == "denoise" else tmp_path / "model.ladder"
+    result = run(*words, image, "-o", target, *TRAIN_QUICK)
+    assert result.code == 1 and "model.ladder.state: this is a folder" in result.said
+    assert written(tmp_path) == ["a.tif", "model.ladder.state"]
 
 
 def test_an_unfinished_training_is_not_lost_unasked(tmp_path, image):

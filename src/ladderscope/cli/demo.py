@@ -20,7 +20,7 @@ TRAINED_COLUMNS = 320
 
 
 def demo(
-    output: options.OutputFolder = Path("demo"),
+    output: options.OutputFolder = "demo",
     split: Annotated[
         bool,
         typer.Option(
@@ -41,21 +41,23 @@ def demo(
     """Add noise to sample images of cells, restore them, and say how much that gained."""
     from ladderscope.cli.setup import make_restorer
     from ladderscope.errors import LadderscopeError
+    from ladderscope.names import output_folder
     from ladderscope.restorers import Denoiser, Splitter
 
+    folder = output_folder(output)
     if minutes is None and steps is None:
         minutes = 3.0
     chosen = {"preset": preset, "minutes": minutes, "steps": steps, "seed": seed}
     if not split:
         denoiser, _ = make_restorer(Denoiser, None, device, **chosen)
-        _denoise(denoiser, images or [*STAINS[::-1]], output, overwrite)
+        _denoise(denoiser, images or [*STAINS[::-1]], folder, overwrite)
         return
     if images:
         raise LadderscopeError(
             f"--split takes the stains {' and '.join(STAINS)} apart: leave --image out"
         )
     splitter, _ = make_restorer(Splitter, None, device, **chosen)
-    _split(splitter, output / "split", overwrite)
+    _split(splitter, folder / "split", overwrite)
 
 
 def _denoise(denoiser: "Denoiser", names: list[str], output: Path, overwrite: bool) -> None:
@@ -121,6 +123,7 @@ def _split(splitter: "Splitter", output: Path, overwrite: bool) -> None:
         splitter,
         output / "model.ladder",
         resume=False,
+        overwrite=overwrite,
         thumbnail=True,
         channels=[[image] for image in recorded],
         names=STAINS,
@@ -163,14 +166,14 @@ def _begin(output: Path, outputs: list[Path], inputs: "dict[Path, Image]", overw
 
     import tifffile
 
-    from ladderscope.cli.preflight import check_folder, check_outputs
+    from ladderscope.cli.preflight import check_outputs, state_of
     from ladderscope.files import whole_file
     from ladderscope.images import SAMPLE_CREDIT
 
     logging.getLogger("ladderscope").info("%s", SAMPLE_CREDIT)
-    files = [*outputs, *inputs, output / "model.ladder", output / "report.html"]
+    model_path = output / "model.ladder"
+    files = [*outputs, *inputs, model_path, state_of(model_path), output / "report.html"]
     check_outputs(files, [], may_replace=overwrite)
-    check_folder(output)
     for path, image in inputs.items():
         # not by write_image: what that signs as Ladderscope's own is never taken as input
         with whole_file(path, overwrite) as unfinished:

@@ -130,15 +130,21 @@ def read_channels(
 
 
 def train_and_save(
-    restorer: Restorer, model_path: Path, *, resume: bool, thumbnail: bool, **data: Any
+    restorer: Restorer,
+    model_path: Path,
+    *,
+    resume: bool,
+    overwrite: bool,
+    thumbnail: bool,
+    **data: Any,
 ) -> None:
     """Train on data, as `fit` takes them, and save the model before anything else goes wrong."""
     restorer.fit(**data, state_file=state_of(model_path), resume=resume)
-    restorer.save(model_path, thumbnail=thumbnail, overwrite=True)
+    restorer.save(model_path, thumbnail=thumbnail, overwrite=overwrite or resume)
     logger.info("model saved: %s", model_path)
 
 
-def draw_noise(restorer: Restorer, picture: Path) -> bool:
+def draw_noise(restorer: Restorer, picture: Path, *, overwrite: bool) -> bool:
     """Draw the noise that was measured on the images, if it was measured and not given."""
     measured = [
         (name, fit)
@@ -147,7 +153,7 @@ def draw_noise(restorer: Restorer, picture: Path) -> bool:
     ]
     if measured:
         names, fits = zip(*measured, strict=True)
-        with whole_file(picture, overwrite=True) as unfinished:
+        with whole_file(picture, overwrite) as unfinished:
             unfinished.write_bytes(noise_model_figure(fits, names=names))
     return bool(measured)
 
@@ -222,7 +228,14 @@ def denoise_batch(
 ) -> tuple[Failure, ...]:
     """Train on images, restore them, write the report and sum up; returns all that failed."""
     model_path, report_path = folder / "model.ladder", folder / "report.html"
-    train_and_save(denoiser, model_path, resume=resume, thumbnail=thumbnail, images=images)
+    train_and_save(
+        denoiser,
+        model_path,
+        resume=resume,
+        overwrite=overwrite,
+        thumbnail=thumbnail,
+        images=images,
+    )
     done = restore_all(
         denoiser,
         list(zip(images, outputs, strict=True)),

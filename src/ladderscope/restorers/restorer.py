@@ -20,6 +20,7 @@ from jaxtyping import Float32, Real
 from matplotlib.image import imsave
 
 from ladderscope.errors import LadderscopeError
+from ladderscope.files import check_writable, expanded
 from ladderscope.images import (
     Image,
     Sources,
@@ -30,6 +31,7 @@ from ladderscope.images import (
 )
 from ladderscope.images.read import named_sources
 from ladderscope.machine import best_device, fast_type, keep_freed_memory
+from ladderscope.names import MODEL
 from ladderscope.network import LadderVAE
 from ladderscope.noise import NoiseError, NoiseFit, NoiseModel, calibrate_poisson_gaussian
 from ladderscope.noise.fit import MOST_PLANES
@@ -54,6 +56,7 @@ from ladderscope.restorers.file import Model, write_model
 from ladderscope.restorers.matching import warn_of_other_sampling
 from ladderscope.restorers.progress import PredictionProgress, say_how_long
 from ladderscope.restorers.restoration import Restoration
+from ladderscope.restorers.whole import whole_number
 from ladderscope.training import UNTRAINED, Outcome, RestorationModule, train
 from ladderscope.training.callbacks import Course
 from ladderscope.training.optimizers import OPTIMIZERS
@@ -136,9 +139,11 @@ class Restorer(ABC, Generic[Settings]):
         device: str | None = None,
         **settings: Any,
     ) -> None:
+        if settings.get("steps") is not None:
+            settings["steps"] = whole_number(settings["steps"], "steps", least=1)
         self.settings: Settings = settings_for(self.settings_kind, preset, settings)
         self.noise = noise
-        self.seed = _checked_seed(seed)
+        self.seed = whole_number(seed, "seed")
         self.device = device
         best_device(device)
         self._model: Model | None = None
@@ -221,9 +226,8 @@ class Restorer(ABC, Generic[Settings]):
         LadderscopeError
             The restorer is not trained, or was trained for another number of channels.
         """
-        if samples < 0:
-            raise LadderscopeError(f"samples={samples}: give 0 or more")
-        seed = self.seed if seed is None else _checked_seed(seed)
+        samples = whole_number(samples, "samples")
+        seed = self.seed if seed is None else whole_number(seed, "seed")
         sources = list(named_sources(images, own_outputs=False))
         restored: list[Restoration] = []
         started = time.monotonic()
@@ -271,9 +275,8 @@ class Restorer(ABC, Generic[Settings]):
         LadderscopeError
             More than one image, less than one sample, or as in `predict`.
         """
-        if n < 1:
-            raise LadderscopeError(f"n={n}: give 1 or more samples")
-        seed = self.seed if seed is None else _checked_seed(seed)
+        n = whole_number(n, "n", least=1)
+        seed = self.seed if seed is None else whole_number(seed, "seed")
         sources = find_images(image).sources
         if len(sources) > 1:
             raise LadderscopeError(
@@ -315,9 +318,10 @@ class Restorer(ABC, Generic[Settings]):
         Raises
         ------
         LadderscopeError
-            The restorer is not trained, or the file cannot be written.
+            The restorer is not trained, the name does not end in .ladder, or the file cannot be
+            written.
         """
-        path, model = Path(path), self.model
+        path, model = MODEL.file(path), self.model
         if thumbnail and self._detail is not None:
             self._model = model = replace(model, thumbnail=self._thumbnail(self._detail))
             self._detail = None
@@ -358,7 +362,8 @@ class Restorer(ABC, Generic[Settings]):
     def _with_budget(
         self, minutes: float | None, steps: int | None, epochs: float | None
     ) -> Settings:
-        budget = {"minutes": minutes, "steps": steps, "epochs": epochs}
+        whole = None if steps is None else whole_number(steps, "steps", least=1)
+        budget = {"minutes": minutes, "steps": whole, "epochs": epochs}
         return replaced(
             self.settings, {name: value for name, value in budget.items() if value is not None}
         )
@@ -620,11 +625,13 @@ def checked_run(
     Raises
     ------
     LadderscopeError
-        It is to be resumed from nowhere.
+        It is to be resumed from nowhere, or its state cannot be kept there.
     """
     if resume and state_file is None:
         raise LadderscopeError("resume=True needs the state_file of the interrupted training")
-    where = None if state_file is None else Path(state_file)
+    where = None if state_file is None else expanded(state_file)
+    if where is not None:
+        check_writable([where])
     return Run(where, resume, compile_network, progress)
 
 
@@ -729,12 +736,6 @@ def _say_what_went_wrong(outcome: Outcome, notice: Callable[[str], None]) -> Non
             f"{outcome.skipped} of {outcome.steps} batches were skipped: their loss or "
             "gradient was not finite"
         )
-
-
-def _checked_seed(seed: int) -> int:
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
-        raise LadderscopeError(f"seed={seed!r}: give a whole number from 0, below 2⁶³")
-    return int(seed)
 
 
 def _fingerprint(model: Model, described: Any) -> str:
