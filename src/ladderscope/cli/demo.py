@@ -133,28 +133,28 @@ def _split(splitter: "Splitter", output: Path, overwrite: bool) -> None:
     done = work.restore_all(
         splitter, [(mixed, outputs)], samples=SAMPLES, keep_dtype=False, overwrite=overwrite
     )
-    work.write_page(
-        report_path,
-        splitter,
-        done,
-        title="Ladderscope's demonstration of splitting",
-        sentence=(
-            f"A splitter was trained on the left {TRAINED_COLUMNS} columns of two stains of one "
-            f"field, {' and '.join(STAINS)}, with noise added. In the other columns both were "
-            "added up before the noise, and that one image was split."
-        ),
-        samples=SAMPLES,
-        overwrite=overwrite,
-    )
-    show_summary(
+    failures = work.sum_up(
         [
             *work.restored_rows(done, SAMPLES),
             *work.training_rows(splitter, output / "model.ladder"),
-            ("report", str(report_path)),
-        ]
+        ],
+        done.failures,
+        report_path,
+        lambda path: work.write_page(
+            path,
+            splitter,
+            done,
+            title="Ladderscope's demonstration of splitting",
+            sentence=(
+                f"A splitter was trained on the left {TRAINED_COLUMNS} columns of two stains of "
+                f"one field, {' and '.join(STAINS)}, with noise added. In the other columns both "
+                "were added up before the noise, and that one image was split."
+            ),
+            samples=SAMPLES,
+            overwrite=overwrite,
+        ),
     )
-    work.say_failures(done.failures)
-    if done.failures:
+    if failures:
         raise typer.Exit(1)
     rows = _compare_split(truth, mixed, outputs, picture_path, overwrite)
     show_summary([*rows, ("picture", str(picture_path)), ("credit", SAMPLE_CREDIT)])

@@ -60,7 +60,7 @@ def denoise(
         path: outputs_in(folder, name)
         for path, name in zip(paths, output_names(paths), strict=True)
     }
-    check_training(model_path, resume=resume, overwrite=overwrite)
+    trains = check_training(model_path, resume=resume, overwrite=overwrite, restores=True)
     check_outputs(
         [
             *(file for named in outputs.values() for file in named.files),
@@ -81,6 +81,7 @@ def denoise(
             keep_dtype=keep_dtype,
             overwrite=overwrite,
             resume=resume,
+            is_trained=not trains,
             thumbnail=not no_thumbnail,
         )
     if failures:

@@ -97,7 +97,7 @@ Resume = Annotated[
     bool,
     typer.Option(
         "--resume",
-        help="Finish the training that Ctrl-C ended, or a crash: same images, same settings.",
+        help="Go on with a run that Ctrl-C ended, or a crash: same images, same settings.",
     ),
 ]
 NoThumbnail = Annotated[

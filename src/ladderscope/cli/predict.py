@@ -31,7 +31,7 @@ def predict(
     from ladderscope.cli import work
     from ladderscope.cli.naming import output_names, outputs_at, outputs_in
     from ladderscope.cli.preflight import check_outputs
-    from ladderscope.cli.terminal import show_summary
+    from ladderscope.cli.sentences import predicted
     from ladderscope.errors import LadderscopeError
     from ladderscope.names import PAGE, image_or_folder
     from ladderscope.report.page import SHOWN_IMAGES
@@ -66,19 +66,19 @@ def predict(
         overwrite=overwrite,
         shown=SHOWN_IMAGES if page else 0,
     )
-    rows = work.restored_rows(done, samples)
-    if page is not None:
-        work.write_page(
-            page,
+    failures = work.sum_up(
+        work.restored_rows(done, samples),
+        done.failures,
+        page,
+        lambda path: work.write_page(
+            path,
             restorer,
             done,
             title="Split images" if split else "Restored images",
-            sentence=work.predicted(restorer, len(done.images), samples),
+            sentence=predicted(restorer, len(done.images), samples),
             samples=samples,
             overwrite=overwrite,
-        )
-        rows.append(("report", str(page)))
-    show_summary(rows)
-    work.say_failures(done.failures)
-    if done.failures:
+        ),
+    )
+    if failures:
         raise typer.Exit(1)

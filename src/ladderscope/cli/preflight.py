@@ -44,8 +44,24 @@ def check_outputs(outputs: Sequence[Path], inputs: Iterable[Path], *, may_replac
     check_writable(outputs)
 
 
-def check_training(model_path: Path, *, resume: bool, overwrite: bool) -> None:
+def check_training(
+    model_path: Path, *, resume: bool, overwrite: bool, restores: bool = False
+) -> bool:
     """Check that an unfinished training is there to be resumed, or is not lost unasked.
+
+    Parameters
+    ----------
+    model_path
+        The model that is trained.
+    resume, overwrite
+        What was asked for.
+    restores
+        Whether the run restores images, so that it can be resumed after training too.
+
+    Returns
+    -------
+    bool
+        Whether training is needed: not where it is complete and restoring is to be resumed.
 
     Raises
     ------
@@ -63,6 +79,8 @@ def check_training(model_path: Path, *, resume: bool, overwrite: bool) -> None:
             "--resume goes on with a training and --overwrite starts anew: give one of the two"
         )
     if resume and not state.exists():
+        if restores and model_path.is_file():
+            return False
         done = (
             f" The training of {model_path} is complete; restore images with it by: ladderscope "
             f"predict {model_path} IN... -o OUT"
@@ -75,3 +93,4 @@ def check_training(model_path: Path, *, resume: bool, overwrite: bool) -> None:
             f"{state} holds a training that was not finished: give --resume to finish it, or "
             "--overwrite to start anew"
         )
+    return True

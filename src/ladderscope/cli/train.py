@@ -227,12 +227,14 @@ def _sum_up(
     overwrite: bool,
 ) -> None:
     from ladderscope.cli import work
-    from ladderscope.cli.terminal import show_summary
 
-    rows = work.training_rows(restorer, model_path)
-    if work.draw_noise(restorer, picture, overwrite=overwrite):
-        rows.append(("picture", str(picture)))
-    show_summary(rows)
-    work.say_failures(failures)
+    measured = any(fit is not None for fit in restorer.model.noise_fits)
+    failures = work.sum_up(
+        work.training_rows(restorer, model_path),
+        failures,
+        picture if measured else None,
+        lambda path: work.draw_noise(restorer, path, overwrite=overwrite),
+        label="picture",
+    )
     if failures:
         raise typer.Exit(1)

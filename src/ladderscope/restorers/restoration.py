@@ -63,6 +63,7 @@ class Restoration:
         residual_path: str | os.PathLike[str] | None = None,
         dtype: DTypeLike = np.float32,
         overwrite: bool = False,
+        how: str = "",
     ) -> list[Path]:
         """Write the mean as an OME-TIFF and, where there are such, spread and residual beside it.
 
@@ -83,6 +84,8 @@ class Restoration:
             residual are float32.
         overwrite : bool
             Whether files that exist may be replaced.
+        how : str
+            How it was restored, such as the number of samples; kept in the metadata of the mean.
 
         Returns
         -------
@@ -101,7 +104,7 @@ class Restoration:
                 cast_to(self.mean, dtype),
                 self.axes,
                 self.channel_names,
-                "restored by Ladderscope",
+                f"restored by Ladderscope ({how})" if how else "restored by Ladderscope",
             )
         ]
         if self.std is not None:
