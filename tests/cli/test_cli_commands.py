@@ -14,6 +14,7 @@ import tifffile
 from typer.testing import CliRunner
 
 from ladderscope.cli import app, work
+from ladderscope.files import claimed
 from ladderscope.images import read_image, sample_image, write_image
 from ladderscope.restorers import Restoration
 from ladderscope.restorers.file import read_model
@@ -372,6 +373,9 @@ def test_an_unfinished_training_is_not_lost_unasked(tmp_path, image):
     result = run("train", "denoiser", image, "-o", tmp_path / "m.ladder", *TRAIN_QUICK)
     assert result.code == 1
     assert "--resume" in result.said and state.read_bytes() == b"state"
+    with claimed(tmp_path / "m.ladder"):
+        result = run("train", "denoiser", image, "-o", tmp_path / "m.ladder", *TRAIN_QUICK)
+    assert result.code == 1 and "another process" in result.said
 
 
 def test_train_takes_a_file_of_settings_and_keeps_pictures_out(tmp_path, image):

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ladderscope.errors import LadderscopeError
-from ladderscope.files import OutputError, check_writable, taken
+from ladderscope.files import OutputError, check_writable, claimed, taken
 
 _NAMED = 5
 
@@ -89,6 +89,8 @@ def check_training(
         )
         raise LadderscopeError(f"there is nothing to resume: {state} does not exist.{done}")
     if state.exists() and not (resume or overwrite):
+        with claimed(model_path):
+            pass  # another process may be at it
         raise LadderscopeError(
             f"{state} holds a training that was not finished: give --resume to finish it, or "
             "--overwrite to start anew"
