@@ -12,7 +12,7 @@ import tifffile
 
 from ladderscope.cli.naming import Outputs
 from ladderscope.errors import LadderscopeError
-from ladderscope.images import Image, channel_statistics, open_image
+from ladderscope.images import Image, channel_statistics, open_image, read_images
 from ladderscope.noise import NoiseModel
 from ladderscope.report import RestoredImage, restored_image
 from ladderscope.restorers import Denoiser, Restoration, load
@@ -146,12 +146,13 @@ def _other_noise(model: Model, denoiser: Denoiser, images: Sequence[Image]) -> l
 
 
 def _other_images(model: Model, images: Sequence[Image]) -> list[str]:
-    first = images[0]
+    stack = read_images(images)  # as training takes them, their channels in one order
+    first = stack[0]
     if (model.axes, model.channel_names) != (first.axes, first.channel_names):
         return ["the images have other axes or channels"]
     numbers = [
         value
-        for found in (model.statistics, channel_statistics(images))
+        for found in (model.statistics, channel_statistics(stack))
         for one in found
         for value in asdict(one).values()
     ]
