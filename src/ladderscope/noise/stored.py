@@ -19,7 +19,9 @@ _WEIGHT, _SCALARS = "trained_weight", ("min_signal", "max_signal", "min_sigma")
 
 
 def save_noise_model(
-    models: NoiseModel | Sequence[NoiseModel], path: str | os.PathLike[str]
+    models: NoiseModel | Sequence[NoiseModel],
+    path: str | os.PathLike[str],
+    overwrite: bool = True,
 ) -> None:
     """Write a noise model, or one for each channel, to a file.
 
@@ -28,8 +30,10 @@ def save_noise_model(
     models
         One model, or a sequence with one a channel.
     path
-        Where to; a file that exists is replaced. Its suffix says the format: ``.json`` holds any
+        Where to. Its suffix says the format: ``.json`` holds any
         models, ``.npz`` one Gaussian mixture in the format of PPN2V, HDN and CAREamics.
+    overwrite
+        Whether a file that exists is replaced.
 
     Raises
     ------
@@ -56,7 +60,7 @@ def save_noise_model(
             + (f"{foreign[0]!r} is none" if foreign else "there is none in an empty list")
         )
     if _suffix(path) == ".npz":
-        _write_npz(several, path)
+        _write_npz(several, path, overwrite)
         return
     noise = [model.to_dict() for model in several]
     content = {
@@ -64,7 +68,7 @@ def save_noise_model(
         "format_version": _VERSION,
         "noise": noise[0] if isinstance(models, NoiseModel) else noise,
     }
-    with whole_file(path, overwrite=True) as unfinished:
+    with whole_file(path, overwrite) as unfinished:
         unfinished.write_text(json.dumps(content, allow_nan=False) + "\n", encoding="utf-8")
 
 
@@ -142,7 +146,7 @@ def _read_json(path: Path) -> NoiseModel | list[NoiseModel]:
     return noise_model_from_dict(noise)
 
 
-def _write_npz(models: Sequence[NoiseModel], path: str | os.PathLike[str]) -> None:
+def _write_npz(models: Sequence[NoiseModel], path: str | os.PathLike[str], overwrite: bool) -> None:
     model = models[0]
     if len(models) > 1 or not isinstance(model, GaussianMixture):
         kinds = ", ".join(repr(model.kind) for model in models)
@@ -151,7 +155,7 @@ def _write_npz(models: Sequence[NoiseModel], path: str | os.PathLike[str]) -> No
             "save as .json, which holds every kind and several channels"
         )
     # The range as arrays of one number, least variance as a bare one: so some readers index them.
-    with whole_file(path, overwrite=True) as unfinished, unfinished.open("wb") as file:
+    with whole_file(path, overwrite) as unfinished, unfinished.open("wb") as file:
         np.savez(
             file,
             trained_weight=np.array(model.weight),

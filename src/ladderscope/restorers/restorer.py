@@ -20,7 +20,7 @@ from jaxtyping import Bool, Float32, Real
 from matplotlib.image import imsave
 
 from ladderscope.errors import LadderscopeError
-from ladderscope.files import expanded
+from ladderscope.files import check_writable, expanded
 from ladderscope.images import (
     Image,
     ImageError,
@@ -35,6 +35,7 @@ from ladderscope.images.artefacts import with_padding
 from ladderscope.images.read import named_sources
 from ladderscope.inspection import first_look
 from ladderscope.machine import best_device, fast_type, keep_freed_memory
+from ladderscope.names import MODEL
 from ladderscope.network import LadderVAE
 from ladderscope.noise import (
     Gaussian,
@@ -67,6 +68,7 @@ from ladderscope.restorers.findings import Findings
 from ladderscope.restorers.matching import warn_of_other_sampling
 from ladderscope.restorers.progress import PredictionProgress, say_how_long
 from ladderscope.restorers.restoration import Restoration
+from ladderscope.restorers.whole import whole_number
 from ladderscope.training import UNTRAINED, Outcome, RestorationModule, train
 from ladderscope.training.callbacks import Course
 from ladderscope.training.optimizers import OPTIMIZERS
@@ -164,9 +166,11 @@ class Restorer(ABC, Generic[Settings]):
         device: str | None = None,
         **settings: Any,
     ) -> None:
+        if settings.get("steps") is not None:
+            settings["steps"] = whole_number(settings["steps"], "steps", least=1)
         self.settings: Settings = settings_for(self.settings_kind, preset, settings)
         self.noise = noise
-        self.seed = _checked_seed(seed)
+        self.seed = whole_number(seed, "seed")
         self.device = device
         best_device(device)
         self._model: Model | None = None
@@ -250,9 +254,8 @@ class Restorer(ABC, Generic[Settings]):
         LadderscopeError
             The restorer is not trained, or was trained for another number of channels.
         """
-        if samples < 0:
-            raise LadderscopeError(f"samples={samples}: give 0 or more")
-        seed = self.seed if seed is None else _checked_seed(seed)
+        samples = whole_number(samples, "samples")
+        seed = self.seed if seed is None else whole_number(seed, "seed")
         sources = list(named_sources(images, own_outputs=False))
         restored: list[Restoration] = []
         started = time.monotonic()
@@ -300,9 +303,8 @@ class Restorer(ABC, Generic[Settings]):
         LadderscopeError
             More than one image, less than one sample, or as in `predict`.
         """
-        if n < 1:
-            raise LadderscopeError(f"n={n}: give 1 or more samples")
-        seed = self.seed if seed is None else _checked_seed(seed)
+        n = whole_number(n, "n", least=1)
+        seed = self.seed if seed is None else whole_number(seed, "seed")
         sources = find_images(image).sources
         if len(sources) > 1:
             raise LadderscopeError(
@@ -353,9 +355,10 @@ class Restorer(ABC, Generic[Settings]):
         Raises
         ------
         LadderscopeError
-            The restorer is not trained, or the file cannot be written.
+            The restorer is not trained, the name does not end in .ladder, or the file cannot be
+            written.
         """
-        path, model = Path(path), self.model
+        path, model = MODEL.file(path), self.model
         if thumbnail and self._detail is not None:
             self._model = model = replace(model, thumbnail=self._thumbnail(self._detail))
             self._detail = None
@@ -396,7 +399,8 @@ class Restorer(ABC, Generic[Settings]):
     def _with_budget(
         self, minutes: float | None, steps: int | None, epochs: float | None
     ) -> Settings:
-        budget = {"minutes": minutes, "steps": steps, "epochs": epochs}
+        whole = None if steps is None else whole_number(steps, "steps", least=1)
+        budget = {"minutes": minutes, "steps": whole, "epochs": epochs}
         return replaced(
             self.settings, {name: value for name, value in budget.items() if value is not None}
         )
@@ -739,11 +743,13 @@ def checked_run(
     Raises
     ------
     LadderscopeError
-        It is to be resumed from nowhere.
+        It is to be resumed from nowhere, or its state cannot be kept there.
     """
     if resume and state_file is None:
         raise LadderscopeError("resume=True needs the state_file of the interrupted training")
-    where = None if state_file is None else Path(state_file)
+    where = None if state_file is None else expanded(state_file)
+    if where is not None:
+        check_writable([where])
     return Run(where, resume, compile_network, progress)
 
 
@@ -865,12 +871,6 @@ def _say_what_went_wrong(outcome: Outcome, notice: Callable[[str], None]) -> Non
             f"{outcome.skipped} of {outcome.steps} batches were skipped: their loss or "
             "gradient was not finite"
         )
-
-
-def _checked_seed(seed: int) -> int:
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
-        raise LadderscopeError(f"seed={seed!r}: give a whole number from 0, below 2⁶³")
-    return int(seed)
 
 
 def _fingerprint(model: Model, described: Any) -> str:
