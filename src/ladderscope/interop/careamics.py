@@ -196,9 +196,10 @@ def build_lvae(config: Mapping[str, Any] | LVAEConfig | str | os.PathLike[str]) 
         If the config is not one: what it lacks, or what in it does not go together; or if the
         network would have too many parameters.
     """
-    config = read_config(config)
-    _without_content(config)
-    return _built(config)
+    with naming(config):
+        described = read_config(config)
+        _without_content(described)
+    return _built(described)
 
 
 def _without_content(config: LVAEConfig) -> LadderVAE:

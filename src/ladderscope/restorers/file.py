@@ -22,7 +22,7 @@ from ladderscope.restorers.building import weights_of
 from ladderscope.restorers.config import DenoiserSettings, SplitterSettings
 from ladderscope.restorers.weights import check_finite, read_weights
 from ladderscope.training import Outcome, Record
-from ladderscope.untrusted import InputError, Zip, shortened, shown
+from ladderscope.untrusted import InputError, Zip, file_size, shortened, shown
 
 WEIGHTS, CONFIG, NOISE, HISTORY = "model.safetensors", "config.json", "noise.json", "history.json"
 THUMBNAIL = "thumbnail.png"
@@ -197,6 +197,10 @@ def read_model(path: Path) -> Model:
         is wrong, what was found, and what is needed.
     """
     try:
+        file_size(path)
+    except InputError as error:
+        raise ModelFileError(f"{path}: {error}; give a model that Ladderscope saved") from error
+    try:
         with Zip(path, _MOST_MEMBERS) as archive:
             config = schema.config_of(_member(archive, CONFIG))
             unknown = archive.sizes.keys() - {CONFIG, NOISE, HISTORY, WEIGHTS, THUMBNAIL}
@@ -208,10 +212,12 @@ def read_model(path: Path) -> Model:
             entries = {name: _member(archive, name) for name in names}
             weights = read_weights(archive, WEIGHTS, weights_of(config.settings, config.careamics))
             return _model(entries, weights, config)
+    except schema.NewerFormatError as error:
+        raise ModelFileError(f"{path}: {error}") from error
     except LadderscopeError as error:
         raise ModelFileError(
-            f"{path}: cannot be opened as a model: {shortened(str(error), 1000)}. Give a file that "
-            "Ladderscope saved; if it opened before, it was damaged since: copy it again"
+            f"{path}: cannot be opened as a model: {shortened(str(error), 1000)}. If it opened "
+            "before, it was damaged since: copy it again"
         ) from error
 
 

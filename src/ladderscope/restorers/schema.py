@@ -17,9 +17,10 @@ from pydantic import (
 )
 
 from ladderscope.images.axes import AXES
-from ladderscope.noise import NoiseFit, NoiseModel, noise_model_from_dict
+from ladderscope.noise import NoiseError, NoiseFit, NoiseModel, noise_model_from_dict
 from ladderscope.restorers.config import DenoiserSettings, RestorerSettings, SplitterSettings
 from ladderscope.untrusted import InputError, parse_json, printable, shortened, shown
+from ladderscope.untrusted.parsing import MOST_VALUES
 
 FORMAT = "ladderscope model"
 FORMAT_VERSION = 1
@@ -60,6 +61,10 @@ Notice = Annotated[str, Field(max_length=LONGEST_NOTICE), AfterValidator(printab
 Notices = Annotated[tuple[Notice, ...], Field(max_length=MOST_NOTICES)]
 Bins = Annotated[tuple[Number, ...], Field(max_length=_MOST_BINS)]
 Interval = tuple[Number, Number]
+
+
+class NewerFormatError(InputError):
+    """A model file of a newer format, which a newer version reads."""
 
 
 class StatisticsEntry(BaseModel):
@@ -160,9 +165,7 @@ class ConfigEntry(BaseModel):
     format_version: Literal[1]
     ladderscope_version: Annotated[str, Field(max_length=64), AfterValidator(printable)]
     created: Annotated[str, Field(max_length=64), AfterValidator(_date)]
-    statistics: Annotated[
-        tuple[StatisticsEntry, ...], Field(min_length=1, max_length=MOST_CHANNELS)
-    ]
+    statistics: Annotated[tuple[StatisticsEntry, ...], Field(max_length=MOST_CHANNELS)]
     axes: Annotated[str, Field(max_length=len(AXES)), AfterValidator(_axes)]
     channel_names: tuple[Name, ...] | None
     seed: Annotated[int, Field(ge=0, lt=2**63)]
@@ -174,6 +177,8 @@ class ConfigEntry(BaseModel):
     @model_validator(mode="after")
     def _a_name_for_each_channel(self) -> Self:
         names = self.channel_names
+        if not self.statistics:
+            raise ValueError("statistics of no channel")
         if names and len(names) != len(self.statistics):
             raise ValueError(f"{len(names)} channel_names for {len(self.statistics)} statistics")
         return self
@@ -228,20 +233,24 @@ def config_of(content: bytes) -> DenoiserEntry | SplitterEntry:
     >>> config_of(b'{"format": "ladderscope model", "format_version": 1, "kind": "dancer"}')
     Traceback (most recent call last):
     ...
-    ladderscope.untrusted.words.InputError: holds a 'dancer', not a denoiser or a splitter
+    ladderscope.untrusted.words.InputError: its kind is 'dancer', not denoiser or splitter
     """
-    found = parse_json(content, _MOST_VALUES)
+    found = _parsed("config.json", content, _MOST_VALUES)
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise InputError("a zip file, but not one that Ladderscope wrote")
     version = found.get("format_version")
-    if isinstance(version, int) and version > FORMAT_VERSION:
+    if type(version) is not int:
         raise InputError(
+            f"config.json: format_version: found {shown(version)}: must be a whole number"
+        )
+    if version > FORMAT_VERSION:
+        raise NewerFormatError(
             f"{_written_by(found)} in format {shown(version)}; this version reads up to format "
             f"{FORMAT_VERSION}. Update Ladderscope"
         )
     kind = found.get("kind")
     if not isinstance(kind, str) or kind not in _KINDS:
-        raise InputError(f"holds a {shown(kind)}, not a {' or a '.join(_KINDS)}")
+        raise InputError(f"its kind is {shown(kind)}, not {' or '.join(_KINDS)}")
     try:
         config = _KINDS[kind].model_validate_json(content, strict=True)
     except ValidationError as error:
@@ -265,7 +274,7 @@ def history_of(content: bytes, settings: RestorerSettings) -> tuple[dict[str, An
     InputError
         A line is not as it should be.
     """
-    parse_json(content, _MOST_VALUES)
+    _parsed("history.json", content, _MOST_VALUES)
     try:
         records = _HISTORY.validate_json(content, strict=True)
     except ValidationError as error:
@@ -290,11 +299,10 @@ def noise_of(
     Raises
     ------
     InputError
-        An entry is not as it should be, or there are not as many as channels.
-    NoiseError
-        The numbers of a noise model make no sense.
+        An entry is not as it should be, the numbers of a noise model make no sense, or there are
+        not as many as channels.
     """
-    parse_json(content)
+    _parsed("noise.json", content, MOST_VALUES)
     try:
         entries = _NOISE.validate_json(content, strict=True)
     except ValidationError as error:
@@ -303,8 +311,18 @@ def noise_of(
     needed = {channels} if config.kind == "denoiser" and not config.careamics else {0, channels}
     if len(entries) not in needed:
         raise InputError(f"noise.json: {len(entries)} noise models for {channels} channels")
-    fits = (None if entry.fit is None else _fit(entry.fit) for entry in entries)
-    return tuple(_noise_model(entry.model) for entry in entries), tuple(fits)
+    try:
+        models = tuple(_noise_model(entry.model) for entry in entries)
+        return models, tuple(None if entry.fit is None else _fit(entry.fit) for entry in entries)
+    except NoiseError as error:
+        raise InputError(f"noise.json: {error}") from error
+
+
+def _parsed(name: str, content: bytes, most_values: int) -> Any:
+    try:
+        return parse_json(content, most_values)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
 
 
 def _fit(entry: FitEntry) -> NoiseFit:

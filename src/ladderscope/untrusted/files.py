@@ -41,9 +41,9 @@ def file_size(path: Path) -> int:
     except OSError as error:
         raise InputError(f"cannot be opened ({error.strerror or error})") from error
     if stat.S_ISDIR(found.st_mode):
-        raise InputError("is a folder; give a file")
+        raise InputError("is a folder, not a file")
     if not stat.S_ISREG(found.st_mode):
-        raise InputError("is a pipe, a socket or a device; give a regular file")
+        raise InputError("is a pipe, a socket or a device, not a regular file")
     return found.st_size
 
 
