@@ -73,6 +73,7 @@ def test_info_refuses_the_same_models(hostile):
         "bomb.npz",
         "shape of 10 to the 12.npz",
         "packed.ckpt",
+        "bytearray of 1.5 GB.ckpt",
     ],
 )
 def test_no_bomb_is_unpacked(hostile, name):

@@ -410,6 +410,12 @@ def checkpoints() -> dict[str, bytes]:
             {"archive/data.pkl": b"\x80\x02}.", "archive/data/0": bytes(10**7)},
             compress_type=zipfile.ZIP_DEFLATED,
         ),
+        "bytearray of 1.5 GB.ckpt": zipped(
+            {
+                "archive/data.pkl": b"\x80\x02cbuiltins\nbytearray\nJ\x00\x00\x00\x60\x85R.",
+                "archive/version": b"3\n",
+            }
+        ),
         "text.pth": b"hello",
         "empty.ckpt": b"",
         "many members.pth": b"PK\x03\x04" + many_members(),

@@ -216,8 +216,8 @@ def read_model(path: Path) -> Model:
         raise ModelFileError(f"{path}: {error}") from error
     except LadderscopeError as error:
         raise ModelFileError(
-            f"{path}: not a model file that can be opened: {shortened(str(error), 1000)}. If it opened "
-            "before, it was damaged since: copy it again"
+            f"{path}: not a model file that can be opened: {shortened(str(error), 1000)}. If it "
+            "opened before, it was damaged since: copy it again"
         ) from error
 
 
