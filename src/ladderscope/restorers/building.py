@@ -1,6 +1,8 @@
 """From settings to the objects that they describe."""
 
+import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -46,8 +48,7 @@ def weights_of(
     >>> weights_of(PRESETS["tiny"])["output.weight"].shape
     torch.Size([1, 8, 3, 3])
     """
-    with torch.device("meta"):
-        weights: dict[str, torch.Tensor] = _network(settings, careamics).state_dict()
+    weights = dict(_weights(settings, json.dumps(careamics)))
     parameters = sum(value.numel() for value in weights.values())
     if parameters > MOST_PARAMETERS:
         raise LadderscopeError(
@@ -55,6 +56,12 @@ def weights_of(
             f"{MOST_PARAMETERS:,} are allowed: give fewer filters, blocks or levels"
         )
     return weights
+
+
+@lru_cache(maxsize=4)  # a model that is opened asks twice
+def _weights(settings: RestorerSettings, careamics: str) -> tuple[tuple[str, torch.Tensor], ...]:
+    with torch.device("meta"):
+        return tuple(_network(settings, json.loads(careamics)).state_dict().items())
 
 
 def _network(settings: RestorerSettings, careamics: Mapping[str, Any] | None) -> LadderVAE:

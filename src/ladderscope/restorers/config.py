@@ -11,7 +11,7 @@ from ladderscope.untrusted import shown
 
 NO_BUDGET = {"minutes": None, "steps": None, "epochs": None}
 # Far beyond what is of use, and near enough that no file can ask for hours or terabytes.
-MOST_LEVELS, MOST_BLOCKS, MOST_FILTERS, LARGEST_KERNEL = 10, 16, 1024, 31
+MOST_LEVELS, MOST_BLOCKS, MOST_FILTERS, LARGEST_KERNEL = 10, 8, 1024, 31
 MOST_CHANNELS = 64  # that an image is split into
 LARGEST_PATCH, MOST_DEPTH = 4096, 1024
 MOST_PARAMETERS = 250_000_000  # a gigabyte of weights
@@ -54,7 +54,7 @@ class RestorerSettings(BaseModel):
 
     Notes
     -----
-    All are bounded, far beyond what is of use: at most 10 levels, 16 blocks, 1,024 filters and
+    All are bounded, far beyond what is of use: at most 10 levels, 8 blocks, 1,024 filters and
     latent channels, a first kernel of 31, patches of 4,096 pixels and 1,024 planes, batches of
     4,096, a budget of 10⁹. A network may have 250 million parameters.
     """
