@@ -278,7 +278,7 @@ def test_images_of_different_kinds_are_an_error_that_names_both(tmp_path, image)
         (["--minutes", "1", "--steps", "5"], "one of minutes, steps and epochs"),
         (["--preset", "huge"], "no preset 'huge'"),
         (["--axes", "YQ"], "unknown letter"),
-        (["--config", "nowhere.yaml"], "nowhere.yaml: No such file"),
+        (["--config", "nowhere.yaml"], "nowhere.yaml: there is no such file"),
         (["--resume"], "nothing to resume"),
         (["--resume", "--overwrite"], "one of the two"),
     ],

@@ -284,7 +284,8 @@ def _region(
         finest = 1 if plane.dtype.kind in "iu" else 0
         if step <= max(finest, _GENTLE * usual):
             return nothing
-    return held & reached
+    region: NDArray[np.bool_] = held & reached
+    return region
 
 
 def _leaves_a_field(region: Bool[np.ndarray, "Y X"]) -> bool:
@@ -301,7 +302,8 @@ def _pixels(
     """Mark the pixels of these blocks."""
     whole = blocks.repeat(_BLOCK, axis=0).repeat(_BLOCK, axis=1)
     missing = [(0, size - have) for size, have in zip(shape, whole.shape, strict=True)]
-    return np.pad(whole, missing, mode="edge")
+    mask: NDArray[np.bool_] = np.pad(whole, missing, mode="edge")
+    return mask
 
 
 def find_outliers(
