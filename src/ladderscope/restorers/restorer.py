@@ -53,9 +53,9 @@ from ladderscope.restorers.config import (
 from ladderscope.restorers.file import Model, write_model
 from ladderscope.restorers.progress import PredictionProgress, say_how_long
 from ladderscope.restorers.restoration import Restoration
-from ladderscope.training import UNTRAINED, Outcome, RestorationModule, train
-from ladderscope.training.callbacks import Course
+from ladderscope.training import UNTRAINED, Course, Outcome, RestorationModule, train
 from ladderscope.training.optimizers import OPTIMIZERS
+from ladderscope.training.seeding import seeded
 
 logger = logging.getLogger("ladderscope")
 
@@ -440,8 +440,7 @@ class Restorer(ABC, Generic[Settings]):
         return models, fits
 
     def _new_network(self, settings: Settings) -> LadderVAE:
-        with torch.random.fork_rng():
-            torch.manual_seed(self.seed)
+        with seeded(self.seed):
             return network_of(settings)
 
     def _training_options(self, settings: Settings) -> dict[str, Any]:
