@@ -2,11 +2,15 @@
 
 import ctypes
 import platform
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
 from ladderscope.errors import LadderscopeError
 
+_DEFAULT_TYPE = threading.RLock()
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _KEEP_UP_TO = (2**30, 2**25)  # older versions of glibc refuse the first
 
@@ -52,6 +56,27 @@ def fast_type(device: torch.device) -> torch.dtype | None:
     else:
         native = False
     return torch.bfloat16 if native else None
+
+
+@contextmanager
+def single_precision() -> Iterator[None]:
+    """Make the modules that the block builds float32, whatever torch's default type is.
+
+    Examples
+    --------
+    >>> torch.set_default_dtype(torch.float64)
+    >>> with single_precision():
+    ...     torch.nn.Linear(1, 1).weight.dtype
+    torch.float32
+    >>> torch.set_default_dtype(torch.float32)
+    """
+    with _DEFAULT_TYPE:
+        before = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float32)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(before)
 
 
 def keep_freed_memory() -> None:

@@ -29,7 +29,7 @@ from ladderscope.images import (
     read_image,
 )
 from ladderscope.images.read import named_sources
-from ladderscope.machine import best_device, fast_type, keep_freed_memory
+from ladderscope.machine import best_device, fast_type, keep_freed_memory, single_precision
 from ladderscope.network import LadderVAE
 from ladderscope.noise import NoiseError, NoiseFit, NoiseModel, calibrate_poisson_gaussian
 from ladderscope.noise.fit import MOST_PLANES
@@ -42,6 +42,7 @@ from ladderscope.restorers.building import (
     kl_weight_of,
     network_of,
     rate_of,
+    unfilled_network_of,
 )
 from ladderscope.restorers.config import (
     DenoiserSettings,
@@ -157,7 +158,7 @@ class Restorer(ABC, Generic[Settings]):
         restorer = cls(noise=list(model.noise_models) or "auto", seed=model.seed, device=device)
         restorer.settings = cast(Settings, model.settings)
         restorer._model = model
-        restorer._network = network_of(model.settings, model.careamics)
+        restorer._network = unfilled_network_of(model.settings, model.careamics)
         try:
             restorer._network.load_state_dict(model.weights)
         except RuntimeError as error:
@@ -440,7 +441,7 @@ class Restorer(ABC, Generic[Settings]):
         return models, fits
 
     def _new_network(self, settings: Settings) -> LadderVAE:
-        with seeded(self.seed):
+        with seeded(self.seed), single_precision():
             return network_of(settings)
 
     def _training_options(self, settings: Settings) -> dict[str, Any]:
