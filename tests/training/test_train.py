@@ -1,6 +1,7 @@
 """A training run: its budget, what it skips, how it stops, and that it can go on."""
 
 import math
+import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,6 +11,7 @@ import torch
 
 from ladderscope.images import Statistics
 from ladderscope.losses import ConstantKLWeight
+from ladderscope.machine import make_compile_cache
 from ladderscope.network import LadderVAE
 from ladderscope.noise import Gaussian
 from ladderscope.patches import (
@@ -550,19 +552,63 @@ def test_compiled_training_repeats_to_the_bit():
     )
 
 
-def test_where_compiling_fails_training_goes_on_without(monkeypatch, caplog, uninterrupted):
-    def refuse(*_, **__):
-        def fail(_):
-            raise RuntimeError("no compiler")
+def test_a_compile_cache_that_cannot_be_written_to_is_replaced(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    unusable = str(tmp_path / "file" / "cache")
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", unusable)
+    make_compile_cache()
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] != unusable
+    assert os.access(os.environ["TORCHINDUCTOR_CACHE_DIR"], os.W_OK)
 
-        return fail
 
-    monkeypatch.setattr(torch, "compile", refuse)
+def test_a_compile_cache_that_can_be_written_to_is_kept(tmp_path, monkeypatch):
+    usable = str(tmp_path / "cache")
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", usable)
+    make_compile_cache()
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == usable
+
+
+class Unbacked(torch.autograd.Function):
+    """Compiled code whose backward pass fails."""
+
+    @staticmethod
+    def forward(ctx, values):
+        return values.clone()
+
+    @staticmethod
+    def backward(ctx, slope):
+        raise OSError("no backward")
+
+
+def refusing(*_, **__):
+    raise PermissionError("no compile")
+
+
+def failing_forward(terms, **_):
+    def fail(_):
+        raise RuntimeError("no forward\nwith much advice")
+
+    return fail
+
+
+def failing_backward(terms, **_):
+    def fail(normalised):
+        found = terms(normalised)
+        return found._replace(output=Unbacked.apply(found.output))
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    "broken, why",
+    [(refusing, "compile"), (failing_forward, "forward"), (failing_backward, "backward")],
+)
+def test_where_compiling_fails_training_goes_on_without(monkeypatch, caplog, broken, why):
+    monkeypatch.setattr(torch, "compile", broken)
     trained = module()
-    outcome = run(trained, course(), compile_network=True)
-    assert "without it: no compiler" in caplog.text
-    assert outcome.steps == 20 and not outcome.compiled
-    assert same(trained.weights(), uninterrupted[0].weights())
+    outcome = run(trained, course(4), compile_network=True)
+    assert f"without it: no {why}" in caplog.text and "advice" not in caplog.text
+    assert outcome.steps == 4 and not outcome.compiled and outcome.skipped == 0
 
 
 def test_a_complete_state_trains_no_further(tmp_path, uninterrupted):

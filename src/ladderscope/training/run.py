@@ -3,18 +3,15 @@
 import logging
 import shutil
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning.fabric import Fabric
-from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from torch import Tensor
 
 from ladderscope.interruption import Requests, stopping_gently
-from ladderscope.machine import best_device, keep_freed_memory
+from ladderscope.machine import best_device, keep_freed_memory, make_compile_cache
 from ladderscope.patches import MixedPatches, TrainingPatches
 from ladderscope.training.budget import Budget
 from ladderscope.training.course import Course
@@ -22,6 +19,9 @@ from ladderscope.training.errors import TrainingError
 from ladderscope.training.module import Record, RestorationModule, Terms
 from ladderscope.training.progress import TrainingProgress
 from ladderscope.training.seeding import seeded
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
 
 logger = logging.getLogger("ladderscope")
 
@@ -107,6 +107,7 @@ def train(
         It was asked to stop twice, by Ctrl-C, SIGTERM or SIGHUP.
     """
     keep_freed_memory()
+    make_compile_cache()
     with seeded(seed), torch.enable_grad(), stopping_gently() as requests:
         course.begin()
         if resume:
@@ -148,13 +149,7 @@ def _fit(
     show: TrainingProgress,
     requests: Requests,
 ) -> None:
-    with _quiet_lightning():
-        fabric = Fabric(
-            accelerator=device.type,
-            devices=1 if device.index is None else [device.index],
-            plugins=[LightningEnvironment()],  # one process, whatever a cluster has prepared
-        )
-        fabric.to_device(module)
+    fabric = _fabric(device, module)
     optimizer = module.make_optimizer(module.network)
     torch.empty((), dtype=torch.int64).random_()  # drawn by every training so far
     course.restore(optimizer)
@@ -181,6 +176,29 @@ def _fit(
     fabric.accelerator.teardown()
 
 
+def _fabric(device: torch.device, module: RestorationModule[Any]) -> "Fabric":
+    """Place a training on one device, in this process alone, whatever a cluster has prepared."""
+    # Restoring needs neither Lightning nor the compiler that it loads.
+    from lightning.fabric import Fabric
+    from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+
+    talkative = [logging.getLogger(f"lightning.{part}") for part in ("fabric", "pytorch")]
+    levels = [one.level for one in talkative]
+    for one in talkative:
+        one.setLevel(logging.ERROR)  # no advice on a device that nobody chose
+    try:
+        fabric = Fabric(
+            accelerator=device.type,
+            devices=1 if device.index is None else [device.index],
+            plugins=[LightningEnvironment()],
+        )
+        fabric.to_device(module)
+    finally:
+        for one, level in zip(talkative, levels, strict=True):
+            one.setLevel(level)
+    return fabric
+
+
 def _step(
     module: RestorationModule[Any],
     batch: Any,
@@ -193,7 +211,7 @@ def _step(
     except Exception as error:
         if module.terms == module.network_terms:
             raise
-        logger.warning("torch.compile failed, training goes on without it: %s", error)
+        _say_uncompiled(error)
         module.terms = module.network_terms
         module.training_step(batch, optimizer, backward)
 
@@ -220,18 +238,13 @@ def _has_compiler() -> bool:
 def _compiled(module: RestorationModule[Any]) -> Callable[[Tensor], Terms]:
     # On a CPU compiled random numbers take several times as long as torch's own.
     own_random: dict[str, str | int | bool | Callable[..., Any]] = {"fallback_random": True}
-    return torch.compile(module.network_terms, dynamic=False, options=own_random)
-
-
-@contextmanager
-def _quiet_lightning() -> Iterator[None]:
-    """Keep Lightning's advice on devices away from users who did not choose one."""
-    talkative = [logging.getLogger(f"lightning.{part}") for part in ("fabric", "pytorch")]
-    levels = [one.level for one in talkative]
-    for one in talkative:
-        one.setLevel(logging.ERROR)
     try:
-        yield
-    finally:
-        for one, level in zip(talkative, levels, strict=True):
-            one.setLevel(level)
+        return torch.compile(module.network_terms, dynamic=False, options=own_random)
+    except Exception as error:  # where nothing can be kept, and where torch knows no Python so new
+        _say_uncompiled(error)
+        return module.network_terms
+
+
+def _say_uncompiled(error: Exception) -> None:
+    why = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    logger.warning("torch.compile failed, training goes on without it: %s", why)
