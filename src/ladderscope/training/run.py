@@ -3,7 +3,8 @@
 import logging
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -109,6 +110,7 @@ def train(
     keep_freed_memory()
     make_compile_cache()
     with seeded(seed), torch.enable_grad(), stopping_gently() as requests:
+        fabric = _fabric(best_device(device))
         course.begin()
         if resume:
             course.resume(module)
@@ -118,7 +120,7 @@ def train(
             if compile_network and _has_compiler():
                 module.terms = _compiled(module)
             with TrainingProgress(bar=progress) as show:
-                _fit(module, patches, course, best_device(device), show, requests)
+                _fit(fabric, module, patches, course, show, requests)
         interrupted = requests.pending and course.fraction(module) < 1
     compiled = module.terms != module.network_terms
     module.terms = module.network_terms
@@ -142,14 +144,15 @@ def train(
 
 
 def _fit(
+    fabric: "Fabric",
     module: RestorationModule[Any],
     patches: TrainingPatches | MixedPatches,
     course: Course,
-    device: torch.device,
     show: TrainingProgress,
     requests: Requests,
 ) -> None:
-    fabric = _fabric(device, module)
+    with _quiet_lightning():
+        fabric.to_device(module)
     optimizer = module.make_optimizer(module.network)
     torch.empty((), dtype=torch.int64).random_()  # drawn by every training so far
     course.restore(optimizer)
@@ -176,27 +179,32 @@ def _fit(
     fabric.accelerator.teardown()
 
 
-def _fabric(device: torch.device, module: RestorationModule[Any]) -> "Fabric":
+def _fabric(device: torch.device) -> "Fabric":
     """Place a training on one device, in this process alone, whatever a cluster has prepared."""
     # Restoring needs neither Lightning nor the compiler that it loads.
     from lightning.fabric import Fabric
     from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 
-    talkative = [logging.getLogger(f"lightning.{part}") for part in ("fabric", "pytorch")]
-    levels = [one.level for one in talkative]
-    for one in talkative:
-        one.setLevel(logging.ERROR)  # no advice on a device that nobody chose
-    try:
-        fabric = Fabric(
+    with _quiet_lightning():
+        return Fabric(
             accelerator=device.type,
             devices=1 if device.index is None else [device.index],
             plugins=[LightningEnvironment()],
         )
-        fabric.to_device(module)
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Keep Lightning's advice on devices away from users who did not choose one."""
+    talkative = [logging.getLogger(f"lightning.{part}") for part in ("fabric", "pytorch")]
+    levels = [one.level for one in talkative]
+    for one in talkative:
+        one.setLevel(logging.ERROR)
+    try:
+        yield
     finally:
         for one, level in zip(talkative, levels, strict=True):
             one.setLevel(level)
-    return fabric
 
 
 def _step(
