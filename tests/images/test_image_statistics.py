@@ -31,7 +31,9 @@ def test_a_large_offset_costs_no_digits():
 
 def test_nothing_overflows():
     pixels = np.full((300, 300), 65535, np.uint16)
-    assert channel_statistics([Image(pixels, "YX", "a")]) == (Statistics(65535.0, 0.0),)
+    assert channel_statistics([Image(pixels, "YX", "a")]) == (
+        Statistics(65535.0, 0.0, 65535.0, 65535.0),
+    )
 
 
 def test_images_with_other_channels_are_refused_by_name():
@@ -43,3 +45,19 @@ def test_images_with_other_channels_are_refused_by_name():
 def test_no_images_have_no_statistics():
     with pytest.raises(ImageError, match="no images"):
         channel_statistics([])
+
+
+def test_padding_is_no_part_of_the_statistics():
+    pixels = np.random.default_rng(0).poisson(100, (2, 32, 32))
+    pixels[:, :8] = 0
+    padding = pixels == 0
+    (found,) = channel_statistics([Image(pixels, "TYX", "a", padding=padding)])
+    assert found.mean == pytest.approx(pixels[:, 8:].mean())
+    assert found.std == pytest.approx(pixels[:, 8:].std())
+    assert (found.darkest, found.brightest) == (pixels[:, 8:].min(), pixels.max())
+
+
+def test_an_image_of_padding_alone_has_no_spread():
+    blank = np.full((8, 8), 7.0)
+    padding = np.ones((8, 8), dtype=bool)
+    assert channel_statistics([Image(blank, "YX", "a", padding=padding)])[0].std == 0

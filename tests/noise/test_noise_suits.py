@@ -325,3 +325,14 @@ def test_images_that_cannot_be_checked_are_refused(
 ) -> None:
     with pytest.raises(NoiseError, match=message):
         check(images, **options)
+
+
+@pytest.mark.parametrize("name", ["dna", "cells", "ph3"])
+def test_fine_structure_of_a_real_image_is_no_correlated_noise(name: str) -> None:
+    assert checked(sample_image(name).pixels).verdict == "about right"
+
+
+def test_noise_that_was_interpolated_is_correlated_at_every_brightness() -> None:
+    noisy = observe(signal()[:160, :160])
+    found = checked(ndimage.zoom(noisy, 2, order=1))
+    assert found.verdict == "correlated between neighbouring pixels"

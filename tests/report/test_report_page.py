@@ -170,3 +170,22 @@ def test_levels_are_counted_from_the_finest_also_where_some_never_see_the_image(
     curves = level_curves(model.outcome.history, 1.0, blind_levels=2).decode()
     assert all(f"<!-- level {level} -->" in curves for level in (3, 4))
     assert "<!-- level 1 -->" not in curves and "<!-- level 5 -->" not in curves
+
+
+def test_noise_is_checked_by_the_model_of_the_channel_of_that_name(model):
+    pixels = RNG.normal(30, 5, (5, 2, 64, 64)).astype(np.float32)
+    checks = [
+        restored_image(
+            Image(one, "ZCYX", "a.tif", channel_names=names),
+            Restoration(one - 1, None, "ZCYX", "a.tif", None, names),
+            model,
+            files=[],
+            seconds=1.0,
+            shown=False,
+        ).checks
+        for one, names in (
+            (pixels, ("actin & co", "nuclei")),
+            (pixels[:, ::-1], ("nuclei", "actin & co")),
+        )
+    ]
+    assert dict(checks[0]) == dict(checks[1])

@@ -7,7 +7,7 @@ import pytest
 
 from ladderscope import Restoration
 from ladderscope.files import OutputError
-from ladderscope.images import find_images, read_image
+from ladderscope.images import Acquisition, find_images, read_image
 
 MEAN = np.linspace(-20, 300, 2 * 6 * 8, dtype=np.float32).reshape(2, 6, 8)
 RESTORATION = Restoration(
@@ -18,6 +18,7 @@ RESTORATION = Restoration(
     pixel_size=(0.25, 0.5),
     channel_names=("actin", "nuclei"),
     samples=12,
+    acquisition=Acquisition(0.3, 2.5, ((255, 0, 0), (0, 0, 255))),
 )
 
 
@@ -31,6 +32,7 @@ def test_the_mean_and_the_spread_are_written_with_axes_pixel_size_and_channels(t
         assert np.array_equal(image.pixels, pixels)
         assert image.pixel_size == pytest.approx((0.25, 0.5))
         assert image.channel_names == ("actin", "nuclei")
+        assert image.acquisition == RESTORATION.acquisition
 
 
 @pytest.mark.parametrize(
@@ -91,6 +93,7 @@ SPLIT = Restoration(
     channel_names=("actin", "nuclei"),
     pixel_size=(0.25, 0.5),
     residual=MEAN - 7,
+    acquisition=RESTORATION.acquisition,
 )
 
 
@@ -103,6 +106,7 @@ def test_a_residual_is_written_beside_the_mean_and_belongs_to_no_channel(tmp_pat
     assert np.array_equal(residual.pixels, SPLIT.residual)
     assert residual.channel_names is None
     assert residual.pixel_size == pytest.approx((0.25, 0.5))
+    assert residual.acquisition == Acquisition(0.3, 2.5)
 
 
 def test_of_an_image_with_one_channel_the_residual_is_written_without_its_axis(tmp_path):

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Bool, Shaped
 
 from ladderscope.images import axes as _axes
+from ladderscope.images.acquisition import UNKNOWN, Acquisition
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +28,10 @@ class Image:
         The height and the width of a pixel in micrometres, if known.
     channel_names
         A name for each channel, if the file has them.
+    acquisition
+        What else the file says of how it was acquired.
+    padding
+        True where software filled in what no camera measured; None if there is nothing of that.
 
     Raises
     ------
@@ -46,6 +51,8 @@ class Image:
     path: Path | None = None
     pixel_size: tuple[float, float] | None = None
     channel_names: tuple[str, ...] | None = None
+    acquisition: Acquisition = UNKNOWN
+    padding: Bool[np.ndarray, "..."] | None = None
 
     def __post_init__(self) -> None:
         letters = _axes.check_axes(self.axes, self.pixels.shape, self.name)
@@ -105,14 +112,3 @@ class Image:
         (8, 9, 4)
         """
         return _axes.from_planes(planes, self.axes, self.pixels.shape, space)
-
-
-def numbered_channels(count: int) -> tuple[str, ...]:
-    """Name channels that nobody has named.
-
-    Examples
-    --------
-    >>> numbered_channels(2)
-    ('channel 1', 'channel 2')
-    """
-    return tuple(f"channel {number}" for number in range(1, count + 1))

@@ -1,36 +1,21 @@
-"""What a TIFF says about itself: axes, pixel size, channel names, and who wrote it."""
+"""What a TIFF says about itself: axes, how its image was acquired, and who wrote it."""
 
-import math
-import re
+import json
+import logging
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import tifffile
 
+from ladderscope.images.acquisition import Described
 from ladderscope.images.axes import AXES
+from ladderscope.images.imagej import read_imagej, read_shaped
+from ladderscope.images.ome_metadata import read_ome
+
+logger = logging.getLogger("ladderscope")
 
 SOFTWARE = "Ladderscope"
-
-# in micrometres, by the spellings that OME and ImageJ use; the rest ("pixel", ...) is no length
-_MICROMETRES = {
-    "å": 1e-4,
-    "pm": 1e-6,
-    "nm": 1e-3,
-    "nanometer": 1e-3,
-    "µm": 1.0,
-    "um": 1.0,
-    "micron": 1.0,
-    "microns": 1.0,
-    "micrometer": 1.0,
-    "mm": 1e3,
-    "millimeter": 1e3,
-    "cm": 1e4,
-    "centimeter": 1e4,
-    "m": 1e6,
-    "in": 25400.0,
-    "inch": 25400.0,
-}
 
 
 def is_own_output(path: Path) -> bool:
@@ -96,79 +81,46 @@ def known_axes(series: tifffile.TiffPageSeries) -> str | None:
     return None
 
 
-def pixel_size(tiff: tifffile.TiffFile) -> tuple[float, float] | None:
-    """Return the height and the width of a pixel in micrometres, if OME or ImageJ metadata has it.
+def described(
+    tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries, sizes: Mapping[str, int]
+) -> Described:
+    """Read what an open TIFF says of its image: OME-XML, ImageJ's metadata, or tifffile's own.
 
     Parameters
     ----------
     tiff
         An open TIFF.
+    series
+        The one of its series that was read.
+    sizes
+        The length of every dimension by its letter.
 
     Returns
     -------
-    (float, float) or None
-        None also where the unit is no length, such as ``"pixel"``.
+    Described
+        With names and colours only where there is one for each channel. What is malformed is left
+        out, as is what has no unit of length or time.
     """
-    pixels = _ome_pixels(tiff)
-    if pixels is not None:
-        return _positive(_ome_length(pixels, "Y"), _ome_length(pixels, "X"))
-    if tiff.is_imagej:
-        unit = _micrometres((tiff.imagej_metadata or {}).get("unit"))
-        return _positive(*(_tag_length(tiff, code, unit) for code in (283, 282)))
-    return None
-
-
-def channel_names(tiff: tifffile.TiffFile) -> tuple[str, ...] | None:
-    """Return the names of the channels, if OME metadata names every one.
-
-    Parameters
-    ----------
-    tiff
-        An open TIFF.
-
-    Returns
-    -------
-    tuple of str or None
-        In the order of the channels.
-    """
-    pixels = _ome_pixels(tiff)
-    names = [] if pixels is None else [one.get("Name") for one in pixels.findall("{*}Channel")]
-    named = tuple(name for name in names if name)
-    return named if named and len(named) == len(names) else None
-
-
-def _ome_pixels(tiff: tifffile.TiffFile) -> ElementTree.Element | None:
-    if not tiff.is_ome or not tiff.ome_metadata:
-        return None
     try:
-        return ElementTree.fromstring(tiff.ome_metadata).find(".//{*}Pixels")
-    except ElementTree.ParseError:
-        return None
+        if tiff.is_ome:
+            root = ElementTree.fromstring(tiff.ome_metadata or "")
+            found = read_ome(root, series.name, tiff.filehandle.name, sizes)
+        elif tiff.is_imagej:
+            found = read_imagej(tiff.imagej_metadata or {}, _units_per_pixel(tiff), sizes)
+        elif description := series.keyframe.shaped_description:
+            found = read_shaped(json.loads(description), _units_per_pixel(tiff), sizes)
+        else:
+            return Described()
+    except Exception as error:  # tifffile raises whatever a damaged tag provokes
+        logger.info("%s: its metadata cannot be read (%s)", tiff.filehandle.name, error)
+        return Described()
+    return found.of_channels(sizes.get("C", 1))
 
 
-def _ome_length(pixels: ElementTree.Element, axis: str) -> float:
-    unit = _micrometres(pixels.get(f"PhysicalSize{axis}Unit", "µm"))
-    return _number(pixels.get(f"PhysicalSize{axis}")) * unit
-
-
-def _tag_length(tiff: tifffile.TiffFile, code: int, unit: float) -> float:
-    # the tag is a fraction: pixels per unit
-    pixels, units = tiff.pages.first.tags.valueof(code) or (0, 0)
-    return units / pixels * unit if pixels else math.nan
-
-
-def _micrometres(unit: Any) -> float:
-    spelling = re.sub(r"\\u00b5|μ", "µ", str(unit or "").strip().lower())
-    return _MICROMETRES.get(spelling, math.nan)
-
-
-def _number(text: str | None) -> float:
-    try:
-        return float(text or "nan")
-    except ValueError:
-        return math.nan
-
-
-def _positive(height: float, width: float) -> tuple[float, float] | None:
-    usable = all(math.isfinite(length) and length > 0 for length in (height, width))
-    return (height, width) if usable else None
+def _units_per_pixel(tiff: tifffile.TiffFile) -> tuple[float | None, float | None]:
+    """Give the height and the width of a pixel in whatever the unit of the resolution is."""
+    tags = tiff.pages.first.tags
+    # the tags are fractions: pixels per unit
+    fractions = [tags.valueof(code) or (0, 0) for code in (283, 282)]
+    height, width = (units / pixels if pixels else None for pixels, units in fractions)
+    return height, width

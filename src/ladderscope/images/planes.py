@@ -16,6 +16,7 @@ import numpy as np
 import tifffile
 from jaxtyping import Shaped
 
+from ladderscope.images.acquisition import UNKNOWN, Acquisition
 from ladderscope.images.axes import check_axes
 from ladderscope.images.errors import ImageError
 from ladderscope.images.find import Source, Sources, is_zarr_folder
@@ -108,6 +109,8 @@ class OpenImage:
         The height and the width of a pixel in micrometres, if known.
     channel_names
         A name for each channel, if the file has them.
+    acquisition
+        What else the file says of how it was acquired.
 
     Raises
     ------
@@ -127,6 +130,7 @@ class OpenImage:
     path: Path | None = None
     pixel_size: tuple[float, float] | None = None
     channel_names: tuple[str, ...] | None = None
+    acquisition: Acquisition = UNKNOWN
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "axes", check_axes(self.axes, self.shape, self.name))
@@ -220,6 +224,7 @@ class OpenImage:
             axes=self.axes.replace("C", ""),
             name=f"{self.name}, channel {number + 1}",
             channel_names=None,
+            acquisition=replace(self.acquisition, channel_colours=None),
         )
 
     def planes(self, channel: int = 0) -> Iterator[Shaped[np.ndarray, "Y X"]]:
@@ -344,8 +349,8 @@ def open_image(
     {'T': 5}
     """
     if isinstance(source, Image):
-        about = (source.name, source.path, source.pixel_size, source.channel_names)
-        return OpenImage(source.pixels, axes or source.axes, *about)
+        about = (source.pixel_size, source.channel_names, source.acquisition)
+        return OpenImage(source.pixels, axes or source.axes, source.name, source.path, *about)
     if isinstance(source, str | os.PathLike):
         return _open_path(Path(source).expanduser(), axes)
     return _open_array(source, axes, name)
@@ -356,9 +361,9 @@ def _open_path(path: Path, axes: str | None) -> OpenImage:
         opened = _open_array(opened_zarr(path), axes, str(path))
         return replace(opened, name=path.name, path=path)
     with opened_tiff(path, axes) as (tiff, series):
-        about = about_tiff(tiff, series, path, axes)
+        letters, about = about_tiff(tiff, series, path, axes)
         pixels = StoredPixels(tuple(series.shape), series.dtype, _reader(series, path))
-        return OpenImage(pixels, about.axes, path.name, path, about.pixel_size, about.channel_names)
+        return OpenImage(pixels, letters, path.name, path, *about)
 
 
 def _open_array(source: Any, axes: str | None, name: str) -> OpenImage:

@@ -8,14 +8,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tifffile
 from jaxtyping import Shaped
 
 from ladderscope.images import metadata
+from ladderscope.images.acquisition import Described
 from ladderscope.images.axes import check_axes, planes_last
+from ladderscope.images.channels import channel_order
 from ladderscope.images.errors import ImageError
 from ladderscope.images.find import Array, Source, Sources, find_images, is_zarr_folder
 from ladderscope.images.image import Image
@@ -145,7 +147,7 @@ def read_image(
 
 
 def check_same_kind(images: "Sequence[Image] | Sequence[OpenImage]") -> None:
-    """Make sure that images can be used together: the same axes, the same number of channels.
+    """Make sure that images can be used together: the same axes, the same channels in order.
 
     Parameters
     ----------
@@ -169,14 +171,13 @@ def check_same_kind(images: "Sequence[Image] | Sequence[OpenImage]") -> None:
                 "images used together must have the same axes and the same number of channels. "
                 "Give one kind at a time."
             )
-
-
-class About(NamedTuple):
-    """What a file tells of its image beside the pixels."""
-
-    axes: str
-    pixel_size: tuple[float, float] | None
-    channel_names: tuple[str, ...] | None
+        order = channel_order(image.channel_names, first.channel_names)
+        if order is not None and order != sorted(order):
+            raise ImageError(
+                f"{_called(first)} has the channels {', '.join(first.channel_names or ())}, but "
+                f"{_called(image)} has them as {', '.join(image.channel_names or ())}; images "
+                "used together must have their channels in one order. Save them in the same order."
+            )
 
 
 @contextmanager
@@ -245,8 +246,8 @@ def tiff_errors_in_words(path: Path) -> Iterator[None]:
 
 def about_tiff(
     tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries, path: Path, axes: str | None
-) -> About:
-    """Find out the axes of an open TIFF, its pixel size and the names of its channels.
+) -> tuple[str, Described]:
+    """Find out the axes of an open TIFF, and what its metadata say of its image.
 
     Parameters
     ----------
@@ -263,10 +264,7 @@ def about_tiff(
     shape = tuple(series.shape)
     letters = axes or metadata.known_axes(series) or default_axes(shape, str(path))
     letters = check_axes(letters, shape, str(path))
-    channels = shape[letters.index("C")] if "C" in letters else 1
-    names = metadata.channel_names(tiff)
-    named = names is not None and len(names) == channels
-    return About(letters, metadata.pixel_size(tiff), names if named else None)
+    return letters, metadata.described(tiff, series, dict(zip(letters, shape, strict=True)))
 
 
 def opened_zarr(path: Path) -> Array:
@@ -447,10 +445,8 @@ def _read_path(path: Path, axes: str | None) -> Image:
         pixels = series.asarray()
         if pixels.shape != tuple(series.shape):
             raise damaged(path, f"shape {series.shape} announced, {pixels.shape} found")
-        about = about_tiff(tiff, series, path, axes)
-        return Image(
-            native(pixels), about.axes, path.name, path, about.pixel_size, about.channel_names
-        )
+        letters, about = about_tiff(tiff, series, path, axes)
+        return Image(native(pixels), letters, path.name, path, *about)
 
 
 def _read_array(source: Array, axes: str | None, name: str) -> Image:

@@ -1,7 +1,8 @@
 """Mean and standard deviation of every channel over a set of images."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -12,14 +13,24 @@ from ladderscope.images.image import Image
 
 @dataclass(frozen=True)
 class Statistics:
-    """Mean and standard deviation of one channel, in the units of its pixels."""
+    """Mean and standard deviation of one channel, in the units of its pixels.
+
+    Parameters
+    ----------
+    mean, std
+        The standard deviation is the population's (divided by n).
+    darkest, brightest
+        The least and the greatest pixel; None where it is not known.
+    """
 
     mean: float
     std: float
+    darkest: float | None = field(default=None, repr=False)
+    brightest: float | None = field(default=None, repr=False)
 
 
 def channel_statistics(images: Sequence[Image]) -> tuple[Statistics, ...]:
-    """Measure every channel over all pixels of all images.
+    """Measure every channel over all pixels of all images, without padding.
 
     One plane at a time is taken to float64, and its count, mean and sum of squared deviations are
     merged into those of the planes before it [1]_. Nothing overflows, a large offset costs no
@@ -33,7 +44,7 @@ def channel_statistics(images: Sequence[Image]) -> tuple[Statistics, ...]:
     Returns
     -------
     tuple of Statistics
-        One a channel. The standard deviation is the population's (divided by n).
+        One per channel. That of a channel with no pixels left has the standard deviation 0.
 
     Raises
     ------
@@ -65,14 +76,29 @@ def channel_statistics(images: Sequence[Image]) -> tuple[Statistics, ...]:
 
 def _one_channel(images: Sequence[Image], channel: int) -> Statistics:
     count, mean, deviations = 0, 0.0, 0.0
+    darkest, brightest = math.inf, -math.inf
     for image in images:
         observations = planes_last(image.pixels, image.axes)[..., channel, :, :]
+        padding = None
+        if image.padding is not None:
+            padding = planes_last(image.padding, image.axes)[..., channel, :, :]
         for index in np.ndindex(observations.shape[:-2]):
             plane = observations[index].astype(np.float64)
+            if padding is not None:
+                plane = plane[~padding[index]]
+            if plane.size == 0:
+                continue
+            darkest, brightest = (
+                min(darkest, float(plane.min())),
+                max(brightest, float(plane.max())),
+            )
             plane_mean = float(plane.mean())
             plane -= plane_mean
             difference, total = plane_mean - mean, count + plane.size
             deviations += float(np.vdot(plane, plane)) + difference**2 * count * plane.size / total
             mean += difference * plane.size / total
             count = total
-    return Statistics(mean, float(np.sqrt(deviations / count)))
+    if count == 0:
+        blank = float(planes_last(images[0].pixels, images[0].axes)[..., channel, :, :].flat[0])
+        return Statistics(blank, 0.0, blank, blank)
+    return Statistics(mean, float(np.sqrt(deviations / count)), darkest, brightest)

@@ -13,9 +13,11 @@ from jaxtyping import Shaped
 from numpy.typing import DTypeLike
 
 from ladderscope.files import whole_file
+from ladderscope.images.acquisition import UNKNOWN, Acquisition, Objective
 from ladderscope.images.axes import check_axes, to_ome_order
 from ladderscope.images.errors import ImageError
 from ladderscope.images.metadata import SOFTWARE
+from ladderscope.images.ome_metadata import ome_colour, with_objective
 
 _CLASSIC_TIFF_BYTES = 3_900_000_000
 
@@ -27,6 +29,7 @@ def write_image(
     *,
     pixel_size: tuple[float, float] | None = None,
     channel_names: Sequence[str] | None = None,
+    acquisition: Acquisition = UNKNOWN,
     overwrite: bool = False,
     description: str | None = None,
 ) -> None:
@@ -46,7 +49,9 @@ def write_image(
     pixel_size
         Height and width of a pixel in micrometres.
     channel_names
-        One a channel.
+        One per channel.
+    acquisition
+        What else is known of how the image was acquired.
     overwrite
         Whether a file that exists may be replaced.
     description
@@ -75,6 +80,10 @@ def write_image(
         metadata |= _ome_pixel_size(pixel_size, name)
     if channel_names is not None:
         metadata["Channel"] = {"Name": _ome_channel_names(channel_names, ordered, letters, name)}
+    metadata |= _ome_acquisition(acquisition)
+    if colours := acquisition.channel_colours:
+        _check_one_per_channel(colours, "channel colours", ordered, letters, name)
+        metadata.setdefault("Channel", {})["Color"] = [ome_colour(colour) for colour in colours]
     if description:
         metadata["Description"] = _plain(description)
     values = _ome_type(ordered, name)
@@ -88,6 +97,8 @@ def write_image(
             software=f"{SOFTWARE} {version('ladderscope')}",
             metadata=metadata,
         )
+        if acquisition.objective is not None:
+            _add_objective(unfinished, acquisition.objective)
 
 
 def cast_to(pixels: Shaped[np.ndarray, "..."], dtype: DTypeLike) -> Shaped[np.ndarray, "..."]:
@@ -149,13 +160,37 @@ def _ome_pixel_size(pixel_size: tuple[float, float], name: str) -> dict[str, Any
 def _ome_channel_names(
     names: Sequence[str], pixels: Shaped[np.ndarray, "..."], axes: str, name: str
 ) -> list[str]:
-    channels = pixels.shape[axes.index("C")] if "C" in axes else 1
-    if isinstance(names, str) or len(names) != channels:
-        raise ImageError(
-            f"{name}: the channel names are {names!r}, but the image has {channels} channel"
-            f"{'s' if channels > 1 else ''}; give one name each."
-        )
+    _check_one_per_channel(names, "channel names", pixels, axes, name)
     return [_plain(one) for one in names]
+
+
+def _check_one_per_channel(
+    values: Sequence[Any], what: str, pixels: Shaped[np.ndarray, "..."], axes: str, name: str
+) -> None:
+    channels = pixels.shape[axes.index("C")] if "C" in axes else 1
+    if isinstance(values, str) or len(values) != channels:
+        raise ImageError(
+            f"{name}: the {what} are {values!r}, but the image has {channels} channel"
+            f"{'s' if channels > 1 else ''}; give one per channel."
+        )
+
+
+def _ome_acquisition(acquisition: Acquisition) -> dict[str, Any]:
+    known: dict[str, Any] = {}
+    if acquisition.slice_spacing is not None:
+        known |= {"PhysicalSizeZ": acquisition.slice_spacing, "PhysicalSizeZUnit": "µm"}
+    if acquisition.frame_interval is not None:
+        known |= {"TimeIncrement": acquisition.frame_interval, "TimeIncrementUnit": "s"}
+    if acquisition.date is not None:
+        known["AcquisitionDate"] = acquisition.date.isoformat()
+    return known
+
+
+def _add_objective(path: Path, objective: Objective) -> None:
+    """Complete the description of a file just written, as tifffile writes no instruments."""
+    model = None if objective.model is None else _plain(objective.model)
+    description = with_objective(str(tifffile.tiffcomment(path)), objective._replace(model=model))
+    tifffile.tiffcomment(path, description.encode())
 
 
 def _ome_type(pixels: Shaped[np.ndarray, "..."], name: str) -> Shaped[np.ndarray, "..."]:

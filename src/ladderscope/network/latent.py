@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from ladderscope.network.blocks import Merge, Upsampling, convolution
 from ladderscope.network.context import centre
 
+# Trained ladders stay below 4. Far from all training, the exponential would be infinite.
+MOST_LOG_VARIANCE = 10.0
+
 
 class DiagonalGaussian(NamedTuple):
     """A Gaussian over a spatial map, its entries independent.
@@ -25,8 +28,12 @@ class DiagonalGaussian(NamedTuple):
     log_variance: Float[Tensor, "batch channels *space"]
 
     def sample(self, noise: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-        """Turn standard-normal noise into a draw; zeros give the mean."""
-        return self.mean + torch.exp(0.5 * self.log_variance) * noise
+        """Turn standard-normal noise into a draw; zeros give the mean.
+
+        The log-variance counts up to 10, which keeps draws finite.
+        """
+        limited = self.log_variance.clamp(max=MOST_LOG_VARIANCE)
+        return self.mean + torch.exp(0.5 * limited) * noise
 
 
 class Level(NamedTuple):

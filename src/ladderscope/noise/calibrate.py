@@ -23,12 +23,13 @@ a variance estimated from n pixels has a variance proportional to variance²/n.
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ladderscope.images.artefacts import filled, find_artefacts
 from ladderscope.noise.clipping import (
     CEILING,
     CLIPPED_SHARE,
@@ -85,7 +86,8 @@ def calibrate_poisson_gaussian(
     ----------
     planes
         Noisy images of one channel, each of shape (y, x) and of any real type, read once and one
-        at a time. Those with no variation at all (blank, or smaller than 7×7) are passed over.
+        at a time. Those with no variation at all (blank, or smaller than 7×7) are passed over, and
+        so are padding, hot and dead pixels.
 
     Returns
     -------
@@ -141,7 +143,7 @@ def calibrate(
     tally = _Tally()
     planes_seen = 0
     for plane in planes:
-        tally.add(*inspect(plane, f"plane {planes_seen}"), planes_seen)
+        tally.add(*inspect_measured(plane, f"plane {planes_seen}"), planes_seen)
         planes_seen += 1
     if planes_seen == 0:
         raise NoiseError("there is no image to calibrate the noise on")
@@ -179,10 +181,50 @@ def inspect(plane: NDArray[Any], name: str) -> tuple[_Array, Clipping]:
     return pixels, find_clipping(pixels, plane.dtype)
 
 
-def _checked(plane: NDArray[Any], position: int) -> tuple[_Array, _Array]:
-    """Return the plane in float64 and the values at which it is clipped, or refuse it."""
-    pixels, clipping = inspect(plane, f"plane {position}")
-    return pixels, np.array(clipping.values)
+class Inspected(NamedTuple):
+    """A plane whose artefacts were filled.
+
+    Attributes
+    ----------
+    pixels
+        In float64.
+    clipping
+        Where they are clipped.
+    artefacts
+        True at padding, hot and dead pixels; None if there are none.
+    """
+
+    pixels: _Array
+    clipping: Clipping
+    artefacts: NDArray[np.bool_] | None
+
+
+def inspect_measured(plane: NDArray[Any], name: str) -> Inspected:
+    """Return a plane as `inspect` does, and mark what in it was not measured.
+
+    Parameters
+    ----------
+    plane, name
+        As `inspect` takes them.
+
+    Raises
+    ------
+    NoiseError
+        As `inspect` does.
+
+    Examples
+    --------
+    >>> plane = np.random.default_rng(0).poisson(100, (64, 64))
+    >>> plane[:16] = 0
+    >>> inspect_measured(plane, "plane 0").artefacts.mean()
+    np.float64(0.25)
+    """
+    pixels, clipping = inspect(plane, name)
+    artefacts = find_artefacts(plane)
+    if artefacts.mask is None or artefacts.is_blank:
+        return Inspected(pixels, clipping, None)
+    pixels = filled(pixels, artefacts)
+    return Inspected(pixels, find_clipping(pixels, plane.dtype), artefacts.mask)
 
 
 @dataclass
@@ -208,18 +250,27 @@ class _Tally:
         self.bins: dict[int, _Bin] = {}
         self.ends = Ends()
 
-    def add(self, pixels: _Array, clipping: Clipping, position: int) -> None:
+    def add(
+        self,
+        pixels: _Array,
+        clipping: Clipping,
+        artefacts: NDArray[np.bool_] | None,
+        position: int,
+    ) -> None:
         """Add the pixels of one plane."""
         if min(pixels.shape) < _RING:
             return
-        neighbourhoods = _measure(pixels, np.array(clipping.values))
+        neighbourhoods = _measure(pixels, np.array(clipping.values), artefacts)
         usable = neighbourhoods.usable
         if not usable.any():
             return
         marks = clipping.marks[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN].ravel()
+        groups = _groups(pixels.shape, position)
+        if neighbourhoods.whole is not None:
+            marks, groups = marks[neighbourhoods.whole], groups[neighbourhoods.whole]
         index = self._place(neighbourhoods.signals, marks)
         self.ends.add(clipping)
-        groups = _groups(pixels.shape, position)[usable]
+        groups = groups[usable]
         means, squares, roughness = (
             values[usable]
             for values in (
@@ -287,16 +338,20 @@ class _Tally:
 
 @dataclass(frozen=True, eq=False)
 class _Neighbourhoods:
-    """What is known of every pixel that has a whole window around it, as flat arrays."""
+    """What is known of every pixel that has a whole window around it, as flat arrays.
+
+    Windows that reach into artefacts are left out.
+    """
 
     signals: _Array  # mean of the ring
     roughness: _Array  # variance of the ring
     means: _Array  # mean of the core, under the weights F²/36
     squares: _Array  # (F∗y)²/36
     usable: NDArray[np.bool_]  # the window is not constant, the core is nowhere saturated
+    whole: NDArray[np.bool_] | None  # which of all windows hold no artefact; None: all
 
 
-def _measure(pixels: _Array, clips: _Array) -> _Neighbourhoods:
+def _measure(pixels: _Array, clips: _Array, artefacts: NDArray[np.bool_] | None) -> _Neighbourhoods:
     """Apply ring and core to every pixel."""
     centre = pixels.mean()
     centred = pixels - centre
@@ -308,15 +363,23 @@ def _measure(pixels: _Array, clips: _Array) -> _Neighbourhoods:
     squares = _separable(centred, np.array([1.0, -2.0, 1.0])) ** 2 / 36
     greatest = pixels.max()
     saturated = ndimage.maximum_filter((pixels == greatest) & (greatest in clips), _CORE)
-    # Padding and masked-out regions: nothing was measured there.
     constant = ndimage.maximum_filter(pixels, _RING) == ndimage.minimum_filter(pixels, _RING)
     inner = (slice(_MARGIN, -_MARGIN),) * 2
+    whole = None
+    if artefacts is not None:
+        whole = ~ndimage.maximum_filter(artefacts, _RING)[inner].ravel()
+
+    def flat(values: NDArray[Any]) -> NDArray[Any]:
+        of_windows = values[inner].ravel()
+        return of_windows if whole is None else of_windows[whole]
+
     return _Neighbourhoods(
-        signals=(signals + centre)[inner].ravel(),
-        roughness=roughness[inner].ravel(),
-        means=means[inner].ravel(),
-        squares=squares[inner].ravel(),
-        usable=~(saturated | constant)[inner].ravel(),
+        signals=flat(signals + centre),
+        roughness=flat(roughness),
+        means=flat(means),
+        squares=flat(squares),
+        usable=flat(~(saturated | constant)),
+        whole=whole,
     )
 
 

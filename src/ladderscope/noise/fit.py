@@ -9,6 +9,7 @@ from typing import Any, Literal, cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from ladderscope.images.artefacts import find_padding
 from ladderscope.noise.calibrate import calibrate, inspect
 from ladderscope.noise.clipping import Ends
 from ladderscope.noise.dark import Darkness, measure_darkness, with_darkness
@@ -333,7 +334,7 @@ def _pairs(images: _Images, counter: Counter) -> Iterator[Pair]:
         pixels, clipping = inspect(observed, f"plane {number} of the observation")
         signal, _ = inspect(clean, f"plane {number} of the signal")
         step = step or least_step(pixels)
-        yield Pair(pixels, signal, clipping, step)
+        yield Pair(pixels, signal, clipping, step).without(find_padding(observed))
 
 
 def _darkness(offset: Any, dark: Any) -> Darkness | None:

@@ -10,12 +10,13 @@ made wide in comparison with the noise of the mean.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ladderscope.images.artefacts import find_padding
 from ladderscope.noise.calibrate import inspect
 from ladderscope.noise.clipping import Clipping
 from ladderscope.noise.entries import NoiseError
@@ -49,6 +50,19 @@ class Pair:
     clipping: Clipping
     step: float
     around: _Array | None = None
+
+    def without(self, padding: NDArray[np.bool_] | None) -> "Pair":
+        """Give the pixels that are no padding, as one column; the pair itself if all are."""
+        if padding is None or padding.all():
+            return self
+        keep = ~padding
+        return replace(
+            self,
+            observation=self.observation[keep][:, None],
+            signal=self.signal[keep][:, None],
+            clipping=replace(self.clipping, marks=self.clipping.marks[keep][:, None]),
+            around=None if self.around is None else self.around[keep][:, None],
+        )
 
 
 @dataclass
@@ -189,7 +203,8 @@ def repeated_pairs(
             pixels, clipping = inspect(plane, f"repeat {number + 1}{where}")
             residual = pixels - signal
             drift.add(residual)
-            yield Pair(signal + scaling * residual, signal, clipping, step, around)
+            pair = Pair(signal + scaling * residual, signal, clipping, step, around)
+            yield pair.without(find_padding(plane))
         counter.pixels += (repeats - 1) * signal.size
         notices.extend(drift.notices())
 

@@ -33,9 +33,10 @@ from numpy.typing import NDArray
 from ladderscope.noise.calibrate import (
     _by_value,
     _measure,
+    _Neighbourhoods,
     _not_outlying,
     calibrate_poisson_gaussian,
-    inspect,
+    inspect_measured,
 )
 from ladderscope.noise.clipping import CEILING, CLIPPED_SHARE, Clipping, clipped_counts
 from ladderscope.noise.entries import NoiseError
@@ -50,8 +51,8 @@ Verdict = Literal["about right", "too weak", "too strong", "correlated between n
 _TOLERANCE = 0.15
 _TOLERANCE_AT_AN_END = 0.25
 # A mean over a pixel and its surroundings, which is what a denoiser forms, has (1 + 4ρ) times the
-# variance if the four neighbours are correlated by ρ: at 0.1, 18 % more standard deviation.
-_CORRELATED = 0.1
+# variance if the four neighbours are correlated by ρ: at 0.15, 26 % more standard deviation.
+_CORRELATED = 0.15
 _STANDARD_ERRORS = 3  # what is said must also be beyond chance
 _OUTLYING = 3.0  # standard deviations
 _HEAVY = 2.0  # so many times the predicted share of outliers are heavy tails
@@ -76,6 +77,8 @@ _OUTLYING_TILE = 3.0  # times the usual energy of the residual: a hot pixel
 _GROUPS = 16  # of tiles, for the error of the correlation
 _FEWEST_TILES = 8
 _TILES_A_BIN = 48
+_PARTS = 6  # of the tiles, by brightness,
+_TILES_A_PART = 4 * _TILES_A_BIN  # each of at least so many
 
 _Array = NDArray[np.float64]
 
@@ -103,7 +106,8 @@ class NoiseCheck:
         Whether the first is well above the second: hot pixels, telegraph noise, spikes.
     correlation
         Of the noise of one pixel with that of the next: horizontally and vertically. Where the
-        noise is correlated over several pixels, a lower bound.
+        noise is correlated over several pixels, a lower bound. Where it is not correlated at
+        every brightness, that of the brightness at which fine structure adds least to it.
     correlation_diagonal
         The mean over both diagonals.
     correlation_error
@@ -270,7 +274,7 @@ class _Look:
     signals: _Array  # of the pixels in flat places: mean of the ring around each,
     means: _Array  # mean of its core,
     differences: _Array  # and |second difference| of its core / 6, of the noise's own deviation
-    products: _Array  # (groups, 49, 49): sum of r rᵀ over flat tiles
+    products: _Array  # (parts, groups, 49, 49): sum of r rᵀ over flat tiles, darkest part first
     tiles: int  # so many tiles
 
 
@@ -349,17 +353,17 @@ def _check_planes(planes: Iterator[_Frame], count: int, model: NoiseModel | None
 
 def _look(plane: NDArray[Any], position: int) -> _Look:
     """Measure one plane."""
-    pixels, clipping = inspect(plane, f"plane {position}")
+    pixels, clipping, artefacts = inspect_measured(plane, f"plane {position}")
     ends = np.array(clipping.values)
-    products, tiles = _tile_products(pixels, ends)
+    products, tiles = _tile_products(pixels, ends, artefacts)
     nothing = _Look(np.zeros(0), np.zeros(0), np.zeros(0), products, tiles)
     if min(pixels.shape) < _TILE:
         return nothing
-    around = _measure(pixels, ends)
+    around = _measure(pixels, ends, artefacts)
     if not around.usable.any():
         return nothing
     chosen = []
-    for members in _whole_bins(around.signals, clipping):
+    for members in _whole_bins(around, clipping):
         here = members[around.usable[members]]
         keep = math.ceil(_FLATTEST * here.size)
         flattest = here[np.argsort(around.roughness[here])[:keep]]
@@ -374,7 +378,7 @@ def _look(plane: NDArray[Any], position: int) -> _Look:
     )
 
 
-def _whole_bins(signals: _Array, clipping: Clipping) -> list[NDArray[np.int64]]:
+def _whole_bins(around: _Neighbourhoods, clipping: Clipping) -> list[NDArray[np.int64]]:
     """List the pixels of each intensity bin, without the bins in which many are clipped.
 
     There the noise is less than the camera's, and no model is to blame. If hardly anything would
@@ -382,6 +386,9 @@ def _whole_bins(signals: _Array, clipping: Clipping) -> list[NDArray[np.int64]]:
     """
     margin = _TILE // 2
     marks = clipping.marks[margin:-margin, margin:-margin].ravel()
+    if around.whole is not None:
+        marks = marks[around.whole]
+    signals = around.signals
     bins = [members for _, members in _by_value(_even(signals, _BINS))]
     counts = [np.bincount(marks[members], minlength=CEILING + 1) for members in bins]
     clipped = clipped_counts(np.stack(counts).astype(np.float64))
@@ -503,15 +510,22 @@ class _Correlation:
     def strongest(self) -> float:
         return max(self.horizontal, self.vertical, self.diagonal, key=abs)
 
+    @property
+    def is_certain(self) -> bool:
+        """Whether it matters, and is beyond chance."""
+        return abs(self.strongest) > max(_CORRELATED, _STANDARD_ERRORS * self.error)
 
-def _tile_products(pixels: _Array, clips: _Array) -> tuple[_Array, int]:
-    """Sum r rᵀ over the flat tiles of a plane, group by group; also say how many these are.
+
+def _tile_products(
+    pixels: _Array, clips: _Array, artefacts: NDArray[np.bool_] | None
+) -> tuple[_Array, int]:
+    """Sum r rᵀ over the flat tiles of a plane, by brightness and group; also count these tiles.
 
     Each tile counts by the inverse of what is usual at its brightness, so that bright ones, which
     hold more noise, do not decide alone.
     """
-    products = np.zeros((_GROUPS, _TILE**2, _TILE**2))
-    tiles = _usable_tiles(pixels, clips)
+    products = np.zeros((_PARTS, _GROUPS, _TILE**2, _TILE**2))
+    tiles = _usable_tiles(pixels, clips, artefacts)
     if len(tiles) == 0:
         return products, 0
     brightness = tiles.mean(axis=1)
@@ -527,30 +541,41 @@ def _tile_products(pixels: _Array, clips: _Array) -> tuple[_Array, int]:
         flat = flat[energy[flat] <= _OUTLYING_TILE * np.median(energy[flat])]
         if energy[flat].any():
             weights[flat] = 1 / energy[flat].mean()
-    # Neighbouring tiles go into one group: structure that they share must not pass for certainty.
-    chosen = np.flatnonzero(weights)
-    for group, members in enumerate(np.array_split(chosen, _GROUPS)):
-        products[group] = residuals[members].T @ (weights[members, None] * residuals[members])
-    return products, chosen.size
+    parts = np.array_split(ranked, min(_PARTS, max(1, len(tiles) // _TILES_A_PART)))
+    for part, inside in enumerate(parts):
+        # Neighbouring tiles go into one group: structure that they share is no certainty.
+        chosen = np.sort(inside[weights[inside] > 0])
+        for group, members in enumerate(np.array_split(chosen, _GROUPS)):
+            weighted = weights[members, None] * residuals[members]
+            products[part, group] = residuals[members].T @ weighted
+    return products, int(np.count_nonzero(weights))
 
 
-def _usable_tiles(pixels: _Array, clips: _Array) -> _Array:
-    """Cut a plane into tiles (tiles, 49); leave out those that are constant or hold clipped pixels.
+def _usable_tiles(pixels: _Array, clips: _Array, artefacts: NDArray[np.bool_] | None) -> _Array:
+    """Cut a plane into tiles (tiles, 49); leave out those that hold nothing to measure.
 
-    Zeros of a photon counter are not clipped, but look the same: if hardly anything would remain,
-    they stay.
+    That are the constant ones, and those with artefacts or clipped pixels. Zeros of a photon
+    counter are not clipped, but look the same: if hardly anything would remain, they stay.
     """
-    rows, columns = (size // _TILE for size in pixels.shape)
-    tiles = (
-        pixels[: rows * _TILE, : columns * _TILE]
+    tiles = _cut(pixels)
+    measured = np.ptp(tiles, axis=1) > 0
+    if artefacts is not None:
+        measured &= ~_cut(artefacts).any(axis=1)
+    tiles = tiles[measured]
+    whole = ~np.isin(tiles, clips).any(axis=1)
+    usable: _Array = tiles[whole] if whole.sum() >= 0.1 * whole.size else tiles
+    return usable
+
+
+def _cut(plane: NDArray[Any]) -> NDArray[Any]:
+    """Cut a plane into tiles (tiles, 49), without what is left over at its far ends."""
+    rows, columns = (size // _TILE for size in plane.shape)
+    return (
+        plane[: rows * _TILE, : columns * _TILE]
         .reshape(rows, _TILE, columns, _TILE)
         .transpose(0, 2, 1, 3)
         .reshape(rows * columns, _TILE**2)
     )
-    tiles = tiles[np.ptp(tiles, axis=1) > 0]
-    whole = ~np.isin(tiles, clips).any(axis=1)
-    usable: _Array = tiles[whole] if whole.sum() >= 0.1 * whole.size else tiles
-    return usable
 
 
 @dataclass(frozen=True, eq=False)
@@ -579,6 +604,13 @@ def _basis() -> _Basis:
 
 
 def _correlation(products: _Array) -> _Correlation:
+    """Return the correlation of all tiles if every part shows it, else that of the weakest part."""
+    parts = [_solved(part) for part in products if part.any()]
+    weakest = min(parts, key=lambda part: abs(part.strongest))
+    return _solved(products.sum(axis=0)) if weakest.is_certain else weakest
+
+
+def _solved(products: _Array) -> _Correlation:
     """Solve for the covariance; its error is the jackknife's over the groups of tiles."""
     total = products.sum(axis=0)
     found = _correlations(total)
@@ -598,8 +630,7 @@ def _correlations(products: _Array) -> _Array:
 
 
 def _verdict(correlation: _Correlation, size: _Size) -> Verdict:
-    chance = _STANDARD_ERRORS * correlation.error
-    if abs(correlation.strongest) > max(_CORRELATED, chance):
+    if correlation.is_certain:
         return "correlated between neighbouring pixels"
     departures = [
         size.departure(_TOLERANCE),

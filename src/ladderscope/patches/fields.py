@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Shaped
+from jaxtyping import Bool, Float32, Shaped
 
 from ladderscope.errors import LadderscopeError
 from ladderscope.images import Image
@@ -13,6 +13,8 @@ from ladderscope.patches.wider_views import views_around
 
 HELD_OUT_IMAGES_FROM = 5
 HELD_OUT_FRACTION = 0.1
+_TRIES = 50  # to draw a place without padding
+_MOST_PADDING = 0.1  # of the square that is held out
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,27 @@ class Field:
     reserved : (int, int, int), optional
         First row, first column and side of the square that is held out for validation, in every
         plane. No patch touches it; wider views of patches beside it do show it.
+    padding : bool array of the shape of `pixels`, optional
+        Where nothing was measured: patches keep away from there as far as they can.
     """
 
     pixels: Shaped[np.ndarray, "*depth Y X"]
     channel: int = 0
     image: int = 0
     reserved: tuple[int, int, int] | None = None
+    padding: Bool[np.ndarray, "*depth Y X"] | None = None
+
+    @property
+    def measured(self) -> int:
+        """How many pixels are no padding."""
+        padded = 0 if self.padding is None else int(np.count_nonzero(self.padding))
+        return self.pixels.size - padded
+
+    def padding_in(self, place: "Place", shape: PatchShape) -> int:
+        """Count the pixels of a patch that are padding."""
+        if self.padding is None:
+            return 0
+        return int(np.count_nonzero(self.padding[_extent(place, shape)]))
 
 
 class Place(NamedTuple):
@@ -83,12 +100,16 @@ def fields_of(images: Sequence[Image], space: str = "YX") -> list[Field]:
     space
         What a field extends over: ``"YX"``, or ``"ZYX"`` for whole stacks.
     """
-    return [
-        Field(pixels=pixels, channel=channel, image=number)
-        for number, image in enumerate(images)
-        for channels in image.planes(space)
-        for channel, pixels in enumerate(channels)
-    ]
+    fields = []
+    for number, image in enumerate(images):
+        padding = None if image.padding is None else replace(image, pixels=image.padding)
+        padded = None if padding is None else padding.planes(space)
+        for at, channels in enumerate(image.planes(space)):
+            for channel, pixels in enumerate(channels):
+                found = None if padded is None else padded[at, channel]
+                is_padded = found is not None and found.any()
+                fields.append(Field(pixels, channel, number, padding=found if is_padded else None))
+    return fields
 
 
 def planes_of(fields: Sequence[Field], most: int | None = None) -> list[Shaped[np.ndarray, "Y X"]]:
@@ -113,11 +134,15 @@ def cut(field: Field, place: Place, shape: PatchShape) -> Float32[np.ndarray, "v
     >>> cut(Field(np.eye(8)), Place(0, 2, 2), PatchShape(side=4, views=2)).shape
     (2, 4, 4)
     """
-    pixels = field.pixels
-    if shape.depth is not None:
-        pixels = pixels[place.plane : place.plane + shape.depth]
+    *planes, rows, columns = _extent(place, shape)
+    return views_around(field.pixels[*planes], rows, columns, shape.views)
+
+
+def _extent(place: Place, shape: PatchShape) -> tuple[slice, ...]:
+    """Give the slices of a field that a patch takes."""
+    planes = () if shape.depth is None else (slice(place.plane, place.plane + shape.depth),)
     rows, columns = (slice(start, start + shape.side) for start in (place.top, place.left))
-    return views_around(pixels, rows, columns, shape.views)
+    return (*planes, rows, columns)
 
 
 def side_for(fields: Sequence[Field], wanted: int, multiple: int) -> int:
@@ -193,7 +218,17 @@ def hold_out(fields: Sequence[Field], side: int, seed: int) -> HeldOut:
 
 
 def places_to_validate(field: Field, shape: PatchShape) -> Iterator[Place]:
-    """List places side by side in the held-out part of a field, or in all of it."""
+    """List places side by side in the held-out part of a field, or in all of it.
+
+    Of a field with padding, those that hold the least of it.
+    """
+    places = list(_side_by_side(field, shape))
+    padded = [field.padding_in(place, shape) for place in places]
+    least = min(padded, default=0)
+    yield from (place for place, count in zip(places, padded, strict=True) if count == least)
+
+
+def _side_by_side(field: Field, shape: PatchShape) -> Iterator[Place]:
     height, width = field.pixels.shape[-2:]
     top, left = 0, 0
     if field.reserved is not None:
@@ -208,7 +243,23 @@ def places_to_validate(field: Field, shape: PatchShape) -> Iterator[Place]:
 
 
 def draw_place(field: Field, shape: PatchShape, rng: np.random.Generator) -> Place:
-    """Draw a place for a patch that, but for its wider views, touches nothing held out."""
+    """Draw a place for a patch that, but for its wider views, touches nothing held out.
+
+    Of a field with padding, one that holds none, or the least of many.
+    """
+    best = _draw_any(field, shape, rng)
+    least = field.padding_in(best, shape)
+    for _ in range(_TRIES if least else 0):
+        place = _draw_any(field, shape, rng)
+        padded = field.padding_in(place, shape)
+        if padded < least:
+            best, least = place, padded
+        if least == 0:
+            break
+    return best
+
+
+def _draw_any(field: Field, shape: PatchShape, rng: np.random.Generator) -> Place:
     height, width = field.pixels.shape[-2:]
     plane = 0
     if shape.depth is not None:
@@ -238,5 +289,22 @@ def _reserve_corner(field: Field, patch: int, seed: int) -> Field:
         if max(height, width) >= side + 3 * patch and min(height, width) >= side:
             top = int(at_bottom) * (height - side)
             left = int(at_right) * (width - side)
-            return replace(field, reserved=(top, left, side))
+            if field.padding is None:
+                return replace(field, reserved=(top, left, side))
+            if found := _least_padded(field, side, patch):
+                return replace(field, reserved=(*found, side))
     return field
+
+
+def _least_padded(field: Field, side: int, step: int) -> tuple[int, int] | None:
+    """Find the square with the least padding, if it holds little of it."""
+    height, width = field.pixels.shape[-2:]
+    padding = np.zeros((height, width)) if field.padding is None else field.padding
+    padded = padding.reshape(-1, height, width).mean(axis=0)
+    shares = {
+        (top, left): float(padded[top : top + side, left : left + side].mean())
+        for top in range(0, height - side + 1, step)
+        for left in range(0, width - side + 1, step)
+    }
+    best = min(shares, key=lambda place: shares[place])
+    return best if shares[best] <= _MOST_PADDING else None

@@ -85,14 +85,14 @@ def validation_batch(fields: Sequence[Field], shape: PatchShape, seed: int) -> P
 
 
 def shares(fields: Sequence[Field]) -> Float[np.ndarray, " fields"]:
-    """Give each field its share of all pixels."""
-    sizes = np.array([field.pixels.size for field in fields], dtype=float)
+    """Give each field its share of all pixels that were measured."""
+    sizes = np.array([field.measured for field in fields], dtype=float)
     return sizes / sizes.sum()
 
 
 def batches_per_epoch(fields: Sequence[Field], shape: PatchShape, batch: int) -> int:
     """Count the batches that hold as many pixels as the fields do."""
-    pixels = sum(field.pixels.size for field in fields)
+    pixels = sum(field.measured for field in fields)
     return max(1, round(pixels / (batch * shape.side**2 * (shape.depth or 1))))
 
 

@@ -33,6 +33,7 @@ from ladderscope.report.words import (
 )
 from ladderscope.restorers import Restoration
 from ladderscope.restorers.file import Model
+from ladderscope.restorers.matching import noise_of_channels
 from ladderscope.restorers.progress import duration
 
 SHOWN_IMAGES = 6
@@ -200,7 +201,7 @@ def restored_image(
             labels,
             before,
             after,
-            model.noise_models,
+            noise_of_channels(image, model),
             strict=bool(model.noise_models),
         )
         if min(one.shape) > 1

@@ -4,7 +4,7 @@ import os
 from typing import Self
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Real
 
 from ladderscope.errors import LadderscopeError
 from ladderscope.images import (
@@ -16,6 +16,12 @@ from ladderscope.images import (
 )
 from ladderscope.patches import TrainingPatches, fields_of, hold_out, validation_batch
 from ladderscope.restorers.config import DenoiserSettings
+from ladderscope.restorers.matching import (
+    common_sampling,
+    order_of_model,
+    say_which_channels_differ,
+    warn_of_other_channels,
+)
 from ladderscope.restorers.restorer import (
     Job,
     Notices,
@@ -126,6 +132,8 @@ class Denoiser(Restorer[DenoiserSettings]):
         notice = Notices()
         stack = read_images(images, axes)
         self._check_depth(stack, notice)
+        say_which_channels_differ(stack, notice)
+        sampling = common_sampling(stack, notice, settings.dimensions)
         statistics = channel_statistics(stack)
         fields = fields_of(stack, self._space)
         settings = self._fitting(settings, fields, notice)
@@ -154,6 +162,7 @@ class Denoiser(Restorer[DenoiserSettings]):
             noise_fits=tuple(fits),
             axes=stack[0].axes,
             channel_names=stack[0].channel_names,
+            **sampling._asdict(),
         )
         self._train(
             module,
@@ -176,7 +185,14 @@ class Denoiser(Restorer[DenoiserSettings]):
     def _in_order(
         self, image: Image, restored: Float32[np.ndarray, "fields channels *space"]
     ) -> tuple[Float32[np.ndarray, "..."], str]:
+        if (order := order_of_model(image, self.model)) is not None:
+            restored = restored[:, np.argsort(order)]
         return image.from_planes(restored, self._space), image.axes
+
+    def _fields(self, image: Image) -> Real[np.ndarray, "fields channels *space"]:
+        fields = super()._fields(image)
+        order = order_of_model(image, self.model)
+        return fields if order is None else fields[:, order]
 
     def _check_image(self, image: Image) -> None:
         trained = len(self.model.statistics)
@@ -185,12 +201,13 @@ class Denoiser(Restorer[DenoiserSettings]):
                 f"{image.name} has {image.channels} channels, and the model was trained for "
                 f"{trained}: give images with the same channels, or train on these"
             )
-        for number, (found, of_training) in enumerate(
-            zip(channel_statistics([image]), self.model.statistics, strict=True), start=1
-        ):
-            name = f"{image.name}, channel {number}" if trained > 1 else image.name
+        warn_of_other_channels(image, self.model)
+        found = channel_statistics([image])
+        order = order_of_model(image, self.model) or range(trained)
+        for at, of_training in zip(order, self.model.statistics, strict=True):
+            name = f"{image.name}, channel {at + 1}" if trained > 1 else image.name
             warn_if_far(
-                found,
+                found[at],
                 of_training,
                 name,
                 "the training images",

@@ -91,6 +91,10 @@ class Model:
         Of a splitter.
     careamics : dict, optional
         For a network that CAREamics trained, how it builds it.
+    pixel_size : (float, float), optional
+        Height and width of a pixel of the training images, in micrometres, if all have the same.
+    slice_spacing : float, optional
+        For a model of three dimensions, the distance of their slices likewise.
     """
 
     settings: DenoiserSettings | SplitterSettings
@@ -108,6 +112,8 @@ class Model:
     created: str
     mixture: Mixture | None = None
     careamics: dict[str, Any] | None = None
+    pixel_size: tuple[float, float] | None = None
+    slice_spacing: float | None = None
 
     @property
     def kind(self) -> str:
@@ -140,6 +146,8 @@ def write_model(path: Path, model: Model, *, overwrite: bool = True) -> None:
         "training": outcome,
         "mixture": None if model.mixture is None else asdict(model.mixture),
         "careamics": model.careamics,
+        "pixel_size": model.pixel_size,
+        "slice_spacing": model.slice_spacing,
     }
     noise = [
         {"model": channel.to_dict(), "fit": fit.to_dict() if fit else None}
@@ -218,6 +226,8 @@ def read_model(path: Path) -> Model:
             created=config["created"],
             mixture=_mixture(config.get("mixture")),
             careamics=_careamics(config.get("careamics")),
+            pixel_size=_pixel_size(config.get("pixel_size")),
+            slice_spacing=_length(config.get("slice_spacing")),
         )
     except (KeyError, TypeError, ValueError, AttributeError, safetensors.SafetensorError) as error:
         raise ModelFileError(f"{path}: a damaged model file ({error!r}); train anew") from error
@@ -237,6 +247,17 @@ def _mixture(entries: Any) -> Mixture | None:
         None if intensities is None else Intensities(*intensities),
         entries.get("recorded", False),
     )
+
+
+def _pixel_size(entry: Any) -> tuple[float, float] | None:
+    height, width = (None, None) if entry is None else map(_length, entry)
+    return None if height is None or width is None else (height, width)
+
+
+def _length(entry: Any) -> float | None:
+    if entry is not None and not 0 < entry < math.inf:
+        raise ValueError(f"{entry!r} is no length")
+    return None if entry is None else float(entry)
 
 
 def _careamics(entry: Any) -> dict[str, Any] | None:

@@ -10,7 +10,8 @@ from jaxtyping import Float32, Shaped
 from numpy.typing import DTypeLike
 
 from ladderscope.files import OutputError, stem
-from ladderscope.images import cast_to, write_image
+from ladderscope.images import Acquisition, cast_to, write_image
+from ladderscope.images.acquisition import UNKNOWN
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +40,8 @@ class Restoration:
         Of a split image: the image minus what the means add up to (their sum by the black levels
         and weights that the model states), in the units and with the axes of the image; what the
         channels leave unexplained.
+    acquisition : Acquisition
+        What else the image's file says of how it was acquired.
     """
 
     mean: Float32[np.ndarray, "..."]
@@ -49,6 +52,7 @@ class Restoration:
     channel_names: tuple[str, ...] | None = None
     samples: int = 0
     residual: Float32[np.ndarray, "..."] | None = None
+    acquisition: Acquisition = UNKNOWN
 
     def save(
         self,
@@ -118,6 +122,7 @@ class Restoration:
                 output.axes,
                 pixel_size=self.pixel_size,
                 channel_names=output.channel_names,
+                acquisition=self.acquisition.of_channels(output.channels),
                 overwrite=overwrite,
                 description=output.text,
             )
@@ -138,6 +143,10 @@ class _Output(NamedTuple):
     axes: str
     channel_names: tuple[str, ...] | None
     text: str
+
+    @property
+    def channels(self) -> int:
+        return self.pixels.shape[self.axes.index("C")] if "C" in self.axes else 1
 
 
 def beside(path: Path, what: str) -> Path:

@@ -52,6 +52,7 @@ from ladderscope.restorers.config import (
     settings_for,
 )
 from ladderscope.restorers.file import Model, write_model
+from ladderscope.restorers.matching import warn_of_other_sampling
 from ladderscope.restorers.progress import PredictionProgress, say_how_long
 from ladderscope.restorers.restoration import Restoration
 from ladderscope.training import UNTRAINED, Course, Outcome, RestorationModule, train
@@ -281,7 +282,7 @@ class Restorer(ABC, Generic[Settings]):
             )
         observed = read_image(sources[0], axes)
         self._check(observed)
-        fields = observed.planes(self._space)
+        fields = self._fields(observed)
         draws = np.empty(
             (n, len(fields), len(self.model.statistics), *fields.shape[2:]), np.float32
         )
@@ -340,6 +341,10 @@ class Restorer(ABC, Generic[Settings]):
     @abstractmethod
     def _check_image(self, image: Image) -> None:
         """Refuse an image of other channels; warn of one unlike the training images."""
+
+    def _fields(self, image: Image) -> Real[np.ndarray, "fields channels *space"]:
+        """Give the fields of an image, with its channels in the order of the model's."""
+        return image.planes(self._space)
 
     def _residual(
         self, image: Image, mean: Float32[np.ndarray, "fields channels *space"]
@@ -498,6 +503,7 @@ class Restorer(ABC, Generic[Settings]):
         settings = self.model.settings
         self._check_depth([image], logger.info)
         self._check_image(image)
+        warn_of_other_sampling(image, self.model)
         widest = settings.widest_view(settings.patch)
         shorter = min(image.pixels.shape[image.axes.index(letter)] for letter in "YX")
         if settings.context > 1 and widest > 2 * shorter:
@@ -510,7 +516,7 @@ class Restorer(ABC, Generic[Settings]):
             )
 
     def _restore(self, image: Image, samples: int, seed: int, progress: bool) -> Restoration:
-        fields = image.planes(self._space)
+        fields = self._fields(image)
         mean = np.empty((len(fields), len(self.model.statistics), *fields.shape[2:]), np.float32)
         std = np.empty_like(mean) if samples > 1 else None
         total = self._decodings(fields, samples)
@@ -537,6 +543,7 @@ class Restorer(ABC, Generic[Settings]):
             self._channel_names(image),
             samples,
             self._residual(image, mean),
+            image.acquisition.of_channels(mean.shape[1]),
         )
 
     def _channel_names(self, image: Image) -> tuple[str, ...] | None:

@@ -45,6 +45,7 @@ from ladderscope.restorers.given import (
     checked_offsets,
     say_what_has_no_effect,
 )
+from ladderscope.restorers.matching import common_sampling, say_which_channels_differ
 from ladderscope.restorers.restorer import (
     Job,
     Noise,
@@ -208,6 +209,10 @@ class Splitter(Restorer[SplitterSettings]):
         if paired:
             check_pairs(everything, notice)
         say_what_has_no_effect(settings, notice)
+        for stack in stacks:
+            say_which_channels_differ(stack, notice)
+        images = [image for _, stack in everything for image in stack]
+        sampling = common_sampling(images, notice, settings.dimensions)
         self._check_depth([image for stack in stacks for image in stack], notice)
         fields = [fields_of(stack, self._space) for stack in stacks]
         mixed_fields = None if recorded is None else fields_of(recorded, self._space)
@@ -285,6 +290,7 @@ class Splitter(Restorer[SplitterSettings]):
             axes=stacks[0][0].axes,
             channel_names=tuple(names),
             mixture=mixture,
+            **sampling._asdict(),
         )
         self._train(
             module,

@@ -1,0 +1,353 @@
+"""Pixels of a plane that hold no measurement: padding, and hot or dead pixels.
+
+*Padding* is what software wrote where no camera looked: borders after registration, wedges after
+deskewing, masks, gaps of a mosaic, dropped frames. It is exactly constant, while a camera's pixels
+differ even in the dark. A region counts as padding if it is constant and solid, if nearby pixels
+seldom hold its value (the zeros of a dark, clipped background are everywhere), and if the image
+does not run gently into it (as a background that was set to zero, or a saturated spot, does), and
+if it leaves a field and not islands.
+
+*Outliers* are hot pixels, dead pixels and cosmic rays. No lens makes a spot of a single pixel: an
+outlier stands out from all of its neighbours by many times their own scatter, and from the contrast
+of the whole plane. A few outliers side by side look like an undersampled spot; they are taken for
+outliers only if nothing in the plane compares with them and they have no skirt at all.
+"""
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Shaped
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from ladderscope.images.axes import planes_last
+from ladderscope.images.image import Image
+
+_BLOCK = 4  # pixels: constant blocks of this side give padding away
+_FEWEST_BLOCKS = 16
+_SOLID = ((3, 3), (1, 8), (8, 1))  # constant blocks; padding holds one of these shapes
+_VALUES = 4  # as many constant values are looked at
+_COMMON = 0.5  # a value that so many pixels nearby hold is no padding
+_FIELD = 16  # blocks: the side of what is left to measure, where the plane is large enough
+_GENTLE = 0.5  # of the difference nearby: pixels next to padding differ from it by more
+
+_SAMPLED = 2**16  # pixels, for percentiles
+_CONTRAST = 8.0  # times the plane's, which an outlier exceeds
+_ALONE = 0.2  # of its height, which no neighbour of a single outlier reaches
+_SCATTER = 7.0  # times that of its surroundings, from the 10th to the 90th percentile
+_BEYOND_COMPARE = 50.0  # times the plane's contrast, which outliers side by side exceed;
+_SKIRT = 0.05  # of their height, which at most one other pixel around them reaches
+_MOST_TOGETHER = 9
+_MOST_OUTLIERS = 5e-3  # of the pixels: more are the noise of single photons
+_MOST_CANDIDATES = 50_000
+_REACH = 3  # pixels around an outlier that it is compared with
+
+
+@dataclass(frozen=True, eq=False)
+class Artefacts:
+    """What in a plane, or in a whole image, was not measured.
+
+    Parameters
+    ----------
+    padding
+        The pixels that were filled in by software; None if there are none.
+    outliers
+        Hot and dead pixels; None if there are none.
+    """
+
+    padding: Bool[np.ndarray, "..."] | None = None
+    outliers: Bool[np.ndarray, "..."] | None = None
+
+    @property
+    def mask(self) -> Bool[np.ndarray, "..."] | None:
+        """Both together."""
+        if self.padding is None or self.outliers is None:
+            return self.outliers if self.padding is None else self.padding
+        return self.padding | self.outliers
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether everything is padding."""
+        return self.padding is not None and bool(self.padding.all())
+
+
+def find_artefacts(plane: Shaped[np.ndarray, "Y X"]) -> Artefacts:
+    """Find the padding, and the hot and dead pixels, of a plane.
+
+    Parameters
+    ----------
+    plane : array of shape (Y, X)
+        Finite values of any real type.
+
+    Examples
+    --------
+    >>> plane = np.random.default_rng(0).poisson(100, (64, 64))
+    >>> plane[:, :16], plane[40, 40] = 0, 60000
+    >>> found = find_artefacts(plane)
+    >>> int(found.padding.sum()), np.argwhere(found.outliers).tolist()
+    (1024, [[40, 40]])
+    """
+    padding = find_padding(plane)
+    return Artefacts(padding, _outliers(plane, padding))
+
+
+def filled(plane: Shaped[np.ndarray, "Y X"], artefacts: Artefacts) -> Shaped[np.ndarray, "Y X"]:
+    """Put plausible values in the place of artefacts: what a network can look at.
+
+    Outliers become the median of their surroundings. Padding is filled by reflecting the image
+    at its border.
+
+    Parameters
+    ----------
+    plane : array of shape (Y, X)
+        Of any real type.
+    artefacts
+        What `find_artefacts` found in it.
+
+    Returns
+    -------
+    array of the same shape and type
+        The plane itself if there is nothing to fill.
+
+    Examples
+    --------
+    >>> plane = np.random.default_rng(0).poisson(100, (64, 64))
+    >>> plane[:, :16], plane[40, 40] = 0, 60000
+    >>> stand_in = filled(plane, find_artefacts(plane))
+    >>> bool(stand_in[30, 15] == plane[30, 17]), bool(stand_in.max() < 200)
+    (True, True)
+    """
+    padding, outliers = artefacts.padding, artefacts.outliers
+    if artefacts.is_blank or artefacts.mask is None:
+        return plane
+    result = plane.copy()
+    if outliers is not None:
+        unusable = artefacts.mask
+        for row, column in np.argwhere(outliers):
+            around = tuple(slice(max(0, at - 2), at + 3) for at in (row, column))
+            usable = plane[around][~unusable[around]]
+            result[row, column] = np.median(usable) if usable.size else np.median(plane)
+    if padding is not None:
+        rows, columns = np.nonzero(padding)
+        nearest = ndimage.distance_transform_edt(
+            padding, return_distances=False, return_indices=True
+        )[:, rows, columns]
+        mirrored = [
+            np.clip(2 * at - here, 0, size - 1)
+            for at, here, size in zip(nearest, (rows, columns), plane.shape, strict=True)
+        ]
+        inside = ~padding[mirrored[0], mirrored[1]]
+        source = [np.where(inside, one, at) for one, at in zip(mirrored, nearest, strict=True)]
+        result[rows, columns] = result[source[0], source[1]]
+    return result
+
+
+class Cleaned(NamedTuple):
+    """An image whose artefacts were filled, and what they were.
+
+    Attributes
+    ----------
+    image : Image
+        With plausible values in the place of artefacts, of which padding is marked as such; of
+        the same pixels if it has none.
+    artefacts : Artefacts
+        In the shape of the image's pixels.
+    """
+
+    image: Image
+    artefacts: Artefacts
+
+
+def cleaned(image: Image) -> Cleaned:
+    """Find and fill the artefacts of every plane of an image.
+
+    Parameters
+    ----------
+    image
+        Finite values of any real type.
+
+    Examples
+    --------
+    >>> movie = np.random.default_rng(0).poisson(100, (3, 32, 32))
+    >>> movie[1] = 0
+    >>> clean, artefacts = cleaned(Image(movie, "TYX", "movie.tif"))
+    >>> artefacts.padding.mean(axis=(1, 2)).tolist(), clean.padding is artefacts.padding
+    ([0.0, 1.0, 0.0], True)
+    """
+    planes = planes_last(image.pixels, image.axes)
+    pixels = image.pixels
+    masks: dict[str, NDArray[np.bool_]] = {}
+    for at in np.ndindex(planes.shape[:-2]):
+        found = find_artefacts(planes[at])
+        if found.mask is None:
+            continue
+        if pixels is image.pixels:
+            pixels = image.pixels.copy()
+        planes_last(pixels, image.axes)[at] = filled(planes[at], found)
+        for name, mask in (("padding", found.padding), ("outliers", found.outliers)):
+            if mask is not None:
+                whole = masks.setdefault(name, np.zeros(pixels.shape, dtype=bool))
+                planes_last(whole, image.axes)[at] = mask
+    artefacts = Artefacts(**masks)
+    return Cleaned(replace(image, pixels=pixels, padding=artefacts.padding), artefacts)
+
+
+def find_padding(plane: Shaped[np.ndarray, "Y X"]) -> Bool[np.ndarray, "Y X"] | None:
+    """Find the padding of a plane; None if there is none.
+
+    Examples
+    --------
+    >>> plane = np.random.default_rng(0).poisson(100, (64, 64))
+    >>> plane[:8] = 0
+    >>> int(find_padding(plane).sum())
+    512
+    """
+    lowest, highest = _block_ends(plane)
+    constant = lowest == highest
+    if np.count_nonzero(constant) < min(_FEWEST_BLOCKS, max(1, constant.size)):
+        return None
+    if constant.all() and plane.min() == plane.max():
+        return np.ones(plane.shape, dtype=bool)
+    values, counts = np.unique(lowest[constant], return_counts=True)
+    padding = np.zeros(plane.shape, dtype=bool)
+    for at in np.argsort(counts)[::-1][:_VALUES]:
+        if counts[at] < _FEWEST_BLOCKS:
+            break
+        held = np.count_nonzero(plane == values[at]) - counts[at] * _BLOCK**2
+        if held <= _COMMON * (plane.size - counts[at] * _BLOCK**2):
+            padding |= _region(plane, constant & (lowest == values[at]), values[at])
+    return padding if padding.any() else None
+
+
+def _block_ends(
+    plane: Shaped[np.ndarray, "Y X"],
+) -> tuple[Shaped[np.ndarray, "rows columns"], Shaped[np.ndarray, "rows columns"]]:
+    """Return the least and the greatest value of each block; an incomplete last one is left out."""
+    rows, columns = (size // _BLOCK for size in plane.shape)
+    whole = plane[: rows * _BLOCK, : columns * _BLOCK].reshape(rows, _BLOCK, columns * _BLOCK)
+    ends = []
+    for extreme in (np.minimum, np.maximum):
+        of_rows = extreme.reduce(whole, axis=1).reshape(rows, columns, _BLOCK)
+        ends.append(extreme.reduce(of_rows, axis=2))
+    return ends[0], ends[1]
+
+
+def _region(
+    plane: Shaped[np.ndarray, "Y X"], blocks: Bool[np.ndarray, "rows columns"], value: np.generic
+) -> Bool[np.ndarray, "Y X"]:
+    """Return the padding of one value, which these blocks hold; nothing if it is none."""
+    nothing = np.zeros(plane.shape, dtype=bool)
+    near, far = (ndimage.binary_dilation(blocks, np.ones((3, 3)), steps) for steps in (1, 3))
+    nearby = plane[_pixels(far & ~near, plane.shape)].astype(np.float64)
+    if nearby.size and np.mean(nearby == value) > _COMMON:
+        return nothing
+    solid = np.zeros_like(blocks)
+    for shape in _SOLID:
+        solid |= ndimage.binary_opening(blocks, np.ones(shape))
+    if not solid.any():
+        return nothing
+    solid = ndimage.binary_dilation(solid, np.ones((3, 3)), mask=blocks, iterations=0)
+    around = ndimage.binary_dilation(solid, np.ones((3, 3)), 2)
+    # opened: single pixels that hold the value by chance are not part of the region
+    held = (plane == value) & _pixels(around, plane.shape)
+    opened = ndimage.binary_opening(held, np.ones((_BLOCK, _BLOCK)))
+    reached = ndimage.binary_dilation(opened, np.ones((3, 3)), 2)
+    beside = plane[reached & ~held].astype(np.float64)
+    nearby = nearby[nearby != value]
+    if beside.size and nearby.size:
+        step, usual = (np.median(np.abs(others - float(value))) for others in (beside, nearby))
+        finest = 1 if plane.dtype.kind in "iu" else 0
+        if step <= max(finest, _GENTLE * usual):
+            return nothing
+    region = held & reached
+    return region if _leaves_a_field(region) else nothing
+
+
+def _leaves_a_field(region: Bool[np.ndarray, "Y X"]) -> bool:
+    """Tell whether the rest is one field, or a few, rather than islands in a background."""
+    measured = ~_block_ends(region)[1]
+    side = max(1, min(_FIELD, min(measured.shape) // 4))
+    field = ndimage.binary_opening(measured, np.ones((side, side)))
+    return bool(np.count_nonzero(field) >= 0.5 * np.count_nonzero(measured))
+
+
+def _pixels(
+    blocks: Bool[np.ndarray, "rows columns"], shape: tuple[int, ...]
+) -> Bool[np.ndarray, "Y X"]:
+    """Mark the pixels of these blocks."""
+    whole = blocks.repeat(_BLOCK, axis=0).repeat(_BLOCK, axis=1)
+    missing = [(0, size - have) for size, have in zip(shape, whole.shape, strict=True)]
+    return np.pad(whole, missing, mode="edge")
+
+
+def _outliers(
+    plane: Shaped[np.ndarray, "Y X"], padding: Bool[np.ndarray, "Y X"] | None
+) -> Bool[np.ndarray, "Y X"] | None:
+    measured = plane[~padding] if padding is not None else plane.ravel()
+    sampled = measured[:: max(1, measured.size // _SAMPLED)]
+    if sampled.size == 0:
+        return None
+    dark, middle, bright = np.percentile(sampled, (1, 50, 99)).astype(float)
+    outliers = np.zeros(plane.shape, dtype=bool)
+    for sign, contrast in ((1, bright - middle), (-1, middle - dark)):
+        if contrast > 0:
+            outliers |= _one_sided(plane, middle, contrast, sign)
+    if padding is not None:
+        outliers &= ~padding
+    count = np.count_nonzero(outliers)
+    return outliers if 0 < count <= max(1, _MOST_OUTLIERS * measured.size) else None
+
+
+def _one_sided(
+    plane: Shaped[np.ndarray, "Y X"], middle: float, contrast: float, sign: int
+) -> Bool[np.ndarray, "Y X"]:
+    """Find the outliers that are brighter than the rest, or with `sign` −1 darker."""
+    further, furthest = (np.greater, np.maximum) if sign > 0 else (np.less, np.minimum)
+    found = np.zeros(plane.shape, dtype=bool)
+    candidates = further(plane, middle + sign * _CONTRAST * contrast)
+    if not candidates.any():
+        return found
+    beyond = further(plane, middle + sign * _BEYOND_COMPARE * contrast)
+    padded = np.pad(plane, 1, mode="reflect") if min(plane.shape) > 1 else np.pad(plane, 1, "edge")
+    inner = slice(1, -1)
+    beside = furthest(padded[inner, :-2], padded[inner, 2:])
+    beside = furthest(beside, furthest(padded[:-2, inner], padded[2:, inner]))
+    candidates = (candidates & further(plane, beside)) | beyond
+    rows, columns = np.nonzero(candidates)
+    if rows.size <= _MOST_CANDIDATES:
+        found[rows, columns] = _stands_out(plane, rows, columns, sign, beyond[rows, columns])
+    return found
+
+
+def _stands_out(
+    plane: Shaped[np.ndarray, "Y X"],
+    rows: NDArray[np.intp],
+    columns: NDArray[np.intp],
+    sign: int,
+    beyond: Bool[np.ndarray, " pixels"],
+) -> Bool[np.ndarray, " pixels"]:
+    """Compare pixels with those around them; `beyond` are those that nothing compares with."""
+    steps = np.arange(-_REACH, _REACH + 1)
+    down, across = (at.ravel() for at in np.meshgrid(steps, steps, indexing="ij"))
+    elsewhere = (down != 0) | (across != 0)
+    down, across = down[elsewhere], across[elsewhere]
+    surroundings = sign * plane[
+        _reflected(rows[:, None] + down, plane.shape[0]),
+        _reflected(columns[:, None] + across, plane.shape[1]),
+    ].astype(np.float64)
+    low, middle, high = np.percentile(surroundings, (10, 50, 90), axis=1)
+    values = sign * plane[rows, columns].astype(np.float64)
+    heights = (surroundings - middle[:, None]) / (values - middle)[:, None]
+    next_to = (abs(down) <= 1) & (abs(across) <= 1)
+    alone = heights[:, next_to].max(axis=1) < _ALONE
+    alone &= (1 - heights[:, next_to].max(axis=1)) * (values - middle) > _SCATTER * (high - low)
+    together, skirt = ((heights > share).sum(axis=1) for share in (0.5, _SKIRT))
+    few = beyond & (together < _MOST_TOGETHER) & (skirt - together <= 1)
+    result: NDArray[np.bool_] = alone | few
+    return result
+
+
+def _reflected(positions: NDArray[np.intp], size: int) -> NDArray[np.intp]:
+    folded = np.abs(positions)
+    return np.clip(np.where(folded >= size, 2 * (size - 1) - folded, folded), 0, size - 1)

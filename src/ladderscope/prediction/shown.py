@@ -1,0 +1,120 @@
+"""What a network is shown of a field, and what is kept from it.
+
+A network is asked only about what resembles its training. Padding and hot pixels are replaced by
+plausible values. Values far outside of the training images are limited, because a ladder that is
+shown much more than it knows answers with anything: its variances are exponentials. Measured on
+denoisers of the `tiny` and `small` presets, a spot of up to five times the brightest training
+pixel is restored well, and at ten times single samples explode.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float32, Real
+
+from ladderscope.images import Artefacts, Statistics, filled, find_artefacts
+from ladderscope.images.artefacts import find_padding
+
+WIDENED = 3.0  # times the range of training, seen from its mean, is shown as it is
+UNKNOWN_RANGE = 30.0  # standard deviations, where the range is not known
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """A field as the network sees it.
+
+    Parameters
+    ----------
+    pixels : array of shape ([Z], Y, X)
+        In camera units: those of the image, but for what was replaced or limited.
+    normalised : array of the same shape
+        What goes into the network.
+    excess : array of the same shape, optional
+        The image minus `pixels`; None where nothing but padding was replaced.
+    beyond : array of the same shape, optional
+        Where values were limited; None if nowhere.
+    padding : array of the same shape, optional
+        Where nothing was measured.
+    """
+
+    pixels: Real[np.ndarray, "*space"]
+    normalised: Float32[np.ndarray, "*space"]
+    excess: Float32[np.ndarray, "*space"] | None = None
+    beyond: Bool[np.ndarray, "*space"] | None = None
+    padding: Bool[np.ndarray, "*space"] | None = None
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether the field is padding alone, about which there is nothing to ask."""
+        return self.padding is not None and bool(self.padding.all())
+
+
+def limits(statistics: Statistics) -> tuple[float, float]:
+    """Say between which values pixels are shown to a network as they are.
+
+    Examples
+    --------
+    >>> limits(Statistics(100.0, 10.0, darkest=80.0, brightest=200.0))
+    (40.0, 400.0)
+    """
+    mean, reach = statistics.mean, UNKNOWN_RANGE * statistics.std
+    below = reach if statistics.darkest is None else WIDENED * (mean - statistics.darkest)
+    above = reach if statistics.brightest is None else WIDENED * (statistics.brightest - mean)
+    return mean - below, mean + above
+
+
+def show(field: Real[np.ndarray, "*space"], statistics: Statistics) -> Shown:
+    """Make what a network sees of a field.
+
+    Parameters
+    ----------
+    field : array of shape (Y, X) or (Z, Y, X)
+        In camera units, finite.
+    statistics : Statistics
+        What the network was trained with.
+
+    Examples
+    --------
+    >>> field = np.random.default_rng(0).normal(100.0, 10.0, (32, 32))
+    >>> field[8, 8] = 1e6
+    >>> shown = show(field, Statistics(100.0, 10.0, darkest=70.0, brightest=130.0))
+    >>> bool(abs(shown.normalised).max() < 9), int(shown.beyond.sum())
+    (True, 1)
+    """
+    low, high = limits(statistics)
+    beyond = (field < low) | (field > high) if field.min() < low or field.max() > high else None
+    pixels = field
+    padding = None
+    for at in np.ndindex(field.shape[:-2]):
+        found = (
+            Artefacts(find_padding(field[at]))
+            if beyond is None or not beyond[at].any()
+            else find_artefacts(field[at])
+        )
+        if found.padding is not None:
+            padding = np.zeros(field.shape, dtype=bool) if padding is None else padding
+            padding[at] = found.padding
+        if found.mask is not None:
+            pixels = field.copy() if pixels is field else pixels
+            pixels[at] = filled(field[at], found)
+    excess = None
+    if beyond is not None:
+        beyond = beyond if padding is None else beyond & ~padding
+        pixels = pixels.clip(low, high)
+        excess = (field - pixels.astype(np.float64)).astype(np.float32)
+    return Shown(pixels, _normalised(pixels, statistics), excess, beyond, padding)
+
+
+def _normalised(
+    pixels: Real[np.ndarray, "*space"], statistics: Statistics
+) -> Float32[np.ndarray, "*space"]:
+    if statistics.std == 0:  # a channel that was blank in training
+        return np.zeros(pixels.shape, np.float32)
+    if pixels.dtype.itemsize > 4 or (pixels.dtype.kind in "iu" and pixels.dtype.itemsize > 2):
+        # 32-bit floats hold whole numbers up to 2²⁴ only: a large offset would take the digits
+        exact = (pixels.astype(np.float64) - statistics.mean) / statistics.std
+        return exact.astype(np.float32)
+    normalised = pixels.astype(np.float32)
+    normalised -= np.float32(statistics.mean)
+    normalised /= np.float32(statistics.std)
+    return normalised
