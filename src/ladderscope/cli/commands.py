@@ -9,6 +9,9 @@ from ladderscope.cli import demo, denoise, evaluate, importing, info, noise, pre
 from ladderscope.cli.terminal import in_words, messages_shown, say_error
 from ladderscope.errors import LadderscopeError
 from ladderscope.interruption import AFTER_CTRL_C, listening
+from ladderscope.memory import enough_memory
+
+_LESS = "give smaller images, or fewer at a time, and close other programs"
 
 
 class PlainEnds(TyperGroup):
@@ -18,7 +21,7 @@ class PlainEnds(TyperGroup):
         """Run the command."""
         with messages_shown():
             try:
-                with listening() as requests:
+                with listening() as requests, enough_memory("this command", _LESS):
                     result = super().invoke(ctx)
             except BrokenPipeError:
                 raise

@@ -30,6 +30,7 @@ from ladderscope.images import (
 )
 from ladderscope.images.read import named_sources
 from ladderscope.machine import best_device, fast_type, keep_freed_memory, single_precision
+from ladderscope.memory import enough_memory
 from ladderscope.network import LadderVAE
 from ladderscope.noise import NoiseError, NoiseFit, NoiseModel, calibrate_poisson_gaussian
 from ladderscope.noise.fit import MOST_PLANES
@@ -64,6 +65,10 @@ logger = logging.getLogger("ladderscope")
 Noise: TypeAlias = str | NoiseModel | Sequence[str | NoiseModel]
 THUMBNAIL_SIZE = {"Z": 8, "Y": 192, "X": 192}
 FAR_IN_DEVIATIONS = 3.0
+_LESS_TO_RESTORE = (
+    "restore a part of the image or fewer planes at a time, or with a smaller tile_core in the "
+    "settings of a new model; device='cpu' may have more memory than a GPU"
+)
 
 
 class Notices:
@@ -231,12 +236,14 @@ class Restorer(ABC, Generic[Settings]):
         for source, name in sources:
             image = read_image(source, axes, name=name)
             self._check(image)
-            restored.append(self._restore(image, samples, seed, progress))
+            with enough_memory(f"restoring {image.name}, {_size(image)} pixels,", _LESS_TO_RESTORE):
+                restored.append(self._restore(image, samples, seed, progress))
             if len(restored) == 1 < len(sources):
                 left = (time.monotonic() - started) * (len(sources) - 1)
                 say_how_long(f"the other {len(sources) - 1} images", left)
         return restored if _several(images) else restored[0]
 
+    @enough_memory("drawing samples", f"ask for fewer (n), or {_LESS_TO_RESTORE}")
     def sample(
         self,
         image: Sources,
@@ -478,16 +485,22 @@ class Restorer(ABC, Generic[Settings]):
             state_file=run.state_file,
             fingerprint=_fingerprint(model, described),
         )
-        outcome = train(
-            module,
-            patches,
-            course,
-            seed=self.seed,
-            resume=run.resume,
-            device=str(best_device(self.device)),
-            compile_network=run.compile_network,
-            progress=run.progress,
-        )
+        side = f"{settings.patch}×{settings.patch}"
+        with enough_memory(
+            f"training on batches of {settings.batch} patches of {side} pixels",
+            f"give a smaller batch (now {settings.batch}) or patch (now {settings.patch}), fewer "
+            'filters, or preset="tiny"',
+        ):
+            outcome = train(
+                module,
+                patches,
+                course,
+                seed=self.seed,
+                resume=run.resume,
+                device=str(best_device(self.device)),
+                compile_network=run.compile_network,
+                progress=run.progress,
+            )
         _say_what_went_wrong(outcome, notices)
         self._finished_state = None if outcome.interrupted else course.state_file
         self._network = module.network
@@ -699,6 +712,10 @@ def middle_of(image: Image) -> Image:
         else:
             keep.append(slice(None) if letter == "C" else slice(0, 1))
     return Image(np.array(image.pixels[tuple(keep)]), image.axes, "detail")
+
+
+def _size(image: Image) -> str:
+    return "×".join(map(str, image.pixels.shape))
 
 
 def _middle_planes(pixels: Real[np.ndarray, "..."], axes: str) -> list[Float32[np.ndarray, "Y X"]]:
