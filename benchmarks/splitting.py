@@ -52,7 +52,7 @@ from ladderscope.patches import (
 )
 from ladderscope.training import Budget
 from ladderscope.training.budget import CosineRate
-from ladderscope.training.callbacks import VALIDATIONS_AVERAGED
+from ladderscope.training.course import VALIDATIONS_AVERAGED
 from ladderscope.training.run import compiling_pays
 
 NAMES = ("nuclei", "actin")

@@ -10,9 +10,8 @@ Examples
 Denoiser LadderscopeError Restoration Splitter __version__ fit_noise_model load measure_noise
 """
 
-from importlib import import_module, metadata
-from typing import TYPE_CHECKING, Any
-
+# Importing what is imported below for one name takes longer than all else here.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ladderscope.errors import LadderscopeError
     from ladderscope.restorers import (
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
         measure_noise,
     )
 
+    __version__: str
+
 _HOME = {
     "Denoiser": "ladderscope.restorers",
     "LadderscopeError": "ladderscope.errors",
@@ -34,7 +35,6 @@ _HOME = {
     "measure_noise": "ladderscope.restorers",
 }
 
-__version__ = metadata.version("ladderscope")
 __all__ = [
     "Denoiser",
     "LadderscopeError",
@@ -47,9 +47,15 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("ladderscope")
     if name not in _HOME:
         raise AttributeError(f"module 'ladderscope' has no attribute {name!r}")
+    from importlib import import_module
+
     return getattr(import_module(_HOME[name]), name)
 
 

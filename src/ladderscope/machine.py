@@ -1,12 +1,23 @@
 """The machine at hand: its best device, its fast arithmetic, and how its memory is best kept."""
 
+import atexit
 import ctypes
+import getpass
+import os
 import platform
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 
 from ladderscope.errors import LadderscopeError
 
+_DEFAULT_TYPE = threading.RLock()
+_COMPILE_CACHE = "TORCHINDUCTOR_CACHE_DIR"
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _KEEP_UP_TO = (2**30, 2**25)  # older versions of glibc refuse the first
 
@@ -54,6 +65,27 @@ def fast_type(device: torch.device) -> torch.dtype | None:
     return torch.bfloat16 if native else None
 
 
+@contextmanager
+def single_precision() -> Iterator[None]:
+    """Make the modules that the block builds float32, whatever torch's default type is.
+
+    Examples
+    --------
+    >>> torch.set_default_dtype(torch.float64)
+    >>> with single_precision():
+    ...     torch.nn.Linear(1, 1).weight.dtype
+    torch.float32
+    >>> torch.set_default_dtype(torch.float32)
+    """
+    with _DEFAULT_TYPE:
+        before = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float32)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(before)
+
+
 def keep_freed_memory() -> None:
     """Tell the C library to keep the memory that tensors free, for the next tensors.
 
@@ -65,3 +97,20 @@ def keep_freed_memory() -> None:
         library = ctypes.CDLL(None)
         if any(library.mallopt(_M_MMAP_THRESHOLD, limit) for limit in _KEEP_UP_TO):
             library.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def make_compile_cache() -> None:
+    """Give torch's compiler a folder of this process's own where it cannot write to its usual one.
+
+    Without one it cannot even be imported, and every optimizer of torch imports it.
+    """
+    try:
+        named = os.environ.get(_COMPILE_CACHE)
+        usual = named or Path(tempfile.gettempdir(), f"torchinductor_{getpass.getuser()}")
+        Path(usual).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=usual):
+            pass
+    except (OSError, KeyError):  # a user without a name, as in containers, is a KeyError
+        own = tempfile.mkdtemp(prefix="ladderscope-compiled-")
+        os.environ[_COMPILE_CACHE] = own
+        atexit.register(shutil.rmtree, own, ignore_errors=True)

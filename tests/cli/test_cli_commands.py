@@ -1,10 +1,6 @@
 """The commands on small noisy images: what they write, what they refuse, how they end."""
 
-import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +12,7 @@ from typer.testing import CliRunner
 from ladderscope.cli import app, work
 from ladderscope.files import claimed
 from ladderscope.images import read_image, sample_image, write_image
+from ladderscope.patches import TrainingPatches
 from ladderscope.restorers import Restoration
 from ladderscope.restorers.file import read_model
 
@@ -480,39 +477,40 @@ def test_demo_adds_noise_restores_and_compares(tmp_path):
     assert run("demo", "-o", out, *quick).code == 1
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to one process")
-def test_ctrl_c_ends_training_early_and_uses_the_model_and_resume_finishes(tmp_path, image):
-    out = tmp_path / "out"
-    arguments = ["denoise", str(image), "-o", str(out), *QUICK, "--steps", "200"]
-    process = subprocess.Popen(
-        [sys.executable, "-c", "from ladderscope.cli import main; main()", *arguments],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    while not (out / "model.ladder.state").exists() and process.poll() is None:
-        time.sleep(0.05)  # polls for an event, and asserts no time
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=120)
+@pytest.mark.parametrize("number, status", [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
+def test_a_signal_ends_training_early_uses_the_model_and_resume_finishes(
+    tmp_path, image, monkeypatch, number, status
+):
+    batch_of = TrainingPatches.__getitem__
 
-    assert process.returncode == 0, said
-    assert "interrupted" in said
-    assert read_model(out / "model.ladder").outcome.interrupted
+    def stopped(patches, step):
+        if step == 5:
+            signal.raise_signal(number)
+        return batch_of(patches, step)
+
+    out = tmp_path / "out"
+    arguments = ["denoise", image, "-o", out, *QUICK, "--steps", "12"]
+    with monkeypatch.context() as patched:
+        patched.setattr(TrainingPatches, "__getitem__", stopped)
+        result = run(*arguments)
+    assert result.code == status
+    assert "interrupted after 6 steps" in result.said
+    outcome = read_model(out / "model.ladder").outcome
+    assert outcome.interrupted and outcome.steps == 6
     assert {"a_restored.ome.tif", "report.html", "model.ladder.state"} <= set(written(out))
     assert not list(out.glob(".*"))
 
     assert run(*arguments, "--resume").code == 0
-    assert read_model(out / "model.ladder").outcome.steps == 200
+    assert read_model(out / "model.ladder").outcome.steps == 12
     assert "model.ladder.state" not in written(out)
 
 
-def test_ctrl_c_during_prediction_ends_with_130_and_nothing_half_written(
-    batch, tmp_path, image, monkeypatch
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_during_prediction_ends_it_and_nothing_is_half_written(
+    batch, tmp_path, image, monkeypatch, number
 ):
-    def interrupted(*_, **__):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(tifffile, "imwrite", interrupted)
+    monkeypatch.setattr(tifffile, "imwrite", lambda *_, **__: signal.raise_signal(number))
     result = run("predict", batch.out / "model.ladder", image, "-o", tmp_path / "out")
-    assert result.code == 130
+    assert result.code == 128 + number
     assert "stopped" in result.said
     assert written(tmp_path / "out") == []

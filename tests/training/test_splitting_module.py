@@ -28,7 +28,7 @@ from ladderscope.patches import (
 )
 from ladderscope.training import Budget, DenoisingModule, SplittingModule, train
 from ladderscope.training.budget import CosineRate
-from ladderscope.training.callbacks import Course
+from ladderscope.training.course import Course
 from ladderscope.training.module import Terms
 
 MIXTURE = Statistics(300.0, 40.0)

@@ -1,15 +1,17 @@
 """A training run: its budget, what it skips, how it stops, and that it can go on."""
 
 import math
+import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
-import lightning
 import numpy as np
 import pytest
 import torch
 
 from ladderscope.images import Statistics
 from ladderscope.losses import ConstantKLWeight
+from ladderscope.machine import make_compile_cache
 from ladderscope.network import LadderVAE
 from ladderscope.noise import Gaussian
 from ladderscope.patches import (
@@ -22,7 +24,7 @@ from ladderscope.patches import (
 )
 from ladderscope.training import Budget, DenoisingModule, TrainingError, train
 from ladderscope.training.budget import CosineRate, PlateauRate
-from ladderscope.training.callbacks import Course, StopWhen
+from ladderscope.training.course import Course
 
 NOISY = np.random.default_rng(0).normal(100, 5, (2, 48, 48)) + np.mgrid[:48, :48][0]
 HELD_OUT = hold_out([Field(NOISY[0]), Field(NOISY[1], channel=1)], 8, seed=0)
@@ -31,13 +33,13 @@ HELD_OUT = hold_out([Field(NOISY[0]), Field(NOISY[1], channel=1)], 8, seed=0)
 class Patches(TrainingPatches):
     """Training patches of which some batches are not numbers, or come with a Ctrl-C."""
 
-    def __init__(self, broken=(), interrupt_at=()):
+    def __init__(self, broken=(), interrupt_at=(), by=signal.SIGINT):
         super().__init__(HELD_OUT.training, PatchShape(8), 4, seed=0)
-        self.broken, self.interrupt_at = broken, interrupt_at
+        self.broken, self.interrupt_at, self.by = broken, interrupt_at, by
 
     def __getitem__(self, number):
         if number in self.interrupt_at:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(self.by)
         batch = super().__getitem__(number)
         if number in self.broken:
             return batch._replace(observation=torch.full_like(batch.observation, math.nan))
@@ -58,9 +60,9 @@ def module(**arguments):
 class WatchedCourse(Course):
     """A course that copies the weights after every step."""
 
-    def on_train_batch_end(self, trainer, module, *rest):
+    def note(self, module):
         self.seen = [*getattr(self, "seen", []), module.weights()]
-        super().on_train_batch_end(trainer, module, *rest)
+        super().note(module)
 
 
 def course(steps=20, *, rate=None, kind=Course, minutes=None, **arguments):
@@ -143,6 +145,72 @@ def test_the_global_random_state_does_not_matter(uninterrupted):
     torch.manual_seed(99)
     run(again, course())
     assert same(again.weights(), uninterrupted[0].weights())
+
+
+CLUSTERS = {
+    "SLURM_NTASKS": "4",
+    "SLURM_JOB_NAME": "denoise",
+    "SLURM_JOB_ID": "1",
+    "SLURM_PROCID": "3",
+    "SLURM_LOCALID": "3",
+    "SLURM_NODELIST": "n[1-4]",
+    "LSB_JOBID": "1",
+    "LSB_DJOB_RANKFILE": "nowhere",
+    "JSM_NAMESPACE_SIZE": "4",
+    "JSM_NAMESPACE_RANK": "2",
+    "TORCHELASTIC_RUN_ID": "1",
+    "KUBERNETES_PORT": "tcp://127.0.0.1:443",
+    "WORLD_SIZE": "4",
+    "RANK": "2",
+    "LOCAL_RANK": "2",
+    "NODE_RANK": "1",
+    "MASTER_ADDR": "nowhere",
+    "MASTER_PORT": "29500",
+    "OMPI_COMM_WORLD_SIZE": "4",
+    "PMI_SIZE": "4",
+}
+
+
+def test_a_cluster_changes_nothing(tmp_path, monkeypatch, uninterrupted):
+    for name, value in CLUSTERS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hpc_ckpt_1.ckpt").write_bytes(b"of somebody else")
+    handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    seen = {}
+
+    class Watching(Patches):
+        def __getitem__(self, number):
+            seen.update({one: signal.getsignal(one) for one in handlers})
+            return super().__getitem__(number)
+
+    trained = module()
+    run(trained, course(), Watching())
+    assert same(trained.weights(), uninterrupted[0].weights())
+    assert [path.name for path in tmp_path.iterdir()] == ["hpc_ckpt_1.ckpt"]
+    ours = {"SIGINT", "SIGTERM", "SIGHUP"}
+    assert {number.name for number in handlers if seen[number] != handlers[number]} <= ours
+
+
+def test_two_trainings_at_a_time_end_as_each_alone(uninterrupted):
+    both = [module(), module()]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda trained: run(trained, course()), both))
+    for trained in both:
+        assert same(trained.weights(), uninterrupted[0].weights())
+
+
+def test_the_clock_starts_with_the_training():
+    its_course = course(2)
+    its_course._started -= 1000  # waited for another training
+    assert run(module(), its_course).seconds < 1000
+
+
+def test_where_gradients_are_off_training_turns_them_on(uninterrupted):
+    trained = module()
+    with torch.no_grad():
+        run(trained, course())
+    assert same(trained.weights(), uninterrupted[0].weights())
 
 
 def test_the_handler_of_ctrl_c_is_put_back():
@@ -268,16 +336,17 @@ def test_the_best_step_is_found_beside_a_validation_that_was_not_finite():
     assert outcome.best_step == finite[-1].step
 
 
-def interrupted(path, at, **arguments):
+def interrupted(path, at, by=signal.SIGINT):
     trained = module()
-    outcome = run(trained, course(state_file=path, **arguments), Patches(interrupt_at={at}))
+    outcome = run(trained, course(state_file=path), Patches(interrupt_at={at}, by=by))
     assert outcome.interrupted
     return trained, outcome
 
 
-def test_ctrl_c_ends_training_and_keeps_the_best_weights(tmp_path):
-    trained, outcome = interrupted(tmp_path / "state", 10)
-    assert 4 <= outcome.steps <= 11
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_training_and_keeps_the_best_weights(tmp_path, by):
+    trained, outcome = interrupted(tmp_path / "state", 10, by)
+    assert outcome.steps == 11
     assert outcome.history[-1].step == outcome.steps
     assert outcome.best_step in [line.step for line in outcome.history]
     assert all(torch.isfinite(value).all() for value in trained.weights().values())
@@ -463,13 +532,6 @@ def test_the_patches_are_handed_to_the_network_normalised():
     assert seen[0].amax(dim=(1, 2, 3)).tolist() == [1.0, 1.0]
 
 
-def test_somebody_asking_stops_the_trainer():
-    for asked in (False, True):
-        trainer = lightning.Trainer(accelerator="cpu", barebones=True)
-        StopWhen(lambda asked=asked: asked).on_train_batch_end(trainer, None)
-        assert trainer.should_stop is asked
-
-
 def test_compiled_training_learns_what_eager_training_does(uninterrupted):
     _, eager = uninterrupted
     outcome = run(module(), course(), compile_network=True)
@@ -490,28 +552,63 @@ def test_compiled_training_repeats_to_the_bit():
     )
 
 
-def test_where_compiling_fails_training_goes_on_without(monkeypatch, caplog, uninterrupted):
-    def refuse(*_, **__):
-        def fail(_):
-            raise RuntimeError("no compiler")
+def test_a_compile_cache_that_cannot_be_written_to_is_replaced(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    unusable = str(tmp_path / "file" / "cache")
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", unusable)
+    make_compile_cache()
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] != unusable
+    assert os.access(os.environ["TORCHINDUCTOR_CACHE_DIR"], os.W_OK)
 
-        return fail
 
-    monkeypatch.setattr(torch, "compile", refuse)
+def test_a_compile_cache_that_can_be_written_to_is_kept(tmp_path, monkeypatch):
+    usable = str(tmp_path / "cache")
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", usable)
+    make_compile_cache()
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == usable
+
+
+class Unbacked(torch.autograd.Function):
+    """Compiled code whose backward pass fails."""
+
+    @staticmethod
+    def forward(ctx, values):
+        return values.clone()
+
+    @staticmethod
+    def backward(ctx, slope):
+        raise OSError("no backward")
+
+
+def refusing(*_, **__):
+    raise PermissionError("no compile")
+
+
+def failing_forward(terms, **_):
+    def fail(_):
+        raise RuntimeError("no forward\nwith much advice")
+
+    return fail
+
+
+def failing_backward(terms, **_):
+    def fail(normalised):
+        found = terms(normalised)
+        return found._replace(output=Unbacked.apply(found.output))
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    "broken, why",
+    [(refusing, "compile"), (failing_forward, "forward"), (failing_backward, "backward")],
+)
+def test_where_compiling_fails_training_goes_on_without(monkeypatch, caplog, broken, why):
+    monkeypatch.setattr(torch, "compile", broken)
     trained = module()
-    outcome = run(trained, course(), compile_network=True)
-    assert "without it: no compiler" in caplog.text
-    assert outcome.steps == 20 and not outcome.compiled
-    assert same(trained.weights(), uninterrupted[0].weights())
-
-
-def test_an_exit_that_nobody_asked_for_stays_an_exit(monkeypatch):
-    def leave(*_, **__):
-        raise SystemExit(3)
-
-    monkeypatch.setattr(lightning.Trainer, "fit", leave)
-    with pytest.raises(SystemExit, match="3"):
-        run(module(), course())
+    outcome = run(trained, course(4), compile_network=True)
+    assert f"without it: no {why}" in caplog.text and "advice" not in caplog.text
+    assert outcome.steps == 4 and not outcome.compiled and outcome.skipped == 0
 
 
 def test_a_complete_state_trains_no_further(tmp_path, uninterrupted):

@@ -1,10 +1,22 @@
 """The command line. Nothing heavy is imported until a command has work for it."""
 
-from ladderscope.cli.app import app
+import os
+import signal
 
 __all__ = ["app", "main"]
 
 
 def main() -> None:
-    """Run the console script."""
+    """Run the console script. Ctrl-C before and after a command's work ends it without a word."""
+    signal.signal(signal.SIGINT, lambda number, _: os._exit(128 + number))
+    from ladderscope.cli.commands import app
+
     app()
+
+
+def __getattr__(name: str) -> object:
+    if name != "app":
+        raise AttributeError(f"module 'ladderscope.cli' has no attribute {name!r}")
+    from ladderscope.cli.commands import app
+
+    return app

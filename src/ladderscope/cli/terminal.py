@@ -9,7 +9,6 @@ from rich.highlighter import NullHighlighter
 from rich.logging import RichHandler
 from rich.text import Text
 
-INTERRUPTED = 130  # what a shell expects after Ctrl-C
 _LABEL_WIDTH = 10
 
 logger = logging.getLogger("ladderscope")

@@ -72,7 +72,7 @@ def restore(
         In normalised units, on the CPU.
     """
     asked = _Asked(samples, seed, number, outputs or network.output_channels, autocast)
-    mean = torch.empty(asked.outputs, *field.shape)
+    mean = torch.empty(asked.outputs, *field.shape, dtype=torch.float32)
     std = torch.empty_like(mean) if samples > 1 else None
     for tile in _tiles(field.shape, geometry, network):
         moments = _Moments()
@@ -100,7 +100,7 @@ def draw(
 ) -> Float[Tensor, "samples outputs *space"]:
     """Draw posterior samples of a field; arguments as of `restore`, which averages them."""
     asked = _Asked(samples, seed, number, outputs or network.output_channels, autocast)
-    draws = torch.empty(samples, asked.outputs, *field.shape)
+    draws = torch.empty(samples, asked.outputs, *field.shape, dtype=torch.float32)
     for tile in _tiles(field.shape, geometry, network):
         first = 0
         for drawn in _decode_tile(network, field, tile, asked):
@@ -199,7 +199,7 @@ def _level_noise(
     level_map, channels = features.levels[level - 1], network.latent_channels[level - 1]
     space = level_map.shape[2:]
     if not batch:
-        return torch.zeros(1, channels, *space, device=level_map.device)
+        return torch.zeros(1, channels, *space, dtype=torch.float32, device=level_map.device)
     *planes, rows, columns = tile.window
     # A level that wider views have joined begins before the window.
     halves = 2 ** min(level, network.views - 1) - 1
@@ -222,7 +222,7 @@ class _Moments:
 
     def __init__(self) -> None:
         self.count = 0
-        self.mean = self.squares = torch.zeros(())
+        self.mean = self.squares = torch.zeros((), dtype=torch.float32)
 
     def add(self, drawn: Float[Tensor, "batch outputs *space"]) -> None:
         """Take in a batch of samples."""

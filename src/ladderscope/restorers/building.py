@@ -10,6 +10,7 @@ from torch import nn
 
 from ladderscope.errors import LadderscopeError
 from ladderscope.losses import ConstantKLWeight, LinearKLWeight
+from ladderscope.machine import single_precision
 from ladderscope.network import LadderVAE
 from ladderscope.prediction import Geometry
 from ladderscope.restorers.config import MOST_PARAMETERS, RestorerSettings, SplitterSettings
@@ -127,3 +128,15 @@ def budget_of(settings: RestorerSettings, batches_per_epoch: int) -> tuple[Budge
         return Budget(minutes=settings.minutes, steps=settings.steps), VALIDATIONS
     steps = max(1, round(settings.epochs * batches_per_epoch))
     return Budget(steps=steps), max(1, round(settings.epochs))
+
+
+def unfilled_network_of(
+    settings: RestorerSettings, careamics: Mapping[str, Any] | None = None
+) -> LadderVAE:
+    """Make the network as `network_of` does, without weights, for others to be loaded.
+
+    No random numbers are drawn, which a training in another thread would miss.
+    """
+    with single_precision(), torch.device("meta"):
+        network = network_of(settings, careamics)
+    return _channels_last(network.to_empty(device="cpu"))

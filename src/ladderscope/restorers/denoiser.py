@@ -97,7 +97,8 @@ class Denoiser(Restorer[DenoiserSettings]):
     ) -> Self:
         """Train on noisy images.
 
-        Ctrl-C ends training early and keeps the best model so far; a second one aborts.
+        Ctrl-C or SIGTERM ends training early and keeps the best model so far; a second one aborts.
+        Trainings in several threads take turns, as torch has one random state for all of them.
 
         Parameters
         ----------

@@ -34,7 +34,8 @@ from ladderscope.images import (
 from ladderscope.images.artefacts import with_padding
 from ladderscope.images.read import named_sources
 from ladderscope.inspection import first_look
-from ladderscope.machine import best_device, fast_type, keep_freed_memory
+from ladderscope.machine import best_device, fast_type, keep_freed_memory, single_precision
+from ladderscope.memory import enough_memory
 from ladderscope.names import MODEL
 from ladderscope.network import LadderVAE
 from ladderscope.noise import (
@@ -55,6 +56,7 @@ from ladderscope.restorers.building import (
     kl_weight_of,
     network_of,
     rate_of,
+    unfilled_network_of,
 )
 from ladderscope.restorers.config import (
     DenoiserSettings,
@@ -69,15 +71,19 @@ from ladderscope.restorers.matching import warn_of_other_sampling
 from ladderscope.restorers.progress import PredictionProgress, say_how_long
 from ladderscope.restorers.restoration import Restoration
 from ladderscope.restorers.whole import whole_number
-from ladderscope.training import UNTRAINED, Outcome, RestorationModule, train
-from ladderscope.training.callbacks import Course
+from ladderscope.training import UNTRAINED, Course, Outcome, RestorationModule, train
 from ladderscope.training.optimizers import OPTIMIZERS
+from ladderscope.training.seeding import seeded
 
 logger = logging.getLogger("ladderscope")
 
 Noise: TypeAlias = str | NoiseModel | Sequence[str | NoiseModel]
 THUMBNAIL_SIZE = {"Z": 8, "Y": 192, "X": 192}
 FAR_IN_DEVIATIONS = 3.0
+_LESS_TO_RESTORE = (
+    "restore a part of the image or fewer planes at a time, or with a smaller tile_core in the "
+    "settings of a new model; device='cpu' may have more memory than a GPU"
+)
 _PLANES_CHECKED = 20
 
 
@@ -191,7 +197,7 @@ class Restorer(ABC, Generic[Settings]):
         restorer = cls(noise=list(model.noise_models) or "auto", seed=model.seed, device=device)
         restorer.settings = cast(Settings, model.settings)
         restorer._model = model
-        restorer._network = network_of(model.settings, model.careamics)
+        restorer._network = unfilled_network_of(model.settings, model.careamics)
         try:
             restorer._network.load_state_dict(model.weights)
         except RuntimeError as error:
@@ -262,12 +268,14 @@ class Restorer(ABC, Generic[Settings]):
         for source, name in sources:
             image = with_padding(read_image(source, axes, name=name))
             self._check(image)
-            restored.append(self._restore(image, samples, seed, progress))
+            with enough_memory(f"restoring {image.name}, {_size(image)} pixels,", _LESS_TO_RESTORE):
+                restored.append(self._restore(image, samples, seed, progress))
             if len(restored) == 1 < len(sources):
                 left = (time.monotonic() - started) * (len(sources) - 1)
                 say_how_long(f"the other {len(sources) - 1} images", left)
         return restored if _several(images) else restored[0]
 
+    @enough_memory("drawing samples", f"ask for fewer (n), or {_LESS_TO_RESTORE}")
     def sample(
         self,
         image: Sources,
@@ -527,8 +535,7 @@ class Restorer(ABC, Generic[Settings]):
         )
 
     def _new_network(self, settings: Settings) -> LadderVAE:
-        with torch.random.fork_rng():
-            torch.manual_seed(self.seed)
+        with seeded(self.seed), single_precision():
             return network_of(settings)
 
     def _training_options(self, settings: Settings) -> dict[str, Any]:
@@ -560,16 +567,22 @@ class Restorer(ABC, Generic[Settings]):
             state_file=run.state_file,
             fingerprint=_fingerprint(model, described),
         )
-        outcome = train(
-            module,
-            patches,
-            course,
-            seed=self.seed,
-            resume=run.resume,
-            device=str(best_device(self.device)),
-            compile_network=run.compile_network,
-            progress=run.progress,
-        )
+        side = f"{settings.patch}×{settings.patch}"
+        with enough_memory(
+            f"training on batches of {settings.batch} patches of {side} pixels",
+            f"give a smaller batch (now {settings.batch}) or patch (now {settings.patch}), fewer "
+            'filters, or preset="tiny"',
+        ):
+            outcome = train(
+                module,
+                patches,
+                course,
+                seed=self.seed,
+                resume=run.resume,
+                device=str(best_device(self.device)),
+                compile_network=run.compile_network,
+                progress=run.progress,
+            )
         _say_what_went_wrong(outcome, notices)
         self.warnings = tuple(dict.fromkeys(notices.warnings))
         self._finished_state = None if outcome.interrupted else course.state_file
@@ -841,6 +854,10 @@ def middle_of(image: Image) -> Image:
         else:
             keep.append(slice(None) if letter == "C" else slice(0, 1))
     return Image(np.array(image.pixels[tuple(keep)]), image.axes, "detail")
+
+
+def _size(image: Image) -> str:
+    return "×".join(map(str, image.pixels.shape))
 
 
 def _middle_planes(pixels: Real[np.ndarray, "..."], axes: str) -> list[Float32[np.ndarray, "Y X"]]:

@@ -159,8 +159,9 @@ class Splitter(Restorer[SplitterSettings]):
         """Train on recordings of the single structures.
 
         The mixed image is made of them while training, Σ r_c·(y_c − offset_c) + one offset,
-        unless it was really recorded. Ctrl-C ends training early and keeps the best model so far;
-        a second one aborts.
+        unless it was really recorded. Ctrl-C or SIGTERM ends training early and keeps the best
+        model so far; a second one aborts. Trainings in several threads take turns, as torch has
+        one random state for all of them.
 
         Parameters
         ----------

@@ -1,12 +1,15 @@
 """Training a ladder within a budget of minutes or steps, interruptible and resumable."""
 
 from ladderscope.training.budget import Budget
+from ladderscope.training.course import Course
+from ladderscope.training.errors import TrainingError
 from ladderscope.training.module import DenoisingModule, Record, RestorationModule, SplittingModule
-from ladderscope.training.run import UNTRAINED, Outcome, TrainingError, train
+from ladderscope.training.run import UNTRAINED, Outcome, train
 
 __all__ = [
     "UNTRAINED",
     "Budget",
+    "Course",
     "DenoisingModule",
     "Outcome",
     "Record",

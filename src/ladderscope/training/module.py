@@ -2,16 +2,14 @@
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, Literal, NamedTuple, TypeVar, cast
 
-import lightning
 import torch
 from jaxtyping import Float
-from lightning.pytorch.core.optimizer import LightningOptimizer
-from torch import Tensor
+from torch import Tensor, nn
 
 from ladderscope.images import Statistics
 from ladderscope.losses import (
@@ -88,7 +86,7 @@ class Record:
     level_kl: tuple[float, ...]
 
 
-class RestorationModule(lightning.LightningModule, Generic[Batch]):
+class RestorationModule(nn.Module, Generic[Batch]):
     """A ladder and the way it is trained; what it minimises is a subclass's `objective`.
 
     Parameters
@@ -115,7 +113,6 @@ class RestorationModule(lightning.LightningModule, Generic[Batch]):
         autocast: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        self.automatic_optimization = False
         self.network = network
         self.kl_weight, self.make_optimizer = kl_weight, optimizer
         self.gradient_clip, self.autocast = gradient_clip, autocast
@@ -130,10 +127,6 @@ class RestorationModule(lightning.LightningModule, Generic[Batch]):
         self, batch: Batch, terms: Callable[[Tensor], Terms], kl_weight: float
     ) -> tuple[Objective, Float[Tensor, "batch levels"]]:
         """Give the objective of a batch, and each patch's and level's KL, without margins."""
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Make the optimizer; its learning rate is set before every step."""
-        return self.make_optimizer(self.network)
 
     def network_terms(
         self,
@@ -164,16 +157,19 @@ class RestorationModule(lightning.LightningModule, Generic[Batch]):
         inner = torch.stack(inner_kl, dim=1) if inner_kl else stacked
         return Terms(decoded.output, stacked, inner, tuple(elements))
 
-    def training_step(self, batch: Batch, number: int) -> None:
+    def training_step(
+        self,
+        batch: Batch,
+        optimizer: torch.optim.Optimizer,
+        backward: Callable[[Tensor], None] = Tensor.backward,
+    ) -> None:
         """Take one step, or skip the batch if its loss or gradient is not finite."""
-        optimizer = cast(LightningOptimizer, self.optimizers())
         optimizer.zero_grad()
         averages = [buffer.clone() for buffer in self.network.buffers()]
         objective, _ = self.objective(batch, self.terms, self.kl_weight(self.steps_done))
-        self.steps_done += 1
         usable = bool(torch.isfinite(objective.loss))
         if usable:
-            self.manual_backward(objective.loss)
+            backward(objective.loss)
             norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.gradient_clip)
             usable = bool(torch.isfinite(norm))
         if usable:
@@ -187,11 +183,13 @@ class RestorationModule(lightning.LightningModule, Generic[Batch]):
             self.latest = None
             self.skipped += 1
             self.skipped_in_a_row += 1
+        self.steps_done += 1
 
     @torch.no_grad()
     def validate(self, batch: Batch) -> tuple[Objective, Float[Tensor, " levels"]]:
         """Give the objective of held-out patches, with fixed noise, and each level's mean KL."""
-        batch = type(batch)(*(part.to(self.device) for part in batch))
+        device = self.network.top_prior.device
+        batch = type(batch)(*(part.to(device) for part in batch))
         self.network.eval()
         terms = partial(self.network_terms, generator=torch.Generator().manual_seed(0))
         objective, kl = self.objective(batch, terms, self.kl_weight.weight)
@@ -235,8 +233,8 @@ class DenoisingModule(RestorationModule[PatchBatch]):
         super().__init__(network, **training)
         self.noise_models = tuple(noise_models)
         self.free_bits = free_bits
-        self.register_buffer("mean", torch.tensor([channel.mean for channel in statistics]))
-        self.register_buffer("std", torch.tensor([channel.std for channel in statistics]))
+        self.register_buffer("mean", _values(channel.mean for channel in statistics))
+        self.register_buffer("std", _values(channel.std for channel in statistics))
 
     def objective(
         self, batch: PatchBatch, terms: Callable[[Tensor], Terms], kl_weight: float
@@ -247,7 +245,7 @@ class DenoisingModule(RestorationModule[PatchBatch]):
         std = self.std[batch.channel].reshape(per_patch)
         found = terms(_channels_last((batch.observation - mean) / std))
         log_likelihood = self._log_likelihood(batch, found.output * std + mean)
-        weight = torch.as_tensor(kl_weight, device=found.kl.device)
+        weight = torch.as_tensor(kl_weight, dtype=torch.float32, device=found.kl.device)
         kl = found.inner_kl
         return hdn_objective(log_likelihood, kl, free_bits=self.free_bits, kl_weight=weight), kl
 
@@ -321,9 +319,9 @@ class SplittingModule(RestorationModule[MixedBatch]):
         self.mixture, self.noise_models = mixture, tuple(noise_models)
         self.denoisplit_weight, self.variance = denoisplit_weight, variance
         self.free_bits, self.musplit_free_bits = free_bits, musplit_free_bits
-        self.register_buffer("mean", torch.tensor([channel.mean for channel in statistics]))
-        self.register_buffer("std", torch.tensor([channel.std for channel in statistics]))
-        self.register_buffer("offset", torch.tensor([float(offset) for offset in offsets]))
+        self.register_buffer("mean", _values(channel.mean for channel in statistics))
+        self.register_buffer("std", _values(channel.std for channel in statistics))
+        self.register_buffer("offset", _values(offsets))
 
     def objective(
         self, batch: MixedBatch, terms: Callable[[Tensor], Terms], kl_weight: float
@@ -337,7 +335,7 @@ class SplittingModule(RestorationModule[MixedBatch]):
             values.reshape(-1, *space) for values in (self.mean, self.std, self.offset)
         )
         channels = found.output[:, : len(self.mean)]
-        weight = torch.as_tensor(kl_weight, device=found.kl.device)
+        weight = torch.as_tensor(kl_weight, dtype=torch.float32, device=found.kl.device)
         denoisplit = musplit = None
         if self.denoisplit_weight > 0:
             # The channel as it is in the mixture, brought to the strength of its recording.
@@ -389,6 +387,10 @@ class SplittingModule(RestorationModule[MixedBatch]):
             axes = [0, *range(2, error.ndim)]
             return error.detach().square().mean(axes, keepdim=True).log()
         return math.log(self.variance)
+
+
+def _values(numbers: Iterable[float]) -> Float[Tensor, " channels"]:
+    return torch.tensor([float(number) for number in numbers], dtype=torch.float32)
 
 
 def _channels_last(normalised: Float[Tensor, "batch views *space"]) -> Tensor:

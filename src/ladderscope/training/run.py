@@ -1,34 +1,34 @@
-"""Running a training: precision, compiling, interruption, and what comes out."""
+"""Running a training: the loop, compiling, interruption, and what comes out."""
 
 import logging
 import shutil
-import signal
 import sys
-import threading
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import lightning
 import torch
-from torch.utils.data import DataLoader
+from torch import Tensor
 
-from ladderscope.machine import best_device, keep_freed_memory
+from ladderscope.interruption import Requests, stopping_gently
+from ladderscope.machine import best_device, keep_freed_memory, make_compile_cache
 from ladderscope.patches import MixedPatches, TrainingPatches
 from ladderscope.training.budget import Budget
-from ladderscope.training.callbacks import Course, ProgressBar, StopWhen, TrainingError
+from ladderscope.training.course import Course
+from ladderscope.training.errors import TrainingError
 from ladderscope.training.module import Record, RestorationModule, Terms
+from ladderscope.training.progress import TrainingProgress
+from ladderscope.training.seeding import seeded
 
-__all__ = ["UNTRAINED", "Outcome", "TrainingError", "compiling_pays", "train"]
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
 
 logger = logging.getLogger("ladderscope")
 
 # Compiling takes about a minute on two cores and saves a third of every step after it.
 COMPILE_FROM_MINUTES = 3.0
 COMPILE_FROM_STEPS = 1000
-ENDLESS = 10**9
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Outcome:
     seconds : float
         Time spent, earlier runs of a resumed training included.
     interrupted : bool
-        Whether it ended before its budget, by Ctrl-C.
+        Whether it ended before its budget, by Ctrl-C or a signal.
     best_step : int
         The step whose weights were kept.
     compiled : bool
@@ -77,7 +77,9 @@ def train(
     compile_network: bool | None = None,
     progress: bool = True,
 ) -> Outcome:
-    """Train a module until the budget of its course is spent, or Ctrl-C is pressed.
+    """Train a module until the budget of its course is spent, or it is asked to stop.
+
+    Trainings in several threads take turns; the clock of a budget starts with its turn.
 
     Parameters
     ----------
@@ -103,36 +105,23 @@ def train(
     TrainingError
         The loss stays non-finite, or there is nothing to resume from.
     KeyboardInterrupt
-        Ctrl-C was pressed twice.
+        It was asked to stop twice, by Ctrl-C, SIGTERM or SIGHUP.
     """
     keep_freed_memory()
-    if resume:
-        course.resume(module)
-    if compile_network is None:
-        compile_network = compiling_pays(course.budget, left=1 - course.fraction(module))
-    if compile_network and _has_compiler():
-        module.terms = _compiled(module)
-    loader = DataLoader(patches, batch_size=None, sampler=range(module.steps_done, ENDLESS))
-    with _interruptible() as ctrl_c, _quiet_lightning():
-        callbacks: list[lightning.Callback] = [course, StopWhen(lambda: ctrl_c.presses > 0)]
-        if progress:
-            callbacks.append(ProgressBar(course))
-        where = best_device(device)
-        trainer = lightning.Trainer(
-            accelerator=where.type,
-            devices=1 if where.index is None else [where.index],
-            max_epochs=1,
-            callbacks=callbacks,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            if course.fraction(module) < 1:
-                _fit(trainer, module, loader, ctrl_c)
-        interrupted = ctrl_c.presses > 0 and course.fraction(module) < 1
+    make_compile_cache()
+    with seeded(seed), torch.enable_grad(), stopping_gently() as requests:
+        fabric = _fabric(best_device(device))
+        course.begin()
+        if resume:
+            course.resume(module)
+        if course.fraction(module) < 1:
+            if compile_network is None:
+                compile_network = compiling_pays(course.budget, left=1 - course.fraction(module))
+            if compile_network and _has_compiler():
+                module.terms = _compiled(module)
+            with TrainingProgress(bar=progress) as show:
+                _fit(fabric, module, patches, course, show, requests)
+        interrupted = requests.pending and course.fraction(module) < 1
     compiled = module.terms != module.network_terms
     module.terms = module.network_terms
     if course.best_weights is None:
@@ -154,24 +143,85 @@ def train(
     )
 
 
-@dataclass
-class _CtrlC:
-    presses: int = 0
-
-
 def _fit(
-    trainer: lightning.Trainer,
+    fabric: "Fabric",
     module: RestorationModule[Any],
-    loader: DataLoader[Any],
-    ctrl_c: _CtrlC,
+    patches: TrainingPatches | MixedPatches,
+    course: Course,
+    show: TrainingProgress,
+    requests: Requests,
 ) -> None:
+    with _quiet_lightning():
+        fabric.to_device(module)
+    optimizer = module.make_optimizer(module.network)
+    torch.empty((), dtype=torch.int64).random_()  # drawn by every training so far
+    course.restore(optimizer)
+    done = False
+    while not done:
+        course.set_rate(module, optimizer)
+        batch = fabric.to_device(patches[module.steps_done])
+        _step(module, batch, optimizer, fabric.backward)
+        course.note(module)
+        spent = course.fraction(module)
+        done = spent >= 1 or course.diverged
+        if done or course.is_due(spent):
+            course.validate(module)
+            course.keep(module, optimizer)
+            done = done or course.rate.exhausted()
+        show(module.steps_done, spent, course.seconds, module.latest)
+        done = done or requests.pending
+    if not course.history or course.history[-1].step < module.steps_done:
+        # Kept before steps since the last validation get their chance to be the best: a resumed
+        # training validates when an uninterrupted one does, and so ends with the same weights.
+        course.keep(module, optimizer)
+        course.validate(module)
+    module.cpu()
+    fabric.accelerator.teardown()
+
+
+def _fabric(device: torch.device) -> "Fabric":
+    """Place a training on one device, in this process alone, whatever a cluster has prepared."""
+    # Restoring needs neither Lightning nor the compiler that it loads.
+    from lightning.fabric import Fabric
+    from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+
+    with _quiet_lightning():
+        return Fabric(
+            accelerator=device.type,
+            devices=1 if device.index is None else [device.index],
+            plugins=[LightningEnvironment()],
+        )
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Keep Lightning's advice on devices away from users who did not choose one."""
+    talkative = [logging.getLogger(f"lightning.{part}") for part in ("fabric", "pytorch")]
+    levels = [one.level for one in talkative]
+    for one in talkative:
+        one.setLevel(logging.ERROR)
     try:
-        trainer.fit(module, loader)
-    except SystemExit:
-        # Lightning turns a KeyboardInterrupt into an exit like any other.
-        if ctrl_c.presses > 1:
-            raise KeyboardInterrupt from None
-        raise
+        yield
+    finally:
+        for one, level in zip(talkative, levels, strict=True):
+            one.setLevel(level)
+
+
+def _step(
+    module: RestorationModule[Any],
+    batch: Any,
+    optimizer: torch.optim.Optimizer,
+    backward: Callable[[Tensor], None],
+) -> None:
+    """Take a step; where compiled code fails, go on without it."""
+    try:
+        module.training_step(batch, optimizer, backward)
+    except Exception as error:
+        if module.terms == module.network_terms:
+            raise
+        _say_uncompiled(error)
+        module.terms = module.network_terms
+        module.training_step(batch, optimizer, backward)
 
 
 def compiling_pays(budget: Budget, left: float = 1.0) -> bool:
@@ -193,53 +243,16 @@ def _has_compiler() -> bool:
     return any(shutil.which(name) for name in ("g++", "clang++", "c++"))
 
 
-def _compiled(module: RestorationModule[Any]) -> Callable[[torch.Tensor], Terms]:
-    """Compile the network's terms; where that fails, go on without."""
+def _compiled(module: RestorationModule[Any]) -> Callable[[Tensor], Terms]:
     # On a CPU compiled random numbers take several times as long as torch's own.
     own_random: dict[str, str | int | bool | Callable[..., Any]] = {"fallback_random": True}
-    compiled = torch.compile(module.network_terms, dynamic=False, options=own_random)
-
-    def terms(normalised: torch.Tensor) -> Terms:
-        try:
-            return compiled(normalised)
-        except RuntimeError as error:
-            logger.warning("torch.compile failed, training goes on without it: %s", error)
-            module.terms = module.network_terms
-            return module.network_terms(normalised)
-
-    return terms
-
-
-@contextmanager
-def _interruptible() -> Iterator[_CtrlC]:
-    """Turn the first Ctrl-C into a count that can be looked at, and the second into an abort."""
-    ctrl_c = _CtrlC()
-
-    def pressed(*_: object) -> None:
-        ctrl_c.presses += 1
-        if ctrl_c.presses > 1:
-            raise KeyboardInterrupt
-        logger.warning("stopping after this step; press Ctrl-C again to abort at once")
-
-    if threading.current_thread() is not threading.main_thread():
-        yield ctrl_c
-        return
-    before = signal.signal(signal.SIGINT, pressed)
     try:
-        yield ctrl_c
-    finally:
-        signal.signal(signal.SIGINT, before)
+        return torch.compile(module.network_terms, dynamic=False, options=own_random)
+    except Exception as error:  # where nothing can be kept, and where torch knows no Python so new
+        _say_uncompiled(error)
+        return module.network_terms
 
 
-@contextmanager
-def _quiet_lightning() -> Iterator[None]:
-    """Keep Lightning's advice on devices and workers away from users who chose neither."""
-    talkative = logging.getLogger("lightning.pytorch")
-    before = talkative.level
-    talkative.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="lightning.*")
-            yield
-    finally:
-        talkative.setLevel(before)
+def _say_uncompiled(error: Exception) -> None:
+    why = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    logger.warning("torch.compile failed, training goes on without it: %s", why)

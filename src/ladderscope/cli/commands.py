@@ -6,8 +6,12 @@ import typer
 from typer.core import TyperGroup
 
 from ladderscope.cli import demo, denoise, evaluate, importing, info, noise, predict, train
-from ladderscope.cli.terminal import INTERRUPTED, in_words, messages_shown, say_error
+from ladderscope.cli.terminal import in_words, messages_shown, say_error
 from ladderscope.errors import LadderscopeError
+from ladderscope.interruption import AFTER_CTRL_C, listening
+from ladderscope.memory import enough_memory
+
+_LESS = "give smaller images, or fewer at a time, and close other programs"
 
 
 class PlainEnds(TyperGroup):
@@ -17,7 +21,8 @@ class PlainEnds(TyperGroup):
         """Run the command."""
         with messages_shown():
             try:
-                return super().invoke(ctx)
+                with listening() as requests, enough_memory("this command", _LESS):
+                    result = super().invoke(ctx)
             except BrokenPipeError:
                 raise
             except (LadderscopeError, OSError) as error:
@@ -25,7 +30,10 @@ class PlainEnds(TyperGroup):
                 raise typer.Exit(1) from error
             except KeyboardInterrupt as error:
                 say_error("stopped. Files written so far are whole; no other was left.")
-                raise typer.Exit(INTERRUPTED) from error
+                raise typer.Exit(getattr(error, "status", AFTER_CTRL_C)) from error
+        if requests.status:
+            raise typer.Exit(requests.status)
+        return result
 
 
 app = typer.Typer(

@@ -1,0 +1,140 @@
+"""How a process is asked to stop: Ctrl-C, SIGTERM (a cluster's time limit), a closed terminal."""
+
+import logging
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+logger = logging.getLogger("ladderscope")
+
+AFTER_CTRL_C = 128 + signal.SIGINT
+
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+_SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
+
+
+class Stopped(KeyboardInterrupt):
+    """The process was asked to stop at once.
+
+    Parameters
+    ----------
+    number : int
+        The signal that asked.
+
+    Attributes
+    ----------
+    status : int
+        The exit status that a shell expects then.
+
+    Examples
+    --------
+    >>> Stopped(signal.SIGTERM).status
+    143
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.status = 128 + number
+
+
+class Requests:
+    """The signals that have asked for an end, and how they are answered.
+
+    Attributes
+    ----------
+    gentle : bool
+        Whether the first signal is only noted, for whoever asks `pending`; the second always
+        raises `Stopped`, as the first does where this is false.
+    pending : bool
+        Whether a signal was noted since `gentle` was set.
+    status : int
+        The exit status that the noted signals ask for even where all else goes well: 0 after
+        Ctrl-C, which may end a training early on purpose.
+    """
+
+    def __init__(self) -> None:
+        self.gentle = self.pending = False
+        self.status = 0
+
+    def receive(self, number: int, frame: object = None) -> None:
+        """Answer a signal."""
+        if not self.gentle or self.pending:
+            raise Stopped(number)
+        self.pending = True
+        if number == signal.SIGINT:
+            logger.warning("stopping after this step; press Ctrl-C again to abort at once")
+        else:
+            self.status = 128 + number
+            logger.warning(
+                "%s received: stopping after this step; a second signal aborts at once",
+                signal.Signals(number).name,
+            )
+
+
+_listening: Requests | None = None
+
+
+@contextmanager
+def listening() -> Iterator[Requests]:
+    """Raise `Stopped` at Ctrl-C, SIGTERM and SIGHUP while the block runs.
+
+    A signal for which the program has a handler of its own, or a SIGHUP that it ignores (nohup),
+    is left to it; Ctrl-C is always heard. Signals reach the main thread alone: in another one,
+    nothing is ever asked.
+
+    Yields
+    ------
+    Requests
+        Of the block around, where there is one.
+
+    Examples
+    --------
+    >>> with listening() as requests:
+    ...     try:
+    ...         signal.raise_signal(signal.SIGTERM)
+    ...     except KeyboardInterrupt as stopped:
+    ...         print(stopped.status)
+    143
+    """
+    global _listening
+    if threading.current_thread() is not threading.main_thread():
+        yield Requests()
+        return
+    if _listening is not None:
+        yield _listening
+        return
+    _listening = requests = Requests()
+    taken = [number for number in _SIGNALS if number == signal.SIGINT or _is_free(number)]
+    before = {number: signal.getsignal(number) for number in taken}
+    try:
+        for number in taken:
+            signal.signal(number, requests.receive)
+        yield requests
+    finally:
+        _listening = None
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def stopping_gently() -> Iterator[Requests]:
+    """Note the first signal in `Requests.pending` while the block runs; the second raises.
+
+    Examples
+    --------
+    >>> with stopping_gently() as requests:
+    ...     signal.raise_signal(signal.SIGTERM)
+    ...     print(requests.pending)
+    True
+    """
+    with listening() as requests:
+        requests.gentle, requests.pending = True, False
+        try:
+            yield requests
+        finally:
+            requests.gentle = False
+
+
+def _is_free(number: int) -> bool:
+    return signal.getsignal(number) is signal.SIG_DFL
