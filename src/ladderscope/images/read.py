@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("ladderscope")
 
 _LARGEST = float(np.finfo(np.float32).max)
+_COARSEST = 0.02  # of the standard deviation: a coarser step would be noise of its own
+_SAMPLED = 2**16
 
 
 def read_images(
@@ -312,6 +314,25 @@ def _check_pixels(image: Image) -> None:
             f" ({name})" if name else "",
             value,
         )
+    if pixels.dtype.itemsize > (4 if pixels.dtype.kind == "f" else 2):
+        _check_precision(image, blank)
+
+
+def _check_precision(image: Image, blank: Sequence[int]) -> None:
+    """Refuse channels whose offset leaves single precision no digits for what varies."""
+    for number in {*range(image.channels)} - {*blank}:
+        values = planes_last(image.pixels, image.axes)[..., number, :, :]
+        sampled = values.reshape(-1)[:: max(1, values.size // _SAMPLED)].astype(np.float64)
+        step = float(np.spacing(np.float32(np.abs(sampled).max())))
+        deviation = float((sampled - sampled[0]).std())
+        if step > _COARSEST * deviation > 0:
+            offset = float(f"{sampled.min():.2g}")
+            raise ImageError(
+                f"{_called(image)}: its pixels are around {sampled.mean():.6g} and vary by "
+                f"{deviation:.3g} only, while the single precision that networks compute in has "
+                f"steps of {step:.3g} there. Subtract a constant, such as {offset:g}, from all "
+                "images first."
+            )
 
 
 def _check_finite(image: Image) -> None:
