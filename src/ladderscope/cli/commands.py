@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ladderscope.cli import demo, denoise, evaluate, importing, info, noise, predict, train
+from ladderscope.cli import check, demo, denoise, evaluate, importing, info, noise, predict, train
 from ladderscope.cli.terminal import in_words, messages_shown, say_error
 from ladderscope.errors import LadderscopeError
 from ladderscope.interruption import AFTER_CTRL_C, listening
@@ -59,6 +59,7 @@ app.add_typer(training, name="train")
 app.command("predict")(predict.predict)
 app.add_typer(noises, name="noise")
 app.add_typer(imports, name="import")
+app.command("check")(check.check)
 app.command("evaluate")(evaluate.evaluate)
 app.command("info")(info.info)
 app.command("demo")(demo.demo)

@@ -12,12 +12,13 @@ import tifffile
 
 from ladderscope.cli.naming import Outputs
 from ladderscope.errors import LadderscopeError
-from ladderscope.images import Image, channel_statistics, open_image, read_images
+from ladderscope.images import Image, open_image, read_images
+from ladderscope.images.artefacts import cleaned
 from ladderscope.noise import NoiseModel
 from ladderscope.report import RestoredImage, restored_image
 from ladderscope.restorers import Denoiser, Restoration, load
 from ladderscope.restorers.file import Model
-from ladderscope.restorers.restorer import listed
+from ladderscope.restorers.restorer import listed, training_statistics
 
 # Made smaller where the images have no room for more.
 _FITTED_SETTINGS = ("patch", "depth")
@@ -152,7 +153,10 @@ def _other_images(model: Model, images: Sequence[Image]) -> list[str]:
         return ["the images have other axes or channels"]
     numbers = [
         value
-        for found in (model.statistics, channel_statistics(stack))
+        for found in (
+            model.statistics,
+            training_statistics([cleaned(image).image for image in stack]),
+        )
         for one in found
         for value in asdict(one).values()
     ]

@@ -345,7 +345,7 @@ def training_rows(restorer: Restorer, model_path: Path) -> list[tuple[str, str]]
     ]
     if outcome.skipped:
         rows.append(("skipped", f"{outcome.skipped} batches, their loss was not finite"))
-    return rows + noise_rows(model)
+    return rows + noise_rows(model) + [("warning", text) for text in restorer.warnings]
 
 
 def noise_rows(model: Model) -> list[tuple[str, str]]:
@@ -379,7 +379,7 @@ def restored_rows(done: Restorations, samples: int) -> list[tuple[str, str]]:
     ]
     if samples < 2:
         rows.append(("spread", "none: it takes at least 2 samples (--samples 16)"))
-    return rows
+    return rows + [("warning", text) for text in dict.fromkeys(done.warnings)]
 
 
 def _failure(source: Path | Image, error: Exception) -> Failure:

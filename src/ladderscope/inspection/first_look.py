@@ -1,13 +1,15 @@
 """A first look at images: what a user should know of them, in sentences, and what is left out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Real
 
 from ladderscope.images import Image, ImageError, numbered_channels
 from ladderscope.images.artefacts import cleaned
 from ladderscope.inspection.numbers import ImageLook, measure
+from ladderscope.noise import neighbour_correlation
 
 _PADDING = 1e-3  # share of the pixels that is worth a word
 _SATURATED = 5e-3
@@ -135,6 +137,34 @@ def compare(looks: Sequence[ImageLook]) -> list[Finding]:
     return findings
 
 
+def about_correlation(planes: Iterable[Real[np.ndarray, "Y X"]], name: str = "") -> Finding | None:
+    """Say whether the noise of neighbouring pixels is correlated; None if it is not.
+
+    Parameters
+    ----------
+    planes
+        Of one channel, as they were recorded.
+    name
+        Of the channel, of several.
+
+    Examples
+    --------
+    >>> white = np.random.default_rng(0).normal(100.0, 3.0, (128, 128))
+    >>> about_correlation([white]) is None
+    True
+    """
+    found = neighbour_correlation(planes)
+    if found is None or not found.is_certain:
+        return None
+    return Finding(
+        f"the noise{f' of {name}' if name else ''} is correlated between neighbouring pixels "
+        f"({found.horizontal:.2f} horizontally, {found.vertical:.2f} vertically), as by "
+        "interpolation, smoothing, compression or read-out: most of it will be kept as if it "
+        "were structure. Use the raw recording if there is one; otherwise try blind_levels=2 "
+        "(--blind-levels 2)"
+    )
+
+
 def _about(look: ImageLook) -> list[Finding]:
     several = len(look.levels) > 1
     names = [f"{look.name}, {name}" for name in numbered_channels(len(look.levels))]
@@ -151,9 +181,9 @@ def _about(look: ImageLook) -> list[Finding]:
         if blank:
             findings.append(
                 Finding(
-                    f"{name if several else look.name}: {_planes(look, blank)} blank, every pixel "
-                    "having one value: such planes are left out of training and handed back as "
-                    "they are"
+                    f"{name if several else look.name}: "
+                    f"{_planes(look, blank, 'is blank', 'are blank')}, every pixel having one value. "
+                    "Blank planes are left out of training and handed back as they are"
                 )
             )
     if look.outliers:
@@ -170,7 +200,8 @@ def _about(look: ImageLook) -> list[Finding]:
     if look.copies:
         findings.append(
             Finding(
-                f"{look.name}: {_planes(look, look.copies)} an exact copy of an earlier one: the "
+                f"{look.name}: "
+                f"{_planes(look, look.copies, 'repeats an earlier one', 'repeat earlier ones')}: the "
                 "same noise seen twice looks like signal. Leave copies out"
             )
         )
@@ -204,16 +235,17 @@ def _about_outliers(look: ImageLook) -> str:
     )
 
 
-def _planes(look: ImageLook, places: Sequence[tuple[int, ...]]) -> str:
+def _planes(look: ImageLook, places: Sequence[tuple[int, ...]], one: str, several: str) -> str:
+    """Say what planes do, and which these are."""
     if not look.others:
-        return "it is"
+        return f"the image {one}"
     listed = "; ".join(
         ", ".join(f"{letter}={at}" for letter, at in zip(look.others, place, strict=True))
         for place in places[:_NAMED]
     )
     more = ", …" if len(places) > _NAMED else ""
-    are = "plane is" if len(places) == 1 else "planes are"
-    return f"{len(places)} {are} ({listed}{more}, counted from 0)"
+    do = f"1 plane {one}" if len(places) == 1 else f"{len(places)} planes {several}"
+    return f"{do} ({listed}{more}, counted from 0)"
 
 
 def _drift(brightness: np.ndarray, dark: float) -> float | None:

@@ -15,6 +15,8 @@ from ladderscope.images.axes import planes_last
 _FEWEST = 10  # equal pixels at the bright end make a pile
 _SAMPLED = 2**14  # pixels of a plane, for percentiles
 _NAMED = 3
+_REPEATED = 0.1  # of the usual difference between frames: less is the frame over again
+_FEWEST_STEPS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +41,8 @@ class ImageLook:
     levels
         For each channel the 1st, 50th and 99th percentile of its pixels.
     copies
-        Positions of planes that repeat an earlier one to the pixel.
+        Positions of planes that repeat an earlier one: to the pixel, or in time, differing from the
+        frame before by next to nothing where other frames differ.
     brightness
         For each channel the mean of every frame, in time; empty where there is no time.
     """
@@ -103,6 +106,7 @@ def measure(image: Image, artefacts: Artefacts) -> ImageLook:
             if key in seen and np.array_equal(seen[key], plane):
                 copies.append(at)
             seen.setdefault(key, plane)
+    copies += _repeated(image, planes)
     outliers = artefacts.outliers
     places = [] if outliers is None else np.argwhere(outliers)[:_NAMED].tolist()
     return ImageLook(
@@ -161,6 +165,30 @@ class _Channel:
             return np.zeros(3)
         found: NDArray[np.float64] = np.percentile(np.concatenate(self._samples), (1, 50, 99))
         return found
+
+
+def _repeated(image: Image, planes: Shaped[np.ndarray, "*others_channels Y X"]) -> list[Any]:
+    """Find frames that are the one before over again, as compressed movies have them."""
+    letters = [letter for letter in image.axes if letter not in "CYX"]
+    if "T" not in letters:
+        return []
+    along = letters.index("T")
+    in_time = np.moveaxis(planes, along, 0)
+    stride = max(1, int(np.sqrt(planes.shape[-1] * planes.shape[-2] / _SAMPLED)))
+    steps = np.zeros((max(0, len(in_time) - 1), *in_time.shape[1:-3]))
+    for number in range(len(steps)):
+        before, after = (
+            in_time[at][..., 0, ::stride, ::stride].astype(np.float64)
+            for at in (number, number + 1)
+        )
+        steps[number] = ((after - before) ** 2).mean(axis=(-2, -1))
+    if len(steps) < _FEWEST_STEPS:
+        return []
+    few = (steps <= _REPEATED * np.median(steps, axis=0)) & (steps > 0)
+    return [
+        (*rest[:along], int(number) + 1, *rest[along:])
+        for number, *rest in np.argwhere(few).tolist()
+    ]
 
 
 def _in_time(image: Image, means: list[float], outer: tuple[int, ...]) -> NDArray[np.float64]:

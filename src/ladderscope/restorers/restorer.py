@@ -33,7 +33,7 @@ from ladderscope.images import (
 )
 from ladderscope.images.artefacts import with_padding
 from ladderscope.images.read import named_sources
-from ladderscope.inspection import first_look
+from ladderscope.inspection import about_correlation, first_look
 from ladderscope.machine import best_device, fast_type, keep_freed_memory, single_precision
 from ladderscope.memory import enough_memory
 from ladderscope.names import MODEL
@@ -44,7 +44,6 @@ from ladderscope.noise import (
     NoiseFit,
     NoiseModel,
     calibrate_poisson_gaussian,
-    neighbour_correlation,
 )
 from ladderscope.noise.fit import MOST_PLANES
 from ladderscope.patches import Field, MixedBatch, MixedPatches, PatchBatch, TrainingPatches
@@ -503,7 +502,10 @@ class Restorer(ABC, Generic[Settings]):
                 models.append(Gaussian(1.0))
                 fits.append(None)
                 continue
-            self._check_correlation(planes, name if several else "", notice)
+            if not self.settings.blind_levels:
+                checked = planes[:: -(-len(planes) // _PLANES_CHECKED)]
+                if finding := about_correlation(checked, name if several else ""):
+                    notice(finding.text, logging.WARNING)
             if isinstance(entry, str):
                 try:
                     fit = calibrate_poisson_gaussian(planes)
@@ -514,25 +516,6 @@ class Restorer(ABC, Generic[Settings]):
             models.append(entry)
             fits.append(fit)
         return models, fits
-
-    def _check_correlation(
-        self,
-        planes: Sequence[Real[np.ndarray, "Y X"]],
-        name: str,
-        notice: Callable[[str, int], None],
-    ) -> None:
-        """Warn of noise that the finest levels would keep as structure."""
-        found = neighbour_correlation(planes[:: -(-len(planes) // _PLANES_CHECKED)])
-        if found is None or not found.is_certain or self.settings.blind_levels:
-            return
-        notice(
-            f"the noise{f' of {name}' if name else ''} is correlated between neighbouring pixels "
-            f"({found.horizontal:.2f} horizontally, {found.vertical:.2f} vertically), as by "
-            "interpolation, smoothing, compression or read-out: most of it will be kept as if it "
-            "were structure. Use the raw recording if there is one; otherwise try blind_levels=2 "
-            "(--blind-levels 2)",
-            logging.WARNING,
-        )
 
     def _new_network(self, settings: Settings) -> LadderVAE:
         with seeded(self.seed), single_precision():

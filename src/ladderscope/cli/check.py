@@ -1,0 +1,109 @@
+"""``ladderscope check``: a first look at images, before anything is trained on them."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import typer
+
+from ladderscope.cli import options
+
+if TYPE_CHECKING:
+    from ladderscope.images import Image
+    from ladderscope.inspection import ImageLook
+
+
+def check(inputs: options.Inputs, axes: options.Axes = None) -> None:
+    """Look at images: padding, hot pixels, saturation, copies, noise, metadata.
+
+    Nothing is trained or written. “denoise” and “train” take the same look before they begin.
+    """
+    from ladderscope.cli import work
+    from ladderscope.cli.terminal import in_words, show_summary
+    from ladderscope.errors import LadderscopeError
+    from ladderscope.images import read_image
+    from ladderscope.inspection import look_at
+
+    failures, looks = [], []
+    for path in work.find(inputs):
+        try:
+            image = read_image(path, axes)
+            looked = look_at(image)
+        except (LadderscopeError, OSError) as error:
+            failures.append(work.Failure(str(path), in_words(error)))
+            continue
+        looks.append(looked.look)
+        rows = [("file", str(path)), *_facts(image), *_noise(image)]
+        for text, is_warning in looked.findings:
+            rows.append(("warning" if is_warning else "notice", text))
+        show_summary(rows)
+    show_summary([("warning", text) for text in _together(looks)])
+    work.say_failures(failures)
+    if failures:
+        raise typer.Exit(1)
+
+
+def _facts(image: "Image") -> Iterator[tuple[str, str]]:
+    """Give what the file says of itself."""
+    shape = "×".join(map(str, image.pixels.shape))
+    yield "image", f"{shape} ({image.axes}), {image.pixels.dtype}"
+    if image.channel_names:
+        yield "channels", ", ".join(image.channel_names)
+    size = image.pixel_size
+    spacing, interval = image.acquisition.slice_spacing, image.acquisition.frame_interval
+    known = [
+        "pixel size not stored in the file"
+        if size is None
+        else f"pixels {size[0]:.4g} × {size[1]:.4g} µm"
+    ]
+    known += [] if spacing is None else [f"slices every {spacing:.4g} µm"]
+    known += [] if interval is None else [f"frames every {interval:.4g} s"]
+    yield "size", ", ".join(known)
+
+
+def _noise(image: "Image") -> Iterator[tuple[str, str]]:
+    """Say what the noise of each channel is, and warn where its pixels are not independent."""
+    from ladderscope.images import numbered_channels
+    from ladderscope.inspection import about_correlation
+    from ladderscope.noise import NoiseError, calibrate_poisson_gaussian
+    from ladderscope.noise.fit import MOST_PLANES
+
+    names = image.channel_names or numbered_channels(image.channels)
+    several = image.channels > 1
+    for number, name in enumerate(names):
+        planes = image.planes()[:, number]
+        planes = planes[:: -(-len(planes) // MOST_PLANES)]
+        of = f"{name}: " if several else ""
+        try:
+            yield "noise", f"{of}{calibrate_poisson_gaussian(planes).summary()}"
+            if finding := about_correlation(planes, name if several else ""):
+                yield "warning", finding.text
+        except NoiseError as error:
+            yield "noise", f"{of}cannot be measured: {error}"
+
+
+def _together(looks: "Sequence[ImageLook]") -> Iterator[str]:
+    """Warn of what tells the images apart."""
+    from ladderscope.images import ImageError
+    from ladderscope.inspection import compare
+
+    if not looks:
+        return
+    first = looks[0]
+    alike = [look for look in looks if (look.axes, len(look.levels)) == _kind(first)]
+    if other := next((look for look in looks if _kind(look) != _kind(first)), None):
+        yield (
+            f"{first.name} ({first.axes}, {len(first.levels)} channels) and {other.name} "
+            f"({other.axes}, {len(other.levels)} channels) cannot be used together"
+        )
+    sizes = {look.pixel_size for look in alike if look.pixel_size}
+    if len(sizes) > 1:
+        listed = "; ".join(f"{size[0]:.4g} × {size[1]:.4g} µm" for size in sorted(sizes))
+        yield f"the pixel sizes differ: {listed}. A model learns structures of one size best"
+    try:
+        yield from (finding.text for finding in compare(alike))
+    except ImageError as error:
+        yield str(error)
+
+
+def _kind(look: "ImageLook") -> tuple[str, int]:
+    return look.axes, len(look.levels)
