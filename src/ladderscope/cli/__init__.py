@@ -10,7 +10,9 @@ def main() -> None:
     """Run the console script. Ctrl-C before and after a command's work ends it without a word."""
     signal.signal(signal.SIGINT, lambda number, _: os._exit(128 + number))
     from ladderscope.cli.commands import app
+    from ladderscope.cli.terminal import prepare_terminal
 
+    prepare_terminal()
     app()
 
 
