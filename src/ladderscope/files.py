@@ -1,16 +1,30 @@
-"""Files that are whole under their final names, and what those names are made of."""
+"""Files that are whole under their final names, whoever else is writing; and names of files."""
 
 import errno
+import hashlib
 import os
+import platform
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shutil
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from ladderscope.errors import LadderscopeError
 
+try:
+    import fcntl
+except ImportError:  # Windows: there, a file that is open cannot be removed
+    fcntl = None  # type: ignore[assignment]
+
 _ENDINGS = (".ome.tif", ".ome.tiff", ".tif", ".tiff", ".ome.zarr", ".zarr")
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_PREFIX = ".unfinished-"
+_OURS = f"{_PREFIX}{hashlib.sha256(platform.node().encode()).hexdigest()[:8]}-"  # this computer's
+_LONGEST_WRITE = 24 * 3600  # seconds; after these, what another computer began is abandoned
 
 
 class OutputError(LadderscopeError):
@@ -19,10 +33,11 @@ class OutputError(LadderscopeError):
 
 @contextmanager
 def whole_file(path: str | os.PathLike[str], overwrite: bool = False) -> Iterator[Path]:
-    """Give a temporary path beside `path` to write to, and rename it when all is written.
+    """Give a temporary file beside `path` to write to, and rename it when all is written.
 
     Whatever ends the block early, Ctrl-C included, the temporary file is removed and `path` is as
-    it was before.
+    it was before. What a process that was killed has left in the folder is removed too. Unless
+    `overwrite` is true, a file that another process writes meanwhile is never replaced.
 
     Parameters
     ----------
@@ -34,7 +49,8 @@ def whole_file(path: str | os.PathLike[str], overwrite: bool = False) -> Iterato
     Yields
     ------
     Path
-        A hidden file in the same folder, with the same suffixes, that does not exist yet.
+        A hidden file in the same folder, with the same suffixes, that is empty: open it for
+        writing.
 
     Raises
     ------
@@ -51,20 +67,132 @@ def whole_file(path: str | os.PathLike[str], overwrite: bool = False) -> Iterato
     ...     [file.name for file in Path(folder).iterdir()]
     ['notes.txt']
     """
-    final = Path(path).expanduser()
-    unfinished = _prepare(final, overwrite)
+    final = expanded(path)
+    with ExitStack() as held:
+        unfinished = _begin(final, overwrite, held)
+        try:
+            yield unfinished
+            _finish(unfinished, final, overwrite, held)
+        except OSError as error:
+            if not _is_full(error):
+                raise
+            raise OutputError(
+                f"{final}: the disk is full ({error}); nothing was left half-written. "
+                "Free some space, or choose another folder."
+            ) from error
+        finally:
+            held.close()
+            unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def claimed(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Keep other processes that claim the same output away while the block runs.
+
+    Its folder is made if need be. Where the file system knows no locks, nobody is kept away.
+
+    Raises
+    ------
+    OutputError
+        Another process has claimed it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with claimed(Path(folder, "a.ladder")), claimed(Path(folder, "b.ladder")):
+    ...         pass
+    """
+    if fcntl is None:
+        yield
+        return
+    final = expanded(path)
+    name = hashlib.sha256(os.fsencode(final.name)).hexdigest()[:8]
+    claim = final.with_name(f"{_PREFIX}{name}.claim")
+    with _in_words(final), ExitStack() as held:
+        claim.parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            descriptor = os.open(claim, os.O_RDWR | os.O_CREAT, 0o666)
+            held.callback(os.close, descriptor)
+            if _lock(descriptor) is False:
+                raise OutputError(
+                    f"{final}: another process is writing this output; wait until it has ended, "
+                    "or choose another -o."
+                )
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(descriptor), claim.stat()):
+                    break
+        held.callback(_remove, claim)  # runs first, while it is still locked
+        kept = held.pop_all()
+    with kept:
+        yield
+
+
+def check_writable(paths: Iterable[Path]) -> None:
+    """Try out the names that files will have, in the folders where they will be.
+
+    Nothing is left of it; folders that there are not yet are tried out too, and not made.
+
+    Raises
+    ------
+    OutputError
+        A folder cannot be made or written to, a name is too long or has characters that the file
+        system refuses, or it takes two of the names for the same.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     check_writable([Path(folder, "new", "a.tif")])
+    ...     list(Path(folder).iterdir())
+    []
+    """
+    by_folder: dict[Path, list[Path]] = defaultdict(list)
+    for path in paths:
+        by_folder[path.parent].append(path)
+    for folder, files in by_folder.items():
+        there, missing = folder, [""]
+        while not taken(there) and there.name:
+            there, missing = there.parent, [there.name, *missing]
+        with _in_words(files[0]):
+            trial = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=there)
+        with trial:
+            inside = Path(trial.name, *missing)
+            with _in_words(files[0]):
+                inside.mkdir(parents=True, exist_ok=True)
+            for file in files:
+                if taken(file) and file.is_dir():
+                    raise OutputError(f"{file}: this is a folder; give the name of a file.")
+                _try_name(file, inside)
+
+
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """Put a user's folder in place of a ``~`` at the start, where there is such a user.
+
+    Examples
+    --------
+    >>> expanded("~no such user~/a.tif").parts[0]
+    '~no such user~'
+    """
     try:
-        yield unfinished
-        _finish(unfinished, final)
-    except OSError as error:
-        if not _is_full(error):
-            raise
-        raise OutputError(
-            f"{final}: the disk is full ({error}); nothing was left half-written. "
-            "Free some space, or choose another folder."
-        ) from error
-    finally:
-        unfinished.unlink(missing_ok=True)
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
+def taken(path: Path) -> bool:
+    """Tell whether a file, a folder or a link has this name already.
+
+    Examples
+    --------
+    >>> taken(Path("no such file")), taken(Path("a" * 10_000))
+    (False, False)
+    """
+    try:
+        path.lstat()
+    except (OSError, ValueError):
+        return False  # what no file can be called is told when it is tried
+    return True
 
 
 def stem(path: Path) -> str:
@@ -80,39 +208,142 @@ def stem(path: Path) -> str:
     return path.name[: len(path.name) - len(ending)]
 
 
-def _prepare(final: Path, overwrite: bool) -> Path:
-    suffix = "".join(final.suffixes[-2:])[-32:]
-    unfinished = final.parent / f".unfinished-{secrets.token_hex(4)}{suffix}"
-    try:
+def _begin(final: Path, overwrite: bool, held: ExitStack) -> Path:
+    """Make the hidden file, and lock it as long as it is `held`."""
+    with _in_words(final):
         if final.is_dir():
             raise OutputError(f"{final}: this is a folder; give the name of a file.")
-        if final.exists() and not overwrite:
-            raise OutputError(
-                f"{final}: exists already and is left as it is; choose another name or folder, or "
-                "allow it to be overwritten."
-            )
+        if taken(final) and not overwrite:
+            raise _exists(final)
         final.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.touch(exist_ok=False)
-        unfinished.unlink()
-    except OSError as error:
-        raise OutputError(
-            f"{final}: cannot be written ({error.strerror or error}); check that the folder "
-            f"{final.parent} can be made and written to, or choose another."
-        ) from error
-    return unfinished
+        _clear(final.parent)
+        suffix = "".join(final.suffixes[-2:])[-32:]
+        while True:
+            unfinished = final.parent / f"{_OURS}{secrets.token_hex(4)}{suffix}"
+            descriptor = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+            held.callback(os.close, descriptor)
+            if _lock(descriptor) is not False and taken(unfinished):
+                return unfinished
+            # another process took it for abandoned before it was locked: begin again
 
 
-def _finish(unfinished: Path, final: Path) -> None:
+def _finish(unfinished: Path, final: Path, overwrite: bool, held: ExitStack) -> None:
     # to the disk first: a power cut must not find the new name on contents not yet written
     with unfinished.open("rb+") as file:
         os.fsync(file.fileno())
+    if fcntl is None:
+        held.close()
     try:
-        unfinished.replace(final)
+        if overwrite:
+            unfinished.replace(final)
+        else:
+            _rename_if_free(unfinished, final)
+    except FileExistsError as error:
+        raise _exists(final, " (another process wrote it meanwhile)") from error
     except OSError as error:
         raise OutputError(
             f"{final}: cannot be replaced ({error.strerror or error}); is it open in another "
             "program? Nothing was left half-written."
         ) from error
+
+
+def _rename_if_free(unfinished: Path, final: Path) -> None:
+    """Rename a file; of two processes that choose the same name, one succeeds."""
+    try:
+        final.hardlink_to(unfinished)
+    except FileExistsError:
+        raise
+    except (OSError, NotImplementedError):  # a file system without links
+        final.touch(exist_ok=False)
+        try:
+            unfinished.replace(final)
+        except OSError:
+            final.unlink()
+            raise
+
+
+def _clear(folder: Path) -> None:
+    """Remove what killed processes left unfinished, and nothing that a living one writes."""
+    with os.scandir(folder) as entries:
+        left = [entry for entry in entries if entry.name.startswith(_PREFIX)]
+    for entry in left:
+        with suppress(OSError):
+            old = time.time() - entry.stat(follow_symlinks=False).st_mtime > _LONGEST_WRITE
+            if entry.is_dir(follow_symlinks=False) and old:
+                shutil.rmtree(entry.path)
+            elif entry.is_file(follow_symlinks=False) and (old or entry.name.startswith(_OURS)):
+                _remove_if_abandoned(Path(entry.path), old)
+
+
+def _remove_if_abandoned(path: Path, old: bool) -> None:
+    if fcntl is None:
+        path.unlink()
+        return
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        locked = _lock(descriptor)
+        if locked or (locked is None and old):
+            path.unlink()
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool | None:
+    """Lock an open file; False if another process has, None where files cannot be locked."""
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink()
+
+
+def _try_name(file: Path, trial: Path) -> None:
+    try:
+        (trial / file.name).touch(exist_ok=False)
+    except FileExistsError as error:
+        raise OutputError(
+            f"{file}: two outputs would have this name, as the file system writes it; rename one "
+            "of the inputs."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise OutputError(
+            f"{file}: no file can have this name here ({_reason(error)}): rename the input, or "
+            "choose another output. Outputs are named as their inputs, and a few letters more."
+        ) from error
+
+
+@contextmanager
+def _in_words(final: Path) -> Iterator[None]:
+    """Say which output cannot be written, where the system only says why."""
+    try:
+        yield
+    except OutputError:
+        raise
+    except (OSError, ValueError) as error:
+        raise OutputError(
+            f"{final}: cannot be written ({_reason(error)}); check that the folder "
+            f"{final.parent} can be made and written to, or choose another."
+        ) from error
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _exists(final: Path, why: str = "") -> OutputError:
+    return OutputError(
+        f"{final}: exists already{why} and is left as it is; choose another name or folder, or "
+        "allow it to be overwritten."
+    )
 
 
 def _is_full(error: OSError) -> bool:

@@ -9,9 +9,11 @@ import pytest
 import tifffile
 from typer.testing import CliRunner
 
-from ladderscope.cli import app
+from ladderscope.cli import app, work
+from ladderscope.files import claimed
 from ladderscope.images import read_image, sample_image, write_image
 from ladderscope.patches import TrainingPatches
+from ladderscope.restorers import Restoration
 from ladderscope.restorers.file import read_model
 
 QUICK = ["--preset", "tiny", "--steps", "8", "--noise", "gaussian:5", "--samples", "2"]
@@ -124,6 +126,84 @@ def test_a_finished_training_cannot_be_resumed_and_says_what_to_do(batch):
     assert "complete" in result.said and "ladderscope predict" in result.said
 
 
+@pytest.fixture
+def stopped(tmp_path, monkeypatch):
+    """Denoise three images, and be stopped while the second is restored."""
+    for number in range(3):
+        pixels = noisy(seed=number).clip(0, 255).astype(np.uint8)
+        tifffile.imwrite(tmp_path / f"{number}.tif", pixels)
+    saved = Restoration.save
+
+    def interrupted(self, path, **arguments):
+        if path.name.startswith("1"):
+            raise KeyboardInterrupt
+        return saved(self, path, **arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Restoration, "save", interrupted)
+        assert run("denoise", tmp_path / "[0-2].tif", "-o", tmp_path / "out", *QUICK).code == 130
+    assert written(tmp_path / "out") == ["0_restored.ome.tif", "0_spread.ome.tif", "model.ladder"]
+    return SimpleNamespace(root=tmp_path, out=tmp_path / "out")
+
+
+def resume(stopped, *others, images="[0-2].tif"):
+    return run("denoise", stopped.root / images, "-o", stopped.out, *QUICK, *others, "--resume")
+
+
+def dates(folder):
+    return {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+
+
+def test_a_run_that_was_stopped_while_it_restored_goes_on_there(stopped):
+    before = dates(stopped.out)
+    result = resume(stopped)
+    assert result.code == 0 and "3 images" in result.shown and "training:" not in result.said
+    assert dates(stopped.out).items() >= before.items()
+    assert len(written(stopped.out)) == 2 * 3 + 2
+    page = (stopped.out / "report.html").read_text(encoding="utf-8")
+    assert all(f"<h3>{number}.tif</h3>" in page for number in range(3))
+    assert page.count("data:image/png") == 3 * 6
+
+    whole = {name: tifffile.imread(stopped.out / name) for name in written(stopped.out)[:6]}
+    assert run("denoise", stopped.root / "[0-2].tif", "-o", stopped.out / "again", *QUICK).code == 0
+    for name, pixels in whole.items():
+        assert np.array_equal(tifffile.imread(stopped.out / "again" / name), pixels)
+
+
+@pytest.mark.parametrize("lost", ["0_restored.ome.tif", "0_spread.ome.tif"])
+def test_a_restoration_of_which_a_part_is_missing_is_made_anew(stopped, lost):
+    (stopped.out / lost).unlink()
+    before = dates(stopped.out)
+    assert resume(stopped).code == 0
+    assert len(written(stopped.out)) == 2 * 3 + 2
+    same = {name for name, date in dates(stopped.out).items() if before.get(name) == date}
+    assert same == {"model.ladder"}
+
+
+@pytest.mark.parametrize("other", [["--samples", 3], ["--keep-dtype"]])
+def test_so_is_one_that_was_restored_in_another_way(stopped, other):
+    before = dates(stopped.out)
+    assert resume(stopped, *other).code == 0
+    assert dates(stopped.out)["0_restored.ome.tif"] > before["0_restored.ome.tif"]
+
+
+@pytest.mark.parametrize(
+    ("others", "images", "fact"),
+    [
+        (["--steps", 9], "[0-2].tif", "steps was 8, now 9"),
+        (["--seed", 3], "[0-2].tif", "seed was 0, now 3"),
+        (["--noise", "gaussian:6"], "[0-2].tif", "Gaussian(sigma=5.0), now"),
+        (["--noise", "auto"], "[0-2].tif", "Gaussian(sigma=5.0), now"),
+        ([], "[0-1].tif", "other images"),
+    ],
+)
+def test_a_model_of_another_run_is_not_taken_for_this_one(stopped, others, images, fact):
+    before = dates(stopped.out)
+    result = resume(stopped, *others, images=images)
+    assert result.code == 1 and fact in result.said and "--overwrite" in result.said
+    assert dates(stopped.out) == before
+
+
 def test_info_reads_as_prose(batch):
     result = run("info", batch.out / "model.ladder")
     assert result.code == 0
@@ -191,11 +271,11 @@ def test_images_of_different_kinds_are_an_error_that_names_both(tmp_path, image)
     [
         (["--noise", "gauss"], "gaussian:SIGMA"),
         (["--minutes", "0"], "budget"),
-        (["--steps", "-1"], "budget"),
+        (["--steps", "-1"], "steps=-1"),
         (["--minutes", "1", "--steps", "5"], "one of minutes, steps and epochs"),
         (["--preset", "huge"], "no preset 'huge'"),
         (["--axes", "YQ"], "unknown letter"),
-        (["--config", "nowhere.yaml"], "nowhere.yaml: No such file"),
+        (["--config", "nowhere.yaml"], "nowhere.yaml: there is no such file"),
         (["--resume"], "nothing to resume"),
         (["--resume", "--overwrite"], "one of the two"),
     ],
@@ -234,12 +314,65 @@ def test_a_folder_that_cannot_be_written_is_said_before_training(tmp_path, image
     assert "validation" not in result.said
 
 
+@pytest.mark.parametrize(
+    ("words", "name", "right"),
+    [
+        (["denoise", "a.tif"], "single.tif", "single"),
+        (["denoise", "a.tif"], "", "where it is to go"),
+        (["train", "denoiser", "a.tif"], "models/", "models/model.ladder"),
+        (["train", "denoiser", "a.tif"], "models.tif", "models.ladder"),
+        (["train", "splitter", "--channel", "a=a.tif", "--channel", "b=b.tif"], "m", "m.ladder"),
+        (["predict", "m.ladder", "a.tif"], "a.png", "a.tif"),
+        (["predict", "m.ladder", "a.tif", "--report", "page.pdf"], "out", "page.html"),
+        (["noise", "fit", "a.tif"], "noise/", "noise/noise.json"),
+        (["import", "careamics", "a.ckpt"], "m.ckpt", "m.ladder"),
+        (["evaluate", "a.tif", "a.tif"], "scores.csv", "scores.json"),
+        (["demo"], "demo.png", "demo"),
+    ],
+)
+def test_a_name_that_means_something_else_is_refused_at_once(
+    tmp_path, monkeypatch, image, words, name, right
+):
+    monkeypatch.chdir(tmp_path)
+    result = run(*words, "-o", name)
+    assert result.code == 1 and right in result.said
+    assert written(tmp_path) == ["a.tif"]
+
+
+@pytest.mark.parametrize("command", ["denoise", "train", "predict"])
+def test_a_name_too_long_for_the_file_system_is_refused_before_any_work(
+    tmp_path, batch, image, command
+):
+    named = image.rename(tmp_path / ("n" * 243 + ".tif"))
+    out, model = tmp_path / "out", batch.out / "model.ladder"
+    result = {
+        "denoise": lambda: run("denoise", named, "-o", out, *QUICK),
+        "train": lambda: run("train", "denoiser", named, "-o", out / f"{'m' * 245}.ladder"),
+        "predict": lambda: run("predict", model, named, "-o", out),
+    }[command]()
+    assert result.code == 1 and "too long" in result.said
+    assert written(tmp_path) == [named.name]
+
+
+@pytest.mark.parametrize("command", ["denoise", "train"])
+def test_a_folder_where_the_state_goes_is_noticed_before_training(tmp_path, image, command):
+    (tmp_path / "model.ladder.state").mkdir()
+    words = ["denoise"] if command == "denoise" else ["train", "denoiser"]
+    target = tmp_path if command == "denoise" else tmp_path / "model.ladder"
+    result = run(*words, image, "-o", target, *TRAIN_QUICK)
+    assert result.code == 1 and "model.ladder.state: this is a folder" in result.said
+    assert written(tmp_path) == ["a.tif", "model.ladder.state"]
+
+
 def test_an_unfinished_training_is_not_lost_unasked(tmp_path, image):
     state = tmp_path / "m.ladder.state"
     state.write_bytes(b"state")
     result = run("train", "denoiser", image, "-o", tmp_path / "m.ladder", *TRAIN_QUICK)
     assert result.code == 1
     assert "--resume" in result.said and state.read_bytes() == b"state"
+    with claimed(tmp_path / "m.ladder"):
+        result = run("train", "denoiser", image, "-o", tmp_path / "m.ladder", *TRAIN_QUICK)
+    assert result.code == 1 and "another process" in result.said
 
 
 def test_train_takes_a_file_of_settings_and_keeps_pictures_out(tmp_path, image):
@@ -286,8 +419,6 @@ def test_info_on_something_else_is_an_error(image):
 
 
 def test_one_image_that_fails_does_not_stop_the_others(batch, tmp_path, monkeypatch):
-    from ladderscope.restorers import Restoration
-
     saved = Restoration.save
 
     def full_disk(self, path, **arguments):
@@ -301,6 +432,20 @@ def test_one_image_that_fails_does_not_stop_the_others(batch, tmp_path, monkeypa
     assert result.code == 1
     assert "No space left" in result.said
     assert written(tmp_path) == ["day2_a_restored.ome.tif"]
+
+
+def test_a_report_that_cannot_be_written_takes_nothing_with_it(batch, tmp_path, image, monkeypatch):
+    def refuse(path, *_, **__):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(work, "write_report", refuse)
+    (tmp_path / "bad.tif").write_bytes(b"not an image")
+    page, out = tmp_path / "page.html", tmp_path / "out"
+    model, inputs = batch.out / "model.ladder", [image, tmp_path / "bad.tif"]
+    result = run("predict", model, *inputs, "-o", out, "--report", page)
+    assert result.code == 1 and "1 image" in result.shown and str(page) not in result.shown
+    assert "bad.tif" in result.said and f"{page}: No space left" in result.said
+    assert len(written(out)) == 2
 
 
 def test_a_spread_of_an_earlier_run_does_not_stay_beside_a_restoration_without_one(

@@ -323,7 +323,7 @@ def test_no_input_is_overwritten_and_nothing_is_written_when_all_fail(folders):
     before = truth.read_bytes()
     for inside in (truth, folders / "out" / "a_spread.ome.tif"):
         result = run(folders / "out", folders / "truth", "--json", inside, "--overwrite")
-        assert (result.code, "is an input" in result.said) == (1, True)
+        assert (result.code, "is a .json file" in result.said) == (1, True)
     assert truth.read_bytes() == before
     assert run(truth, folders / "truth" / "b.tif", "--json", folders / "a.json").code == 0
     spoil(truth, "constant")

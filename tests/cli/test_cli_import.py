@@ -293,6 +293,6 @@ def test_outputs_are_not_replaced_unasked(trained):
     asked = [paths.checkpoint, "--config", paths.config, *NUMBERS, "-o"]
     assert "exists already: give --overwrite" in refused(*asked, paths.model)
     assert paths.model.read_bytes() == before
-    assert "is an input" in refused(*asked, paths.checkpoint, "--overwrite")
+    assert "is a .ladder file" in refused(*asked, paths.checkpoint, "--overwrite")
     assert "this is a folder" in refused(*asked, paths.model.parent)
     assert "there is no such file" in refused("nowhere.ckpt", "-o", "m.ladder", *NUMBERS)

@@ -154,7 +154,7 @@ def test_fit_refuses_outputs_that_exist_and_replaces_them_when_told(noisy, tmp_p
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["-o", "noise.txt"], "written as .json"),
+        (["-o", "noise.txt"], "is a .json or .npz file"),
         (["-o", "noise.npz"], "mixture also as .npz"),
         (["-o", "noise.json", "--axes", "TYX"], 'axes "TYX" names 3 dimensions'),
         (["-o", "noise.json", "--signal", "missing.tif"], "missing.tif: there is no such file"),

@@ -7,7 +7,7 @@ import pytest
 import tifffile
 import zarr
 
-from ladderscope.images import Image, ImageError, find_images, write_image
+from ladderscope.images import Image, ImageError, find_images, read_image, write_image
 
 PIXELS = np.arange(64, dtype=np.uint8).reshape(8, 8)
 
@@ -110,3 +110,58 @@ def test_sources_that_stand_for_nothing_are_refused(source, said, tmp_path, monk
 
 def test_paths_may_be_path_objects_or_strings(folder):
     assert find_images(str(folder)).sources == find_images(Path(folder)).sources
+
+
+# -- names with signs in them
+
+
+@pytest.fixture
+def bracketed(tmp_path):
+    for name in ("data [1]/a.tif", "data [1]/b.tif", "data 1/c.tif", "day [2]/run[1]_a.tif"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        tifffile.imwrite(path, PIXELS)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("data [1]/*.tif", ["a.tif", "b.tif"]),
+        ("data [12]/*.tif", ["c.tif"]),
+        ("d*/run[1]_a.tif", ["run[1]_a.tif"]),
+        ("*/run[1]_*.tif", ["run[1]_a.tif"]),
+        ("**/data [1]/b.tif", ["b.tif"]),
+        ("day [2]", ["run[1]_a.tif"]),
+        ("data ?/*.tif", ["c.tif"]),
+    ],
+)
+def test_parts_of_a_pattern_that_exist_are_meant_as_they_are(bracketed, pattern, found):
+    assert names(find_images(f"{bracketed}/{pattern}")) == found
+
+
+def test_a_name_that_begins_like_a_user_is_a_name_where_there_is_no_such_user(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("~a.tif", "b.tif"):
+        tifffile.imwrite(tmp_path / name, PIXELS)
+    for source in (".", "*.tif", ["~a.tif", "b.tif"]):
+        assert sorted(names(find_images(source))) == ["b.tif", "~a.tif"]
+    assert read_image("~a.tif").name == "~a.tif"
+
+
+def test_a_file_called_like_the_home_folder_is_read_where_a_folder_holds_it(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path / "here")
+    zarr.save_array(tmp_path / "here" / "~", PIXELS)
+    found = find_images("*").sources
+    assert np.array_equal(read_image(found[0]).pixels, PIXELS)
+
+
+def test_a_name_that_is_too_long_is_refused():
+    with pytest.raises(ImageError, match="cannot be looked up"):
+        find_images("a" * 5000 + ".tif")
+    with pytest.raises(ImageError, match="cannot be opened"):
+        read_image("a" * 5000 + ".tif")

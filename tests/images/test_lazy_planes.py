@@ -101,34 +101,6 @@ def test_a_hyperstack_that_describes_its_first_page_only_is_read_where_its_plane
     assert np.array_equal(planes_of(opened)[0], STACK)
 
 
-def test_a_set_of_files_that_make_one_image_is_read_from_all_of_them(tmp_path):
-    xml = tifffile.OmeXml()
-    xml.addimage(np.uint16, (2, 24, 32), (2, 1, 1, 24, 32, 1), axes="TYX")
-    text = xml.tostring()
-    for number in (0, 1):
-        tifffile.imwrite(
-            tmp_path / f"{number}.ome.tif",
-            STACK[number],
-            metadata=None,
-            description=_multifile(text),
-        )
-    opened, whole = (function(tmp_path / "0.ome.tif") for function in (open_image, read_image))
-    assert np.array_equal(whole.pixels, STACK[:2])
-    assert np.array_equal(planes_of(opened)[0], STACK[:2])
-
-
-def _multifile(text):
-    """Say in OME-XML that each of two planes is in a file of its own."""
-    head, tail = text.split("<TiffData", 1)
-    rest = tail.split("</TiffData>", 1)[1] if "</TiffData>" in tail else tail.split("/>", 1)[1]
-    parts = "".join(
-        f'<TiffData IFD="0" FirstT="{number}" FirstC="0" FirstZ="0" PlaneCount="1">'
-        f'<UUID FileName="{number}.ome.tif">urn:uuid:{number}</UUID></TiffData>'
-        for number in (0, 1)
-    )
-    return (head + parts + rest).encode()
-
-
 def test_zarr_arrays_on_disk_and_in_memory_are_opened(tmp_path):
     zarr.create_array(tmp_path / "a.zarr", data=STACK, chunks=(1, 24, 20))
     opened = open_image(tmp_path / "a.zarr", "TYX")

@@ -6,7 +6,14 @@ import pytest
 import tifffile
 import zarr
 
-from ladderscope.images import Image, ImageError, check_same_kind, read_image, read_images
+from ladderscope.images import (
+    Image,
+    ImageError,
+    blank_channels,
+    check_same_kind,
+    read_image,
+    read_images,
+)
 
 STACK = np.random.default_rng(0).integers(0, 60000, (5, 24, 32), dtype=np.uint16)
 PLANE = STACK[0]
@@ -245,13 +252,6 @@ def test_a_truncated_file_is_refused_wherever_it_was_cut(tmp_path, kind, share):
         assert "truncated or damaged" in said
 
 
-def test_a_file_set_with_a_missing_part_is_refused(tmp_path):
-    path = tmp_path / "a.ome.tif"
-    tifffile.imwrite(path, STACK, metadata={"axes": "TYX"})
-    path.write_bytes(path.read_bytes().replace(b'SizeT="5"', b'SizeT="7"'))
-    assert "2 of 7 planes are missing" in refusal(path)
-
-
 def test_several_images_in_one_file_are_refused_with_their_shapes(tmp_path):
     with tifffile.TiffWriter(tmp_path / "a.tif") as file:
         file.write(PLANE, metadata=None)
@@ -309,10 +309,23 @@ def test_a_blank_image_is_refused(tmp_path):
     assert "is 7" in said
 
 
-def test_a_blank_channel_is_refused_by_its_number():
-    pixels = STACK[:3].copy()
-    pixels[1] = 100
-    assert "channel 2 of 3 is 100" in refusal(pixels, "CYX")
+@pytest.mark.parametrize("axes", ["CYX", "YXC", "TCYX"])
+def test_a_blank_channel_beside_others_is_named_and_found(caplog, axes):
+    pixels = np.stack([STACK[0], np.full_like(PLANE, 100), STACK[1]])
+    pixels = {"CYX": pixels, "YXC": np.moveaxis(pixels, 0, -1), "TCYX": pixels[None]}[axes]
+    image = read_image(Image(pixels, axes, "a.tif", channel_names=("DAPI", "GFP", "Cy5")))
+    assert blank_channels(image) == (1,)
+    assert "a.tif: channel 2 of 3 (GFP) is blank: every pixel is 100" in caplog.text
+
+
+def test_a_channel_that_is_blank_in_some_frames_only_is_not_blank():
+    pixels = np.stack([np.full_like(STACK[:2], 7), STACK[:2]])
+    assert blank_channels(read_image(pixels, "TCYX")) == ()
+
+
+def test_an_image_whose_channels_are_all_blank_is_refused_with_their_values():
+    pixels = np.stack([np.full((8, 8), 3.0), np.full((8, 8), 5.0)])
+    assert "each of its 2 channels is 3.0, 5.0" in refusal(pixels, "CYX")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Writing: what is read again is what was written, and files are whole or not there."""
 
 import errno
+import os
 import tempfile
 from pathlib import Path
 
@@ -157,10 +158,10 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path):
 
 
 def test_a_folder_that_cannot_be_written_to_is_said(tmp_path, monkeypatch):
-    def refuse(path, **_):
+    def refuse(path, *_):
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "touch", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(OutputError, match="Permission denied"):
         write_image(tmp_path / "a.tif", PLANE, "YX")
 

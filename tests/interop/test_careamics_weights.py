@@ -334,7 +334,7 @@ def test_a_unet_is_called_one(saved):
         ({"fc.weight": torch.zeros(1)}, "not of a ladder VAE.*fc.weight"),
         ({}, "tensors by name"),
         ({"state_dict": 3}, "tensors by name"),
-        ({"top_down_layers.0": "text"}, "'top_down_layers.0' is <class 'str'>"),
+        ({"top_down_layers.0": "text"}, "'top_down_layers.0' is 'text'"),
         ({"state_dict": {3: torch.zeros(1)}}, "3 is"),
         ({"top_down_layers.0": np.array(["text"])}, "'top_down_layers.0' is"),
         (STATE | {"parameter_net.bias": torch.ones(4)}, "one layer in CAREamics, but differ"),

@@ -1,6 +1,7 @@
 """Pictures of noise models: every kind, with and without points, over the right signals."""
 
 import io
+from xml.etree import ElementTree
 
 import matplotlib.image
 import numpy as np
@@ -63,6 +64,15 @@ def test_the_measured_points_of_a_fit_are_drawn_beside_its_curve(fit):
         for drawn in (with_points, without)
     ]
     assert grey[0] > 10 * max(grey[1], 1)
+
+
+@pytest.mark.parametrize("file_format", ["png", "svg"])
+def test_names_of_channels_are_never_mathematics(file_format):
+    names = ["A$_$", r"$\x$", "$--> \udcff\x1b"]
+    drawn = noise_model_figure([CAMERA] * 3, names=names, file_format=file_format)
+    if file_format == "svg":
+        ElementTree.fromstring(drawn)
+        assert b"A$_$" in drawn and rb"$\x$" in drawn
 
 
 @pytest.mark.parametrize(("name", "start"), [("svg", b"<?xml"), ("pdf", b"%PDF")])

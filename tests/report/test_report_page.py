@@ -20,6 +20,7 @@ from ladderscope.training import Outcome, Record
 
 RNG = np.random.default_rng(0)
 NASTY = "<script>alert('a')</script>.tif"
+MATHEMATICS = ["A$_$", r"$\x$", "$$", "a_{b}^$ \udcff\x1b", "\0"]
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +91,15 @@ def test_names_and_reasons_are_escaped(html):
     assert "actin &amp; co" in html
 
 
+def test_names_that_no_page_can_hold_are_replaced(model, tmp_path):
+    image = restored("a\udcff\x1b.tif", model, shown=False)
+    failures = (("b\ud800.tif", "b\ud800.tif: no\0thing"),)
+    write_report(tmp_path / "r.html", Report("t\x07", "s", model, (image,), failures))
+    written = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "a��.tif" in written and "b�.tif: no�thing" in written
+    assert not re.search("[\x00-\x08\x0b-\x1f]", written)
+
+
 def test_it_says_all_that_a_reader_asks(html):
     for text in (
         "What was done.",
@@ -147,6 +157,13 @@ def test_drawing_leaves_matplotlib_s_settings_alone(model):
     drawn = comparison_picture(plane, plane, plane, plane, ["noisy", "restored", "clean"])
     assert drawn.startswith(b"\x89PNG")
     assert dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.parametrize("name", MATHEMATICS)
+def test_titles_are_never_mathematics(name):
+    plane = RNG.normal(size=(40, 40))
+    for titles in ([name] * 3, [f"{name} (3.0 dB)"] * 3):
+        assert comparison_picture(plane, plane, None, plane, titles).startswith(b"\x89PNG")
 
 
 def test_collapsed_levels_are_named():

@@ -86,6 +86,14 @@ def test_another_type_is_rounded_and_clipped_and_the_spread_stays_float(tmp_path
     assert read_image(tmp_path / "a_spread.tif").pixels.dtype == np.float32
 
 
+@pytest.mark.parametrize("name", ["a.png", "a.zarr", "a", "out/", ".tif"])
+def test_a_name_of_something_else_than_a_tiff_is_refused(tmp_path, name):
+    for given in ({"path": name}, {"path": "a.tif", "spread_path": name}):
+        with pytest.raises(OutputError):
+            RESTORATION.save(**{key: f"{tmp_path}/{value}" for key, value in given.items()})
+    assert not list(tmp_path.iterdir())
+
+
 SPLIT = Restoration(
     mean=np.stack([MEAN, MEAN[::-1]]),
     std=None,

@@ -3,13 +3,15 @@
 import math
 
 import pytest
+import torch
 from pydantic import ValidationError
 
 from ladderscope import Denoiser
 from ladderscope.errors import LadderscopeError
 from ladderscope.noise import Gaussian
 from ladderscope.restorers import PRESETS
-from ladderscope.restorers.config import DenoiserSettings, settings_for
+from ladderscope.restorers.building import network_of, weights_of
+from ladderscope.restorers.config import MOST_PARAMETERS, DenoiserSettings, settings_for
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -57,6 +59,16 @@ def test_an_unknown_setting_is_an_error_that_names_it_and_lists_the_known():
         {"tile_core": 0},
         {"blind_levels": -1},
         {"blind_levels": 1.5},
+        {"levels": 11},
+        {"blocks": 20_000},
+        {"filters": 1_000_000},
+        {"latent_channels": 2**62},
+        {"first_kernel": 100_001},
+        {"context": 2**40},
+        {"patch": 2**20},
+        {"batch": 10**6},
+        {"tile_margin": 10**6},
+        {"warmup_steps": 10**400},
     ],
     ids=str,
 )
@@ -64,6 +76,32 @@ def test_a_value_out_of_range_is_an_error_that_names_the_setting(setting):
     (name,) = setting
     with pytest.raises(LadderscopeError, match=name):
         Denoiser("tiny", **setting)
+
+
+def test_a_network_beyond_the_limit_is_refused_before_any_of_it_is_made():
+    settings = settings_for(
+        DenoiserSettings, "tiny", {"filters": 1024, "blocks": 2, "dimensions": 3}
+    )
+    with pytest.raises(LadderscopeError, match="250,000,000"):
+        network_of(settings)
+
+
+def test_the_published_network_is_far_from_the_limit():
+    for dimensions in (2, 3):
+        settings = settings_for(DenoiserSettings, "paper", {"dimensions": dimensions})
+        parameters = sum(value.numel() for value in weights_of(settings).values())
+        assert 10 * parameters < MOST_PARAMETERS
+
+
+def test_weights_are_told_without_drawing_random_numbers():
+    torch.manual_seed(3)
+    state = torch.get_rng_state()
+    told = weights_of(PRESETS["tiny"])
+    assert torch.equal(torch.get_rng_state(), state)
+    made = network_of(PRESETS["tiny"]).state_dict()
+    assert {name: value.shape for name, value in told.items()} == {
+        name: value.shape for name, value in made.items()
+    }
 
 
 def test_a_patch_that_does_not_hold_the_levels_is_an_error_that_says_the_multiple():

@@ -20,7 +20,7 @@ TRAINED_COLUMNS = 320
 
 
 def demo(
-    output: options.OutputFolder = Path("demo"),
+    output: options.OutputFolder = "demo",
     split: Annotated[
         bool,
         typer.Option(
@@ -41,21 +41,23 @@ def demo(
     """Add noise to sample images of cells, restore them, and say how much that gained."""
     from ladderscope.cli.setup import make_restorer
     from ladderscope.errors import LadderscopeError
+    from ladderscope.names import output_folder
     from ladderscope.restorers import Denoiser, Splitter
 
+    folder = output_folder(output)
     if minutes is None and steps is None:
         minutes = 3.0
     chosen = {"preset": preset, "minutes": minutes, "steps": steps, "seed": seed}
     if not split:
         denoiser, _ = make_restorer(Denoiser, None, device, **chosen)
-        _denoise(denoiser, images or [*STAINS[::-1]], output, overwrite)
+        _denoise(denoiser, images or [*STAINS[::-1]], folder, overwrite)
         return
     if images:
         raise LadderscopeError(
             f"--split takes the stains {' and '.join(STAINS)} apart: leave --image out"
         )
     splitter, _ = make_restorer(Splitter, None, device, **chosen)
-    _split(splitter, output / "split", overwrite)
+    _split(splitter, folder / "split", overwrite)
 
 
 def _denoise(denoiser: "Denoiser", names: list[str], output: Path, overwrite: bool) -> None:
@@ -121,6 +123,7 @@ def _split(splitter: "Splitter", output: Path, overwrite: bool) -> None:
         splitter,
         output / "model.ladder",
         resume=False,
+        overwrite=overwrite,
         thumbnail=True,
         channels=[[image] for image in recorded],
         names=STAINS,
@@ -130,28 +133,28 @@ def _split(splitter: "Splitter", output: Path, overwrite: bool) -> None:
     done = work.restore_all(
         splitter, [(mixed, outputs)], samples=SAMPLES, keep_dtype=False, overwrite=overwrite
     )
-    work.write_page(
-        report_path,
-        splitter,
-        done,
-        title="Ladderscope's demonstration of splitting",
-        sentence=(
-            f"A splitter was trained on the left {TRAINED_COLUMNS} columns of two stains of one "
-            f"field, {' and '.join(STAINS)}, with noise added. In the other columns both were "
-            "added up before the noise, and that one image was split."
-        ),
-        samples=SAMPLES,
-        overwrite=overwrite,
-    )
-    show_summary(
+    failures = work.sum_up(
         [
             *work.restored_rows(done, SAMPLES),
             *work.training_rows(splitter, output / "model.ladder"),
-            ("report", str(report_path)),
-        ]
+        ],
+        done.failures,
+        report_path,
+        lambda path: work.write_page(
+            path,
+            splitter,
+            done,
+            title="Ladderscope's demonstration of splitting",
+            sentence=(
+                f"A splitter was trained on the left {TRAINED_COLUMNS} columns of two stains of "
+                f"one field, {' and '.join(STAINS)}, with noise added. In the other columns both "
+                "were added up before the noise, and that one image was split."
+            ),
+            samples=SAMPLES,
+            overwrite=overwrite,
+        ),
     )
-    work.say_failures(done.failures)
-    if done.failures:
+    if failures:
         raise typer.Exit(1)
     rows = _compare_split(truth, mixed, outputs, picture_path, overwrite)
     show_summary([*rows, ("picture", str(picture_path)), ("credit", SAMPLE_CREDIT)])
@@ -163,14 +166,14 @@ def _begin(output: Path, outputs: list[Path], inputs: "dict[Path, Image]", overw
 
     import tifffile
 
-    from ladderscope.cli.preflight import check_folder, check_outputs
+    from ladderscope.cli.preflight import check_outputs, state_of
     from ladderscope.files import whole_file
     from ladderscope.images import SAMPLE_CREDIT
 
     logging.getLogger("ladderscope").info("%s", SAMPLE_CREDIT)
-    files = [*outputs, *inputs, output / "model.ladder", output / "report.html"]
+    model_path = output / "model.ladder"
+    files = [*outputs, *inputs, model_path, state_of(model_path), output / "report.html"]
     check_outputs(files, [], may_replace=overwrite)
-    check_folder(output)
     for path, image in inputs.items():
         # not by write_image: what that signs as Ladderscope's own is never taken as input
         with whole_file(path, overwrite) as unfinished:

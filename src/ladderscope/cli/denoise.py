@@ -32,10 +32,14 @@ def denoise(
     """
     from ladderscope.cli import work
     from ladderscope.cli.naming import output_names, outputs_in
-    from ladderscope.cli.preflight import check_folder, check_outputs, check_training
+    from ladderscope.cli.preflight import check_outputs, check_training, state_of
     from ladderscope.cli.setup import make_restorer
+    from ladderscope.files import claimed
+    from ladderscope.names import output_folder
     from ladderscope.restorers import Denoiser
 
+    folder = output_folder(output)
+    model_path, report_path = folder / "model.ladder", folder / "report.html"
     denoiser, axes = make_restorer(
         Denoiser,
         config,
@@ -53,29 +57,32 @@ def denoise(
     )
     paths = work.find(inputs)
     outputs = {
-        path: outputs_in(output, name)
+        path: outputs_in(folder, name)
         for path, name in zip(paths, output_names(paths), strict=True)
     }
-    check_training(output / "model.ladder", resume=resume, overwrite=overwrite)
-    files = [output / "model.ladder", output / "report.html"]
+    trains = check_training(model_path, resume=resume, overwrite=overwrite, restores=True)
     check_outputs(
-        [*(file for named in outputs.values() for file in named.files), *files],
+        [
+            *(file for named in outputs.values() for file in named.files),
+            *(model_path, state_of(model_path), report_path),
+        ],
         paths,
         may_replace=overwrite or resume,
     )
-    check_folder(output)
-    images, failures = work.read_batch(paths, axes)
-    failures = work.denoise_batch(
-        denoiser,
-        list(images.values()),
-        [outputs[path] for path in images],
-        output,
-        failures=failures,
-        samples=samples,
-        keep_dtype=keep_dtype,
-        overwrite=overwrite,
-        resume=resume,
-        thumbnail=not no_thumbnail,
-    )
+    with claimed(model_path):
+        images, failures = work.read_batch(paths, axes)
+        failures = work.denoise_batch(
+            denoiser,
+            list(images.values()),
+            [outputs[path] for path in images],
+            folder,
+            failures=failures,
+            samples=samples,
+            keep_dtype=keep_dtype,
+            overwrite=overwrite,
+            resume=resume,
+            is_trained=not trains,
+            thumbnail=not no_thumbnail,
+        )
     if failures:
         raise typer.Exit(1)

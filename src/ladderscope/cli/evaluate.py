@@ -57,7 +57,7 @@ def evaluate(
         ),
     ] = None,
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Option("--json", "-o", metavar="FILE", help="Write the numbers for other programs."),
     ] = None,
     overwrite: options.Overwrite = False,
@@ -72,13 +72,15 @@ def evaluate(
     from ladderscope.errors import LadderscopeError
     from ladderscope.evaluation import evaluate as scores_of
     from ladderscope.images.axes import check_axes
+    from ladderscope.names import SCORES
 
+    scores_path = None if output is None else SCORES.file(output)
     if axes is not None:
         check_axes(axes, (1,) * len(axes.strip()), "--axes")
     comparisons = _comparisons(prediction, truth, axes, spread)
-    if output is not None:
+    if scores_path is not None:
         inputs = [path for one in comparisons for path in (one.prediction, *one.truths, one.spread)]
-        check_outputs([output], [path for path in inputs if path], may_replace=overwrite)
+        check_outputs([scores_path], [path for path in inputs if path], may_replace=overwrite)
     done: list[tuple[_Comparison, tuple[ChannelScores, ...]]] = []
     failures: list[tuple[_Comparison, str]] = []
     for one in comparisons:
@@ -94,8 +96,8 @@ def evaluate(
             continue
         _show(one, scores)
         done.append((one, scores))
-    if output is not None and done:
-        _write(output, done, failures, overwrite)
+    if scores_path is not None and done:
+        _write(scores_path, done, failures, overwrite)
     for _, reason in failures:
         say_error(reason)
     if failures:

@@ -16,9 +16,7 @@ def careamics(
             help="A ladder VAE of CAREamics: a .ckpt, .pth or .safetensors file.",
         ),
     ],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="MODEL.ladder", help="The model to write.")
-    ],
+    output: options.OutputModel,
     data_mean: Annotated[
         list[float] | None,
         typer.Option(
@@ -59,16 +57,18 @@ def careamics(
 
     Restore images with it by “ladderscope predict MODEL.ladder IN... -o OUT”.
     """
-    from ladderscope.cli.preflight import check_folder, check_outputs
+    from ladderscope.cli.preflight import check_outputs
     from ladderscope.cli.terminal import show_summary
     from ladderscope.errors import LadderscopeError
     from ladderscope.interop.careamics_config import describe
     from ladderscope.interop.careamics_restorer import import_careamics
+    from ladderscope.names import MODEL
     from ladderscope.noise import NoiseModel, load_noise_model
     from ladderscope.report import noise_in_words
 
     inputs = [checkpoint, *([config] if config else []), *(noise or [])]
-    check_outputs([output], inputs, may_replace=overwrite)
+    model_path = MODEL.file(output)
+    check_outputs([model_path], inputs, may_replace=overwrite)
     if not data_mean or not data_std:
         raise LadderscopeError(
             "give --data-mean and --data-std, what CAREamics normalised its training images with: "
@@ -86,8 +86,7 @@ def careamics(
         noise_models=models if noise else None,
         trust=trust,
     )
-    check_folder(output.parent)
-    restorer.save(output, overwrite=overwrite)
+    restorer.save(model_path, overwrite=overwrite)
     model = restorer.model
     names = model.channel_names or ("",)
     values = [*zip(names, model.statistics, strict=True)]
@@ -95,7 +94,7 @@ def careamics(
         values.insert(0, ("mixed image", model.mixture.statistics))
     show_summary(
         [
-            ("model", str(output)),
+            ("model", str(model_path)),
             ("kind", restorer.kind),
             ("network", describe(model.careamics or {})),
             *(

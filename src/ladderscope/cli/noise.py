@@ -14,13 +14,11 @@ if TYPE_CHECKING:
 
 Kind = Literal["poisson_gaussian", "gaussian", "mixture", "histogram"]
 
-_PICTURES = (".png", ".svg", ".pdf")
-
 
 def fit(
     inputs: options.Inputs,
     output: Annotated[
-        Path,
+        str,
         typer.Option(
             "--output", "-o", metavar="NOISE.json", help="The model to write: .json or .npz."
         ),
@@ -86,18 +84,20 @@ def fit(
     It serves “denoise --noise NOISE.json”, for all images of this camera and settings.
     """
     from ladderscope.cli import work
-    from ladderscope.cli.preflight import check_folder, check_outputs
+    from ladderscope.cli.preflight import check_outputs
     from ladderscope.cli.terminal import show_summary
     from ladderscope.errors import LadderscopeError
     from ladderscope.files import whole_file
     from ladderscope.images import find_images, open_images
+    from ladderscope.names import NOISE
     from ladderscope.noise import save_noise_model
     from ladderscope.report import noise_model_figure
     from ladderscope.restorers import measure_noise
     from ladderscope.restorers.load import load_denoiser
 
-    suffix = output.suffix.lower()
-    if suffix not in (".json", ".npz") or (suffix == ".npz" and kind != "mixture"):
+    model_path = NOISE.file(output)
+    suffix = model_path.suffix.lower()
+    if suffix == ".npz" and kind != "mixture":
         raise LadderscopeError(
             f"-o {output}: a noise model is written as .json, and a mixture also as .npz (--kind "
             "mixture), for other software"
@@ -105,11 +105,10 @@ def fit(
     paths = work.find(inputs)
     given = [*(signal or []), *(dark or [])]
     beside = find_images(given, own_outputs=True).sources if given else []
-    picture = None if no_picture else output.with_suffix(".png")
-    outputs = [output] if picture is None else [output, picture]
+    picture = None if no_picture else model_path.with_suffix(".png")
+    outputs = [model_path] if picture is None else [model_path, picture]
     named = [one for one in [*paths, *beside] if isinstance(one, Path)]
     check_outputs(outputs, named, may_replace=overwrite)
-    check_folder(output.parent)
     first = open_images(paths, axes)[0]
     if suffix == ".npz" and first.channels > 1:
         raise LadderscopeError(
@@ -135,10 +134,10 @@ def fit(
     )
     fits = found if isinstance(found, list) else [found]
     models = [one.model for one in fits]
-    save_noise_model(models if isinstance(found, list) else models[0], output)
+    save_noise_model(models if isinstance(found, list) else models[0], model_path, overwrite)
     names = _channel_names(first.channel_names, len(fits))
     rows = [("noise", f"{_of(name)}{one.summary()}") for name, one in zip(names, fits, strict=True)]
-    rows.append(("model", str(output)))
+    rows.append(("model", str(model_path)))
     if picture is not None:
         drawn = noise_model_figure(fits, names=names)
         with whole_file(picture, overwrite) as unfinished:
@@ -150,7 +149,7 @@ def fit(
 def show(
     model: Annotated[Path, typer.Argument(metavar="FILE", help="A noise model: .json or .npz.")],
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--output", "-o", metavar="PICTURE", help="Draw it: a .png, .svg or .pdf file."
         ),
@@ -170,6 +169,7 @@ def show(
     from ladderscope.cli.terminal import show_summary
     from ladderscope.errors import LadderscopeError
     from ladderscope.files import whole_file
+    from ladderscope.names import PICTURE
     from ladderscope.noise import NoiseModel, load_noise_model
     from ladderscope.noise.fitted import figures
     from ladderscope.report import noise_model_figure
@@ -182,10 +182,9 @@ def show(
         raise LadderscopeError(
             f"--signals {signals[0]:g} {signals[1]:g}: give a dark signal and a brighter one"
         )
-    if output is not None:
-        if output.suffix.lower() not in _PICTURES:
-            raise LadderscopeError(f"-o {output}: a picture is a .png, .svg or .pdf file")
-        check_outputs([output], [model], may_replace=overwrite)
+    picture = None if output is None else PICTURE.file(output)
+    if picture is not None:
+        check_outputs([picture], [model], may_replace=overwrite)
     loaded = load_noise_model(model)
     models = [loaded] if isinstance(loaded, NoiseModel) else loaded
     names = _channel_names(None, len(models))
@@ -201,14 +200,14 @@ def show(
             )
             for at, variance in zip(chosen.tolist(), variances.tolist(), strict=True)
         ]
-    if output is not None:
-        file_format = output.suffix.lower().removeprefix(".")
+    if picture is not None:
+        file_format = picture.suffix.lower().removeprefix(".")
         drawn = noise_model_figure(
             models, signal_range=signals, names=names, file_format=file_format
         )
-        with whole_file(output, overwrite) as unfinished:
+        with whole_file(picture, overwrite) as unfinished:
             unfinished.write_bytes(drawn)
-        rows.append(("picture", str(output)))
+        rows.append(("picture", str(picture)))
     show_summary(rows)
 
 

@@ -13,11 +13,12 @@ Inputs = Annotated[
         metavar="IN...", help='Noisy images: TIFF files, folders, or patterns such as "day1/*.tif".'
     ),
 ]
+# Outputs are texts: a path would lose the separator at the end that says “a folder”.
 OutputModel = Annotated[
-    Path, typer.Option("--output", "-o", metavar="MODEL.ladder", help="The model to write.")
+    str, typer.Option("--output", "-o", metavar="MODEL.ladder", help="The model to write.")
 ]
 OutputFolder = Annotated[
-    Path, typer.Option("--output", "-o", metavar="OUT_DIR", help="Folder for what is written.")
+    str, typer.Option("--output", "-o", metavar="OUT_DIR", help="Folder for what is written.")
 ]
 Axes = Annotated[
     str | None,
@@ -96,7 +97,7 @@ Resume = Annotated[
     bool,
     typer.Option(
         "--resume",
-        help="Finish the training that Ctrl-C ended, or a crash: same images, same settings.",
+        help="Go on with a run that Ctrl-C ended, or a crash: same images, same settings.",
     ),
 ]
 NoThumbnail = Annotated[

@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
 from ladderscope.errors import LadderscopeError
 from ladderscope.noise import Gaussian, NoiseModel, PoissonGaussian, load_noise_model
 from ladderscope.restorers import Denoiser, DenoiserSettings, Splitter, SplitterSettings
+from ladderscope.untrusted import InputError, read_yaml, shown
 
 Restorer = TypeVar("Restorer", Denoiser, Splitter)
 
@@ -39,9 +38,9 @@ def read_config(
         It cannot be read, is no mapping, or has a key of another name or a value of a wrong type.
     """
     try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise LadderscopeError(f"{path}: is not YAML ({error})") from error
+        entries = read_yaml(path)
+    except InputError as error:
+        raise LadderscopeError(f"{path}: {error}") from error
     if entries is None:
         return {}
     if not isinstance(entries, dict):
@@ -50,11 +49,11 @@ def read_config(
     for name, value in entries.items():
         if name not in known:
             raise LadderscopeError(
-                f"{path}: there is no setting {name!r}; the settings are: {', '.join(known)}"
+                f"{path}: there is no setting {shown(name)}; the settings are: {', '.join(known)}"
             )
         types = _BESIDE_SETTINGS.get(name)
         if types and (not isinstance(value, types) or isinstance(value, bool)):
-            raise LadderscopeError(f"{path}: {name}: {value!r} cannot be used")
+            raise LadderscopeError(f"{path}: {name}: {shown(value)} cannot be used")
     return entries
 
 

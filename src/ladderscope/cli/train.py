@@ -40,8 +40,11 @@ def train_denoiser(
     """
     from ladderscope.cli import work
     from ladderscope.cli.setup import make_restorer
+    from ladderscope.files import claimed
+    from ladderscope.names import MODEL
     from ladderscope.restorers import Denoiser
 
+    model_path = MODEL.file(output)
     denoiser, axes = make_restorer(
         Denoiser,
         config,
@@ -58,16 +61,18 @@ def train_denoiser(
         seed=seed,
     )
     paths = work.find(inputs)
-    picture = _check(output, paths, resume=resume, overwrite=overwrite)
-    images, failures = work.read_batch(paths, axes)
-    work.train_and_save(
-        denoiser,
-        output,
-        resume=resume,
-        thumbnail=not no_thumbnail,
-        images=list(images.values()),
-    )
-    _sum_up(denoiser, output, picture, failures)
+    picture = _check(model_path, paths, resume=resume, overwrite=overwrite)
+    with claimed(model_path):
+        images, failures = work.read_batch(paths, axes)
+        work.train_and_save(
+            denoiser,
+            model_path,
+            resume=resume,
+            overwrite=overwrite,
+            thumbnail=not no_thumbnail,
+            images=list(images.values()),
+        )
+        _sum_up(denoiser, model_path, picture, failures, overwrite=overwrite or resume)
 
 
 def train_splitter(
@@ -150,8 +155,11 @@ def train_splitter(
     """
     from ladderscope.cli import work
     from ladderscope.cli.setup import make_restorer, parse_channels
+    from ladderscope.files import claimed
+    from ladderscope.names import MODEL
     from ladderscope.restorers import Splitter
 
+    model_path = MODEL.file(output)
     files = parse_channels(channels)
     splitter, axes = make_restorer(
         Splitter,
@@ -174,51 +182,59 @@ def train_splitter(
     paths = {name: work.find([pattern]) for name, pattern in files.items()}
     mixed_paths = work.find(mixed) if mixed else []
     picture = _check(
-        output,
+        model_path,
         [*(path for of_channel in paths.values() for path in of_channel), *mixed_paths],
         resume=resume,
         overwrite=overwrite,
     )
-    stacks, failures = work.read_channels(paths, mixed_paths, axes, together=paired or bool(mixed))
-    work.train_and_save(
-        splitter,
-        output,
-        resume=resume,
-        thumbnail=not no_thumbnail,
-        channels=stacks,
-        axes=axes,
-        mixed=mixed_paths or None,
-        paired=paired,
-        offsets=offset * len(files) if offset and len(offset) == 1 else offset or None,
-        names=list(files),
-    )
-    _sum_up(splitter, output, picture, failures)
+    with claimed(model_path):
+        stacks, failures = work.read_channels(
+            paths, mixed_paths, axes, together=paired or bool(mixed)
+        )
+        work.train_and_save(
+            splitter,
+            model_path,
+            resume=resume,
+            overwrite=overwrite,
+            thumbnail=not no_thumbnail,
+            channels=stacks,
+            axes=axes,
+            mixed=mixed_paths or None,
+            paired=paired,
+            offsets=offset * len(files) if offset and len(offset) == 1 else offset or None,
+            names=list(files),
+        )
+        _sum_up(splitter, model_path, picture, failures, overwrite=overwrite or resume)
 
 
-def _check(output: Path, paths: list[Path], *, resume: bool, overwrite: bool) -> Path:
+def _check(model_path: Path, paths: list[Path], *, resume: bool, overwrite: bool) -> Path:
     """See that a model can be written, and name the picture of the noise beside it."""
-    from ladderscope.cli.preflight import check_folder, check_outputs, check_training
+    from ladderscope.cli.preflight import check_outputs, check_training, state_of
 
-    check_training(output, resume=resume, overwrite=overwrite)
-    picture = output.with_name(f"{output.stem}_noise.png")
-    check_outputs([output, picture], paths, may_replace=overwrite or resume)
-    check_folder(output.parent)
+    check_training(model_path, resume=resume, overwrite=overwrite)
+    picture = model_path.with_name(f"{model_path.stem}_noise.png")
+    files = [model_path, state_of(model_path), picture]
+    check_outputs(files, paths, may_replace=overwrite or resume)
     return picture
 
 
 def _sum_up(
     restorer: "Denoiser | Splitter",
-    output: Path,
+    model_path: Path,
     picture: Path,
     failures: "tuple[Failure, ...]",
+    *,
+    overwrite: bool,
 ) -> None:
     from ladderscope.cli import work
-    from ladderscope.cli.terminal import show_summary
 
-    rows = work.training_rows(restorer, output)
-    if work.draw_noise(restorer, picture):
-        rows.append(("picture", str(picture)))
-    show_summary(rows)
-    work.say_failures(failures)
+    measured = any(fit is not None for fit in restorer.model.noise_fits)
+    failures = work.sum_up(
+        work.training_rows(restorer, model_path),
+        failures,
+        picture if measured else None,
+        lambda path: work.draw_noise(restorer, path, overwrite=overwrite),
+        label="picture",
+    )
     if failures:
         raise typer.Exit(1)

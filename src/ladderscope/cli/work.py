@@ -2,15 +2,17 @@
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 
+from ladderscope.cli.earlier import how_restored, is_whole, kept_image, trained_before
 from ladderscope.cli.naming import Outputs
 from ladderscope.cli.preflight import state_of
+from ladderscope.cli.sentences import denoised
 from ladderscope.cli.terminal import in_words, say_error, show_summary, warnings_collected
 from ladderscope.errors import LadderscopeError
 from ladderscope.files import whole_file
@@ -32,6 +34,10 @@ from ladderscope.restorers.progress import duration, say_how_long
 logger = logging.getLogger("ladderscope")
 
 Restorer: TypeAlias = Denoiser | Splitter
+
+# What may go wrong with one file, and must not take the others with it: bad input (a ValueError of
+# ours), the disk, the memory, and what torch and matplotlib raise.
+_FAILURES = (ValueError, OSError, MemoryError, RuntimeError)
 
 
 class Failure(NamedTuple):
@@ -130,26 +136,34 @@ def read_channels(
 
 
 def train_and_save(
-    restorer: Restorer, model_path: Path, *, resume: bool, thumbnail: bool, **data: Any
+    restorer: Restorer,
+    model_path: Path,
+    *,
+    resume: bool,
+    overwrite: bool,
+    thumbnail: bool,
+    **data: Any,
 ) -> None:
     """Train on data, as `fit` takes them, and save the model before anything else goes wrong."""
     restorer.fit(**data, state_file=state_of(model_path), resume=resume)
-    restorer.save(model_path, thumbnail=thumbnail, overwrite=True)
+    restorer.save(model_path, thumbnail=thumbnail, overwrite=overwrite or resume)
     logger.info("model saved: %s", model_path)
 
 
-def draw_noise(restorer: Restorer, picture: Path) -> bool:
-    """Draw the noise that was measured on the images, if it was measured and not given."""
-    measured = [
-        (name, fit)
-        for name, fit in zip(channel_names(restorer.model), restorer.model.noise_fits, strict=False)
-        if fit is not None
-    ]
-    if measured:
-        names, fits = zip(*measured, strict=True)
-        with whole_file(picture, overwrite=True) as unfinished:
-            unfinished.write_bytes(noise_model_figure(fits, names=names))
-    return bool(measured)
+def draw_noise(restorer: Restorer, picture: Path, *, overwrite: bool) -> None:
+    """Draw the noise that was measured on the images, of the channels where it was."""
+    names, fits = zip(
+        *(
+            (name, fit)
+            for name, fit in zip(
+                channel_names(restorer.model), restorer.model.noise_fits, strict=False
+            )
+            if fit is not None
+        ),
+        strict=True,
+    )
+    with whole_file(picture, overwrite) as unfinished:
+        unfinished.write_bytes(noise_model_figure(fits, names=names))
 
 
 def restore_all(
@@ -161,48 +175,57 @@ def restore_all(
     seed: int | None = None,
     keep_dtype: bool,
     overwrite: bool,
+    keep_whole: bool = False,
     shown: int = SHOWN_IMAGES,
 ) -> Restorations:
     """Restore images one by one and write each; one that fails does not stop the others.
 
-    The first few, `shown`, are kept to be shown on a page.
+    The first few are shown on a page, `shown` of them. What an earlier run restored in just the
+    same way is kept if `keep_whole` is true.
     """
     images: list[RestoredImage] = []
     files: list[Path] = []
     failures: list[Failure] = []
+    seed = restorer.seed if seed is None else seed
+    model = restorer.model
+    how = how_restored(model, samples, seed)
     with warnings_collected() as warnings:
         for source, outputs in jobs:
             try:
                 image = read_image(source, axes)
-                started = time.monotonic()
-                restored = cast(
-                    Restoration,
-                    restorer.predict(image, samples=samples, seed=seed, progress=True),
-                )
-                written = restored.save(
-                    outputs.restored,
-                    dtype=image.pixels.dtype if keep_dtype else np.float32,
-                    overwrite=overwrite,
-                )
-                if restored.std is None:
-                    outputs.spread.unlink(missing_ok=True)  # an earlier run's, of other samples
-                described = restored_image(
-                    image,
-                    restored,
-                    restorer.model,
-                    files=[path.name for path in written],
-                    seconds=time.monotonic() - started,
-                    shown=len(images) < shown,
-                )
-            except (LadderscopeError, OSError, MemoryError, RuntimeError) as error:
+                dtype = image.pixels.dtype if keep_dtype else np.dtype(np.float32)
+                just_so = f"{how}, {dtype}"
+                on_page = len(images) < shown
+                if keep_whole and is_whole(outputs, just_so, samples):
+                    described, written = kept_image(image, outputs, model, samples, shown=on_page)
+                    logger.info("%s: kept, as it was restored before", image.name)
+                else:
+                    started = time.monotonic()
+                    restored = cast(
+                        Restoration,
+                        restorer.predict(image, samples=samples, seed=seed, progress=True),
+                    )
+                    if restored.std is None and overwrite:
+                        outputs.spread.unlink(missing_ok=True)  # of an earlier run
+                    written = restored.save(
+                        outputs.restored, dtype=dtype, overwrite=overwrite, how=just_so
+                    )
+                    described = restored_image(
+                        image,
+                        restored,
+                        model,
+                        files=[path.name for path in written],
+                        seconds=time.monotonic() - started,
+                        shown=on_page,
+                    )
+            except _FAILURES as error:
                 failures.append(_failure(source, error))
                 continue
             images.append(described)
             files += written
-            if len(images) == 1 < len(jobs):
-                say_how_long(
-                    f"the other {len(jobs) - 1} images", described.seconds * (len(jobs) - 1)
-                )
+            if described.seconds and sum(one.seconds > 0 for one in images) == 1:
+                left = len(jobs) - len(images)
+                say_how_long(f"the other {left} images", described.seconds * left)
     return Restorations(tuple(images), tuple(files), tuple(failures), tuple(warnings))
 
 
@@ -218,37 +241,74 @@ def denoise_batch(
     keep_dtype: bool = False,
     overwrite: bool,
     resume: bool = False,
+    is_trained: bool = False,
     thumbnail: bool = True,
 ) -> tuple[Failure, ...]:
-    """Train on images, restore them, write the report and sum up; returns all that failed."""
+    """Train on images, restore them, write the report and sum up; returns all that failed.
+
+    If an earlier run trained and was stopped later, its model is taken, and what it has restored
+    is kept.
+    """
     model_path, report_path = folder / "model.ladder", folder / "report.html"
-    train_and_save(denoiser, model_path, resume=resume, thumbnail=thumbnail, images=images)
+    if is_trained:
+        denoiser = trained_before(denoiser, model_path, images)
+    else:
+        train_and_save(
+            denoiser,
+            model_path,
+            resume=resume,
+            overwrite=overwrite,
+            thumbnail=thumbnail,
+            images=images,
+        )
     done = restore_all(
         denoiser,
         list(zip(images, outputs, strict=True)),
         samples=samples,
         keep_dtype=keep_dtype,
         overwrite=overwrite or resume,
+        keep_whole=is_trained,
     )
     done = replace(done, failures=failures + done.failures)
-    write_page(
+    rows = [*restored_rows(done, samples), *training_rows(denoiser, model_path)]
+    return sum_up(
+        rows,
+        done.failures,
         report_path,
-        denoiser,
-        done,
-        title=title,
-        sentence=_denoised(denoiser, len(images), len(done.images), samples),
-        samples=samples,
-        overwrite=overwrite or resume,
+        lambda path: write_page(
+            path,
+            denoiser,
+            done,
+            title=title,
+            sentence=denoised(denoiser, len(images), len(done.images), samples),
+            samples=samples,
+            overwrite=overwrite or resume,
+        ),
     )
-    show_summary(
-        [
-            *restored_rows(done, samples),
-            *training_rows(denoiser, model_path),
-            ("report", str(report_path)),
-        ]
-    )
-    say_failures(done.failures)
-    return done.failures
+
+
+def sum_up(
+    rows: Sequence[tuple[str, str]],
+    failures: tuple[Failure, ...],
+    beside: Path | None = None,
+    write: Callable[[Path], None] = lambda _: None,
+    *,
+    label: str = "report",
+) -> tuple[Failure, ...]:
+    """Write what comes last, a report or a picture, and say what was done and what failed.
+
+    If that file cannot be written, this is one more failure, and all the rest is said.
+    """
+    rows = list(rows)
+    if beside is not None:
+        try:
+            write(beside)
+            rows.append((label, str(beside)))
+        except _FAILURES as error:
+            failures = (*failures, _failure(beside, error))
+    show_summary(rows)
+    say_failures(failures)
+    return failures
 
 
 def write_page(
@@ -320,38 +380,6 @@ def restored_rows(done: Restorations, samples: int) -> list[tuple[str, str]]:
     if samples < 2:
         rows.append(("spread", "none: it takes at least 2 samples (--samples 16)"))
     return rows
-
-
-def predicted(restorer: Restorer, restored: int, samples: int) -> str:
-    """Say in a sentence what a prediction did."""
-    model = restorer.model
-    done = "restored"
-    if isinstance(restorer, Splitter):
-        *names, last = channel_names(model)
-        done = f"split into {', '.join(names)} and {last}"
-    steps, seconds = model.outcome.steps, model.outcome.seconds
-    trained = (
-        "CAREamics trained"
-        if model.careamics is not None
-        else f"was trained for {steps} steps ({duration(seconds)})"
-    )
-    return (
-        f"{restored} image{' was' if restored == 1 else 's were'} {done}, with {_how(samples)}, by "
-        f"a {restorer.kind} that {trained}."
-    )
-
-
-def _denoised(denoiser: Denoiser, trained: int, restored: int, samples: int) -> str:
-    outcome = denoiser.model.outcome
-    return (
-        f"A denoiser was trained for {outcome.steps} steps ({duration(outcome.seconds)}) on "
-        f"{trained} noisy image{'s' if trained > 1 else ''}, without any clean one, and {restored} "
-        f"of them {'were' if restored != 1 else 'was'} restored with {_how(samples)}."
-    )
-
-
-def _how(samples: int) -> str:
-    return f"the mean of {samples} posterior samples" if samples else "its posterior means"
 
 
 def _failure(source: Path | Image, error: Exception) -> Failure:

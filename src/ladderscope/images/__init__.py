@@ -5,13 +5,12 @@ their planes, and arrays go out as OME-TIFF files that are whole or not there.
 """
 
 from ladderscope.images.acquisition import Acquisition, Objective
-from ladderscope.images.artefacts import Artefacts, Cleaned, cleaned, filled, find_artefacts
 from ladderscope.images.channels import numbered_channels
 from ladderscope.images.errors import ImageError
 from ladderscope.images.find import Found, Source, Sources, find_images, is_zarr_folder
 from ladderscope.images.image import Image
 from ladderscope.images.planes import OpenImage, joined, open_image, open_images
-from ladderscope.images.read import check_same_kind, read_image, read_images
+from ladderscope.images.read import blank_channels, check_same_kind, read_image, read_images
 from ladderscope.images.samples import SAMPLE_CREDIT, sample_image
 from ladderscope.images.statistics import Statistics, channel_statistics
 from ladderscope.images.write import cast_to, write_image
@@ -19,8 +18,6 @@ from ladderscope.images.write import cast_to, write_image
 __all__ = [
     "SAMPLE_CREDIT",
     "Acquisition",
-    "Artefacts",
-    "Cleaned",
     "Found",
     "Image",
     "ImageError",
@@ -29,12 +26,10 @@ __all__ = [
     "Source",
     "Sources",
     "Statistics",
+    "blank_channels",
     "cast_to",
     "channel_statistics",
     "check_same_kind",
-    "cleaned",
-    "filled",
-    "find_artefacts",
     "find_images",
     "is_zarr_folder",
     "joined",

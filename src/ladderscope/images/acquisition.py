@@ -4,11 +4,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from ladderscope.images.errors import ImageError
 
 Colour: TypeAlias = tuple[int, int, int]
+T = TypeVar("T")
 
 
 class Objective(NamedTuple):
@@ -108,6 +109,20 @@ class Described(NamedTuple):
     channel_names: tuple[str, ...] | None = None
     acquisition: Acquisition = UNKNOWN
 
+    def only(self, channels: Sequence[int]) -> "Described":
+        """Keep the names and colours of some channels.
+
+        Examples
+        --------
+        >>> Described(channel_names=("DAPI", "GFP")).only([1]).channel_names
+        ('GFP',)
+        """
+        colours = _chosen(self.acquisition.channel_colours, channels)
+        return self._replace(
+            channel_names=_chosen(self.channel_names, channels),
+            acquisition=replace(self.acquisition, channel_colours=colours),
+        )
+
     def of_channels(self, count: int) -> "Described":
         """Leave names and colours out unless there is one for each of so many channels.
 
@@ -124,3 +139,9 @@ class Described(NamedTuple):
 
 def _if_complete(names: Sequence[str] | None, count: int) -> tuple[str, ...] | None:
     return tuple(names) if names is not None and len(names) == count else None
+
+
+def _chosen(values: tuple[T, ...] | None, numbers: Sequence[int]) -> tuple[T, ...] | None:
+    if values is None or max(numbers) >= len(values):
+        return None
+    return tuple(values[number] for number in numbers)

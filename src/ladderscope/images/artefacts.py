@@ -64,7 +64,8 @@ class Artefacts:
         """Both together."""
         if self.padding is None or self.outliers is None:
             return self.outliers if self.padding is None else self.padding
-        return self.padding | self.outliers
+        both: NDArray[np.bool_] = self.padding | self.outliers
+        return both
 
     @property
     def is_blank(self) -> bool:
@@ -89,7 +90,7 @@ def find_artefacts(plane: Shaped[np.ndarray, "Y X"]) -> Artefacts:
     (1024, [[40, 40]])
     """
     padding = find_padding(plane)
-    return Artefacts(padding, _outliers(plane, padding))
+    return Artefacts(padding, find_outliers(plane, padding))
 
 
 def filled(plane: Shaped[np.ndarray, "Y X"], artefacts: Artefacts) -> Shaped[np.ndarray, "Y X"]:
@@ -159,6 +160,29 @@ class Cleaned(NamedTuple):
     artefacts: Artefacts
 
 
+def with_padding(image: Image) -> Image:
+    """Mark the padding of an image; the image itself if it has none.
+
+    Parameters
+    ----------
+    image
+        Finite values of any real type.
+
+    Examples
+    --------
+    >>> movie = np.random.default_rng(0).poisson(100, (3, 32, 32))
+    >>> movie[1] = 0
+    >>> with_padding(Image(movie, "TYX", "movie.tif")).padding.sum(axis=(1, 2)).tolist()
+    [0, 1024, 0]
+    """
+    planes, marked = planes_last(image.pixels, image.axes), None
+    for at in np.ndindex(planes.shape[:-2]):
+        if (found := find_padding(planes[at])) is not None:
+            marked = np.zeros(image.pixels.shape, dtype=bool) if marked is None else marked
+            planes_last(marked, image.axes)[at] = found
+    return image if marked is None else replace(image, padding=marked)
+
+
 def cleaned(image: Image) -> Cleaned:
     """Find and fill the artefacts of every plane of an image.
 
@@ -217,7 +241,7 @@ def find_padding(plane: Shaped[np.ndarray, "Y X"]) -> Bool[np.ndarray, "Y X"] | 
         held = np.count_nonzero(plane == values[at]) - counts[at] * _BLOCK**2
         if held <= _COMMON * (plane.size - counts[at] * _BLOCK**2):
             padding |= _region(plane, constant & (lowest == values[at]), values[at])
-    return padding if padding.any() else None
+    return padding if padding.any() and _leaves_a_field(padding) else None
 
 
 def _block_ends(
@@ -260,8 +284,8 @@ def _region(
         finest = 1 if plane.dtype.kind in "iu" else 0
         if step <= max(finest, _GENTLE * usual):
             return nothing
-    region = held & reached
-    return region if _leaves_a_field(region) else nothing
+    region: NDArray[np.bool_] = held & reached
+    return region
 
 
 def _leaves_a_field(region: Bool[np.ndarray, "Y X"]) -> bool:
@@ -269,7 +293,7 @@ def _leaves_a_field(region: Bool[np.ndarray, "Y X"]) -> bool:
     measured = ~_block_ends(region)[1]
     side = max(1, min(_FIELD, min(measured.shape) // 4))
     field = ndimage.binary_opening(measured, np.ones((side, side)))
-    return bool(np.count_nonzero(field) >= 0.5 * np.count_nonzero(measured))
+    return bool(field.any() and np.count_nonzero(field) >= 0.5 * np.count_nonzero(measured))
 
 
 def _pixels(
@@ -278,12 +302,22 @@ def _pixels(
     """Mark the pixels of these blocks."""
     whole = blocks.repeat(_BLOCK, axis=0).repeat(_BLOCK, axis=1)
     missing = [(0, size - have) for size, have in zip(shape, whole.shape, strict=True)]
-    return np.pad(whole, missing, mode="edge")
+    mask: NDArray[np.bool_] = np.pad(whole, missing, mode="edge")
+    return mask
 
 
-def _outliers(
-    plane: Shaped[np.ndarray, "Y X"], padding: Bool[np.ndarray, "Y X"] | None
+def find_outliers(
+    plane: Shaped[np.ndarray, "Y X"], padding: Bool[np.ndarray, "Y X"] | None = None
 ) -> Bool[np.ndarray, "Y X"] | None:
+    """Find the hot and dead pixels of a plane, beside its padding; None if there are none.
+
+    Examples
+    --------
+    >>> plane = np.random.default_rng(0).poisson(100, (64, 64))
+    >>> plane[40, 40] = 60000
+    >>> np.argwhere(find_outliers(plane)).tolist()
+    [[40, 40]]
+    """
     measured = plane[~padding] if padding is not None else plane.ravel()
     sampled = measured[:: max(1, measured.size // _SAMPLED)]
     if sampled.size == 0:

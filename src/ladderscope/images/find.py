@@ -2,10 +2,11 @@
 
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
+from ladderscope.files import expanded
 from ladderscope.images.errors import ImageError
 from ladderscope.images.image import Image
 from ladderscope.images.metadata import is_own_output
@@ -122,14 +123,21 @@ def is_zarr_folder(path: Path) -> bool:
     >>> is_zarr_folder(Path("no such folder.zarr"))
     False
     """
-    return path.is_dir() and (
-        path.suffix.lower() == ".zarr" or any((path / name).exists() for name in _ZARR_FILES)
-    )
+    try:
+        return path.is_dir() and (
+            path.suffix.lower() == ".zarr" or any((path / name).exists() for name in _ZARR_FILES)
+        )
+    except OSError:  # too long a name, say
+        return False
 
 
 def _expand(sources: Any) -> list[Source]:
     if isinstance(sources, str | os.PathLike):
-        return list(_expand_path(Path(sources).expanduser()))
+        path = expanded(sources)
+        try:
+            return [_as_it_is(found) for found in _expand_path(path)]
+        except OSError as error:
+            raise ImageError(f"{path}: cannot be looked up ({error.strerror or error}).") from error
     if isinstance(sources, Image | Array):
         return [sources]
     if isinstance(sources, Iterable) and not isinstance(sources, bytes | dict):
@@ -145,21 +153,39 @@ def _expand_path(path: Path) -> list[Path]:
         return [path]
     if path.is_dir():
         found = sorted(one for one in path.iterdir() if one.suffix.lower() in _SUFFIXES)
-        expected = "a .tif or .tiff file"
-    elif any(sign in str(path) for sign in "*?["):
-        path, pattern = _split_pattern(path)
-        found = sorted(path.glob(pattern)) if path.is_dir() else []
+        folder, expected = path, "a .tif or .tiff file"
+    elif any(map(_is_pattern, path.parts)):
+        found = sorted(set(_matching(Path(path.anchor), path.relative_to(path.anchor).parts)))
+        folder, pattern = _split_pattern(path)
         expected = f"a file that matches {pattern}"
     else:
         raise ImageError(f"{path}: there is no such file or folder (looked in {Path.cwd()}).")
     images = [one for one in found if _is_candidate(one)]
     if not images:
-        is_there = "" if path.is_dir() else ", which does not exist"
+        is_there = "" if folder.is_dir() else ", which does not exist"
         raise ImageError(
-            f"no image found: expected {expected} in the folder {path.resolve()}{is_there}. "
+            f"no image found: expected {expected} in the folder {folder.resolve()}{is_there}. "
             "Check the spelling, or name the files one by one."
         )
     return images
+
+
+def _matching(folder: Path, parts: Sequence[str]) -> Iterator[Path]:
+    """Match a pattern part by part; a part that exists as it is written stands for itself."""
+    if not parts:
+        yield folder
+        return
+    first, *rest = parts
+    if first == "**":
+        matches = [Path(inside) for inside, _, _ in os.walk(folder)]
+    elif not _is_pattern(first) or (folder / first).exists():
+        matches = [folder / first]
+    else:
+        # "run[1]_*.tif" may mean the files called run[1]
+        matches = list(folder.glob(first)) or list(folder.glob(first.replace("[", "[[]")))
+    for match in matches:
+        if match.exists():
+            yield from _matching(match, rest)
 
 
 def _is_candidate(path: Path) -> bool:
@@ -167,9 +193,20 @@ def _is_candidate(path: Path) -> bool:
     return not path.name.startswith(".") and (path.is_file() or is_zarr_folder(path))
 
 
-def _split_pattern(path: Path) -> tuple[Path, str]:
-    first = next(i for i, part in enumerate(path.parts) if any(sign in part for sign in "*?["))
-    return Path(*path.parts[:first]), str(Path(*path.parts[first:]))
+def _split_pattern(path: Path) -> tuple[Path, Path]:
+    folder = path
+    while not folder.exists() and any(map(_is_pattern, folder.parts)):
+        folder = folder.parent
+    return folder, path.relative_to(folder)
+
+
+def _is_pattern(part: str) -> bool:
+    return any(sign in part for sign in "*?[")
+
+
+def _as_it_is(path: Path) -> Path:
+    """Make sure that nobody takes the name of a file for that of a user."""
+    return path.absolute() if str(path).startswith("~") else path
 
 
 def _some(paths: list[Path]) -> str:

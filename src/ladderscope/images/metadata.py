@@ -2,20 +2,22 @@
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from xml.etree import ElementTree
 
 import tifffile
 
 from ladderscope.images.acquisition import Described
 from ladderscope.images.axes import AXES
+from ladderscope.images.chain import text_of
 from ladderscope.images.imagej import read_imagej, read_shaped
+from ladderscope.images.ome import root_of
 from ladderscope.images.ome_metadata import read_ome
 
 logger = logging.getLogger("ladderscope")
 
 SOFTWARE = "Ladderscope"
+_SOFTWARE_TAG = 305
 
 
 def is_own_output(path: Path) -> bool:
@@ -36,12 +38,7 @@ def is_own_output(path: Path) -> bool:
     >>> is_own_output(Path("no such file.tif"))
     False
     """
-    try:
-        with tifffile.TiffFile(path) as tiff:
-            software = tiff.pages.first.tags.valueof(305)
-    except Exception:  # tifffile raises whatever a damaged file provokes; reading it will say more
-        return False
-    return str(software or "").startswith(SOFTWARE)
+    return text_of(path, _SOFTWARE_TAG).startswith(SOFTWARE)
 
 
 def samples_axis(series: tifffile.TiffPageSeries) -> int | None:
@@ -82,7 +79,10 @@ def known_axes(series: tifffile.TiffPageSeries) -> str | None:
 
 
 def described(
-    tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries, sizes: Mapping[str, int]
+    tiff: tifffile.TiffFile,
+    series: tifffile.TiffPageSeries,
+    sizes: Mapping[str, int],
+    channels: Sequence[int] | None = None,
 ) -> Described:
     """Read what an open TIFF says of its image: OME-XML, ImageJ's metadata, or tifffile's own.
 
@@ -94,6 +94,8 @@ def described(
         The one of its series that was read.
     sizes
         The length of every dimension by its letter.
+    channels
+        Which of the channels that are described are in the file; None for all of them.
 
     Returns
     -------
@@ -102,8 +104,7 @@ def described(
         out, as is what has no unit of length or time.
     """
     try:
-        if tiff.is_ome:
-            root = ElementTree.fromstring(tiff.ome_metadata or "")
+        if (root := root_of(tiff)) is not None:
             found = read_ome(root, series.name, tiff.filehandle.name, sizes)
         elif tiff.is_imagej:
             found = read_imagej(tiff.imagej_metadata or {}, _units_per_pixel(tiff), sizes)
@@ -114,6 +115,8 @@ def described(
     except Exception as error:  # tifffile raises whatever a damaged tag provokes
         logger.info("%s: its metadata cannot be read (%s)", tiff.filehandle.name, error)
         return Described()
+    if channels is not None:
+        found = found.only(channels)
     return found.of_channels(sizes.get("C", 1))
 
 

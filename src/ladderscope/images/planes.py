@@ -4,40 +4,32 @@ A movie larger than memory can be measured like this. What can be checked withou
 checked at once, by the same code that reads whole images; pixels are left to whoever sees them.
 """
 
-import math
-import operator
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 import numpy as np
-import tifffile
 from jaxtyping import Shaped
 
+from ladderscope.files import expanded
 from ladderscope.images.acquisition import UNKNOWN, Acquisition
+from ladderscope.images.arrays import array_axes, check_array, opened_zarr, unreadable
 from ladderscope.images.axes import check_axes
 from ladderscope.images.errors import ImageError
 from ladderscope.images.find import Source, Sources, is_zarr_folder
 from ladderscope.images.image import Image
+from ladderscope.images.memory import too_large
 from ladderscope.images.read import (
     about_tiff,
-    check_array,
     check_same_kind,
     check_type,
-    damaged,
-    default_axes,
     named_sources,
-    native,
-    opened_tiff,
-    opened_zarr,
-    tiff_errors_in_words,
-    unreadable,
 )
+from ladderscope.images.stored import Key, StoredPixels, native, part_reader
+from ladderscope.images.tiff import opened_tiff
 from ladderscope.mapped import part_of
-
-Key: TypeAlias = tuple[int | slice, ...]
 
 
 class Pixels(Protocol):
@@ -52,43 +44,6 @@ class Pixels(Protocol):
         """The type of the values."""
 
     def __getitem__(self, key: Any) -> Any: ...
-
-
-class StoredPixels:
-    """The values of a file, read from it where they are asked for and never kept.
-
-    Parameters
-    ----------
-    shape, dtype
-        Those of the whole.
-    read
-        Gives the values at one integer or slice for each dimension.
-
-    Examples
-    --------
-    >>> squares = np.arange(12).reshape(3, 4) ** 2
-    >>> stored = StoredPixels(squares.shape, squares.dtype, squares.__getitem__)
-    >>> stored[-1, 1:3]
-    array([ 81, 100])
-    """
-
-    def __init__(
-        self,
-        shape: tuple[int, ...],
-        dtype: np.dtype[Any],
-        read: Callable[[Key], Shaped[np.ndarray, "..."]],
-    ) -> None:
-        self.shape = shape
-        self.dtype = dtype.newbyteorder("=")
-        self._read = read
-
-    def __getitem__(self, key: Any) -> Shaped[np.ndarray, "..."]:
-        """Read a part: integers, slices and one ellipsis are understood, as by NumPy."""
-        return native(np.asarray(self._read(_complete(key, self.shape))))
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Shaped[np.ndarray, "..."]:
-        """Read the whole."""
-        return np.asarray(self[...], dtype=dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -352,7 +307,7 @@ def open_image(
         about = (source.pixel_size, source.channel_names, source.acquisition)
         return OpenImage(source.pixels, axes or source.axes, source.name, source.path, *about)
     if isinstance(source, str | os.PathLike):
-        return _open_path(Path(source).expanduser(), axes)
+        return _open_path(expanded(source), axes)
     return _open_array(source, axes, name)
 
 
@@ -360,113 +315,27 @@ def _open_path(path: Path, axes: str | None) -> OpenImage:
     if is_zarr_folder(path):
         opened = _open_array(opened_zarr(path), axes, str(path))
         return replace(opened, name=path.name, path=path)
-    with opened_tiff(path, axes) as (tiff, series):
-        letters, about = about_tiff(tiff, series, path, axes)
-        pixels = StoredPixels(tuple(series.shape), series.dtype, _reader(series, path))
+    with opened_tiff(path, axes) as (tiff, series, channels):
+        letters, about = about_tiff(tiff, series, path, axes, channels)
+        pixels = StoredPixels(tuple(series.shape), series.dtype, part_reader(series, path))
         return OpenImage(pixels, letters, path.name, path, *about)
 
 
 def _open_array(source: Any, axes: str | None, name: str) -> OpenImage:
     check_array(source, name)
-    if not isinstance(source.dtype, np.dtype):  # a torch tensor, say
-        source = np.asarray(source)
+    letters = array_axes(source, axes, name)
+    if not isinstance(source.dtype, np.dtype) or isinstance(source, np.ma.MaskedArray):
+        source = np.asarray(source)  # a torch tensor, say
     shape = tuple(source.shape)
 
     def read(key: Key) -> Any:
         try:
             return source[key]
+        except MemoryError as error:
+            raise too_large(shape, source.dtype, name) from error
         except Exception as error:  # a remote or damaged store raises whatever its driver raises
             raise unreadable(name, error) from error
 
     in_memory = isinstance(source, np.ndarray)
     pixels = source if in_memory else StoredPixels(shape, source.dtype, read)
-    return OpenImage(pixels, axes or default_axes(shape, name), name)
-
-
-def _reader(
-    series: tifffile.TiffPageSeries, path: Path
-) -> Callable[[Key], Shaped[np.ndarray, "..."]]:
-    """Choose how parts of a series are read: from where they lie, or page by page."""
-    offset = series.dataoffset
-    if offset is None or series.is_multifile or not series.keyframe.is_memmappable:
-        read = _page_reader(series, path)
-    else:
-        read = _mapped_reader(series, path, offset)
-
-    def read_part(key: Key) -> Shaped[np.ndarray, "..."]:
-        with tiff_errors_in_words(path):
-            return read(key)
-
-    return read_part
-
-
-def _mapped_reader(
-    series: tifffile.TiffPageSeries, path: Path, offset: int
-) -> Callable[[Key], Shaped[np.ndarray, "..."]]:
-    dtype = series.dtype.newbyteorder(series.keyframe.parent.byteorder)
-    shape = tuple(series.shape)
-
-    def read(key: Key) -> Shaped[np.ndarray, "..."]:
-        # mapped anew each time: a mapping that stays counts all it ever showed as memory in use
-        return np.array(np.memmap(path, dtype, "r", offset, shape)[key])
-
-    return read
-
-
-def _page_reader(
-    series: tifffile.TiffPageSeries, path: Path
-) -> Callable[[Key], Shaped[np.ndarray, "..."]]:
-    pages, shape, size = list(series), tuple(series.shape), math.prod(series.keyframe.shape)
-    split = next((at for at in range(len(shape)) if math.prod(shape[at:]) == size), len(shape))
-    outer, inner = shape[:split], shape[split:]
-    if math.prod(outer) != len(pages):
-        raise damaged(path, f"shape {shape} announced, {len(pages)} planes of {inner} found")
-
-    def read(key: Key) -> Shaped[np.ndarray, "..."]:
-        numbers = np.arange(len(pages)).reshape(outer)[key[:split]]
-        within = np.broadcast_to(np.empty((), series.dtype), inner)[key[split:]].shape
-        values = np.empty((numbers.size, *within), series.dtype)
-        for place, number in enumerate(numbers.flat):
-            values[place] = _page(pages[number]).reshape(inner)[key[split:]]
-        return values.reshape((*numbers.shape, *within))
-
-    return read
-
-
-def _page(page: Any) -> Shaped[np.ndarray, "..."]:
-    """Decode one page, opening its file for it."""
-    file = page.parent.filehandle
-    was_closed = file.closed
-    if was_closed:
-        file.open()
-    try:
-        decoded: Shaped[np.ndarray, "..."] = page.asarray()
-    finally:
-        if was_closed:
-            file.close()
-    return decoded
-
-
-def _complete(key: Any, shape: tuple[int, ...]) -> Key:
-    """Write a key out: an integer from 0, or a slice, for every dimension."""
-    entries = list(key) if isinstance(key, tuple) else [key]
-    places = [at for at, entry in enumerate(entries) if entry is Ellipsis]
-    if len(places) > 1 or len(entries) - len(places) > len(shape):
-        raise IndexError(f"{key!r} does not index {len(shape)} dimensions")
-    at = places[0] if places else len(entries)
-    missing = len(shape) - (len(entries) - len(places))
-    entries[at : at + 1] = [slice(None)] * missing
-    return tuple(
-        entry if isinstance(entry, slice) else _counted(entry, size)
-        for entry, size in zip(entries, shape, strict=True)
-    )
-
-
-def _counted(entry: Any, size: int) -> int:
-    try:
-        index = operator.index(entry)
-    except TypeError:
-        raise IndexError(f"only integers and slices index stored pixels, not {entry!r}") from None
-    if not -size <= index < size:
-        raise IndexError(f"index {index} is out of range: there are {size}")
-    return index % size
+    return OpenImage(pixels, letters, name)

@@ -41,6 +41,9 @@ from ladderscope.losses import channelwise, gaussian_kl, gaussian_kl_one_sample,
 from ladderscope.network import DiagonalGaussian, LadderVAE, Level
 from ladderscope.network.blocks import Activation
 from ladderscope.noise import GaussianMixture
+from ladderscope.restorers.config import MOST_PARAMETERS
+from ladderscope.restorers.weights import check_finite
+from ladderscope.untrusted import InputError
 
 __all__ = [
     "InteropError",
@@ -152,14 +155,18 @@ def load_lvae(
                 "the weights do not say how their network was built: give its config, the "
                 "constructor arguments of CAREamics' LadderVAE"
             )
-        network = build_lvae(own if config is None else config)
-        origin = origin_of(network)
-        compare_configs(origin.config, own)
+        described = read_config(own if config is None else config)
+        compare_configs(described, own)
         compare_shapes(
-            origin.config,
+            described,
             found={name: tuple(value.shape) for name, value in state.items()},
-            needed={name: tuple(value.shape) for name, value in to_careamics(network).items()},
+            needed={
+                name: tuple(value.shape)
+                for name, value in to_careamics(_without_content(described)).items()
+            },
         )
+        network = _built(described)
+        origin = origin_of(network)
     with torch.no_grad():
         for name, parts in _entries(network).items():
             # of a scalar, such as the number of batches that were counted, there is one part
@@ -168,6 +175,10 @@ def load_lvae(
                 part.copy_(value)
         for name, value in origin.idle.items():
             value.copy_(state[name])
+    try:
+        check_finite(to_careamics(network), "the weights")
+    except InputError as error:
+        raise InteropError(str(error)) from error
     return network
 
 
@@ -182,9 +193,29 @@ def build_lvae(config: Mapping[str, Any] | LVAEConfig | str | os.PathLike[str]) 
     Raises
     ------
     InteropError
-        If the config is not one: what it lacks, or what in it does not go together.
+        If the config is not one: what it lacks, or what in it does not go together; or if the
+        network would have too many parameters.
     """
-    config = read_config(config)
+    with naming(config):
+        described = read_config(config)
+        _without_content(described)
+    return _built(described)
+
+
+def _without_content(config: LVAEConfig) -> LadderVAE:
+    """Build the network without allocating its weights, and refuse one of too many."""
+    with torch.device("meta"):
+        network = _built(config)
+    parameters = sum(value.numel() for value in network.state_dict().values())
+    if parameters > MOST_PARAMETERS:
+        raise InteropError(
+            f"the config asks for a network of {parameters:,} parameters, and at most "
+            f"{MOST_PARAMETERS:,} are allowed"
+        )
+    return network
+
+
+def _built(config: LVAEConfig) -> LadderVAE:
     levels = range(1, len(config.z_dims) + 1)
     network = LadderVAE(
         output_channels=config.output_channels * (2 if config.predict_logvar else 1),
@@ -249,7 +280,8 @@ def load_noise_models(
                 "model's .npz file"
             )
         ends = (number.item() for number in numbers if number is not None)
-        models.append(GaussianMixture(tensors[f"{name}.weight"].detach().cpu().numpy(), *ends))
+        weight = tensors[f"{name}.weight"].detach().cpu().double().numpy()
+        models.append(GaussianMixture(weight, *ends))
     return models
 
 

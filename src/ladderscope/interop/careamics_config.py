@@ -6,10 +6,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from ladderscope.files import expanded
 from ladderscope.interop.checkpoint import InteropError, naming
+from ladderscope.restorers.config import (
+    LARGEST_PATCH,
+    MOST_CHANNELS,
+    MOST_DEPTH,
+    MOST_FILTERS,
+    MOST_LEVELS,
+    RestorerSettings,
+    SplitterSettings,
+)
+from ladderscope.untrusted import InputError, read_yaml, shortened, shown
 
 A_U_NET = (
     "a U-Net, as N2V, CARE and Noise2Noise train. It is no ladder VAE and has no posterior to "
@@ -19,8 +29,13 @@ A_U_NET = (
 _ENCLOSING = ("algorithm_config", "algorithm", "model")
 
 Dropout = Annotated[float, Field(ge=0, le=1)]
-Axes = Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=3)]
+Axes = Annotated[
+    tuple[Annotated[int, Field(ge=1, le=LARGEST_PATCH)], ...], Field(min_length=2, max_length=3)
+]
+Filters = Annotated[int, Field(ge=1, le=MOST_FILTERS)]
 Shape = tuple[int, ...]
+_DEEPEST = 10
+_TOLD = 10  # problems in an error
 
 
 class LVAEConfig(BaseModel):
@@ -46,16 +61,21 @@ class LVAEConfig(BaseModel):
         ``"pixelwise"`` if a log-variance is predicted in as many further channels.
     analytical_kl
         Whether the KL has its closed form, or is estimated from the sample.
+
+    Notes
+    -----
+    All are bounded as our own settings are: at most 10 levels, 1,024 filters and latent channels
+    of a level, 64 output channels, patches of 4,096 pixels and 1,024 planes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     input_shape: Axes
-    output_channels: PositiveInt
-    multiscale_count: PositiveInt
-    z_dims: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
-    encoder_n_filters: PositiveInt
-    decoder_n_filters: PositiveInt
+    output_channels: Annotated[int, Field(ge=1, le=MOST_CHANNELS)]
+    multiscale_count: Annotated[int, Field(ge=1, le=MOST_LEVELS + 1)]
+    z_dims: Annotated[tuple[Filters, ...], Field(min_length=1, max_length=MOST_LEVELS)]
+    encoder_n_filters: Filters
+    decoder_n_filters: Filters
     encoder_conv_strides: Axes
     decoder_conv_strides: Axes
     encoder_dropout: Dropout
@@ -75,6 +95,8 @@ class LVAEConfig(BaseModel):
                 f"input_shape {list(self.input_shape)}, encoder_conv_strides of {dimensions} and "
                 f"decoder_conv_strides of {len(self.decoder_conv_strides)} axes do not go together"
             )
+        if max(self.input_shape[:-2], default=1) > MOST_DEPTH:
+            raise ValueError(f"input_shape {list(self.input_shape)} has over {MOST_DEPTH} planes")
         if self.encoder_n_filters != self.decoder_n_filters:
             raise ValueError(
                 "encoder_n_filters and decoder_n_filters must be one number, as their features "
@@ -126,8 +148,13 @@ def _checked(config: Mapping[str, Any]) -> LVAEConfig:
         return LVAEConfig.model_validate(arguments)
     except ValidationError as error:
         problems = [
-            ": ".join((*map(str, problem["loc"]), problem["msg"].removeprefix("Value error, ")))
-            for problem in error.errors()
+            ": ".join(
+                (
+                    *(shortened(str(part), 60) for part in problem["loc"]),
+                    shortened(problem["msg"].removeprefix("Value error, ")),
+                )
+            )
+            for problem in error.errors()[:_TOLD]
         ]
         raise InteropError(
             f"not the config of a LadderVAE of CAREamics 0.3.5: {'; '.join(problems)}. "
@@ -136,24 +163,33 @@ def _checked(config: Mapping[str, Any]) -> LVAEConfig:
 
 
 def _read_yaml(path: Path) -> Mapping[str, Any]:
-    path = path.expanduser()
+    path = expanded(path)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise InteropError(f"{path}: cannot be read as a YAML file ({error})") from error
+        content = read_yaml(path)
+    except InputError as error:
+        raise InteropError(f"{path}: cannot be read as a config: {error}") from error
     if not isinstance(content, Mapping):
-        raise InteropError(f"{path}: a config has named entries, found {type(content)}")
+        raise InteropError(f"{path}: a config has named entries, found {shown(content)}")
     return content
 
 
 def enclosed(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Take the constructor's arguments out of the configurations around them."""
-    inner = next((config[key] for key in _ENCLOSING if isinstance(config.get(key), Mapping)), None)
-    if inner is not None:
-        return enclosed(inner)
-    if config.get("architecture") == "UNet":
-        raise InteropError(f"the config is of {A_U_NET}")
-    return dict(config)
+    """Take the constructor's arguments out of the configurations around them.
+
+    Raises
+    ------
+    InteropError
+        They are of a U-Net, or lie implausibly deep.
+    """
+    for _ in range(_DEEPEST):
+        if config.get("architecture") == "UNet":
+            raise InteropError(f"the config is of {A_U_NET}")
+        inner = (config[key] for key in _ENCLOSING if isinstance(config.get(key), Mapping))
+        found = next(inner, None)
+        if found is None:
+            return {str(name): value for name, value in config.items()}
+        config = found
+    raise InteropError(f"the config encloses another more than {_DEEPEST} times")
 
 
 def describe(config: Mapping[str, Any] | LVAEConfig) -> str:
@@ -201,14 +237,29 @@ def compare_configs(given: LVAEConfig, own: Mapping[str, Any]) -> None:
         name: list(value) if isinstance(value, tuple) else value for name, value in own.items()
     }
     differences = [
-        f"{name} is {value!r} in the one and {plain[name]!r} in the other"
+        f"{name} is {value!r} in the one and {_brief(plain[name])} in the other"
         for name, value in given.model_dump(mode="json").items()
-        if name in plain and plain[name] != value
+        if name in plain and _differ(plain[name], value)
     ]
     if differences:
         raise InteropError(
             f"the config given contradicts the checkpoint's own: {'; '.join(differences)}"
         )
+
+
+def _differ(found: Any, value: Any) -> bool:
+    try:
+        return bool(found != value)
+    except (RuntimeError, ValueError, RecursionError):  # tensors and arrays do not compare so
+        return True
+
+
+def _brief(value: Any) -> str:
+    """Write a value as it is, where it is no longer than what a config holds."""
+    few = isinstance(value, list) and len(value) <= MOST_LEVELS
+    if few and all(isinstance(one, int) and one <= LARGEST_PATCH for one in value):
+        return repr(value)
+    return shown(value)
 
 
 def compare_shapes(
@@ -266,3 +317,30 @@ def _options_behind(
     if re.search("stochastic|top_prior", name) and one[latent_axis] != other[latent_axis]:
         return ("z_dims",)
     return (f"{side}_n_filters",)
+
+
+def check_settings(config: LVAEConfig, settings: RestorerSettings) -> None:
+    """Raise an error if a restorer's settings are of another network than the config.
+
+    Raises
+    ------
+    InteropError
+        Naming the setting.
+    """
+    channels = settings.channels if isinstance(settings, SplitterSettings) else 1
+    found = settings.model_dump() | {"channels": channels}
+    needed = {
+        "levels": len(config.z_dims),
+        "filters": config.encoder_n_filters,
+        "latent_channels": max(config.z_dims),
+        "context": config.multiscale_count,
+        "dimensions": len(config.input_shape),
+        "channels": config.output_channels,
+    }
+    if config.restores_a_plane:
+        needed["tile_depth_margin"] = config.input_shape[0] // 2
+    for name, value in needed.items():
+        if found[name] != value:
+            raise InteropError(
+                f"the config asks for {name} {value}, the settings have {found[name]}"
+            )

@@ -151,6 +151,11 @@ def _statistics(
     means, stds = _numbers("mean", data_mean), _numbers("standard deviation", data_std)
     if (stds <= 0).any():
         raise InteropError(f"a standard deviation of {stds.min():g} was given: it must be above 0")
+    for what, numbers, least in (("mean", abs(means), 0.0), ("standard deviation", stds, 1e-15)):
+        for value in numbers[(numbers < least) | (numbers > 1e15)]:
+            raise InteropError(
+                f"a {what} of size {value:g} was given: grey levels lie within 1e-15 and 1e15"
+            )
     needed = {1, channels, channels + 1} if channels > 1 else {1}
     if len(means) != len(stds) or len(means) not in needed:
         one_for_all = "1 for the mixed image and all channels"

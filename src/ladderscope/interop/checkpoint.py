@@ -15,7 +15,15 @@ import torch
 from torch import Tensor
 
 from ladderscope.errors import LadderscopeError
+from ladderscope.files import expanded
+from ladderscope.restorers.config import MOST_PARAMETERS
+from ladderscope.restorers.weights import header_length
+from ladderscope.untrusted import InputError, Zip, file_size, parse_json, shortened, shown
 
+# Beside the network, a checkpoint holds the state of its optimizer, and noise models.
+_MOST_VALUES = 8 * MOST_PARAMETERS
+_MOST_MEMBERS, _MOST_PICKLE_BYTES = 100_000, 2_000_000
+_ZIP = b"PK\x03\x04"
 _SAFE, _PICKLES = ".safetensors", (".ckpt", ".pth", ".pt")
 
 
@@ -67,18 +75,56 @@ def read_checkpoint(
     """
     if isinstance(weights, Mapping):
         return _checkpoint("the weights", weights)
-    path = Path(weights).expanduser()
+    path = expanded(weights)
     suffix = path.suffix.lower()
     if suffix not in (_SAFE, *_PICKLES):
         raise InteropError(
             f"{path}: weights are read from {', '.join((_SAFE, *_PICKLES))} files; "
             f"{suffix or 'a name without a suffix'} is none of these"
         )
-    if not path.is_file():
-        raise InteropError(f"{path}: there is no such file; give a checkpoint")
+    try:
+        size = file_size(path)
+    except InputError as error:
+        raise InteropError(f"{path}: {error}; give a checkpoint") from error
     with _explained(path):
-        content = safetensors.torch.load_file(path) if suffix == _SAFE else _unpickle(path, trust)
+        if suffix == _SAFE:
+            _check_header(path, size)
+            content = safetensors.torch.load_file(path)
+        else:
+            _check_members(path, trust)
+            content = _unpickle(path, trust)
     return _checkpoint(str(path), content)
+
+
+def _check_header(path: Path, size: int) -> None:
+    """Refuse a header that is absurdly long before it is parsed."""
+    with path.open("rb") as file:
+        length = header_length(file.read(8), size)
+        parse_json(file.read(length))
+
+
+def _check_members(path: Path, trust: bool) -> None:
+    """Refuse a checkpoint that unpacks to more than it takes: what torch writes never does."""
+    with path.open("rb") as file:
+        if file.read(len(_ZIP)) != _ZIP:
+            return
+    with Zip(path, _MOST_MEMBERS, large=True) as archive:
+        packed = archive.packed_sizes
+        for name, size in archive.sizes.items():
+            if size > packed[name]:
+                raise InteropError(
+                    f"{path}: not opened, as {shown(name)} in it is packed, which torch never does"
+                )
+            if trust or not name.endswith(".pkl"):
+                continue
+            if size > _MOST_PICKLE_BYTES:
+                raise InteropError(
+                    f"{path}: not opened, as {shown(name)} in it has {size:,} bytes, and at most "
+                    f"{_MOST_PICKLE_BYTES:,} are read"
+                )
+            # of all that needs no trust, this alone is as large as it says, out of nothing
+            if b"bytearray\n" in archive.read(name, size):
+                raise InteropError(f"{path}: not opened, as it asks for a bytearray")
 
 
 def _unpickle(path: Path, trust: bool) -> Any:
@@ -111,19 +157,35 @@ def _explained(path: Path) -> Iterator[None]:
             f"({error}); install it, or save the weights alone where they were trained"
         ) from error
     except Exception as error:  # each part of a damaged file raises its own
-        raise InteropError(f"{path}: damaged or cut short ({error}); copy it again") from error
+        raise InteropError(
+            f"{path}: damaged or cut short ({shortened(str(error))}); copy it again"
+        ) from error
 
 
 def _checkpoint(source: str, content: Any) -> Checkpoint:
     entries = content.get("state_dict", content) if isinstance(content, Mapping) else content
     if not isinstance(entries, Mapping) or not entries:
-        raise InteropError(f"{source}: weights are tensors by name, found {type(entries)}")
+        raise InteropError(f"{source}: weights are tensors by name, found {shown(entries)}")
     for name, value in entries.items():
         array = isinstance(value, np.ndarray) and value.dtype.kind in "biuf"
         if not isinstance(name, str) or not (array or isinstance(value, Tensor)):
             raise InteropError(
-                f"{source}: weights are tensors by name; {name!r} is {type(value)}. Give the "
-                "state_dict of the network, or a checkpoint that has one"
+                f"{source}: weights are tensors by name; {shown(name)} is {shown(value)}. Give "
+                "the state_dict of the network, or a checkpoint that has one"
             )
     tensors = {name: torch.as_tensor(value) for name, value in entries.items()}
+    values = sum(value.numel() for value in tensors.values())
+    if values > _MOST_VALUES:
+        raise InteropError(
+            f"{source}: its weights are {values:,} numbers, and at most {_MOST_VALUES:,} are read"
+        )
+    for name, value in tensors.items():
+        plain = value.layout == torch.strided and value.device.type != "meta"
+        if not plain or value.is_quantized or value.is_complex() or _repeats(value):
+            raise InteropError(f"{source}: {shown(name)} is not a plain tensor of numbers")
     return Checkpoint(tensors, content.get("hyper_parameters"))
+
+
+def _repeats(value: Tensor) -> bool:
+    """Tell whether a tensor is more numbers than it holds."""
+    return value.numel() * value.element_size() > value.untyped_storage().nbytes()

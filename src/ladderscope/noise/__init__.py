@@ -14,6 +14,7 @@ tensor([ 9., 49.])
 """
 
 from ladderscope.noise.calibrate import calibrate_poisson_gaussian
+from ladderscope.noise.correlation import NeighbourCorrelation, neighbour_correlation
 from ladderscope.noise.entries import NoiseError
 from ladderscope.noise.fit import fit_noise_model, measure_noise
 from ladderscope.noise.fitted import NoiseFit
@@ -31,6 +32,7 @@ __all__ = [
     "GaussianMixture",
     "Histogram",
     "JointHistogram",
+    "NeighbourCorrelation",
     "NoiseCheck",
     "NoiseError",
     "NoiseFit",
@@ -41,6 +43,7 @@ __all__ = [
     "fit_noise_model",
     "load_noise_model",
     "measure_noise",
+    "neighbour_correlation",
     "noise_model_from_dict",
     "save_noise_model",
 ]

@@ -1,25 +1,40 @@
 """Files of noise models: JSON for every kind, and the mixture's .npz that other software reads."""
 
+import io
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ladderscope.files import whole_file
+from ladderscope.files import expanded, whole_file
 from ladderscope.noise.entries import NoiseError, finite
 from ladderscope.noise.mixture import GaussianMixture
 from ladderscope.noise.model import NoiseModel, noise_model_from_dict
+from ladderscope.untrusted import (
+    InputError,
+    Zip,
+    file_size,
+    parse_json,
+    read_bytes,
+    shortened,
+    shown,
+)
 
 _FORMAT = "ladderscope noise model"
 _VERSION = 1
+_MOST_BYTES, _MOST_ARRAY_BYTES, _MOST_MEMBERS = 32_000_000, 8_000_000, 1000
 _WEIGHT, _SCALARS = "trained_weight", ("min_signal", "max_signal", "min_sigma")
 
 
 def save_noise_model(
-    models: NoiseModel | Sequence[NoiseModel], path: str | os.PathLike[str]
+    models: NoiseModel | Sequence[NoiseModel],
+    path: str | os.PathLike[str],
+    overwrite: bool = True,
 ) -> None:
     """Write a noise model, or one for each channel, to a file.
 
@@ -28,8 +43,10 @@ def save_noise_model(
     models
         One model, or a sequence with one a channel.
     path
-        Where to; a file that exists is replaced. Its suffix says the format: ``.json`` holds any
+        Where to. Its suffix says the format: ``.json`` holds any
         models, ``.npz`` one Gaussian mixture in the format of PPN2V, HDN and CAREamics.
+    overwrite
+        Whether a file that exists is replaced.
 
     Raises
     ------
@@ -56,7 +73,7 @@ def save_noise_model(
             + (f"{foreign[0]!r} is none" if foreign else "there is none in an empty list")
         )
     if _suffix(path) == ".npz":
-        _write_npz(several, path)
+        _write_npz(several, path, overwrite)
         return
     noise = [model.to_dict() for model in several]
     content = {
@@ -64,7 +81,7 @@ def save_noise_model(
         "format_version": _VERSION,
         "noise": noise[0] if isinstance(models, NoiseModel) else noise,
     }
-    with whole_file(path, overwrite=True) as unfinished:
+    with whole_file(path, overwrite) as unfinished:
         unfinished.write_text(json.dumps(content, allow_nan=False) + "\n", encoding="utf-8")
 
 
@@ -98,14 +115,13 @@ def load_noise_model(path: str | os.PathLike[str]) -> NoiseModel | list[NoiseMod
     ...     load_noise_model(Path(folder, "camera.json"))
     PoissonGaussian(gain=2.0, intercept=9.0, floor=None)
     """
-    path = Path(path).expanduser()
+    path = expanded(path)
     read = _read_npz if _suffix(path) == ".npz" else _read_json
-    if not path.is_file():
-        raise NoiseError(f"{path}: there is no such file; give one that holds a noise model")
     try:
+        file_size(path)
         return read(path)
-    except NoiseError as error:
-        raise NoiseError(f"{path}: {error}") from error
+    except (InputError, NoiseError) as error:
+        raise NoiseError(f"{path}: {shortened(str(error), 1000)}") from error
 
 
 def _suffix(path: str | os.PathLike[str]) -> str:
@@ -119,30 +135,33 @@ def _suffix(path: str | os.PathLike[str]) -> str:
 
 
 def _read_json(path: Path) -> NoiseModel | list[NoiseModel]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise NoiseError(f"not a JSON file, or a damaged one ({error})") from error
+    content = parse_json(read_bytes(path, _MOST_BYTES))
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise NoiseError(
             "a JSON file, but not of a noise model that Ladderscope wrote: its entry 'format' "
             f"is not {_FORMAT!r}"
         )
     version = content.get("format_version")
-    if not isinstance(version, int) or version > _VERSION:
+    if type(version) is not int or not 1 <= version <= _VERSION:
         raise NoiseError(
-            f"written in format version {version!r}; this version of Ladderscope reads up to "
+            f"written in format version {shown(version)}; this version of Ladderscope reads up to "
             f"{_VERSION}. Update Ladderscope"
         )
     noise = content.get("noise")
     if isinstance(noise, list) and noise:
-        return [noise_model_from_dict(channel) for channel in noise]
+        return [_model(channel) for channel in noise]
     if not isinstance(noise, dict):
         raise NoiseError("holds no noise model: its entry 'noise' is empty, or not there")
-    return noise_model_from_dict(noise)
+    return _model(noise)
 
 
-def _write_npz(models: Sequence[NoiseModel], path: str | os.PathLike[str]) -> None:
+def _model(entries: Any) -> NoiseModel:
+    if not isinstance(entries, dict):
+        raise NoiseError(f"a stored noise model must be an object, not {shown(entries)}")
+    return noise_model_from_dict(entries)
+
+
+def _write_npz(models: Sequence[NoiseModel], path: str | os.PathLike[str], overwrite: bool) -> None:
     model = models[0]
     if len(models) > 1 or not isinstance(model, GaussianMixture):
         kinds = ", ".join(repr(model.kind) for model in models)
@@ -151,7 +170,7 @@ def _write_npz(models: Sequence[NoiseModel], path: str | os.PathLike[str]) -> No
             "save as .json, which holds every kind and several channels"
         )
     # The range as arrays of one number, least variance as a bare one: so some readers index them.
-    with whole_file(path, overwrite=True) as unfinished, unfinished.open("wb") as file:
+    with whole_file(path, overwrite) as unfinished, unfinished.open("wb") as file:
         np.savez(
             file,
             trained_weight=np.array(model.weight),
@@ -162,24 +181,49 @@ def _write_npz(models: Sequence[NoiseModel], path: str | os.PathLike[str]) -> No
 
 
 def _read_npz(path: Path) -> GaussianMixture:
+    wanted = [_WEIGHT, *_SCALARS]
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            entries = {key: archive[key] for key in (_WEIGHT, *_SCALARS) if key in archive}
-            found = sorted(archive)
-    except Exception as error:  # where the zip is damaged, each of its codecs raises its own
+        with Zip(path, _MOST_MEMBERS) as archive:
+            found = sorted(name.removesuffix(".npy") for name in archive.sizes)
+            entries = {
+                key: _array(archive.read(f"{key}.npy", _MOST_ARRAY_BYTES), key)
+                for key in wanted
+                if f"{key}.npy" in archive.sizes
+            }
+    except InputError as error:
         raise NoiseError(
-            f"not an .npz of plain numbers, or a damaged one ({error}). Pickled content is "
-            "never opened"
+            f"not an .npz of plain numbers, or a damaged one ({error}). Pickled content is never "
+            "opened"
         ) from error
-    missing = [key for key in (_WEIGHT, *_SCALARS) if key not in entries]
+    missing = [key for key in wanted if key not in entries]
     if missing:
+        held = shortened(", ".join(found)) or "nothing"
         raise NoiseError(
             f"lacks {', '.join(missing)}; the .npz of a Gaussian-mixture noise model holds "
-            f"{_WEIGHT}, {', '.join(_SCALARS)}, and this one {', '.join(found) or 'nothing'}"
+            f"{_WEIGHT}, {', '.join(_SCALARS)}, and this one {held}"
         )
     return GaussianMixture(
         finite(entries[_WEIGHT], _WEIGHT), *(_scalar(entries, key) for key in _SCALARS)
     )
+
+
+def _array(content: bytes, name: str) -> NDArray[Any]:
+    """Read an .npy, once its header is known to ask for no more than is there."""
+    file = io.BytesIO(content)
+    headers = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    try:
+        shape, _, dtype = headers[np.lib.format.read_magic(file)](file)
+        size, left = math.prod(shape) * dtype.itemsize, len(content) - file.tell()
+        if dtype.hasobject or size != left or min(shape, default=0) < 0:
+            raise InputError(f"{shape} of {dtype} in {left} bytes")
+        file.seek(0)
+        array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+    except Exception as error:  # each part of a damaged header raises its own
+        raise InputError(f"{name}: {shortened(str(error))}") from error
+    return array
 
 
 def _scalar(entries: Mapping[str, Any], key: str) -> float:

@@ -6,23 +6,12 @@ Three things are looked at, where the images are flat, and none needs a clean im
   the variance that the model predicts at the same signal.
 - *Tails.* The share of those differences beyond three of their own standard deviations, against
   the share among differences drawn from the model.
-- *Correlation.* In tiles of 7×7 pixels a polynomial of third degree is taken away, r = P n, and
-  the covariance C of the noise is the one that comes nearest to what is left,
-
-      min over C of  ‖ mean(r rᵀ) − P C P ‖²,
-
-  so the correlation that taking the polynomial away leaves in r is accounted for exactly. C is
-  free up to the next pixel in all eight directions, has one more value along a row and one along
-  a column (a line is correlated however far one goes), and is zero beyond. A tile is flat if the
-  polynomial itself is small, which says nothing about r where the noise is white: choosing the
-  flattest makes no correlation. Structure finer than a tile adds some hundredths; correlation that
-  reaches farther than the next pixel looks like structure in part, and is underestimated.
+- *Correlation* of neighbouring pixels: see `noise.correlation`.
 """
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -39,6 +28,13 @@ from ladderscope.noise.calibrate import (
     inspect_measured,
 )
 from ladderscope.noise.clipping import CEILING, CLIPPED_SHARE, Clipping, clipped_counts
+from ladderscope.noise.correlation import (
+    FEWEST_TILES,
+    TILE,
+    NeighbourCorrelation,
+    solve_correlation,
+    tile_products,
+)
 from ladderscope.noise.entries import NoiseError
 from ladderscope.noise.model import NoiseModel
 from ladderscope.noise.planes import Stack, is_array, open_stack, per_channel
@@ -50,9 +46,6 @@ Verdict = Literal["about right", "too weak", "too strong", "correlated between n
 # is bright, through more structure.
 _TOLERANCE = 0.15
 _TOLERANCE_AT_AN_END = 0.25
-# A mean over a pixel and its surroundings, which is what a denoiser forms, has (1 + 4ρ) times the
-# variance if the four neighbours are correlated by ρ: at 0.15, 26 % more standard deviation.
-_CORRELATED = 0.15
 _STANDARD_ERRORS = 3  # what is said must also be beyond chance
 _OUTLYING = 3.0  # standard deviations
 _HEAVY = 2.0  # so many times the predicted share of outliers are heavy tails
@@ -70,15 +63,6 @@ _SECOND_DIFFERENCE = torch.tensor(
     [[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]], dtype=torch.float64
 )
 
-_TILE = 7  # as wide as calibration's window
-_DEGREE = 3
-_FLATTEST_TILES = 0.2
-_OUTLYING_TILE = 3.0  # times the usual energy of the residual: a hot pixel
-_GROUPS = 16  # of tiles, for the error of the correlation
-_FEWEST_TILES = 8
-_TILES_A_BIN = 48
-_PARTS = 6  # of the tiles, by brightness,
-_TILES_A_PART = 4 * _TILES_A_BIN  # each of at least so many
 
 _Array = NDArray[np.float64]
 
@@ -319,14 +303,14 @@ def _check_planes(planes: Iterator[_Frame], count: int, model: NoiseModel | None
             pass
     looks = survey.looks
     pixels, tiles = sum(look.signals.size for look in looks), sum(look.tiles for look in looks)
-    if pixels < _FEWEST_PIXELS or tiles < _FEWEST_TILES:
+    if pixels < _FEWEST_PIXELS or tiles < FEWEST_TILES:
         raise NoiseError(
-            f"the noise can be measured at {pixels} pixels and in {tiles} tiles of {_TILE}×{_TILE} "
-            f"only, and {_FEWEST_PIXELS} and {_FEWEST_TILES} are needed: the images are constant, "
+            f"the noise can be measured at {pixels} pixels and in {tiles} tiles of {TILE}×{TILE} "
+            f"only, and {_FEWEST_PIXELS} and {FEWEST_TILES} are needed: the images are constant, "
             "too small, saturated, or none. Give larger images, of 64×64 pixels or more"
         )
     size = _size(looks, model)
-    correlation = _correlation(np.sum([look.products for look in looks], axis=0))
+    correlation = solve_correlation(np.sum([look.products for look in looks], axis=0))
     quietest = float(size.observed.min()) ** 2  # two frames with noise differ by twice its variance
     return NoiseCheck(
         model=model,
@@ -355,9 +339,9 @@ def _look(plane: NDArray[Any], position: int) -> _Look:
     """Measure one plane."""
     pixels, clipping, artefacts = inspect_measured(plane, f"plane {position}")
     ends = np.array(clipping.values)
-    products, tiles = _tile_products(pixels, ends, artefacts)
+    products, tiles = tile_products(pixels, ends, artefacts)
     nothing = _Look(np.zeros(0), np.zeros(0), np.zeros(0), products, tiles)
-    if min(pixels.shape) < _TILE:
+    if min(pixels.shape) < TILE:
         return nothing
     around = _measure(pixels, ends, artefacts)
     if not around.usable.any():
@@ -384,7 +368,7 @@ def _whole_bins(around: _Neighbourhoods, clipping: Clipping) -> list[NDArray[np.
     There the noise is less than the camera's, and no model is to blame. If hardly anything would
     remain, all bins stay, as in calibration.
     """
-    margin = _TILE // 2
+    margin = TILE // 2
     marks = clipping.marks[margin:-margin, margin:-margin].ravel()
     if around.whole is not None:
         marks = marks[around.whole]
@@ -499,137 +483,7 @@ def _outliers_drawn(model: NoiseModel, signals: _Array, deviations: _Array) -> f
     return float(np.mean(differences > _OUTLYING * deviations))
 
 
-@dataclass(frozen=True)
-class _Correlation:
-    horizontal: float
-    vertical: float
-    diagonal: float
-    error: float  # standard error, the greatest of the three
-
-    @property
-    def strongest(self) -> float:
-        return max(self.horizontal, self.vertical, self.diagonal, key=abs)
-
-    @property
-    def is_certain(self) -> bool:
-        """Whether it matters, and is beyond chance."""
-        return abs(self.strongest) > max(_CORRELATED, _STANDARD_ERRORS * self.error)
-
-
-def _tile_products(
-    pixels: _Array, clips: _Array, artefacts: NDArray[np.bool_] | None
-) -> tuple[_Array, int]:
-    """Sum r rᵀ over the flat tiles of a plane, by brightness and group; also count these tiles.
-
-    Each tile counts by the inverse of what is usual at its brightness, so that bright ones, which
-    hold more noise, do not decide alone.
-    """
-    products = np.zeros((_PARTS, _GROUPS, _TILE**2, _TILE**2))
-    tiles = _usable_tiles(pixels, clips, artefacts)
-    if len(tiles) == 0:
-        return products, 0
-    brightness = tiles.mean(axis=1)
-    contrast = tiles - brightness[:, None]
-    residuals = contrast @ _basis().projection
-    energy = (residuals**2).sum(axis=1)
-    smooth = (contrast**2).sum(axis=1) - energy
-    weights = np.zeros(len(tiles))
-    ranked = np.argsort(brightness, kind="stable")
-    for members in np.array_split(ranked, max(1, len(tiles) // _TILES_A_BIN)):
-        keep = math.ceil(_FLATTEST_TILES * members.size)
-        flat = members[np.argsort(smooth[members])[:keep]]
-        flat = flat[energy[flat] <= _OUTLYING_TILE * np.median(energy[flat])]
-        if energy[flat].any():
-            weights[flat] = 1 / energy[flat].mean()
-    parts = np.array_split(ranked, min(_PARTS, max(1, len(tiles) // _TILES_A_PART)))
-    for part, inside in enumerate(parts):
-        # Neighbouring tiles go into one group: structure that they share is no certainty.
-        chosen = np.sort(inside[weights[inside] > 0])
-        for group, members in enumerate(np.array_split(chosen, _GROUPS)):
-            weighted = weights[members, None] * residuals[members]
-            products[part, group] = residuals[members].T @ weighted
-    return products, int(np.count_nonzero(weights))
-
-
-def _usable_tiles(pixels: _Array, clips: _Array, artefacts: NDArray[np.bool_] | None) -> _Array:
-    """Cut a plane into tiles (tiles, 49); leave out those that hold nothing to measure.
-
-    That are the constant ones, and those with artefacts or clipped pixels. Zeros of a photon
-    counter are not clipped, but look the same: if hardly anything would remain, they stay.
-    """
-    tiles = _cut(pixels)
-    measured = np.ptp(tiles, axis=1) > 0
-    if artefacts is not None:
-        measured &= ~_cut(artefacts).any(axis=1)
-    tiles = tiles[measured]
-    whole = ~np.isin(tiles, clips).any(axis=1)
-    usable: _Array = tiles[whole] if whole.sum() >= 0.1 * whole.size else tiles
-    return usable
-
-
-def _cut(plane: NDArray[Any]) -> NDArray[Any]:
-    """Cut a plane into tiles (tiles, 49), without what is left over at its far ends."""
-    rows, columns = (size // _TILE for size in plane.shape)
-    return (
-        plane[: rows * _TILE, : columns * _TILE]
-        .reshape(rows, _TILE, columns, _TILE)
-        .transpose(0, 2, 1, 3)
-        .reshape(rows * columns, _TILE**2)
-    )
-
-
-@dataclass(frozen=True, eq=False)
-class _Basis:
-    """What the covariance of a tile's noise may be made of."""
-
-    projection: _Array  # P (49, 49): takes the polynomial away
-    solve: _Array  # (7, 49·49): from mean(r rᵀ) to C at no shift, right, down, both diagonals, …
-
-
-@cache
-def _basis() -> _Basis:
-    y, x = np.divmod(np.arange(_TILE**2), _TILE)
-    powers = [(i, j) for i in range(_DEGREE + 1) for j in range(_DEGREE + 1 - i)]
-    middle = _TILE // 2
-    smooth, _ = np.linalg.qr(
-        np.stack([(x - middle) ** i * (y - middle) ** j for i, j in powers], axis=1).astype(float)
-    )
-    projection = np.eye(_TILE**2) - smooth @ smooth.T
-    right, down = x[None, :] - x[:, None], y[None, :] - y[:, None]
-    shifts = [(0, 0), (1, 0), (0, 1), (1, 1), (1, -1)]
-    parts = [((right == i) & (down == j)) | ((right == -i) & (down == -j)) for i, j in shifts]
-    parts += [(down == 0) & (abs(right) > 1), (right == 0) & (abs(down) > 1)]
-    design = [(projection @ part @ projection).ravel() for part in parts]
-    return _Basis(projection, np.linalg.pinv(np.stack(design, axis=1)))
-
-
-def _correlation(products: _Array) -> _Correlation:
-    """Return the correlation of all tiles if every part shows it, else that of the weakest part."""
-    parts = [_solved(part) for part in products if part.any()]
-    weakest = min(parts, key=lambda part: abs(part.strongest))
-    return _solved(products.sum(axis=0)) if weakest.is_certain else weakest
-
-
-def _solved(products: _Array) -> _Correlation:
-    """Solve for the covariance; its error is the jackknife's over the groups of tiles."""
-    total = products.sum(axis=0)
-    found = _correlations(total)
-    left_out = np.stack([_correlations(total - group) for group in products])
-    spread = ((left_out - left_out.mean(axis=0)) ** 2).sum(axis=0)
-    error = math.sqrt((_GROUPS - 1) / _GROUPS * spread.max())
-    return _Correlation(float(found[0]), float(found[1]), float(found[2]), error)
-
-
-def _correlations(products: _Array) -> _Array:
-    """Return the correlation with the right, the lower and the diagonal neighbours."""
-    covariance = _basis().solve @ products.ravel()
-    variance = max(covariance[0], 1e-300)
-    ratios = covariance[1:5] / variance
-    correlations: _Array = np.clip([ratios[0], ratios[1], ratios[2:].mean()], -1, 1)
-    return correlations
-
-
-def _verdict(correlation: _Correlation, size: _Size) -> Verdict:
+def _verdict(correlation: NeighbourCorrelation, size: _Size) -> Verdict:
     if correlation.is_certain:
         return "correlated between neighbouring pixels"
     departures = [

@@ -326,6 +326,11 @@ def measure_mixtures(patches: MixedPatches) -> tuple[Statistics, Intensities]:
     drawn = torch.cat([narrow[number].observation for number in range(_BATCHES_MEASURED)]).double()
     dark, bright = np.percentile(drawn.numpy(), _NEARLY_ALL)
     return (
-        Statistics(float(drawn.mean()), float(drawn.std(correction=0))),
+        Statistics(
+            float(drawn.mean()),
+            float(drawn.std(correction=0)),
+            float(drawn.min()),
+            float(drawn.max()),
+        ),
         Intensities(float(dark), float(bright)),
     )

@@ -2,15 +2,19 @@
 
 from ladderscope.prediction.latent_noise import latent_noise
 from ladderscope.prediction.sampler import Restored, decodings, draw, restore
+from ladderscope.prediction.shown import Shown, limits, show
 from ladderscope.prediction.tiles import Geometry, Tile, tiles
 
 __all__ = [
     "Geometry",
     "Restored",
+    "Shown",
     "Tile",
     "decodings",
     "draw",
     "latent_noise",
+    "limits",
     "restore",
+    "show",
     "tiles",
 ]

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float32, Real
 
-from ladderscope.images import Artefacts, Statistics, filled, find_artefacts
-from ladderscope.images.artefacts import find_padding
+from ladderscope.images import Statistics
+from ladderscope.images.artefacts import Artefacts, filled, find_outliers
 
 WIDENED = 3.0  # times the range of training, seen from its mean, is shown as it is
 UNKNOWN_RANGE = 30.0  # standard deviations, where the range is not known
@@ -63,7 +63,11 @@ def limits(statistics: Statistics) -> tuple[float, float]:
     return mean - below, mean + above
 
 
-def show(field: Real[np.ndarray, "*space"], statistics: Statistics) -> Shown:
+def show(
+    field: Real[np.ndarray, "*space"],
+    statistics: Statistics,
+    padding: Bool[np.ndarray, "*space"] | None = None,
+) -> Shown:
     """Make what a network sees of a field.
 
     Parameters
@@ -72,6 +76,8 @@ def show(field: Real[np.ndarray, "*space"], statistics: Statistics) -> Shown:
         In camera units, finite.
     statistics : Statistics
         What the network was trained with.
+    padding : bool array of the same shape, optional
+        Where nothing was measured.
 
     Examples
     --------
@@ -83,17 +89,13 @@ def show(field: Real[np.ndarray, "*space"], statistics: Statistics) -> Shown:
     """
     low, high = limits(statistics)
     beyond = (field < low) | (field > high) if field.min() < low or field.max() > high else None
+    if padding is not None and not padding.any():
+        padding = None
     pixels = field
-    padding = None
     for at in np.ndindex(field.shape[:-2]):
-        found = (
-            Artefacts(find_padding(field[at]))
-            if beyond is None or not beyond[at].any()
-            else find_artefacts(field[at])
-        )
-        if found.padding is not None:
-            padding = np.zeros(field.shape, dtype=bool) if padding is None else padding
-            padding[at] = found.padding
+        found = Artefacts(None if padding is None or not padding[at].any() else padding[at])
+        if beyond is not None and beyond[at].any():
+            found = Artefacts(found.padding, find_outliers(field[at], found.padding))
         if found.mask is not None:
             pixels = field.copy() if pixels is field else pixels
             pixels[at] = filled(field[at], found)

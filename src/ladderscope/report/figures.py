@@ -12,6 +12,7 @@ from matplotlib import image as png
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from ladderscope.names import readable
 from ladderscope.report.words import UNCALIBRATED
 from ladderscope.training import Record
 
@@ -196,7 +197,7 @@ def _columns(columns: Sequence[Column], detail: tuple[slice, slice], *, width: f
     ):
         above.imshow(plane, **look)
         below.imshow(plane[detail], **look)
-        above.set_title(title, fontsize=11)
+        write_title(above, title, fontsize=11)
         _frame(above, detail)
         for axes in (above, below):
             axes.set_axis_off()
@@ -207,7 +208,7 @@ def _columns(columns: Sequence[Column], detail: tuple[slice, slice], *, width: f
 
 def _wrapped(title: str, width: float) -> str:
     """Break a title where it opens a bracket, and where its column, in inches, ends."""
-    lines = title.replace(" (", "\n(").splitlines()
+    lines = readable(title).replace(" (", "\n(").splitlines()
     return "\n".join(fill(line, int(_LETTERS_AN_INCH * width)) for line in lines)
 
 
@@ -224,9 +225,14 @@ def _frame(axes: Any, detail: tuple[slice, slice]) -> None:
     )
 
 
+def write_title(axes: Any, title: str, fontsize: float) -> None:
+    """Write a title as it is: names in it are never mathematics, whatever signs they have."""
+    axes.set_title(title, fontsize=fontsize, parse_math=False, usetex=False)
+
+
 def label(axes: Any, title: str, horizontal: str, vertical: str) -> None:
     """Name a chart and its axes."""
-    axes.set_title(title, fontsize=10)
+    write_title(axes, readable(title), fontsize=10)
     axes.set_xlabel(horizontal, fontsize=9)
     axes.set_ylabel(vertical, fontsize=9)
     axes.tick_params(labelsize=8)

@@ -20,6 +20,7 @@ PHOTONS_SHOWN = 100  # of a line that says nothing of the signals it was made fo
 DEVIATIONS_SHOWN = 4.5
 POINTS = 801
 COLOURS = "viridis"
+MOST_PIXELS = 60_000  # matplotlib draws no picture of more than 2¹⁶ to a side
 
 Range = tuple[float, float]
 
@@ -59,7 +60,9 @@ def noise_model_figure(
     rows = [channels] if isinstance(channels, NoiseModel | NoiseFit) else list(channels)
     if names is None:
         names = numbered_channels(len(rows))
-    figure = Figure(figsize=(10, 3.6 * len(rows)), dpi=110, layout="constrained")
+    height = 3.6 * len(rows)
+    dpi = min(110, MOST_PIXELS / height)
+    figure = Figure(figsize=(10, height), dpi=dpi, layout="constrained")
     for row, name, (left, right) in zip(
         rows, names, figure.subplots(len(rows), 2, squeeze=False), strict=True
     ):

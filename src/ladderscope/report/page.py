@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
+from html import escape as escape_markup
 from importlib import metadata
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from jaxtyping import Real
 from ladderscope.evaluation import ResidualCheck, residual_check
 from ladderscope.files import whole_file
 from ladderscope.images import Image, numbered_channels
+from ladderscope.names import readable
 from ladderscope.report.figures import (
     bright_end,
     busiest,
@@ -502,6 +503,17 @@ def _table(rows: Sequence[Sequence[str]], heading: Sequence[str] = ()) -> str:
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
     )
     return f"<table>{f'<tr>{head}</tr>' if head else ''}{body}</table>"
+
+
+def escape(text: str) -> str:
+    r"""Make of any text one that the page can hold, and that is no markup.
+
+    Examples
+    --------
+    >>> escape("<b>\udcff")
+    '&lt;b&gt;�'
+    """
+    return escape_markup(readable(text))
 
 
 def _figure(image: bytes, caption: str) -> str:

@@ -1,16 +1,19 @@
 """From settings to the objects that they describe."""
 
+import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import nn
 
+from ladderscope.errors import LadderscopeError
 from ladderscope.losses import ConstantKLWeight, LinearKLWeight
 from ladderscope.machine import single_precision
 from ladderscope.network import LadderVAE
 from ladderscope.prediction import Geometry
-from ladderscope.restorers.config import RestorerSettings, SplitterSettings
+from ladderscope.restorers.config import MOST_PARAMETERS, RestorerSettings, SplitterSettings
 from ladderscope.training import Budget
 from ladderscope.training.budget import CosineRate, PlateauRate
 
@@ -19,12 +22,55 @@ VALIDATIONS = 20
 
 
 def network_of(settings: RestorerSettings, careamics: Mapping[str, Any] | None = None) -> LadderVAE:
-    """Make the network, with random weights: by its settings, or as CAREamics would."""
+    """Make the network, with random weights: by its settings, or as CAREamics would.
+
+    Raises
+    ------
+    LadderscopeError
+        It would have too many parameters.
+    """
+    weights_of(settings, careamics)
+    return _channels_last(_network(settings, careamics))
+
+
+def weights_of(
+    settings: RestorerSettings, careamics: Mapping[str, Any] | None = None
+) -> dict[str, torch.Tensor]:
+    """Say what weights a network has, as tensors without content: nothing is allocated.
+
+    Raises
+    ------
+    LadderscopeError
+        There would be too many.
+
+    Examples
+    --------
+    >>> from ladderscope.restorers.config import PRESETS
+    >>> weights_of(PRESETS["tiny"])["output.weight"].shape
+    torch.Size([1, 8, 3, 3])
+    """
+    weights = dict(_weights(settings, json.dumps(careamics)))
+    parameters = sum(value.numel() for value in weights.values())
+    if parameters > MOST_PARAMETERS:
+        raise LadderscopeError(
+            f"a network of these settings would have {parameters:,} parameters, and at most "
+            f"{MOST_PARAMETERS:,} are allowed: give fewer filters, blocks or levels"
+        )
+    return weights
+
+
+@lru_cache(maxsize=4)  # a model that is opened asks twice
+def _weights(settings: RestorerSettings, careamics: str) -> tuple[tuple[str, torch.Tensor], ...]:
+    with torch.device("meta"):
+        return tuple(_network(settings, json.loads(careamics)).state_dict().items())
+
+
+def _network(settings: RestorerSettings, careamics: Mapping[str, Any] | None) -> LadderVAE:
     if careamics is not None:
         from ladderscope.interop.careamics import build_lvae
 
-        return _channels_last(build_lvae(careamics))
-    network = LadderVAE(
+        return build_lvae(careamics)
+    return LadderVAE(
         output_channels=outputs_of(settings),
         latent_channels=(settings.latent_channels,) * settings.levels,
         filters=settings.filters,
@@ -37,7 +83,6 @@ def network_of(settings: RestorerSettings, careamics: Mapping[str, Any] | None =
         dimensions=settings.dimensions,
         views=settings.context,
     )
-    return _channels_last(network)
 
 
 def _channels_last(network: LadderVAE) -> LadderVAE:

@@ -7,9 +7,17 @@ from typing import Any, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ladderscope.errors import LadderscopeError
+from ladderscope.untrusted import shown
 
 NO_BUDGET = {"minutes": None, "steps": None, "epochs": None}
-MOST_LEVELS = 10
+# Far beyond what is of use, and near enough that no file can ask for hours or terabytes.
+MOST_LEVELS, MOST_BLOCKS, MOST_FILTERS, LARGEST_KERNEL = 10, 8, 1024, 31
+MOST_CHANNELS = 64  # that an image is split into
+LARGEST_PATCH, MOST_DEPTH = 4096, 1024
+MOST_PARAMETERS = 250_000_000  # a gigabyte of weights
+_LONGEST = 10**9  # steps, epochs or minutes
+_LARGEST_TILE, _LARGEST_MARGIN = 2**20, 1024
+_STRENGTHS = (1e-6, 1e6)
 
 
 class RestorerSettings(BaseModel):
@@ -43,42 +51,48 @@ class RestorerSettings(BaseModel):
         The budget, one of the three.
     tile_core, tile_margin, tile_depth, tile_depth_margin
         The geometry of prediction: see `ladderscope.prediction.Geometry`.
+
+    Notes
+    -----
+    All are bounded, far beyond what is of use: at most 10 levels, 8 blocks, 1,024 filters and
+    latent channels, a first kernel of 31, patches of 4,096 pixels and 1,024 planes, batches of
+    4,096, a budget of 10⁹. A network may have 250 million parameters.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     levels: int = Field(default=4, ge=1, le=MOST_LEVELS)
-    filters: int = Field(default=32, ge=1)
-    latent_channels: int = Field(default=16, ge=1)
-    blocks: int = Field(default=1, ge=1)
-    first_kernel: int = Field(default=3, ge=1)
+    filters: int = Field(default=32, ge=1, le=MOST_FILTERS)
+    latent_channels: int = Field(default=16, ge=1, le=MOST_FILTERS)
+    blocks: int = Field(default=1, ge=1, le=MOST_BLOCKS)
+    first_kernel: int = Field(default=3, ge=1, le=LARGEST_KERNEL)
     batch_norm: bool = False
     dropout: float = Field(default=0.0, ge=0, lt=1)
     activation: Literal["elu", "relu", "leaky_relu", "silu"] = "elu"
-    blind_levels: int = Field(default=0, ge=0)
-    context: int = Field(default=1, ge=1)
+    blind_levels: int = Field(default=0, ge=0, lt=MOST_LEVELS)
+    context: int = Field(default=1, ge=1, le=MOST_LEVELS + 1)
     dimensions: Literal[2, 3] = 2
 
-    patch: int = Field(default=64, ge=8)
-    depth: int = Field(default=8, ge=2)
-    batch: int = Field(default=16, ge=1)
+    patch: int = Field(default=64, ge=8, le=LARGEST_PATCH)
+    depth: int = Field(default=8, ge=2, le=MOST_DEPTH)
+    batch: int = Field(default=16, ge=1, le=4096)
     optimizer: Literal["muon", "adamax"] = "muon"
     learning_rate: float = Field(default=1.2e-2, gt=0, allow_inf_nan=False)
-    warmup_steps: int = Field(default=100, ge=0)
+    warmup_steps: int = Field(default=100, ge=0, le=_LONGEST)
     rate: Literal["cosine", "plateau"] = "cosine"
     free_bits: float = Field(default=1.0, ge=0, allow_inf_nan=False)
     kl_weight: float = Field(default=1.0, ge=0, allow_inf_nan=False)
-    kl_annealing_steps: int = Field(default=0, ge=0)
+    kl_annealing_steps: int = Field(default=0, ge=0, le=_LONGEST)
     gradient_clip: float = Field(default=1.0, gt=0, allow_inf_nan=False)
 
     minutes: float | None = None
     steps: int | None = None
     epochs: float | None = None
 
-    tile_core: int = Field(default=496, ge=16)
-    tile_margin: int = Field(default=32, ge=0)
-    tile_depth: int = Field(default=16, ge=1)
-    tile_depth_margin: int = Field(default=4, ge=0)
+    tile_core: int = Field(default=496, ge=16, le=_LARGEST_TILE)
+    tile_margin: int = Field(default=32, ge=0, le=_LARGEST_MARGIN)
+    tile_depth: int = Field(default=16, ge=1, le=_LARGEST_TILE)
+    tile_depth_margin: int = Field(default=4, ge=0, le=MOST_DEPTH)
 
     @model_validator(mode="after")
     def _one_budget(self) -> Self:
@@ -86,8 +100,10 @@ class RestorerSettings(BaseModel):
         if len(given) != 1:
             found = f"{' and '.join(given)} are given: " if given else ""
             raise ValueError(f"{found}the budget is one of minutes, steps and epochs")
-        if not all(0 < value < float("inf") for value in given.values()):
-            raise ValueError("the budget must be positive, such as minutes=5")
+        if not all(0 < value <= _LONGEST for value in given.values()):
+            raise ValueError(
+                f"the budget must be positive, such as minutes=5, and at most {_LONGEST:,}"
+            )
         return self
 
     @model_validator(mode="after")
@@ -169,7 +185,7 @@ class SplitterSettings(RestorerSettings):
     """
 
     method: Literal["musplit", "denoisplit", "microsplit"] = "microsplit"
-    channels: int = Field(default=2, ge=2)
+    channels: int = Field(default=2, ge=2, le=MOST_CHANNELS)
     denoisplit_weight: float = Field(default=0.9, gt=0, lt=1)
     variance: Literal["predicted", "fitted"] | float = "fitted"
     musplit_free_bits: float = Field(default=0.0, ge=0, allow_inf_nan=False)
@@ -184,9 +200,11 @@ class SplitterSettings(RestorerSettings):
                 f'variance must be positive, "predicted" or "fitted", not {self.variance}'
             )
         low, high = self.ratios
-        if not 0 < low <= high < float("inf"):
+        least, most = _STRENGTHS
+        if not least <= low <= high <= most:
             raise ValueError(
-                f"ratios must be two positive numbers, the smaller first, not {self.ratios}"
+                "ratios must be two positive numbers, the smaller first, from "
+                f"{least:g} to {most:g}, not {self.ratios}"
             )
         return self
 
@@ -319,9 +337,9 @@ def _in_words(kind: type[RestorerSettings], error: ValidationError) -> str:
         name = str(problem["loc"][0]) if problem["loc"] else ""
         if problem["type"] == "extra_forbidden":
             known = ", ".join(kind.model_fields)
-            lines.append(f"there is no setting {name!r}; the settings are: {known}")
+            lines.append(f"there is no setting {shown(name)}; the settings are: {known}")
         elif name:
-            lines.append(f"{name}={problem['input']!r}: {problem['msg']}")
+            lines.append(f"{name}={shown(problem['input'])}: {problem['msg']}")
         else:
             lines.append(problem["msg"].removeprefix("Value error, "))
     return "\n".join(dict.fromkeys(lines))

@@ -4,7 +4,8 @@ import os
 from typing import Self
 
 import numpy as np
-from jaxtyping import Float32, Real
+import torch
+from jaxtyping import Bool, Float32, Float64, Real
 
 from ladderscope.errors import LadderscopeError
 from ladderscope.images import (
@@ -15,6 +16,8 @@ from ladderscope.images import (
     read_images,
 )
 from ladderscope.patches import TrainingPatches, fields_of, hold_out, validation_batch
+from ladderscope.prediction import Shown, limits
+from ladderscope.prediction.last_look import failed, squares
 from ladderscope.restorers.config import DenoiserSettings
 from ladderscope.restorers.matching import (
     common_sampling,
@@ -30,6 +33,7 @@ from ladderscope.restorers.restorer import (
     empty_model,
     middle_of,
     patch_shape,
+    training_statistics,
     warn_if_far,
 )
 from ladderscope.training import DenoisingModule
@@ -76,6 +80,7 @@ class Denoiser(Restorer[DenoiserSettings]):
 
     kind = "denoiser"
     settings_kind = DenoiserSettings
+    handed_back = "it is added to the restoration as it was recorded"
 
     def fit(
         self,
@@ -134,15 +139,18 @@ class Denoiser(Restorer[DenoiserSettings]):
         self._check_depth(stack, notice)
         say_which_channels_differ(stack, notice)
         sampling = common_sampling(stack, notice, settings.dimensions)
-        statistics = channel_statistics(stack)
-        fields = fields_of(stack, self._space)
+        looked = self._look(stack, notice)
+        statistics = training_statistics(looked)
+        fields = fields_of(looked, self._space)
         settings = self._fitting(settings, fields, notice)
+        recorded = fields_of(stack, self._space)
         noise_models, fits = self._noise_models(
             [
-                [field for field in fields if field.channel == channel]
+                [field for field in recorded if field.channel == channel]
                 for channel in range(stack[0].channels)
             ],
             stack[0].channel_names or numbered_channels(stack[0].channels),
+            notice,
         )
         held_out = hold_out(fields, settings.patch, self.seed)
         notice(held_out.notice)
@@ -193,6 +201,38 @@ class Denoiser(Restorer[DenoiserSettings]):
         fields = super()._fields(image)
         order = order_of_model(image, self.model)
         return fields if order is None else fields[:, order]
+
+    def _last_look(
+        self,
+        shown: Shown,
+        channel: int,
+        values: Float32[np.ndarray, "*space"],
+        spread: Float32[np.ndarray, "*space"] | None,
+    ) -> Bool[np.ndarray, "*space"] | None:
+        contrast = self.model.statistics[channel].std
+        deviation = self._deviation(squares(shown.pixels), channel)
+        mask = failed(shown.pixels, values, deviation, contrast)
+        if mask is not None:
+            values[mask] = shown.pixels[mask]
+            if spread is not None:
+                spread[mask] = self._deviation(shown.pixels[mask].astype(np.float64), channel)
+        if shown.excess is not None:
+            values += shown.excess
+        return mask
+
+    def _deviation(
+        self, signal: Float64[np.ndarray, "..."], channel: int
+    ) -> Float64[np.ndarray, "..."]:
+        """Give the noise's standard deviation at a signal; without a noise model, a wide guess."""
+        of_training = self.model.statistics[channel]
+        if not self.model.noise_models:
+            return of_training.std + np.abs(signal - of_training.mean) / 8
+        noise = self.model.noise_models[channel]
+        variance = noise.moments(torch.from_numpy(signal.clip(*limits(of_training))))[1].numpy()
+        deviation: Float64[np.ndarray, "..."] = np.sqrt(
+            np.nan_to_num(variance, nan=of_training.std**2)
+        )
+        return deviation
 
     def _check_image(self, image: Image) -> None:
         trained = len(self.model.statistics)

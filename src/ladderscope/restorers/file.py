@@ -2,31 +2,34 @@
 
 import json
 import math
+import struct
 import zipfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import safetensors.torch
 import torch
 
 from ladderscope.errors import LadderscopeError
 from ladderscope.files import whole_file
 from ladderscope.images import Statistics
-from ladderscope.noise import NoiseFit, NoiseModel, noise_model_from_dict
+from ladderscope.noise import NoiseFit, NoiseModel
 from ladderscope.patches import Intensities, Mixing
+from ladderscope.restorers import schema
+from ladderscope.restorers.building import weights_of
 from ladderscope.restorers.config import DenoiserSettings, SplitterSettings
+from ladderscope.restorers.weights import check_finite, read_weights
 from ladderscope.training import Outcome, Record
+from ladderscope.untrusted import InputError, Zip, file_size, shortened, shown
 
-FORMAT = "ladderscope model"
-FORMAT_VERSION = 1
 WEIGHTS, CONFIG, NOISE, HISTORY = "model.safetensors", "config.json", "noise.json", "history.json"
 THUMBNAIL = "thumbnail.png"
-_SETTINGS: dict[str, type[DenoiserSettings] | type[SplitterSettings]] = {
-    "denoiser": DenoiserSettings,
-    "splitter": SplitterSettings,
-}
+_MOST_MEMBERS = 16
+_MOST_BYTES = {CONFIG: 16_000_000, NOISE: 32_000_000, HISTORY: 8_000_000, THUMBNAIL: 16_000_000}
+_PNG = struct.Struct(">8sI4sII")  # signature, then length and name of the first part, and sides
+_MOST_PIXELS = 2**24
 
 
 class ModelFileError(LadderscopeError):
@@ -124,25 +127,35 @@ class Model:
 def write_model(path: Path, model: Model, *, overwrite: bool = True) -> None:
     """Write a model file, whole or not at all.
 
+    What is longer than a file may hold is made to fit: texts are cut off, of the validations
+    every other, third … is kept, and a thumbnail beyond the limit is left out.
+
     Raises
     ------
+    ModelFileError
+        The model is one that could not be opened again: what is wrong with it.
     OutputError
         The file exists and may not be overwritten, or cannot be written.
     """
     outcome = asdict(model.outcome)
     history = outcome.pop("history")
+    fits = [None if fit is None else fit.to_dict() for fit in model.noise_fits]
+    for fit in fits:
+        if fit is not None:
+            fit["notices"] = _notices(fit["notices"])
     config = {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
+        "format": schema.FORMAT,
+        "format_version": schema.FORMAT_VERSION,
         "ladderscope_version": model.version,
         "created": model.created,
         "kind": model.kind,
         "settings": model.settings.model_dump(),
         "statistics": [asdict(channel) for channel in model.statistics],
         "axes": model.axes,
-        "channel_names": model.channel_names,
+        "channel_names": model.channel_names
+        and [shortened(str(name), schema.LONGEST_NAME) for name in model.channel_names],
         "seed": model.seed,
-        "notices": model.notices,
+        "notices": _notices(model.notices),
         "training": outcome,
         "mixture": None if model.mixture is None else asdict(model.mixture),
         "careamics": model.careamics,
@@ -150,18 +163,26 @@ def write_model(path: Path, model: Model, *, overwrite: bool = True) -> None:
         "slice_spacing": model.slice_spacing,
     }
     noise = [
-        {"model": channel.to_dict(), "fit": fit.to_dict() if fit else None}
-        for channel, fit in zip(model.noise_models, model.noise_fits, strict=True)
+        {"model": channel.to_dict(), "fit": fit}
+        for channel, fit in zip(model.noise_models, fits, strict=True)
     ]
-    weights = {name: value.cpu().contiguous() for name, value in model.weights.items()}
     entries: dict[str, bytes] = {
         CONFIG: _to_json(config),
         NOISE: _to_json(noise),
-        HISTORY: _to_json(history),
-        WEIGHTS: safetensors.torch.save(weights),
+        HISTORY: _to_json(_thinned(history)),
     }
-    if model.thumbnail is not None:
-        entries[THUMBNAIL] = model.thumbnail
+    thumbnail = model.thumbnail
+    if thumbnail is not None and _is_small_png(thumbnail):
+        entries[THUMBNAIL] = thumbnail
+    weights = {name: _single(value).cpu().contiguous() for name, value in model.weights.items()}
+    try:
+        _model(entries, weights)
+        check_finite(weights, "weights")
+    except LadderscopeError as error:
+        raise ModelFileError(
+            f"{path}: not written, as such a model could not be opened again: {error}"
+        ) from error
+    entries[WEIGHTS] = safetensors.torch.save(weights)
     with (
         whole_file(path, overwrite=overwrite) as unfinished,
         zipfile.ZipFile(unfinished, "w") as archive,
@@ -171,110 +192,113 @@ def write_model(path: Path, model: Model, *, overwrite: bool = True) -> None:
 
 
 def read_model(path: Path) -> Model:
-    """Open a model file and check it through.
+    """Open a model file and check it through, each part before the next is unpacked.
 
     Raises
     ------
     ModelFileError
-        The file is missing, damaged, foreign, or of a newer format.
+        The file is missing, damaged, foreign, or of a newer format: which member and entry of it
+        is wrong, what was found, and what is needed.
     """
-    if not path.is_file():
-        raise ModelFileError(f"{path}: there is no such file; give a model that Ladderscope saved")
     try:
-        with zipfile.ZipFile(path) as archive:
-            entries = {name: archive.read(name) for name in archive.namelist()}
-    except Exception as error:  # where the zip is damaged, each of its codecs raises its own
+        file_size(path)
+    except InputError as error:
+        raise ModelFileError(f"{path}: {error}; give a model that Ladderscope saved") from error
+    try:
+        with Zip(path, _MOST_MEMBERS) as archive:
+            config = schema.config_of(_member(archive, CONFIG))
+            unknown = archive.sizes.keys() - {CONFIG, NOISE, HISTORY, WEIGHTS, THUMBNAIL}
+            if unknown:
+                raise InputError(f"holds {shown(min(unknown))}, which is no part of a model")
+            names = [NOISE, HISTORY, *({THUMBNAIL} & archive.sizes.keys())]
+            if WEIGHTS not in archive.sizes:
+                raise InputError(f"no {WEIGHTS} in it")
+            entries = {name: _member(archive, name) for name in names}
+            weights = read_weights(archive, WEIGHTS, weights_of(config.settings, config.careamics))
+            return _model(entries, weights, config)
+    except schema.NewerFormatError as error:
+        raise ModelFileError(f"{path}: {error}") from error
+    except LadderscopeError as error:
         raise ModelFileError(
-            f"{path}: not a model file, or a damaged one ({error}). A .ladder file is a zip that "
-            "Ladderscope wrote; copy it again, or train anew"
+            f"{path}: not a model file that can be opened: {shortened(str(error), 1000)}. If it "
+            "opened before, it was damaged since: copy it again"
         ) from error
-    config = _entry(path, entries, CONFIG)
-    if not isinstance(config, dict) or config.get("format") != FORMAT:
-        raise ModelFileError(f"{path}: a zip file, but not one that Ladderscope wrote")
-    version = config.get("format_version")
-    if not isinstance(version, int) or version > FORMAT_VERSION:
-        raise ModelFileError(
-            f"{path}: written by Ladderscope {config.get('ladderscope_version')} in format "
-            f"{version}; this version reads up to format {FORMAT_VERSION}. Update Ladderscope"
-        )
-    if config.get("kind") not in _SETTINGS:
-        raise ModelFileError(
-            f"{path}: holds a {config.get('kind')!r}, not a {' or a '.join(_SETTINGS)}"
-        )
-    try:
-        noise = _entry(path, entries, NOISE)
-        history = tuple(
-            Record(**{name: _number(value) for name, value in line.items()})
-            for line in _entry(path, entries, HISTORY)
-        )
-        names = config["channel_names"]
-        return Model(
-            settings=_SETTINGS[config["kind"]](**config["settings"]),
-            weights=safetensors.torch.load(entries[WEIGHTS]),
-            statistics=tuple(Statistics(**channel) for channel in config["statistics"]),
-            noise_models=tuple(noise_model_from_dict(channel["model"]) for channel in noise),
-            noise_fits=tuple(
-                NoiseFit.from_dict(channel["fit"]) if channel["fit"] else None for channel in noise
-            ),
-            outcome=Outcome(history=history, **config["training"]),
-            axes=config["axes"],
-            channel_names=tuple(names) if names else None,
-            seed=config["seed"],
-            notices=tuple(config["notices"]),
-            thumbnail=entries.get(THUMBNAIL),
-            version=config["ladderscope_version"],
-            created=config["created"],
-            mixture=_mixture(config.get("mixture")),
-            careamics=_careamics(config.get("careamics")),
-            pixel_size=_pixel_size(config.get("pixel_size")),
-            slice_spacing=_length(config.get("slice_spacing")),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError, safetensors.SafetensorError) as error:
-        raise ModelFileError(f"{path}: a damaged model file ({error!r}); train anew") from error
 
 
-def _mixture(entries: Any) -> Mixture | None:
-    if entries is None:
-        return None
-    mixing: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in entries["mixing"].items()
-    }
-    intensities = entries.get("intensities")
-    return Mixture(
-        Statistics(**entries["statistics"]),
-        Mixing(**mixing),
-        None if intensities is None else Intensities(*intensities),
-        entries.get("recorded", False),
+def _member(archive: Zip, name: str) -> bytes:
+    if name not in archive.sizes:
+        raise InputError(f"no {name} in it")
+    return archive.read(name, _MOST_BYTES[name])
+
+
+def _model(
+    entries: dict[str, bytes],
+    weights: dict[str, torch.Tensor],
+    config: schema.DenoiserEntry | schema.SplitterEntry | None = None,
+) -> Model:
+    """Make a model of the text in its file, checked through, and of its weights."""
+    config = schema.config_of(entries[CONFIG]) if config is None else config
+    noise_models, noise_fits = schema.noise_of(entries[NOISE], config)
+    records = schema.history_of(entries[HISTORY], config.settings)
+    thumbnail = entries.get(THUMBNAIL)
+    if thumbnail is not None and not _is_small_png(thumbnail):
+        raise InputError(f"{THUMBNAIL}: not a PNG of at most {_MOST_PIXELS:,} pixels")
+    return Model(
+        settings=config.settings,
+        weights=weights,
+        statistics=tuple(_statistics(channel) for channel in config.statistics),
+        noise_models=noise_models,
+        noise_fits=noise_fits,
+        outcome=Outcome(
+            tuple(Record(**record) for record in records), **config.training.model_dump()
+        ),
+        axes=config.axes,
+        channel_names=config.channel_names or None,
+        seed=config.seed,
+        notices=config.notices,
+        thumbnail=thumbnail,
+        version=config.ladderscope_version,
+        created=config.created,
+        mixture=None if config.mixture is None else _mixture(config.mixture),
+        careamics=config.careamics,
+        pixel_size=config.pixel_size,
+        slice_spacing=config.slice_spacing,
     )
 
 
-def _pixel_size(entry: Any) -> tuple[float, float] | None:
-    height, width = (None, None) if entry is None else map(_length, entry)
-    return None if height is None or width is None else (height, width)
+def _statistics(entry: schema.StatisticsEntry) -> Statistics:
+    return Statistics(entry.mean, entry.std, entry.darkest, entry.brightest)
 
 
-def _length(entry: Any) -> float | None:
-    if entry is not None and not 0 < entry < math.inf:
-        raise ValueError(f"{entry!r} is no length")
-    return None if entry is None else float(entry)
+def _mixture(entry: schema.MixtureEntry) -> Mixture:
+    return Mixture(
+        _statistics(entry.statistics),
+        Mixing(**entry.mixing.model_dump()),
+        None if entry.intensities is None else Intensities(*entry.intensities),
+        entry.recorded,
+    )
 
 
-def _careamics(entry: Any) -> dict[str, Any] | None:
-    if not isinstance(entry, dict | None):
-        raise TypeError(f"careamics is {entry!r}, not a mapping")
-    return entry
+def _is_small_png(content: bytes) -> bool:
+    if not _PNG.size <= len(content) <= _MOST_BYTES[THUMBNAIL]:
+        return False
+    signature, _, part, width, height = _PNG.unpack_from(content)
+    named: bool = (signature, part) == (b"\x89PNG\r\n\x1a\n", b"IHDR")
+    return named and 0 < int(width) * int(height) <= _MOST_PIXELS
 
 
-def _entry(path: Path, entries: dict[str, bytes], name: str) -> Any:
-    if name not in entries:
-        raise ModelFileError(
-            f"{path}: not a model of Ladderscope, or a damaged one: no {name} in it"
-        )
-    try:
-        return json.loads(entries[name])
-    except ValueError as error:
-        raise ModelFileError(f"{path}: damaged: its {name} cannot be read ({error})") from error
+def _notices(texts: Sequence[str]) -> list[str]:
+    return [shortened(text, schema.LONGEST_NOTICE) for text in texts[: schema.MOST_NOTICES]]
+
+
+def _thinned(history: Sequence[Any]) -> Sequence[Any]:
+    """Keep the last validation, and of those before it as many as a file may hold, evenly."""
+    apart = -(-len(history) // schema.MOST_VALIDATIONS)
+    return history[::-1][:: max(1, apart)][::-1]
+
+
+def _single(value: torch.Tensor) -> torch.Tensor:
+    return value.float() if value.is_floating_point() else value
 
 
 def _to_json(value: Any) -> bytes:
@@ -288,9 +312,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(entry) for entry in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _number(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(_number(entry) for entry in value)
-    return math.nan if value is None else value

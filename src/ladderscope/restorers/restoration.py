@@ -9,9 +9,10 @@ import numpy as np
 from jaxtyping import Float32, Shaped
 from numpy.typing import DTypeLike
 
-from ladderscope.files import OutputError, stem
+from ladderscope.files import OutputError, check_writable, stem, taken
 from ladderscope.images import Acquisition, cast_to, write_image
 from ladderscope.images.acquisition import UNKNOWN
+from ladderscope.names import IMAGE
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,13 +63,16 @@ class Restoration:
         residual_path: str | os.PathLike[str] | None = None,
         dtype: DTypeLike = np.float32,
         overwrite: bool = False,
+        how: str = "",
     ) -> list[Path]:
         """Write the mean as an OME-TIFF and, where there are such, spread and residual beside it.
+
+        The mean is written last: where it is, the others are.
 
         Parameters
         ----------
         path : path
-            Where the mean goes, such as ``"a_restored.ome.tif"``.
+            Where the mean goes, such as ``"a_restored.ome.tif"``: a .tif or .tiff file.
         spread_path : path, optional
             Where the spread goes; by default beside `path`, with ``_spread`` in its name
             in place of ``_restored`` or after the rest.
@@ -80,6 +84,8 @@ class Restoration:
             residual are float32.
         overwrite : bool
             Whether files that exist may be replaced.
+        how : str
+            How it was restored, such as the number of samples; kept in the metadata of the mean.
 
         Returns
         -------
@@ -89,44 +95,59 @@ class Restoration:
         Raises
         ------
         OutputError
-            A file exists already, or cannot be written.
+            A file exists already, is not named as a TIFF, or cannot be written.
         """
-        path = Path(path)
+        path = IMAGE.file(path)
         outputs = [
             _Output(
                 path,
                 cast_to(self.mean, dtype),
                 self.axes,
                 self.channel_names,
-                "restored by Ladderscope",
+                f"restored by Ladderscope ({how})" if how else "restored by Ladderscope",
             )
         ]
         if self.std is not None:
-            spread = beside(path, "spread") if spread_path is None else Path(spread_path)
+            spread = beside(path, "spread") if spread_path is None else IMAGE.file(spread_path)
             text = f"spread of {self.samples} posterior samples (uncalibrated)"
             outputs.append(_Output(spread, self.std, self.axes, self.channel_names, text))
         if self.residual is not None:
-            residual = beside(path, "residual") if residual_path is None else Path(residual_path)
+            residual = (
+                beside(path, "residual") if residual_path is None else IMAGE.file(residual_path)
+            )
             axes, pixels = self._residual_without_channels(self.residual)
             text = "residual: the image minus what the restored channels add up to"
             outputs.append(_Output(residual, pixels, axes, None, text))
-        taken = [str(output.path) for output in outputs if output.path.exists()]
-        if taken and not overwrite:
+        files = [output.path for output in outputs]
+        before = [file for file in files if taken(file)]
+        if before and not overwrite:
             raise OutputError(
-                f"{', '.join(taken)} exists already: choose another name, or overwrite"
+                f"{', '.join(map(str, before))} exists already: choose another name, or overwrite"
             )
-        for output in outputs:
-            write_image(
-                output.path,
-                output.pixels,
-                output.axes,
-                pixel_size=self.pixel_size,
-                channel_names=output.channel_names,
-                acquisition=self.acquisition.of_channels(output.channels),
-                overwrite=overwrite,
-                description=output.text,
-            )
-        return [output.path for output in outputs]
+        check_writable(files)
+        written: list[Path] = []
+        try:
+            for output in reversed(outputs):
+                self._write(output, overwrite)
+                written.append(output.path)
+        except BaseException:
+            for file in written:
+                if file not in before:
+                    file.unlink(missing_ok=True)  # of no use without the others
+            raise
+        return files
+
+    def _write(self, output: "_Output", overwrite: bool) -> None:
+        write_image(
+            output.path,
+            output.pixels,
+            output.axes,
+            pixel_size=self.pixel_size,
+            channel_names=output.channel_names,
+            acquisition=self.acquisition.of_channels(output.channels),
+            overwrite=overwrite,
+            description=output.text,
+        )
 
     def _residual_without_channels(
         self, residual: Float32[np.ndarray, "..."]

@@ -16,27 +16,40 @@ from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeAlias, cast
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Real
+from jaxtyping import Bool, Float32, Real
 from matplotlib.image import imsave
 
 from ladderscope.errors import LadderscopeError
+from ladderscope.files import check_writable, expanded
 from ladderscope.images import (
     Image,
+    ImageError,
     Sources,
     Statistics,
+    channel_statistics,
     find_images,
     is_zarr_folder,
     read_image,
 )
+from ladderscope.images.artefacts import with_padding
 from ladderscope.images.read import named_sources
+from ladderscope.inspection import first_look
 from ladderscope.machine import best_device, fast_type, keep_freed_memory, single_precision
 from ladderscope.memory import enough_memory
+from ladderscope.names import MODEL
 from ladderscope.network import LadderVAE
-from ladderscope.noise import NoiseError, NoiseFit, NoiseModel, calibrate_poisson_gaussian
+from ladderscope.noise import (
+    Gaussian,
+    NoiseError,
+    NoiseFit,
+    NoiseModel,
+    calibrate_poisson_gaussian,
+    neighbour_correlation,
+)
 from ladderscope.noise.fit import MOST_PLANES
 from ladderscope.patches import Field, MixedBatch, MixedPatches, PatchBatch, TrainingPatches
 from ladderscope.patches.fields import PatchShape, planes_of, side_for
-from ladderscope.prediction import decodings, draw, restore
+from ladderscope.prediction import Shown, decodings, draw, limits, restore, show
 from ladderscope.restorers.building import (
     budget_of,
     geometry_of,
@@ -53,9 +66,11 @@ from ladderscope.restorers.config import (
     settings_for,
 )
 from ladderscope.restorers.file import Model, write_model
+from ladderscope.restorers.findings import Findings
 from ladderscope.restorers.matching import warn_of_other_sampling
 from ladderscope.restorers.progress import PredictionProgress, say_how_long
 from ladderscope.restorers.restoration import Restoration
+from ladderscope.restorers.whole import whole_number
 from ladderscope.training import UNTRAINED, Course, Outcome, RestorationModule, train
 from ladderscope.training.optimizers import OPTIMIZERS
 from ladderscope.training.seeding import seeded
@@ -69,6 +84,7 @@ _LESS_TO_RESTORE = (
     "restore a part of the image or fewer planes at a time, or with a smaller tile_core in the "
     "settings of a new model; device='cpu' may have more memory than a GPU"
 )
+_PLANES_CHECKED = 20
 
 
 class Notices:
@@ -76,11 +92,14 @@ class Notices:
 
     def __init__(self) -> None:
         self.said: list[str] = []
+        self.warnings: list[str] = []
 
     def __call__(self, text: str, level: int = logging.INFO) -> None:
         """Say something, and keep it."""
         self.said.append(text)
-        logger.log(level, text)
+        if level >= logging.WARNING:
+            self.warnings.append(text)
+        logger.log(level, "%s", text)
 
 
 class Job(NamedTuple):
@@ -89,6 +108,16 @@ class Job(NamedTuple):
     channel: int
     statistics: Statistics
     outputs: range
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """One field that a network is asked about: what was observed, and what it is shown of that."""
+
+    number: int
+    job: Job
+    observed: Real[np.ndarray, "*space"]
+    shown: Shown
 
 
 @dataclass(frozen=True)
@@ -132,6 +161,7 @@ class Restorer(ABC, Generic[Settings]):
 
     kind: ClassVar[str]
     settings_kind: ClassVar[type[Any]]
+    handed_back: ClassVar[str]  # what stands in the result for what was not restored
 
     def __init__(
         self,
@@ -142,15 +172,18 @@ class Restorer(ABC, Generic[Settings]):
         device: str | None = None,
         **settings: Any,
     ) -> None:
+        if settings.get("steps") is not None:
+            settings["steps"] = whole_number(settings["steps"], "steps", least=1)
         self.settings: Settings = settings_for(self.settings_kind, preset, settings)
         self.noise = noise
-        self.seed = _checked_seed(seed)
+        self.seed = whole_number(seed, "seed")
         self.device = device
         best_device(device)
         self._model: Model | None = None
         self._finished_state: Path | None = None
         self._network: LadderVAE | None = None
         self._detail: Image | None = None
+        self.warnings: tuple[str, ...] = ()
         for entry in [noise] if (entries := listed(noise)) is None else entries:
             if entry != "auto" and not isinstance(entry, NoiseModel):
                 raise LadderscopeError(
@@ -227,14 +260,13 @@ class Restorer(ABC, Generic[Settings]):
         LadderscopeError
             The restorer is not trained, or was trained for another number of channels.
         """
-        if samples < 0:
-            raise LadderscopeError(f"samples={samples}: give 0 or more")
-        seed = self.seed if seed is None else _checked_seed(seed)
+        samples = whole_number(samples, "samples")
+        seed = self.seed if seed is None else whole_number(seed, "seed")
         sources = list(named_sources(images, own_outputs=False))
         restored: list[Restoration] = []
         started = time.monotonic()
         for source, name in sources:
-            image = read_image(source, axes, name=name)
+            image = with_padding(read_image(source, axes, name=name))
             self._check(image)
             with enough_memory(f"restoring {image.name}, {_size(image)} pixels,", _LESS_TO_RESTORE):
                 restored.append(self._restore(image, samples, seed, progress))
@@ -279,31 +311,39 @@ class Restorer(ABC, Generic[Settings]):
         LadderscopeError
             More than one image, less than one sample, or as in `predict`.
         """
-        if n < 1:
-            raise LadderscopeError(f"n={n}: give 1 or more samples")
-        seed = self.seed if seed is None else _checked_seed(seed)
+        n = whole_number(n, "n", least=1)
+        seed = self.seed if seed is None else whole_number(seed, "seed")
         sources = find_images(image).sources
         if len(sources) > 1:
             raise LadderscopeError(
                 f"{len(sources)} images found: samples are drawn of one at a time"
             )
-        observed = read_image(sources[0], axes)
+        observed = with_padding(read_image(sources[0], axes))
         self._check(observed)
         fields = self._fields(observed)
         draws = np.empty(
             (n, len(fields), len(self.model.statistics), *fields.shape[2:]), np.float32
         )
         with PredictionProgress(observed.name, self._decodings(fields, n), bar=False) as tick:
-            for number, job, normalised in self._normalised(fields):
+            findings = Findings(observed, draws.shape[1:])
+            for asked in self._asked(observed, fields):
+                number, job, shown = asked.number, asked.job, asked.shown
+                findings.show(number, job.channel, shown)
+                if shown.is_blank:
+                    draws[:, number, list(job.outputs)] = asked.observed
+                    continue
                 drawn = draw(
                     self._ready_network(),
-                    normalised,
+                    shown.normalised,
                     samples=n,
                     **self._how(seed, number, job, tick),
                 )
                 for index, channel in enumerate(job.outputs):
                     draws[:, number, channel] = self._denormalised(drawn[:, index], channel)
+                    for of_sample in draws[:, number, channel]:
+                        findings.fail(number, self._settle(asked, channel, of_sample, None))
                 del drawn
+            findings.say(*limits(self._jobs()[0].statistics), handed_back=self.handed_back)
         return np.stack([self._in_order(observed, of_sample)[0] for of_sample in draws])
 
     def save(
@@ -323,9 +363,10 @@ class Restorer(ABC, Generic[Settings]):
         Raises
         ------
         LadderscopeError
-            The restorer is not trained, or the file cannot be written.
+            The restorer is not trained, the name does not end in .ladder, or the file cannot be
+            written.
         """
-        path, model = Path(path), self.model
+        path, model = MODEL.file(path), self.model
         if thumbnail and self._detail is not None:
             self._model = model = replace(model, thumbnail=self._thumbnail(self._detail))
             self._detail = None
@@ -366,7 +407,8 @@ class Restorer(ABC, Generic[Settings]):
     def _with_budget(
         self, minutes: float | None, steps: int | None, epochs: float | None
     ) -> Settings:
-        budget = {"minutes": minutes, "steps": steps, "epochs": epochs}
+        whole = None if steps is None else whole_number(steps, "steps", least=1)
+        budget = {"minutes": minutes, "steps": whole, "epochs": epochs}
         return replaced(
             self.settings, {name: value for name, value in budget.items() if value is not None}
         )
@@ -426,8 +468,18 @@ class Restorer(ABC, Generic[Settings]):
             )
         return settings.model_copy(update={"patch": patch, "depth": depth})
 
+    def _look(self, images: Sequence[Image], notice: Callable[[str, int], None]) -> list[Image]:
+        """Say what a first look at training images finds; give them fit to be learned from."""
+        looked, findings = first_look(images)
+        for text, is_warning in findings:
+            notice(text, logging.WARNING if is_warning else logging.INFO)
+        return looked
+
     def _noise_models(
-        self, fields: Sequence[Sequence[Field]], names: Sequence[str]
+        self,
+        fields: Sequence[Sequence[Field]],
+        names: Sequence[str],
+        notice: Callable[[str, int], None],
     ) -> tuple[list[NoiseModel], list[NoiseFit | None]]:
         """Take or measure the noise of each channel, whose fields and name are given."""
         entries = listed(self.noise) or [self.noise] * len(fields)
@@ -441,9 +493,20 @@ class Restorer(ABC, Generic[Settings]):
         fits: list[NoiseFit | None] = []
         for name, entry, of_channel in zip(names, entries, fields, strict=True):
             fit = None
+            planes = planes_of(of_channel, MOST_PLANES)
+            if all(np.ptp(plane) == 0 for plane in planes) and several:
+                notice(
+                    f"{name} is blank, every pixel having one value: it is left as it is, and has "
+                    "no noise",
+                    logging.WARNING,
+                )
+                models.append(Gaussian(1.0))
+                fits.append(None)
+                continue
+            self._check_correlation(planes, name if several else "", notice)
             if isinstance(entry, str):
                 try:
-                    fit = calibrate_poisson_gaussian(planes_of(of_channel, MOST_PLANES))
+                    fit = calibrate_poisson_gaussian(planes)
                 except NoiseError as error:
                     raise NoiseError(f"{name}: {error}" if several else str(error)) from error
                 entry = fit.model
@@ -451,6 +514,25 @@ class Restorer(ABC, Generic[Settings]):
             models.append(entry)
             fits.append(fit)
         return models, fits
+
+    def _check_correlation(
+        self,
+        planes: Sequence[Real[np.ndarray, "Y X"]],
+        name: str,
+        notice: Callable[[str, int], None],
+    ) -> None:
+        """Warn of noise that the finest levels would keep as structure."""
+        found = neighbour_correlation(planes[:: -(-len(planes) // _PLANES_CHECKED)])
+        if found is None or not found.is_certain or self.settings.blind_levels:
+            return
+        notice(
+            f"the noise{f' of {name}' if name else ''} is correlated between neighbouring pixels "
+            f"({found.horizontal:.2f} horizontally, {found.vertical:.2f} vertically), as by "
+            "interpolation, smoothing, compression or read-out: most of it will be kept as if it "
+            "were structure. Use the raw recording if there is one; otherwise try blind_levels=2 "
+            "(--blind-levels 2)",
+            logging.WARNING,
+        )
 
     def _new_network(self, settings: Settings) -> LadderVAE:
         with seeded(self.seed), single_precision():
@@ -502,13 +584,14 @@ class Restorer(ABC, Generic[Settings]):
                 progress=run.progress,
             )
         _say_what_went_wrong(outcome, notices)
+        self.warnings = tuple(dict.fromkeys(notices.warnings))
         self._finished_state = None if outcome.interrupted else course.state_file
         self._network = module.network
         self._model = replace(
             model,
             weights=module.weights(),
             outcome=outcome,
-            notices=tuple(notices.said),
+            notices=tuple(dict.fromkeys(notices.said)),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
@@ -532,20 +615,32 @@ class Restorer(ABC, Generic[Settings]):
         fields = self._fields(image)
         mean = np.empty((len(fields), len(self.model.statistics), *fields.shape[2:]), np.float32)
         std = np.empty_like(mean) if samples > 1 else None
+        findings = Findings(image, mean.shape)
         total = self._decodings(fields, samples)
         with PredictionProgress(image.name, total, bar=progress) as tick:
-            for number, job, normalised in self._normalised(fields):
+            for asked in self._asked(image, fields):
+                number, job, shown = asked.number, asked.job, asked.shown
+                findings.show(number, job.channel, shown)
+                if shown.is_blank:
+                    mean[number, list(job.outputs)] = asked.observed
+                    if std is not None:
+                        std[number, list(job.outputs)] = 0
+                    continue
                 restored = restore(
                     self._ready_network(),
-                    normalised,
+                    shown.normalised,
                     samples=samples,
                     **self._how(seed, number, job, tick),
                 )
                 for index, channel in enumerate(job.outputs):
                     mean[number, channel] = self._denormalised(restored.mean[index], channel)
+                    spread = None
                     if std is not None and restored.std is not None:
-                        scale = self.model.statistics[channel].std
-                        std[number, channel] = restored.std[index].numpy() * scale
+                        spread = std[number, channel]
+                        spread[:] = restored.std[index].numpy() * self.model.statistics[channel].std
+                    failed = self._settle(asked, channel, mean[number, channel], spread)
+                    findings.fail(number, failed)
+        findings.say(*limits(self._jobs()[0].statistics), handed_back=self.handed_back)
         ordered, axes = self._in_order(image, mean)
         return Restoration(
             ordered,
@@ -572,15 +667,43 @@ class Restorer(ABC, Generic[Settings]):
             "tick": tick,
         }
 
-    def _normalised(
-        self, fields: Real[np.ndarray, "fields channels *space"]
-    ) -> Iterator[tuple[int, Job, Float32[np.ndarray, "*space"]]]:
+    def _asked(
+        self, image: Image, fields: Real[np.ndarray, "fields channels *space"]
+    ) -> Iterator[Asked]:
+        padding = None
+        if image.padding is not None:
+            padding = self._fields(replace(image, pixels=image.padding))
         for number, channels in enumerate(fields):
             for job in self._jobs():
-                pixels = channels[job.channel].astype(np.float32)
-                pixels -= np.float32(job.statistics.mean)
-                pixels /= np.float32(job.statistics.std)
-                yield number, job, pixels
+                observed = channels[job.channel]
+                padded = None if padding is None else padding[number, job.channel]
+                yield Asked(number, job, observed, show(observed, job.statistics, padded))
+
+    def _settle(
+        self,
+        asked: Asked,
+        channel: int,
+        values: Float32[np.ndarray, "*space"],
+        spread: Float32[np.ndarray, "*space"] | None,
+    ) -> Bool[np.ndarray, "*space"] | None:
+        """Put right what was not asked or not answered, and mark the latter."""
+        failed = self._last_look(asked.shown, channel, values, spread)
+        if (padding := asked.shown.padding) is not None:
+            values[padding] = asked.observed[padding]
+            if spread is not None:
+                spread[padding] = 0
+            failed = failed if failed is None else failed & ~padding
+        return failed
+
+    @abstractmethod
+    def _last_look(
+        self,
+        shown: Shown,
+        channel: int,
+        values: Float32[np.ndarray, "*space"],
+        spread: Float32[np.ndarray, "*space"] | None,
+    ) -> Bool[np.ndarray, "*space"] | None:
+        """Find and replace what cannot be a restoration, and add what was not restored."""
 
     def _denormalised(self, values: torch.Tensor, channel: int) -> Float32[np.ndarray, "..."]:
         of_training = self.model.statistics[channel]
@@ -588,7 +711,7 @@ class Restorer(ABC, Generic[Settings]):
 
     def _thumbnail(self, detail: Image) -> bytes:
         """Draw a detail of a training image, before and after, as a PNG."""
-        restored = self._restore(detail, samples=0, seed=0, progress=False)
+        restored = self._restore(with_padding(detail), samples=0, seed=0, progress=False)
         before = _middle_planes(detail.pixels, detail.axes)[0]
         after = _middle_planes(restored.mean, restored.axes)
         png = io.BytesIO()
@@ -633,11 +756,13 @@ def checked_run(
     Raises
     ------
     LadderscopeError
-        It is to be resumed from nowhere.
+        It is to be resumed from nowhere, or its state cannot be kept there.
     """
     if resume and state_file is None:
         raise LadderscopeError("resume=True needs the state_file of the interrupted training")
-    where = None if state_file is None else Path(state_file)
+    where = None if state_file is None else expanded(state_file)
+    if where is not None:
+        check_writable([where])
     return Run(where, resume, compile_network, progress)
 
 
@@ -650,6 +775,23 @@ def patch_shape(settings: Settings) -> PatchShape:
     """Say what a patch is, by the settings."""
     depth = settings.depth if settings.dimensions == 3 else None
     return PatchShape(settings.patch, depth, settings.context)
+
+
+def training_statistics(images: Sequence[Image]) -> tuple[Statistics, ...]:
+    """Measure the channels of training images; a blank one beside others is given a unit.
+
+    Raises
+    ------
+    ImageError
+        All of them are blank.
+    """
+    found = channel_statistics(images)
+    if not any(channel.std > 0 for channel in found):
+        raise ImageError(
+            f"{images[0].name}: every plane is blank, all of its pixels having one value, so there "
+            "is nothing to learn from. Leave such planes out."
+        )
+    return tuple(channel if channel.std > 0 else replace(channel, std=1.0) for channel in found)
 
 
 def warn_if_far(
@@ -748,12 +890,6 @@ def _say_what_went_wrong(outcome: Outcome, notice: Callable[[str], None]) -> Non
         )
 
 
-def _checked_seed(seed: int) -> int:
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
-        raise LadderscopeError(f"seed={seed!r}: give a whole number from 0, below 2⁶³")
-    return int(seed)
-
-
 def _fingerprint(model: Model, described: Any) -> str:
     """Tell trainings apart by all that decides their course."""
     known = {
@@ -770,6 +906,6 @@ def _fingerprint(model: Model, described: Any) -> str:
 def _several(images: Sources) -> bool:
     """Tell a list, pattern or folder, of however many images, from one image."""
     if isinstance(images, str | os.PathLike):
-        path = Path(images).expanduser()
+        path = expanded(images)
         return not (path.is_file() or is_zarr_folder(path))
     return not (isinstance(images, Image) or hasattr(images, "shape"))

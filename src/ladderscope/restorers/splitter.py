@@ -4,10 +4,11 @@ import logging
 import math
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal, Self
 
 import numpy as np
-from jaxtyping import Float32, Float64
+from jaxtyping import Bool, Float32, Float64
 
 from ladderscope.errors import LadderscopeError
 from ladderscope.images import (
@@ -34,6 +35,8 @@ from ladderscope.patches import (
     validation_mixtures,
 )
 from ladderscope.patches.foreground import KEPT_BACKGROUND, smoothed
+from ladderscope.prediction import Shown, limits
+from ladderscope.prediction.last_look import out_of_range
 from ladderscope.restorers.config import SplitterSettings
 from ladderscope.restorers.file import Mixture
 from ladderscope.restorers.given import (
@@ -55,6 +58,7 @@ from ladderscope.restorers.restorer import (
     empty_model,
     middle_of,
     patch_shape,
+    training_statistics,
     warn_if_far,
 )
 from ladderscope.training import SplittingModule
@@ -118,6 +122,7 @@ class Splitter(Restorer[SplitterSettings]):
 
     kind = "splitter"
     settings_kind = SplitterSettings
+    handed_back = "it is left in the residual"
 
     def __init__(
         self,
@@ -214,15 +219,20 @@ class Splitter(Restorer[SplitterSettings]):
         images = [image for _, stack in everything for image in stack]
         sampling = common_sampling(images, notice, settings.dimensions)
         self._check_depth([image for stack in stacks for image in stack], notice)
+        unlooked = [fields_of(stack, self._space) for stack in stacks]
+        looked = [self._look(stack, notice) for _, stack in everything]
+        if paired:
+            looked = _with_common_padding(looked)
+        stacks, recorded = looked[: len(stacks)], None if recorded is None else looked[-1]
         fields = [fields_of(stack, self._space) for stack in stacks]
         mixed_fields = None if recorded is None else fields_of(recorded, self._space)
         settings = self._fitting(settings, [field for of in fields for field in of], notice)
-        statistics = [channel_statistics(stack)[0] for stack in stacks]
+        statistics = [training_statistics(stack)[0] for stack in stacks]
         noise_models: list[NoiseModel] = []
         fits: list[NoiseFit | None] = []
         if settings.weight_of_denoisplit > 0:
             try:
-                noise_models, fits = self._noise_models(fields, names)
+                noise_models, fits = self._noise_models(unlooked, names, notice)
             except NoiseError as error:
                 raise NoiseError(
                     f"{error}; or split by method musplit, which needs no noise model"
@@ -346,11 +356,28 @@ class Splitter(Restorer[SplitterSettings]):
     def _channel_names(self, image: Image) -> tuple[str, ...] | None:
         return self.model.channel_names
 
+    def _last_look(
+        self,
+        shown: Shown,
+        channel: int,
+        values: Float32[np.ndarray, "*space"],
+        spread: Float32[np.ndarray, "*space"] | None,
+    ) -> Bool[np.ndarray, "*space"] | None:
+        of_training = self.model.statistics[channel]
+        mask = out_of_range(values, *limits(of_training))
+        if mask is not None:
+            values[mask] = of_training.mean
+            if spread is not None:
+                spread[mask] = of_training.std
+        return mask
+
     def _residual(
         self, image: Image, mean: Float32[np.ndarray, "fields channels *space"]
     ) -> Float32[np.ndarray, "..."] | None:
         residual = image.planes(self._space).astype(np.float32)
         residual[:, 0] -= self._mixture().mixing.mixed(mean.swapaxes(0, 1))
+        if image.padding is not None:
+            residual[replace(image, pixels=image.padding).planes(self._space)] = 0
         return image.from_planes(residual, self._space)
 
 
@@ -359,6 +386,16 @@ def _read(sources: Sources, axes: str | None, name: str) -> list[Image]:
         return read_images(sources, axes)
     except ImageError as error:
         raise ImageError(f"{name}: {error}") from error
+
+
+def _with_common_padding(stacks: Sequence[list[Image]]) -> list[list[Image]]:
+    """Give images of one place the padding of each other."""
+    together = []
+    for images in zip(*stacks, strict=True):
+        masks = [image.padding for image in images if image.padding is not None]
+        padding = np.logical_or.reduce(masks) if masks else None
+        together.append([replace(image, padding=padding) for image in images])
+    return [list(stack) for stack in zip(*together, strict=True)]
 
 
 def _flattest(settings: SplitterSettings, mixture: Mixture) -> float:

@@ -1,0 +1,166 @@
+"""What a run has left that was stopped while it restored: its model, and whole restorations."""
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import tifffile
+
+from ladderscope.cli.naming import Outputs
+from ladderscope.errors import LadderscopeError
+from ladderscope.images import Image, channel_statistics, open_image, read_images
+from ladderscope.noise import NoiseModel
+from ladderscope.report import RestoredImage, restored_image
+from ladderscope.restorers import Denoiser, Restoration, load
+from ladderscope.restorers.file import Model
+from ladderscope.restorers.restorer import listed
+
+# Made smaller where the images have no room for more.
+_FITTED_SETTINGS = ("patch", "depth")
+_SAME = 1e-6  # how near to each other statistics of the same images are
+
+
+def trained_before(denoiser: Denoiser, model_path: Path, images: Sequence[Image]) -> Denoiser:
+    """Open the model of an earlier run, if it is the one that training now would give.
+
+    Parameters
+    ----------
+    denoiser
+        What was asked for.
+    model_path
+        The model that there is.
+    images
+        What would be trained on.
+
+    Raises
+    ------
+    LadderscopeError
+        Its training was not completed, or it was of other settings or images; what differs is
+        said.
+    """
+    found = load(model_path, device=denoiser.device)
+    if not isinstance(found, Denoiser):
+        differences = [f"it holds a {found.kind}"]
+    elif found.model.outcome.interrupted:
+        differences = ["its training was not finished"]
+    else:
+        differences = [
+            *_other_settings(found.model, denoiser),
+            *_other_noise(found.model, denoiser, images),
+            *_other_images(found.model, images),
+        ]
+    if differences or not isinstance(found, Denoiser):
+        raise LadderscopeError(
+            f"there is nothing to resume: {model_path} is complete, and not of this run: "
+            f"{'; '.join(differences)}. Give the images and settings of that run to restore what "
+            f"it left, restore others by: ladderscope predict {model_path} IN... -o OUT, or give "
+            "--overwrite to train anew"
+        )
+    return found
+
+
+def how_restored(model: Model, samples: int, seed: int) -> str:
+    """Say how images are restored, so that a restoration can be told from any other.
+
+    Parameters
+    ----------
+    model
+        Its weights decide.
+    samples, seed
+        Of the posterior samples.
+    """
+    statistics = [asdict(one) for one in model.statistics]
+    digest = hashlib.sha256(json.dumps(statistics, default=float).encode())
+    for name, weights in sorted(model.weights.items()):
+        digest.update(name.encode())
+        digest.update(weights.detach().cpu().numpy().tobytes())
+    return f"model {digest.hexdigest()[:12]}, {samples} samples, seed {seed}"
+
+
+def is_whole(outputs: Outputs, how: str, samples: int) -> bool:
+    """Tell whether an image was restored just so, and nothing of it is missing.
+
+    The restoration is written after its spread, and holds how it was made.
+    """
+    needed = [outputs.restored, *([outputs.spread] if samples > 1 else [])]
+    if not all(path.is_file() for path in needed):
+        return False
+    try:
+        with tifffile.TiffFile(outputs.restored) as tiff:
+            return f"({how})" in (tiff.ome_metadata or "")
+    except Exception:  # tifffile raises whatever a damaged file provokes; it is restored anew
+        return False
+
+
+def kept_image(
+    image: Image, outputs: Outputs, model: Model, samples: int, *, shown: bool
+) -> tuple[RestoredImage, list[Path]]:
+    """Describe what was restored before, and list its files.
+
+    Where its axes are written in another order than the image has, it is not shown.
+    """
+    files = [outputs.restored, *([outputs.spread] if samples > 1 else [])]
+    read = [open_image(path) for path in files]
+    names = [path.name for path in files]
+    if any(one.axes != image.axes or one.shape != image.pixels.shape for one in read):
+        return RestoredImage(image.name, tuple(names), 0.0, "", checks=()), files
+    mean, *spread = [np.asarray(one.pixels, np.float32) for one in read]
+    restored = Restoration(
+        mean,
+        spread[0] if spread else None,
+        image.axes,
+        image.name,
+        image.pixel_size,
+        image.channel_names or model.channel_names,
+        samples,
+    )
+    described = restored_image(image, restored, model, files=names, seconds=0.0, shown=shown)
+    return described, files
+
+
+def _other_settings(model: Model, denoiser: Denoiser) -> list[str]:
+    asked, found = denoiser.settings.model_dump(), model.settings.model_dump()
+    differ = [
+        f"{name} was {found[name]}, now {value}"
+        for name, value in asked.items()
+        if found[name] != value and not (name in _FITTED_SETTINGS and found[name] < value)
+    ]
+    if model.seed != denoiser.seed:
+        differ.append(f"seed was {model.seed}, now {denoiser.seed}")
+    return differ
+
+
+def _other_noise(model: Model, denoiser: Denoiser, images: Sequence[Image]) -> list[str]:
+    entries = listed(denoiser.noise) or [denoiser.noise] * images[0].channels
+    known = [
+        noise if fit is None else "auto"
+        for noise, fit in zip(model.noise_models, model.noise_fits, strict=True)
+    ]
+    if entries == known:
+        return []
+    return [f"the noise was {_in_words(known)}, now {_in_words(entries)}"]
+
+
+def _other_images(model: Model, images: Sequence[Image]) -> list[str]:
+    stack = read_images(images)  # as training takes them, their channels in one order
+    first = stack[0]
+    if (model.axes, model.channel_names) != (first.axes, first.channel_names):
+        return ["the images have other axes or channels"]
+    numbers = [
+        value
+        for found in (model.statistics, channel_statistics(stack))
+        for one in found
+        for value in asdict(one).values()
+    ]
+    before, now = numbers[: len(numbers) // 2], numbers[len(numbers) // 2 :]
+    if all(math.isclose(one, other, rel_tol=_SAME) for one, other in zip(before, now, strict=True)):
+        return []
+    return ["it was trained on other images"]
+
+
+def _in_words(entries: Sequence[str | NoiseModel]) -> str:
+    return ", ".join(str(entry) for entry in entries)

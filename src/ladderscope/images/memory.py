@@ -1,0 +1,76 @@
+"""How much memory an image takes, and whether this machine, and the image's file, have as much."""
+
+import os
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ladderscope.images.errors import ImageError
+
+# deflate packs blank pixels a thousand times; nothing that is worth restoring comes near
+BEST_COMPRESSION = 1100
+SMALL = 64 * 2**20
+
+
+def check_fits(shape: Sequence[int], dtype: np.dtype[Any], called: str) -> None:
+    """Refuse an image that is larger than the memory of this machine.
+
+    Parameters
+    ----------
+    shape, dtype
+        Those of the image.
+    called
+        What to call it in an error.
+
+    Raises
+    ------
+    ImageError
+        With the memory that it takes.
+
+    Examples
+    --------
+    >>> check_fits((64, 64), np.dtype(np.uint16), "a.tif")
+    """
+    memory = _memory()
+    if memory is not None and prod(shape) * dtype.itemsize > memory:
+        raise too_large(shape, dtype, called)
+
+
+def too_large(shape: Sequence[int], dtype: np.dtype[Any], called: str) -> ImageError:
+    """Make the error for an image that does not fit into memory.
+
+    Parameters
+    ----------
+    shape, dtype
+        Those of the image.
+    called
+        What to call it.
+    """
+    memory = _memory()
+    has = "" if memory is None else f", of which this machine has {megabytes(memory)}"
+    takes = megabytes(prod(shape) * np.dtype(dtype).itemsize)
+    return ImageError(
+        f"{called}: its pixels, of shape {tuple(shape)} and type {dtype}, take {takes} of memory"
+        f"{has}, and there is not enough of it free; crop the image, or save it in parts with "
+        "fewer planes."
+    )
+
+
+def megabytes(count: float) -> str:
+    """Write a number of bytes in a unit that suits it.
+
+    Examples
+    --------
+    >>> megabytes(7_200_000_000), megabytes(500_000)
+    ('7.2 GB', '0.5 MB')
+    """
+    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"
+
+
+def _memory() -> int | None:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):  # Windows does not say
+        return None

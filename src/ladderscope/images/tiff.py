@@ -1,0 +1,350 @@
+"""Opening a TIFF: which image is in it, and all that can be checked without decoding its pixels."""
+
+import logging
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import product
+from math import prod
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import tifffile
+
+from ladderscope.images import metadata
+from ladderscope.images.axes import check_axes
+from ladderscope.images.blocks import place_of, what_is_there, whole_block
+from ladderscope.images.chain import PageKind, damaged, walk_pages
+from ladderscope.images.codecs import check_compression
+from ladderscope.images.errors import ImageError
+from ladderscope.images.memory import BEST_COMPRESSION, SMALL, megabytes
+from ladderscope.images.ome import DescribedImage, described_images, root_of
+
+logger = logging.getLogger("ladderscope")
+
+_OTHER_FORMATS = {
+    b"\x89PNG": "a PNG",
+    b"\xff\xd8\xff": "a JPEG",
+    b"GIF8": "a GIF",
+    b"\x89HDF": "an HDF5 file",
+    b"ZISRAWFI": "a Zeiss CZI file",
+    b"%PDF": "a PDF",
+}
+# what tifffile logs, and reads past, when pages or their description lie beyond the end of a file
+_DAMAGE = re.compile(
+    "invalid page offset|invalid offset to page|corrupted|missing data"
+    "|TiffTag 270 .*invalid value offset",
+    re.IGNORECASE,
+)
+# formats whose index of planes lies in other files, which are not opened
+_THIS_FILE_ALONE: dict[str, Any] = {
+    "_multifile": False,
+    "is_mmstack": False,
+    "is_ndtiff": False,
+    "is_ndpi": False,
+}
+_IMAGEJ_SIZES = {"T": "frames", "Z": "slices", "C": "channels"}
+
+
+class OpenTiff(NamedTuple):
+    """An open TIFF and the one image in it.
+
+    Parameters
+    ----------
+    file
+        The open file.
+    series
+        The image: its pages, shape and axes.
+    channels
+        Which of the channels that its description names it has; None for all of them.
+    """
+
+    file: tifffile.TiffFile
+    series: tifffile.TiffPageSeries
+    channels: tuple[int, ...] | None = None
+
+
+@contextmanager
+def opened_tiff(path: Path, axes: str | None) -> Iterator[OpenTiff]:
+    """Open a TIFF and check all that can be checked without decoding its pixels.
+
+    The image is made of the planes that are in this file. A description may name planes in other
+    files, or planes that were never recorded; those are counted in a warning, and no other file is
+    opened.
+
+    Parameters
+    ----------
+    path
+        The file.
+    axes
+        The user's axes, if given: they may say that the colours of a photograph are channels.
+
+    Yields
+    ------
+    OpenTiff
+        The open file and the one image in it.
+
+    Raises
+    ------
+    ImageError
+        If it is missing, foreign, truncated, damaged, a photograph, or several images; also for
+        what goes wrong inside of the block.
+    """
+    try:
+        if path.is_dir():
+            raise ImageError(f"{path}: this is a folder; name one of its files.")
+        if not path.is_file():
+            raise ImageError(f"{path}: there is no such file (looked in {Path.cwd()}).")
+        _check_format(path)
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be opened ({error.strerror or error}).") from error
+    with tiff_errors_in_words(path), _complaints() as complaints:
+        kinds = walk_pages(path)
+        with tifffile.TiffFile(path, **_THIS_FILE_ALONE) as file:
+            yield _checked(file, kinds, complaints, path, axes)
+
+
+@contextmanager
+def tiff_errors_in_words(path: Path) -> Iterator[None]:
+    """Turn whatever tifffile raises inside of the block into an `ImageError` about the file.
+
+    Parameters
+    ----------
+    path
+        The file that is being read.
+    """
+    try:
+        yield
+    except ImageError:
+        raise
+    except MemoryError as error:
+        raise ImageError(
+            f"{path}: is too large for the memory that is free ({error}); crop the image, or save "
+            "it in parts with fewer planes."
+        ) from error
+    except Exception as error:  # tifffile raises whatever a damaged file provokes
+        if "imagecodecs" in str(error):
+            raise ImageError(
+                f"{path}: its compression needs one more package ({error}); run "
+                '"pip install imagecodecs", or save the image uncompressed.'
+            ) from error
+        raise damaged(path, str(error)) from error
+
+
+def _checked(
+    file: tifffile.TiffFile,
+    kinds: Sequence[PageKind],
+    complaints: list[str],
+    path: Path,
+    axes: str | None,
+) -> OpenTiff:
+    opened = _only_image(file, kinds, path)
+    _check_segments(opened.series, path)
+    _check_room(opened.series, path)
+    if damage := next(filter(_DAMAGE.search, complaints), None):
+        raise damaged(path, damage)
+    photograph = metadata.samples_axis(opened.series)
+    if photograph is not None:
+        _check_photograph(opened.series, photograph, path, axes)
+    if said := check_compression(opened.series, path):
+        logger.warning("%s", said)
+    return opened
+
+
+def _only_image(file: tifffile.TiffFile, kinds: Sequence[PageKind], path: Path) -> OpenTiff:
+    found = _described(file, kinds, path)
+    if not found:
+        found = [OpenTiff(file, one) for one in file.series]
+    if not found:
+        raise damaged(path, "it holds no image")
+    # microscopes put a thumbnail of the image behind it
+    images = [found[0], *(one for one in found[1:] if not one.series.keyframe.is_reduced)]
+    if len(images) > 1:
+        shapes = ", ".join(str(tuple(one.series.shape)) for one in images[:4])
+        raise ImageError(
+            f"{path}: holds {len(images)} separate images (of shapes {shapes}), and one is "
+            "needed; save each in a file of its own."
+        )
+    return images[0]
+
+
+def _described(file: tifffile.TiffFile, kinds: Sequence[PageKind], path: Path) -> list[OpenTiff]:
+    """Give the images that the file's description makes of its pages, if it is one of ours."""
+    if file.is_shaped or file.is_lsm:
+        return []
+    if file.is_ome:
+        images = described_images(root_of(file), path.name, len(kinds))
+    else:
+        images = _unfinished_hyperstack(file, kinds, path)
+    if images == []:
+        logger.warning(
+            "%s: its OME description does not say which planes of the recording are in this file; "
+            "its pages are taken as they come.",
+            path,
+        )
+        file.is_ome = False
+    opened = [_of_description(file, image, kinds, path) for image in images or []]
+    named = {number for image in images or [] for number in image.pages.values()}
+    alike = {kinds[number] for number in named}
+    unnamed = [number for number in set(range(len(kinds))) - named if kinds[number] in alike]
+    if unnamed:
+        logger.warning(
+            "%s: %d of its %d pages are left out, as its OME description does not name them.",
+            path,
+            len(unnamed),
+            len(kinds),
+        )
+    return opened
+
+
+def _unfinished_hyperstack(
+    file: tifffile.TiffFile, kinds: Sequence[PageKind], path: Path
+) -> list[DescribedImage] | None:
+    """Describe a hyperstack of ImageJ that has fewer planes than it announces."""
+    about = (file.imagej_metadata or {}) if file.is_imagej else {}
+    order = str(about.get("order", "czt")).upper()
+    axes = "".join(reversed(order)) if sorted(order) == ["C", "T", "Z"] else "TZC"
+    sizes = tuple(about.get(_IMAGEJ_SIZES[axis], 1) for axis in axes)
+    if not all(isinstance(size, int) and size > 0 for size in sizes):
+        return None
+    first, announced = file.pages.first, prod(sizes)
+    if len(kinds) >= announced or first.samplesperpixel > 1:
+        return None
+    if first.is_final:  # the planes may follow each other, without a page for each
+        whole = (file.filehandle.size - first.dataoffsets[0]) // max(first.nbytes, 1)
+        if whole >= announced:
+            return None
+        if len(kinds) == 1 < whole:
+            raise damaged(path, f"{whole} of {announced} planes are in it")
+    pages = {place_of(number, sizes): number for number in range(len(kinds))}
+    return [DescribedImage("", axes, sizes, pages)]
+
+
+def _of_description(
+    file: tifffile.TiffFile, image: DescribedImage, kinds: Sequence[PageKind], path: Path
+) -> OpenTiff:
+    block = whole_block(image.axes, image.pages)
+    if block is None:
+        raise ImageError(
+            f"{path}: {len(image.pages)} of {prod(image.sizes)} planes are in this file, and they "
+            "leave gaps in every dimension; save those of one frame or one channel, in Fiji with "
+            "Image > Stacks > Tools > Make Substack."
+        )
+    numbers = [image.pages[place] for place in product(*block.kept)]
+    if len({kinds[number] for number in numbers}) > 1:
+        raise ImageError(
+            f"{path}: its planes differ in size, type or compression, though its description makes "
+            "one image of them; save each kind in a file of its own."
+        )
+    if said := what_is_there(image.axes, image.sizes, image.pages, block, image.elsewhere):
+        logger.warning("%s: %s", path, said)
+    file.pages.useframes = True
+    file.pages.set_keyframe(numbers[0])
+    pages = [file.pages[number] for number in numbers]
+    keyframe: Any = pages[0].keyframe
+    # the last file of a movie may have one frame only; it is a movie like the others
+    long = [
+        (axis, size)
+        for axis, size in zip(block.axes, block.shape, strict=True)
+        if size > 1 or axis in image.varied
+    ]
+    series = tifffile.TiffPageSeries(
+        pages,
+        (*(size for _, size in long), *keyframe.shape),
+        keyframe.dtype,
+        "".join(axis for axis, _ in long) + keyframe.axes,
+        name=image.name,
+        parent=file,
+        squeeze=False,
+    )
+    one_each = keyframe.samplesperpixel == 1 and "C" in block.axes
+    return OpenTiff(file, series, block.kept[block.axes.index("C")] if one_each else None)
+
+
+def _check_format(path: Path) -> None:
+    with path.open("rb") as file:
+        start = file.read(8)
+    if not start:
+        raise ImageError(f"{path}: the file is empty (0 bytes); copy or export it again.")
+    if start[:2] in (b"II", b"MM", b"EP"):
+        return
+    other = next((what for magic, what in _OTHER_FORMATS.items() if start.startswith(magic)), None)
+    raise ImageError(
+        f"{path}: is {other or 'not an image that can be read'}; TIFF files and Zarr arrays are. "
+        "Open it in Fiji and save it with File > Save As > Tiff."
+        + (" JPEG has altered the noise: go back to the original." if other == "a JPEG" else "")
+    )
+
+
+def _check_segments(series: tifffile.TiffPageSeries, path: Path) -> None:
+    pages: list[Any] = list(series.pages)
+    missing = sum(page is None for page in pages)
+    if missing:
+        raise damaged(path, f"{missing} of {len(pages)} planes are missing")
+    expected = prod(series.keyframe.chunked)
+    for page in filter(None, pages):
+        if len(page.dataoffsets) < expected or len(page.databytecounts) < expected:
+            raise damaged(
+                path, f"plane {page.index} has {len(page.dataoffsets)} of {expected} parts"
+            )
+        ends = map(int.__add__, page.dataoffsets, page.databytecounts)
+        if max(ends, default=0) > page.parent.filehandle.size:
+            raise damaged(path, f"plane {page.index} ends beyond the end of the file")
+
+
+def _check_room(series: tifffile.TiffPageSeries, path: Path) -> None:
+    """Refuse pixels that the bytes of the file cannot hold, however well they are compressed."""
+    keyframe, size = series.keyframe, series.keyframe.parent.filehandle.size
+    if keyframe.dtype is None:
+        raise ImageError(
+            f"{path}: its pixels are of a type that cannot be read ({keyframe.bitspersample} bits, "
+            f"sample format {keyframe.sampleformat}); convert it to 8, 16 or 32 bits in Fiji."
+        )
+    announced = max(series.nbytes, prod(keyframe.chunks) * keyframe.dtype.itemsize)
+    if keyframe.compression == 1:
+        most = size * max(1, 8 * keyframe.dtype.itemsize // keyframe.bitspersample)
+    else:
+        most = max(SMALL, BEST_COMPRESSION * size)
+    if announced > most:
+        raise ImageError(
+            f"{path}: announces {megabytes(announced)} of pixels (shape {tuple(series.shape)}), "
+            f"and its {megabytes(size)} cannot hold them; it seems to be damaged. Copy or export "
+            "it again."
+        )
+
+
+def _check_photograph(
+    series: tifffile.TiffPageSeries, position: int, path: Path, axes: str | None
+) -> None:
+    letters = check_axes(axes, series.shape, str(path)) if axes else None
+    if letters is not None and letters[position] == "C":
+        return
+    others = [one if one in "ZYX" else "T" for one in series.axes]
+    as_channels = "".join([*others[:position], "C", *others[position + 1 :]])
+    raise ImageError(
+        f"{path}: is an RGB photograph or alike: {series.shape[position]} values a pixel, shape "
+        f"{tuple(series.shape)}. Extract one channel or convert it to grey (in Fiji: Image > "
+        "Color > Split Channels); or, if its colours are separate fluorescence channels, give "
+        f'axes="{as_channels}".'
+    )
+
+
+@contextmanager
+def _complaints() -> Iterator[list[str]]:
+    """Collect what tifffile logs meanwhile, in this thread."""
+    messages: list[str] = []
+    thread = threading.get_ident()
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.thread == thread:
+                messages.append(record.getMessage())
+
+    handler = Collector(logging.WARNING)
+    logger = logging.getLogger("tifffile")
+    logger.addHandler(handler)
+    try:
+        yield messages
+    finally:
+        logger.removeHandler(handler)

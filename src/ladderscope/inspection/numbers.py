@@ -1,0 +1,173 @@
+"""What a first look measures in one image: numbers, plane by plane."""
+
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64, Shaped
+from numpy.typing import NDArray
+
+from ladderscope.images import Acquisition, Image
+from ladderscope.images.artefacts import Artefacts
+from ladderscope.images.axes import planes_last
+
+_FEWEST = 10  # equal pixels at the bright end make a pile
+_SAMPLED = 2**14  # pixels of a plane, for percentiles
+_NAMED = 3
+
+
+@dataclass(frozen=True, eq=False)
+class ImageLook:
+    """Numbers about one image; those of channels are lists with one entry per channel.
+
+    Parameters
+    ----------
+    name, axes, dtype, pixel_size, acquisition
+        As of the image.
+    padding
+        Share of the pixels that are padding, blank planes left out.
+    blank
+        For each channel, the positions of planes in which every pixel has one value.
+    outliers
+        How many pixels stand out from all around them.
+    outliers_at
+        Where the first of them are, in the image's axes, and their values.
+    saturated, ceiling
+        For each channel the share of the pixels at its greatest value, if values pile up there, and
+        that value.
+    levels
+        For each channel the 1st, 50th and 99th percentile of its pixels.
+    copies
+        Positions of planes that repeat an earlier one to the pixel.
+    brightness
+        For each channel the mean of every frame, in time; empty where there is no time.
+    """
+
+    name: str
+    axes: str
+    dtype: np.dtype[Any]
+    pixel_size: tuple[float, float] | None
+    acquisition: Acquisition
+    padding: float
+    blank: list[list[tuple[int, ...]]]
+    outliers: int
+    outliers_at: list[tuple[tuple[int, ...], float]]
+    saturated: list[float]
+    ceiling: list[float]
+    levels: list[Float64[np.ndarray, " 3"]]
+    copies: list[tuple[int, ...]]
+    brightness: list[Float64[np.ndarray, " frames"]]
+
+    @property
+    def others(self) -> str:
+        """The axes beside C, Y and X, along which positions are counted."""
+        return "".join(letter for letter in self.axes if letter not in "CYX")
+
+
+def measure(image: Image, artefacts: Artefacts) -> ImageLook:
+    """Measure an image.
+
+    Parameters
+    ----------
+    image
+        As it was read.
+    artefacts
+        What `ladderscope.images.cleaned` found in it.
+
+    Examples
+    --------
+    >>> movie = np.random.default_rng(0).poisson(100, (5, 32, 32))
+    >>> movie[3] = movie[2]
+    >>> measure(Image(movie, "TYX", "movie.tif"), Artefacts()).copies
+    [(3,)]
+    """
+    planes = planes_last(image.pixels, image.axes)
+    padded = artefacts.padding
+    padding = None if padded is None else planes_last(padded, image.axes)
+    outer = planes.shape[:-3]
+    per_channel = [_Channel() for _ in range(image.channels)]
+    seen: dict[int, NDArray[Any]] = {}
+    copies, filled, pixels = [], 0, 0
+    for at in np.ndindex(outer):
+        for number, channel in enumerate(per_channel):
+            plane = planes[*at, number]
+            mask = None if padding is None else padding[*at, number]
+            if mask is not None and mask.all():
+                channel.blank.append(at)
+                continue
+            pixels += plane.size
+            filled += 0 if mask is None else int(np.count_nonzero(mask))
+            channel.add(plane if mask is None else plane[~mask])
+            key = zlib.crc32(np.ascontiguousarray(plane).data)
+            if key in seen and np.array_equal(seen[key], plane):
+                copies.append(at)
+            seen.setdefault(key, plane)
+    outliers = artefacts.outliers
+    places = [] if outliers is None else np.argwhere(outliers)[:_NAMED].tolist()
+    return ImageLook(
+        name=image.name,
+        axes=image.axes,
+        dtype=image.pixels.dtype,
+        pixel_size=image.pixel_size,
+        acquisition=image.acquisition,
+        padding=filled / pixels if pixels else 0.0,
+        blank=[channel.blank for channel in per_channel],
+        outliers=0 if outliers is None else int(np.count_nonzero(outliers)),
+        outliers_at=[(tuple(at), float(image.pixels[tuple(at)])) for at in places],
+        saturated=[channel.saturated for channel in per_channel],
+        ceiling=[channel.greatest for channel in per_channel],
+        levels=[channel.levels() for channel in per_channel],
+        copies=sorted(set(copies)),
+        brightness=[_in_time(image, channel.means, outer) for channel in per_channel],
+    )
+
+
+class _Channel:
+    """Numbers of one channel while its planes go by."""
+
+    def __init__(self) -> None:
+        self.blank: list[tuple[int, ...]] = []
+        self.means: list[float] = []
+        self.greatest = -np.inf
+        self.at_end = self.below_end = self.pixels = 0
+        self.full = False
+        self._samples: list[NDArray[np.float64]] = []
+
+    def add(self, plane: Shaped[np.ndarray, "..."]) -> None:
+        values = plane.ravel()
+        self.means.append(float(values.mean(dtype=np.float64)))
+        self._samples.append(values[:: max(1, values.size // _SAMPLED)].astype(np.float64))
+        self.pixels += values.size
+        greatest = float(values.max())
+        if greatest > self.greatest:
+            self.greatest, self.at_end, self.below_end = greatest, 0, 0
+            integers = plane.dtype.kind in "iu"
+            self.full = integers and greatest == np.iinfo(plane.dtype).max
+        if greatest == self.greatest:
+            self.at_end += int(np.count_nonzero(values == greatest))
+            others = values[values < greatest]
+            if others.size:
+                self.below_end += int(np.count_nonzero(others == others.max()))
+
+    @property
+    def saturated(self) -> float:
+        """Share of the pixels at the greatest value, if these are a pile."""
+        piled = self.full or self.at_end > self.below_end
+        return self.at_end / self.pixels if piled and self.at_end >= _FEWEST else 0.0
+
+    def levels(self) -> NDArray[np.float64]:
+        if not self._samples:
+            return np.zeros(3)
+        found: NDArray[np.float64] = np.percentile(np.concatenate(self._samples), (1, 50, 99))
+        return found
+
+
+def _in_time(image: Image, means: list[float], outer: tuple[int, ...]) -> NDArray[np.float64]:
+    """Average the means of planes over all but time; nothing if there is none, or planes lack."""
+    letters = [letter for letter in image.axes if letter not in "CYX"]
+    if "T" not in letters or len(means) != int(np.prod(outer)):
+        return np.zeros(0)
+    others = tuple(at for at, letter in enumerate(letters) if letter != "T")
+    frames: NDArray[np.float64] = np.reshape(means, outer).mean(axis=others)
+    return frames

@@ -1,0 +1,185 @@
+"""What outputs may be called: a name that promises something else than is made is refused."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from ladderscope.files import OutputError, expanded, stem
+
+_Name = str | os.PathLike[str]
+
+_SEPARATORS = tuple(sign for sign in (os.sep, os.altsep) if sign)
+# Beside our own kinds, what people save beside images, and what microscopes write.
+_ENDINGS_OF_FILES = {
+    *(".tif", ".tiff", ".btf", ".tf8", ".png", ".jpg", ".jpeg", ".gif", ".bmp", ".svg", ".pdf"),
+    *(".html", ".htm", ".json", ".yaml", ".yml", ".toml", ".csv", ".tsv", ".txt", ".md", ".xlsx"),
+    *(".ladder", ".npy", ".npz", ".mat", ".h5", ".hdf5", ".zip", ".gz", ".tar", ".7z", ".zarr"),
+    *(".pt", ".pth", ".ckpt", ".onnx", ".safetensors", ".state", ".py", ".ipynb"),
+    *(".czi", ".nd2", ".lif", ".lsm", ".oib", ".oif", ".oir", ".ims", ".vsi", ".dv", ".mrc"),
+}
+
+
+class FileKind(NamedTuple):
+    """What an output is, and how the names of such files end; the first ending is recommended.
+
+    Examples
+    --------
+    >>> MODEL.file("out/nuclei.ladder").name
+    'nuclei.ladder'
+    """
+
+    what: str
+    endings: tuple[str, ...]
+    example: str
+
+    def file(self, name: _Name) -> Path:
+        """Take a name for a file of this kind.
+
+        Parameters
+        ----------
+        name
+            As the user typed it. A ``~`` at its start stands for the user's folder.
+
+        Returns
+        -------
+        Path
+            Where the file goes.
+
+        Raises
+        ------
+        OutputError
+            The name is that of a folder, or ends otherwise than such files do.
+        """
+        path, is_folder = _read(name)
+        if is_folder:
+            raise OutputError(
+                f"{os.fspath(name)}: this is a folder, and {self.what} is one file: write "
+                f"{path / self.example}"
+            )
+        if not self.names(path):
+            base = _without_ending(path)
+            right = path.with_name(base + self.endings[0] if base else self.example)
+            raise OutputError(
+                f"{path}: {self.what} is a {_listed(self.endings)} file: write {right}"
+            )
+        return path
+
+    def names(self, path: Path) -> bool:
+        """Tell whether a path is named as such files are: with more than an ending.
+
+        Examples
+        --------
+        >>> IMAGE.names(Path("a.ome.tif")), IMAGE.names(Path(".tif")), IMAGE.names(Path("a.png"))
+        (True, False, False)
+        """
+        name = path.name.lower()
+        return name.endswith(self.endings) and stem(Path(name)) not in (".ome", *self.endings)
+
+
+MODEL = FileKind("a model", (".ladder",), "model.ladder")
+IMAGE = FileKind("a restored image", (".tif", ".tiff"), "restored.tif")
+PAGE = FileKind("a report", (".html", ".htm"), "report.html")
+PICTURE = FileKind("a picture", (".png", ".svg", ".pdf"), "noise.png")
+NOISE = FileKind("a noise model", (".json", ".npz"), "noise.json")
+SCORES = FileKind("a table of scores", (".json",), "scores.json")
+
+
+def output_folder(name: _Name) -> Path:
+    """Take a name for a folder in which files are written.
+
+    Parameters
+    ----------
+    name
+        As the user typed it. A ``~`` at its start stands for the user's folder.
+
+    Returns
+    -------
+    Path
+        The folder, which need not exist yet.
+
+    Raises
+    ------
+    OutputError
+        The name ends as those of files do, and there is no such folder; or it is a Zarr image.
+
+    Examples
+    --------
+    >>> output_folder("day1.restored").name, output_folder("odd.tif/").name
+    ('day1.restored', 'odd.tif')
+    """
+    path, is_folder = _read(name)
+    ending = path.suffix.lower()
+    if path.name.lower() in _ENDINGS_OF_FILES:
+        ending = path.name.lower()
+    if ending == ".zarr" or (ending in _ENDINGS_OF_FILES and not is_folder):
+        raise OutputError(
+            f"{path}: {ending} is the ending of a file, and a folder is needed here: write "
+            f"{path.with_name(_without_ending(path) or 'restored')}"
+        )
+    return path
+
+
+def image_or_folder(name: _Name) -> tuple[Path, bool]:
+    """Take a name for one restored image, or for a folder of several.
+
+    Returns
+    -------
+    (Path, bool)
+        Where to, and whether that is one image.
+
+    Raises
+    ------
+    OutputError
+        The name ends as those of other files do.
+
+    Examples
+    --------
+    >>> image_or_folder("out/a.tif")[1], image_or_folder("out")[1]
+    (True, False)
+    """
+    path, is_folder = _read(name)
+    if not is_folder and path.suffix.lower() in _ENDINGS_OF_FILES - {".zarr"}:
+        return IMAGE.file(name), True
+    return output_folder(name), False
+
+
+def readable(text: str) -> str:
+    r"""Give a name as it can be shown and stored: one line, without control characters.
+
+    These, and bytes that are no UTF-8 (in the name of a file out of an old archive), are replaced
+    by the sign for it.
+
+    Examples
+    --------
+    >>> readable("a\u202eb\x1b[1m \udcff.tif")
+    'a�b�[1m �.tif'
+    """
+    return "".join(
+        sign if sign.isprintable() else " " if sign.isspace() else "\ufffd" for sign in text
+    )
+
+
+def _read(name: _Name) -> tuple[Path, bool]:
+    """Give the path that a name stands for, and tell whether it says that it is a folder."""
+    try:
+        text = os.fsdecode(name)
+    except TypeError:
+        raise OutputError(f"{name!r}: this is not the name of a file or folder") from None
+    if not text.strip():
+        raise OutputError("the name of an output is empty: write where it is to go")
+    if "\0" in text:
+        raise OutputError(f"{text!r}: no name can hold the character \\0; leave it out")
+    path = expanded(text)
+    return path, text.endswith(_SEPARATORS) or path.name in ("", "..") or path.is_dir()
+
+
+def _without_ending(path: Path) -> str:
+    """Take the ending off; of a name that is nothing else, nothing is left."""
+    base = Path(stem(path))
+    name = base.stem if base.suffix.lower() in _ENDINGS_OF_FILES else base.name
+    return "" if name.lower() in {".ome", *_ENDINGS_OF_FILES} else name
+
+
+def _listed(endings: tuple[str, ...]) -> str:
+    *others, last = endings
+    return f"{', '.join(others)} or {last}" if others else last

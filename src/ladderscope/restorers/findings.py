@@ -1,0 +1,111 @@
+"""What prediction found out about an image, gathered over its planes and said once."""
+
+import logging
+
+import numpy as np
+from jaxtyping import Bool
+from numpy.typing import NDArray
+
+from ladderscope.images import Image
+from ladderscope.prediction import Shown
+from ladderscope.prediction.last_look import places
+
+logger = logging.getLogger("ladderscope")
+
+_NAMED = 8
+
+
+class Findings:
+    """Gathers what of an image was not, or could not be, restored.
+
+    Parameters
+    ----------
+    image
+        What is restored.
+    fields
+        The shape (fields, channels, [Z], Y, X) of what comes of it.
+    """
+
+    def __init__(self, image: Image, fields: tuple[int, ...]) -> None:
+        self.name = image.name
+        self.shape = fields
+        self.blank: list[str] = []
+        self.padding: NDArray[np.bool_] | None = None
+        self.beyond: NDArray[np.bool_] | None = None
+        self.failed: NDArray[np.bool_] | None = None
+
+    def show(self, number: int, channel: int, shown: Shown) -> None:
+        """Take in what the network was shown of a field, and what it was not."""
+        if shown.is_blank:
+            of = [
+                f"{what} {at}"
+                for what, at, several in (
+                    ("plane", number, self.shape[0]),
+                    ("channel", channel + 1, self.shape[1]),
+                )
+                if several > 1
+            ]
+            self.blank.append(f"{', '.join(of)} (every pixel is {shown.pixels.flat[0]:g})")
+            return
+        self.padding = self._marked(self.padding, number, shown.padding)
+        self.beyond = self._marked(self.beyond, number, shown.beyond)
+
+    def fail(self, number: int, mask: Bool[np.ndarray, "*space"] | None) -> None:
+        """Take in where the restoration of a field failed."""
+        self.failed = self._marked(self.failed, number, mask)
+
+    def say(self, low: float, high: float, *, handed_back: str) -> None:
+        """Log it, what matters as a warning.
+
+        Parameters
+        ----------
+        low, high
+            Beyond which values the image was limited.
+        handed_back
+            What stands in the result where it could not be restored.
+        """
+        if self.blank:
+            more = f" and {len(self.blank) - _NAMED} more" if len(self.blank) > _NAMED else ""
+            logger.warning(
+                "%s: blank, and handed back as it is (planes are counted from 0): %s%s",
+                self.name,
+                "; ".join(self.blank[:_NAMED]),
+                more,
+            )
+        if self.padding is not None:
+            logger.info(
+                "%s: padding, where nothing was measured, is handed back as it is: %s",
+                self.name,
+                places(self.padding),
+            )
+        if self.beyond is not None and self.beyond.any():
+            logger.warning(
+                "%s: far outside the intensities of the training images (limited to %.4g to "
+                "%.4g) are %s. What exceeds the limits is not restored; %s. Train on images like "
+                "this one",
+                self.name,
+                low,
+                high,
+                places(self.beyond),
+                handed_back,
+            )
+        if self.failed is not None:
+            logger.warning(
+                "%s: the restoration failed in %s: it does not keep the mean there, or leaves any "
+                "sensible range. Do not use that part; train longer, or on images like this one",
+                self.name,
+                places(self.failed),
+            )
+
+    def _marked(
+        self,
+        marks: NDArray[np.bool_] | None,
+        number: int,
+        mask: Bool[np.ndarray, "*space"] | None,
+    ) -> NDArray[np.bool_] | None:
+        if mask is None:
+            return marks
+        if marks is None:
+            marks = np.zeros((self.shape[0], *self.shape[2:]), dtype=bool)
+        marks[number] |= mask
+        return marks

@@ -1,0 +1,173 @@
+"""The tensors of a safetensors file: what its header says is checked before they are read."""
+
+import math
+import struct
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from ladderscope.untrusted import InputError, Zip, parse_json, shown
+
+MOST_HEADER_BYTES = 8_000_000
+LARGEST_WEIGHT = 1e9
+_LENGTH = struct.Struct("<Q")
+_SIZES = {"F32": 4, "I64": 8}
+_NAMED = 3  # tensors, in an error
+# Weights hardly compress: what unpacks to much more than it takes was made to exhaust the memory.
+_MOST_UNPACKED, _FREELY_UNPACKED = 4, 1_000_000
+
+
+class Layout(NamedTuple):
+    """Type and shape of a tensor, as a safetensors header names them."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"{self.dtype} {list(self.shape)}"
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes it takes."""
+        return _SIZES.get(self.dtype, 0) * math.prod(self.shape)
+
+
+def layout_of(tensor: Tensor) -> Layout:
+    """Say how a weight is kept: in single precision, or as a whole number of 64 bits.
+
+    Examples
+    --------
+    >>> str(layout_of(torch.zeros(2, 3, dtype=torch.float64)))
+    'F32 [2, 3]'
+    """
+    return Layout("F32" if tensor.is_floating_point() else "I64", tuple(tensor.shape))
+
+
+def read_weights(archive: Zip, name: str, needed: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Read the weights of a network from a member of a model file.
+
+    Parameters
+    ----------
+    archive
+        The model file.
+    name
+        The member.
+    needed
+        The network's weights by name, with or without content.
+
+    Raises
+    ------
+    InputError
+        Names, types, shapes or sizes differ from what is needed, before anything is unpacked but
+        the header; or the member is damaged; or a weight is not finite.
+    """
+    size, packed = archive.sizes[name], archive.packed_sizes[name]
+    layouts = {key: layout_of(value) for key, value in needed.items()}
+    expected = sum(layout.bytes for layout in layouts.values())
+    most = _LENGTH.size + MOST_HEADER_BYTES + expected
+    if not expected <= size <= most or size > max(_FREELY_UNPACKED, _MOST_UNPACKED * packed):
+        raise InputError(
+            f"{name}: {packed:,} bytes, which unpack to {size:,}; the settings ask for weights of "
+            f"{expected:,} bytes, which hardly compress"
+        )
+    length = header_length(archive.start(name, _LENGTH.size), size)
+    start = archive.start(name, _LENGTH.size + length)[_LENGTH.size :]
+    try:
+        _check_header(parse_json(start), layouts, size - _LENGTH.size - length)
+        weights = safetensors.torch.load(archive.read(name, most))
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
+    except (safetensors.SafetensorError, ValueError, RuntimeError) as error:
+        raise InputError(f"{name}: damaged ({shown(str(error))})") from error
+    check_finite(weights, name)
+    return weights
+
+
+def header_length(start: bytes, size: int) -> int:
+    """Read how long the header of a safetensors file is, from the file's first eight bytes.
+
+    Raises
+    ------
+    InputError
+        It would be longer than the file, or than 8 MB.
+
+    Examples
+    --------
+    >>> header_length(b"\\x10" + 7 * b"\\0", size=100)
+    16
+    """
+    if len(start) < _LENGTH.size:
+        raise InputError("damaged: no safetensors file, as it has fewer than eight bytes")
+    length: int = _LENGTH.unpack(start[: _LENGTH.size])[0]
+    if length > min(MOST_HEADER_BYTES, size - _LENGTH.size):
+        raise InputError(
+            f"damaged: a header of {length:,} bytes in {size:,}, of at most {MOST_HEADER_BYTES:,}"
+        )
+    return length
+
+
+def check_finite(weights: Mapping[str, Tensor], name: str) -> None:
+    """Refuse weights that are not finite or beyond 10⁹, and running variances below zero.
+
+    Raises
+    ------
+    InputError
+        Naming the tensor.
+
+    Examples
+    --------
+    >>> check_finite({"bias": torch.tensor([1.0, float("nan")])}, "model.safetensors")
+    Traceback (most recent call last):
+    ...
+    ladderscope.untrusted.words.InputError: model.safetensors: bias: 1 of 2 weights are not finite
+    """
+    for key, value in weights.items():
+        if not value.is_floating_point():
+            continue
+        for what, wrong in (
+            ("are not finite", ~torch.isfinite(value)),
+            (f"are beyond {LARGEST_WEIGHT:g}", value.abs() > LARGEST_WEIGHT),
+            ("are variances below zero", value < (0 if key.endswith("running_var") else -math.inf)),
+        ):
+            count = int(wrong.sum())
+            if count:
+                raise InputError(f"{name}: {key}: {count} of {value.numel()} weights {what}")
+
+
+def _check_header(header: Any, needed: Mapping[str, Layout], data: int) -> None:
+    if not isinstance(header, dict):
+        raise InputError(f"damaged: its header must be an object, not {shown(header)}")
+    found = {name: entry for name, entry in header.items() if name != "__metadata__"}
+    lacking, beside = needed.keys() - found.keys(), found.keys() - needed.keys()
+    for what, names in (("lacks", lacking), ("also holds", beside)):
+        if names:
+            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+            listed = ", ".join(shown(name) for name in sorted(names)[:_NAMED])
+            raise InputError(f"does not fit the settings: it {what} {listed}{more}")
+    end = 0
+    for name, (first, last) in sorted(
+        ((name, _checked_entry(name, found[name], needed[name])) for name in found),
+        key=lambda entry: entry[1],
+    ):
+        if first != end or last - first != needed[name].bytes:
+            raise InputError(f"damaged: {name} lies at bytes {first} to {last}, not from {end} on")
+        end = last
+    if end != data:
+        raise InputError(f"damaged: tensors of {end:,} bytes in {data:,}")
+
+
+def _checked_entry(name: str, entry: Any, needed: Layout) -> tuple[int, int]:
+    """Compare a tensor's entry with what is needed, and say between which bytes it lies."""
+    match entry:
+        case {"dtype": str(dtype), "shape": [*shape], "data_offsets": [int(first), int(last)]}:
+            if all(type(side) is int for side in shape):
+                found = Layout(dtype[:8], tuple(shape))
+                if found == needed:
+                    return first, last
+                raise InputError(
+                    f"does not fit the settings: {name} is {shown(str(found))}, not {needed}"
+                )
+    raise InputError(f"damaged: the header's entry of {name} is {shown(entry)}")

@@ -1,0 +1,17 @@
+"""Reading files that nobody vouches for: what they claim is checked before it is acted on."""
+
+from ladderscope.untrusted.files import Zip, file_size, read_bytes
+from ladderscope.untrusted.parsing import parse_json, read_yaml
+from ladderscope.untrusted.words import InputError, printable, shortened, shown
+
+__all__ = [
+    "InputError",
+    "Zip",
+    "file_size",
+    "parse_json",
+    "printable",
+    "read_bytes",
+    "read_yaml",
+    "shortened",
+    "shown",
+]
