@@ -1,5 +1,6 @@
 """How signals ask for an end: gently once while training, and at once everywhere else."""
 
+import os
 import signal
 import threading
 
@@ -92,3 +93,17 @@ def test_a_thread_beside_the_main_one_hears_nothing_and_changes_nothing():
         thread.start()
         thread.join()
         assert found == [(False, handler)] and not requests.gentle
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no SIGHUP")
+def test_after_a_terminal_is_closed_messages_are_no_errors():
+    kept, closed = os.dup(2), os.open(os.devnull, os.O_RDONLY)
+    os.dup2(closed, 2)
+    try:
+        with pytest.raises(Stopped), listening():
+            signal.raise_signal(signal.SIGHUP)
+        assert os.write(2, b"a message") == 9
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(closed)

@@ -1,6 +1,7 @@
 """How a process is asked to stop: Ctrl-C, SIGTERM (a cluster's time limit), a closed terminal."""
 
 import logging
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -59,6 +60,8 @@ class Requests:
 
     def receive(self, number: int, frame: object = None) -> None:
         """Answer a signal."""
+        if signal.Signals(number).name == "SIGHUP":
+            _leave_terminal()
         if not self.gentle or self.pending:
             raise Stopped(number)
         self.pending = True
@@ -138,3 +141,12 @@ def stopping_gently() -> Iterator[Requests]:
 
 def _is_free(number: int) -> bool:
     return signal.getsignal(number) is signal.SIG_DFL
+
+
+def _leave_terminal() -> None:
+    """Write to nowhere what would be written to a terminal that is closed, and so be an error."""
+    for descriptor in (1, 2):
+        try:
+            os.write(descriptor, b"")
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)

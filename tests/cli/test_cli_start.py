@@ -79,3 +79,17 @@ def test_ctrl_c_before_a_command_has_work_ends_without_a_word(monkeypatch, capfd
     finally:
         signal.signal(signal.SIGINT, before)
     assert capfd.readouterr() == ("", "")
+
+
+def test_ctrl_c_after_a_command_s_work_changes_nothing(monkeypatch):
+    def app():
+        raise SystemExit(3)
+
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(commands, "app", app)
+    try:
+        with pytest.raises(SystemExit, match="3"):
+            main()
+        signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,6 +1,9 @@
 """What the user sees: messages and progress on stderr, results on stdout."""
 
+import io
 import logging
+import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -9,9 +12,26 @@ from rich.highlighter import NullHighlighter
 from rich.logging import RichHandler
 from rich.text import Text
 
+from ladderscope.harmless import harmless
+
 _LABEL_WIDTH = 10
+_NARROWEST = 20
 
 logger = logging.getLogger("ladderscope")
+
+
+def prepare_terminal() -> None:
+    """See that everything can be shown, whatever the encoding and the width of the terminal.
+
+    Letters that a narrow encoding lacks are written as escapes, and a width that holds no word,
+    such as COLUMNS=0, is not believed.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns) < _NARROWEST:
+        del os.environ["COLUMNS"]
 
 
 @contextmanager
@@ -59,14 +79,17 @@ def warnings_collected() -> Iterator[list[str]]:
 
 def say_error(text: str) -> None:
     """Say on stderr what went wrong."""
-    rich.get_console().print(Text.assemble(("error: ", "bold red"), text), soft_wrap=True)
+    rich.get_console().print(
+        Text.assemble(("error: ", "bold red"), harmless(text, lines=True)), soft_wrap=True
+    )
 
 
 def show_summary(rows: Sequence[tuple[str, str]]) -> None:
     """Print a table of labels and values on stdout; long values keep to one line."""
     console = rich.console.Console(highlight=False)
     for label, value in rows:
-        console.print(Text.assemble((label.ljust(_LABEL_WIDTH), "bold"), value), soft_wrap=True)
+        line = Text.assemble((harmless(label).ljust(_LABEL_WIDTH), "bold"), harmless(value))
+        console.print(line, soft_wrap=True)
 
 
 def in_words(error: Exception) -> str:
@@ -85,4 +108,4 @@ def in_words(error: Exception) -> str:
 class _Plain(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         prefix = "warning: " if record.levelno >= logging.WARNING else ""
-        return prefix + record.getMessage()
+        return prefix + harmless(record.getMessage(), lines=True)

@@ -182,8 +182,8 @@ def _about(look: ImageLook) -> list[Finding]:
             findings.append(
                 Finding(
                     f"{name if several else look.name}: "
-                    f"{_planes(look, blank, 'is blank', 'are blank')}, every pixel having one value. "
-                    "Blank planes are left out of training and handed back as they are"
+                    f"{_planes(look, blank, 'is blank', 'are blank')}, every pixel having one "
+                    "value. Blank planes are left out of training and handed back as they are"
                 )
             )
     if look.outliers:
@@ -201,8 +201,8 @@ def _about(look: ImageLook) -> list[Finding]:
         findings.append(
             Finding(
                 f"{look.name}: "
-                f"{_planes(look, look.copies, 'repeats an earlier one', 'repeat earlier ones')}: the "
-                "same noise seen twice looks like signal. Leave copies out"
+                f"{_planes(look, look.copies, 'repeats an earlier one', 'repeat earlier ones')}: "
+                "the same noise seen twice looks like signal. Leave copies out"
             )
         )
     for name, brightness, levels in zip(names, look.brightness, look.levels, strict=True):

@@ -4,7 +4,15 @@ import logging
 import time
 from typing import Self
 
-from rich.progress import Progress
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from ladderscope.harmless import harmless
 
 logger = logging.getLogger("ladderscope")
 
@@ -50,12 +58,19 @@ class PredictionProgress:
 
     def __init__(self, name: str, decodings: int, *, bar: bool) -> None:
         self.name, self.decodings, self.done = name, decodings, 0
-        self._bar = Progress(transient=True, disable=not bar)
+        self._bar = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+            transient=True,
+            disable=not bar,
+        )
 
     def __enter__(self) -> Self:
         self._started = time.monotonic()
         self._bar.start()
-        self._task = self._bar.add_task(f"restoring {self.name}", total=self.decodings)
+        self._task = self._bar.add_task(f"restoring {harmless(self.name)}", total=self.decodings)
         return self
 
     def __call__(self) -> None:
