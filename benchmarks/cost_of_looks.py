@@ -15,6 +15,7 @@ import statistics
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 OWN = Path(__file__).parents[1] / "src"
@@ -57,9 +58,8 @@ def measure(path):
     small.predict(detail, samples=0)
     for samples, repeats in ((0, 3), (4, 1)):
         name = f"predict, small, {samples} samples"
-        found[name] = min(
-            timed(lambda: small.predict(pixels, samples=samples)) for _ in range(repeats)
-        )
+        predict = partial(small.predict, pixels, samples=samples)
+        found[name] = min(timed(predict) for _ in range(repeats))
     print(json.dumps(found))
 
 

@@ -83,7 +83,7 @@ _LESS_TO_RESTORE = (
     "restore a part of the image or fewer planes at a time, or with a smaller tile_core in the "
     "settings of a new model; device='cpu' may have more memory than a GPU"
 )
-_PLANES_CHECKED = 20
+_PLANES_CHECKED = 8
 
 
 class Notices:
