@@ -687,6 +687,10 @@ class Restorer(ABC, Generic[Settings]):
             failed = failed if failed is None else failed & ~padding
         return failed
 
+    def _say(self, findings: Findings) -> None:
+        low, high = limits(self._jobs()[0].statistics)
+        findings.say(low, high, handed_back=self.handed_back, instead=self.instead)
+
     @abstractmethod
     def _last_look(
         self,
