@@ -144,6 +144,31 @@ def filled(plane: Shaped[np.ndarray, "Y X"], artefacts: Artefacts) -> Shaped[np.
     return result
 
 
+def outliers_of(image: Image) -> Bool[np.ndarray, "..."] | None:
+    """Mark the hot and dead pixels of an image whose padding is marked; None if it has none.
+
+    Parameters
+    ----------
+    image
+        Finite values of any real type.
+
+    Examples
+    --------
+    >>> movie = np.random.default_rng(0).poisson(100, (3, 32, 32))
+    >>> movie[1, 5, 6] = 60000
+    >>> np.argwhere(outliers_of(Image(movie, "TYX", "movie.tif"))).tolist()
+    [[1, 5, 6]]
+    """
+    planes, marked = planes_last(image.pixels, image.axes), None
+    padding = None if image.padding is None else planes_last(image.padding, image.axes)
+    for at in np.ndindex(planes.shape[:-2]):
+        found = find_outliers(planes[at], None if padding is None else padding[at])
+        if found is not None:
+            marked = np.zeros(image.pixels.shape, dtype=bool) if marked is None else marked
+            planes_last(marked, image.axes)[at] = found
+    return marked
+
+
 class Cleaned(NamedTuple):
     """An image whose artefacts were filled, and what they were.
 
@@ -372,11 +397,11 @@ def _stands_out(
     ].astype(np.float64)
     low, middle, high = np.percentile(surroundings, (10, 50, 90), axis=1)
     values = sign * plane[rows, columns].astype(np.float64)
-    heights = (surroundings - middle[:, None]) / (values - middle)[:, None]
-    next_to = (abs(down) <= 1) & (abs(across) <= 1)
-    alone = heights[:, next_to].max(axis=1) < _ALONE
-    alone &= (1 - heights[:, next_to].max(axis=1)) * (values - middle) > _SCATTER * (high - low)
-    together, skirt = ((heights > share).sum(axis=1) for share in (0.5, _SKIRT))
+    own = values - middle
+    heights = surroundings - middle[:, None]
+    neighbours = heights[:, (abs(down) <= 1) & (abs(across) <= 1)].max(axis=1)
+    alone = (neighbours < _ALONE * own) & (own - neighbours > _SCATTER * (high - low))
+    together, skirt = ((heights > share * own[:, None]).sum(axis=1) for share in (0.5, _SKIRT))
     few = beyond & (together < _MOST_TOGETHER) & (skirt - together <= 1)
     result: NDArray[np.bool_] = alone | few
     return result

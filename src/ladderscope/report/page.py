@@ -284,6 +284,7 @@ def write_report(path: Path, report: Report, *, overwrite: bool = False) -> None
 def page(report: Report) -> str:
     """Put the page together."""
     sections = [
+        _notices([*report.model.notices, *report.notices]),
         _images(report),
         _failures(report.failures),
         _residuals(report.images),
@@ -291,7 +292,6 @@ def page(report: Report) -> str:
         _mixing(report.model),
         _noise(report.model),
         _training(report.model),
-        _notices([*report.model.notices, *report.notices]),
         _times(report),
         _settings(report.model),
     ]
@@ -470,7 +470,7 @@ def _notices(notices: Sequence[str]) -> str:
     if not notices:
         return ""
     items = "".join(f"<li>{escape(notice)}</li>" for notice in notices)
-    return f"<h2>Notices</h2><ul>{items}</ul>"
+    return f"<h2>First look, and notices</h2><ul>{items}</ul>"
 
 
 def _times(report: Report) -> str:

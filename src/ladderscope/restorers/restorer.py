@@ -33,7 +33,7 @@ from ladderscope.images import (
 )
 from ladderscope.images.artefacts import with_padding
 from ladderscope.images.read import named_sources
-from ladderscope.inspection import about_correlation, first_look
+from ladderscope.inspection import about_correlation, first_look, look_before_restoring
 from ladderscope.machine import best_device, fast_type, keep_freed_memory, single_precision
 from ladderscope.memory import enough_memory
 from ladderscope.names import MODEL
@@ -83,7 +83,7 @@ _LESS_TO_RESTORE = (
     "restore a part of the image or fewer planes at a time, or with a smaller tile_core in the "
     "settings of a new model; device='cpu' may have more memory than a GPU"
 )
-_PLANES_CHECKED = 20
+_PLANES_CHECKED = 8
 
 
 class Notices:
@@ -580,6 +580,8 @@ class Restorer(ABC, Generic[Settings]):
 
     def _check(self, image: Image) -> None:
         settings = self.model.settings
+        for text, is_warning in look_before_restoring(image):
+            logger.log(logging.WARNING if is_warning else logging.INFO, "%s", text)
         self._check_depth([image], logger.info)
         self._check_image(image)
         warn_of_other_sampling(image, self.model)
