@@ -53,7 +53,7 @@ def fit(
         list[float] | None,
         typer.Option(
             metavar="N",
-            help="The black level in grey levels, if it is known; once, or once a channel.",
+            help="The black level in grey levels, if it is known; once, or once per channel.",
         ),
     ] = None,
     axes: options.Axes = None,
@@ -256,14 +256,14 @@ def _checks(image: "OpenImage", given: Any) -> "list[NoiseCheck]":
     if len(models) != image.channels:
         raise LadderscopeError(
             f"{image.name} has {image.channels} channel{'s' if image.channels > 1 else ''}, and "
-            f"{len(models)} noise models are given: give one for all, or one a channel"
+            f"{len(models)} noise models are given: give one for all, or one per channel"
         )
     checks = []
     for number, model in enumerate(models):
         one = image.channel(number)
         wanted = None if model == "auto" else model
         checks.append(check_noise(one.pixels, wanted, axes=one.axes))
-    return cast("list[NoiseCheck]", checks)  # one a channel: each has one
+    return cast("list[NoiseCheck]", checks)  # one per channel: each has one
 
 
 def _channel_names(names: Sequence[str] | None, channels: int) -> list[str]:

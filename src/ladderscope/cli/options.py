@@ -43,7 +43,7 @@ Noise = Annotated[
         help="auto (the default: measured on the images); a file from “ladderscope noise fit” or "
         "an .npz of PPN2V, HDN or CAREamics; gaussian:SIGMA; or "
         "poisson-gaussian:GAIN,OFFSET,READ in grey levels (gain: grey levels a photoelectron). "
-        "Once for all channels, or once a channel.",
+        "Once for all channels, or once per channel.",
     ),
 ]
 BlindLevels = Annotated[

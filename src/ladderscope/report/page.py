@@ -446,7 +446,7 @@ def _training(model: Model) -> str:
     if not history:
         return ""
     free_bits, blind_levels = free_bits_of(model.settings), model.settings.blind_levels
-    explains, looked_up, by_heart = (
+    explains, looked_up, overfitted = (
         ("the channels explain their recordings", "mixed", "training images")
         if model.mixture
         else ("the restored image explains the noisy one", "noisy", "noise")
@@ -456,7 +456,7 @@ def _training(model: Model) -> str:
             f"<h2>Training</h2>\n<p>The loss has two parts: how badly {explains} "
             f"(reconstruction), and how much the network had to look up in the {looked_up} image "
             "to do so (KL). Both should fall or level off; if the validation curve rises while "
-            f"the training curve falls, the network learns the {by_heart} by heart.</p>",
+            f"the training curve falls, the network overfits the {overfitted}.</p>",
             _chart(loss_curves(history), "loss, reconstruction and KL over the steps"),
             _chart(
                 level_curves(history, free_bits, blind_levels), "KL of each level over the steps"

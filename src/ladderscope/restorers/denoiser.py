@@ -48,7 +48,7 @@ class Denoiser(Restorer[DenoiserSettings]):
         ``"small"`` for minutes on a laptop, ``"paper"`` for HDN's published recipe, ``"tiny"``
         for trying things out.
     noise : "auto", NoiseModel, or a sequence of these
-        The camera's noise: calibrated on the images, or given, for all channels or one a channel.
+        The camera's noise: calibrated on the images, or given, for all channels or one per channel.
     seed : int
         Fixes training and samples. With a budget in steps or epochs, results repeat bit for bit
         on one machine's CPU.
@@ -106,7 +106,7 @@ class Denoiser(Restorer[DenoiserSettings]):
         images : path, pattern, folder, array, or a list of these
             Noisy images with the same axes and channels.
         axes : str, optional
-            One letter a dimension over ``STCZYX``; needed where metadata does not tell.
+            One letter per dimension over ``STCZYX``; needed where metadata does not tell.
         minutes, steps, epochs : optional
             The budget, in place of the preset's. Minutes count compiling and validation. An
             epoch draws as many pixels as the images have.

@@ -83,7 +83,7 @@ class Findings:
         if self.beyond is not None and self.beyond.any():
             logger.warning(
                 "%s: far outside the intensities of the training images (limited to %.4g to "
-                "%.4g) are %s. What exceeds the limits is not restored; %s. Train on images like "
+                "%.4g): %s. What exceeds the limits is not restored; %s. Train on images like "
                 "this one",
                 self.name,
                 low,

@@ -149,7 +149,7 @@ class Restorer(ABC, Generic[Settings]):
     preset : str
         One of ``"small"``, ``"paper"`` and ``"tiny"``.
     noise : "auto", NoiseModel, or a sequence of these
-        The camera's noise, for all channels or one a channel.
+        The camera's noise, for all channels or one per channel.
     seed : int
         Fixes training and samples.
     device : str, optional
@@ -188,7 +188,7 @@ class Restorer(ABC, Generic[Settings]):
             if entry != "auto" and not isinstance(entry, NoiseModel):
                 raise LadderscopeError(
                     f"noise={entry!r}: give 'auto', a noise model such as "
-                    "ladderscope.noise.Gaussian(sigma=3.0), or a list with one a channel"
+                    "ladderscope.noise.Gaussian(sigma=3.0), or a list with one per channel"
                 )
 
     @classmethod
@@ -489,7 +489,7 @@ class Restorer(ABC, Generic[Settings]):
         entries = listed(self.noise) or [self.noise] * len(fields)
         if len(entries) != len(fields):
             raise LadderscopeError(
-                f"{len(entries)} noise models for {len(fields)} channels: give one a channel, or "
+                f"{len(entries)} noise models for {len(fields)} channels: give one per channel, or "
                 "one for all"
             )
         several = len(fields) > 1

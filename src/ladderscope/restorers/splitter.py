@@ -169,7 +169,7 @@ class Splitter(Restorer[SplitterSettings]):
         channels : sequence of path, pattern, folder, array, or list of these
             For each structure its recordings, without a C axis.
         axes : str, optional
-            One letter a dimension over ``STZYX``; needed where metadata does not tell.
+            One letter per dimension over ``STZYX``; needed where metadata does not tell.
         mixed : path, pattern, folder, array, or list of these, optional
             The superposition, if it was recorded: image k of it shows the same place as image k
             of every channel, pixel by pixel.

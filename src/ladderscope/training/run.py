@@ -38,7 +38,7 @@ class Outcome:
     Attributes
     ----------
     history : tuple of Record
-        One line a validation.
+        One line per validation.
     steps, skipped : int
         Steps done, and how many of them were skipped because loss or gradient was not finite.
     seconds : float
