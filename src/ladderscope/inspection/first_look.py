@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Real
 
 from ladderscope.images import Image, ImageError, numbered_channels
-from ladderscope.images.artefacts import Artefacts, cleaned, outliers_of
+from ladderscope.images.artefacts import Artefacts, cleaned
 from ladderscope.inspection.numbers import ImageLook, measure
 from ladderscope.noise import neighbour_correlation
 
@@ -89,22 +89,26 @@ def first_look(images: Sequence[Image]) -> tuple[list[Image], list[Finding]]:
     return [one.image for one in looked], findings + compare([one.look for one in looked])
 
 
-def look_before_restoring(image: Image) -> list[Finding]:
+def look_before_restoring(image: Image, artefacts: Artefacts) -> list[Finding]:
     """Look at an image that is to be restored: what restoring it does not say by itself.
 
     Parameters
     ----------
     image
-        With its padding marked.
+        As it was read.
+    artefacts
+        What was found in it.
 
     Examples
     --------
+    >>> from ladderscope.images.artefacts import outliers_of
     >>> pixels = np.random.default_rng(0).poisson(100, (64, 64))
     >>> pixels[20, 30] = 60000
-    >>> len(look_before_restoring(Image(pixels, "YX", "a.tif")))
+    >>> image = Image(pixels, "YX", "a.tif")
+    >>> len(look_before_restoring(image, Artefacts(None, outliers_of(image))))
     1
     """
-    look = measure(image, Artefacts(image.padding, outliers_of(image)))
+    look = measure(image, artefacts)
     return _about(replace(look, padding=0.0, blank=[[] for _ in look.blank]), learns=False)
 
 

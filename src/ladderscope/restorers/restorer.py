@@ -31,7 +31,7 @@ from ladderscope.images import (
     is_zarr_folder,
     read_image,
 )
-from ladderscope.images.artefacts import with_padding
+from ladderscope.images.artefacts import Artefacts, outliers_of, with_padding
 from ladderscope.images.read import named_sources
 from ladderscope.inspection import about_correlation, first_look, look_before_restoring
 from ladderscope.machine import best_device, fast_type, keep_freed_memory, single_precision
@@ -343,11 +343,7 @@ class Restorer(ABC, Generic[Settings]):
                     for of_sample in draws[:, number, channel]:
                         findings.fail(number, self._settle(asked, channel, of_sample, None))
                 del drawn
-            findings.say(
-                *limits(self._jobs()[0].statistics),
-                handed_back=self.handed_back,
-                instead=self.instead,
-            )
+            self._say(findings)
         return np.stack([self._in_order(observed, of_sample)[0] for of_sample in draws])
 
     def save(
@@ -585,10 +581,11 @@ class Restorer(ABC, Generic[Settings]):
 
     def _check(self, image: Image) -> None:
         settings = self.model.settings
-        for text, is_warning in look_before_restoring(image):
+        artefacts = Artefacts(image.padding, outliers_of(image))
+        for text, is_warning in look_before_restoring(image, artefacts):
             logger.log(logging.WARNING if is_warning else logging.INFO, "%s", text)
         self._check_depth([image], logger.info)
-        self._check_image(image)
+        self._check_image(replace(image, padding=artefacts.mask))
         warn_of_other_sampling(image, self.model)
         widest = settings.widest_view(settings.patch)
         shorter = min(image.pixels.shape[image.axes.index(letter)] for letter in "YX")
@@ -601,7 +598,9 @@ class Restorer(ABC, Generic[Settings]):
                 widest,
             )
 
-    def _restore(self, image: Image, samples: int, seed: int, progress: bool) -> Restoration:
+    def _restore(
+        self, image: Image, samples: int, seed: int, progress: bool, *, says: bool = True
+    ) -> Restoration:
         fields = self._fields(image)
         mean = np.empty((len(fields), len(self.model.statistics), *fields.shape[2:]), np.float32)
         std = np.empty_like(mean) if samples > 1 else None
@@ -630,9 +629,8 @@ class Restorer(ABC, Generic[Settings]):
                         spread[:] = restored.std[index].numpy() * self.model.statistics[channel].std
                     failed = self._settle(asked, channel, mean[number, channel], spread)
                     findings.fail(number, failed)
-        findings.say(
-            *limits(self._jobs()[0].statistics), handed_back=self.handed_back, instead=self.instead
-        )
+        if says:
+            self._say(findings)
         ordered, axes = self._in_order(image, mean)
         return Restoration(
             ordered,
@@ -707,7 +705,9 @@ class Restorer(ABC, Generic[Settings]):
 
     def _thumbnail(self, detail: Image) -> bytes:
         """Draw a detail of a training image, before and after, as a PNG."""
-        restored = self._restore(with_padding(detail), samples=0, seed=0, progress=False)
+        restored = self._restore(
+            with_padding(detail), samples=0, seed=0, progress=False, says=False
+        )
         before = _middle_planes(detail.pixels, detail.axes)[0]
         after = _middle_planes(restored.mean, restored.axes)
         png = io.BytesIO()
