@@ -2,10 +2,11 @@
 
 *Padding* is what software wrote where no camera looked: borders after registration, wedges after
 deskewing, masks, gaps of a mosaic, dropped frames. It is exactly constant, while a camera's pixels
-differ even in the dark. A region counts as padding if it is constant and solid, if nearby pixels
-seldom hold its value (the zeros of a dark, clipped background are everywhere), and if the image
-does not run gently into it (as a background that was set to zero, or a saturated spot, does), and
-if it leaves a field and not islands.
+differ even in the dark. A region counts as padding if it is constant and solid, or a long row or
+column; if nearby pixels seldom hold its value (the zeros of a dark, clipped background are
+everywhere); if the image does not run gently into it (as a background that was set to zero, or a
+saturated spot, does); if it is not the brightest, surrounded by the image, as what is saturated is;
+and if it leaves a field and not islands.
 
 *Outliers* are hot pixels, dead pixels and cosmic rays. No lens makes a spot of a single pixel: an
 outlier stands out from all of its neighbours by many times their own scatter, and from the contrast
@@ -17,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Shaped
+from jaxtyping import Bool, Float64, Shaped
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -25,12 +26,16 @@ from ladderscope.images.axes import planes_last
 from ladderscope.images.image import Image
 
 _BLOCK = 4  # pixels: constant blocks of this side give padding away
-_FEWEST_BLOCKS = 16
+_RUN = 32  # pixels of one value in a row or in a column do as well, in small planes fewer
+_FEWEST = 6  # of either
 _SOLID = ((3, 3), (1, 8), (8, 1))  # constant blocks; padding holds one of these shapes
 _VALUES = 4  # as many constant values are looked at
 _COMMON = 0.5  # a value that so many pixels nearby hold is no padding
 _FIELD = 16  # blocks: the side of what is left to measure, where the plane is large enough
-_GENTLE = 0.5  # of the difference nearby: pixels next to padding differ from it by more
+_GENTLE = 0.5  # of the difference nearby: pixels next to padding differ from it by more,
+_SATURATED = 0.75  # and by still more where it is the brightest
+_PLATEAU = 0.25  # by less where others are darker and brighter:
+_BETWEEN = 0.05  # of the pixels nearby at least
 
 _SAMPLED = 2**16  # pixels, for percentiles
 _CONTRAST = 8.0  # times the plane's, which an outlier exceeds
@@ -254,18 +259,19 @@ def find_padding(plane: Shaped[np.ndarray, "Y X"]) -> Bool[np.ndarray, "Y X"] | 
     """
     lowest, highest = _block_ends(plane)
     constant = lowest == highest
-    if np.count_nonzero(constant) < min(_FEWEST_BLOCKS, max(1, constant.size)):
-        return None
     if constant.all() and plane.min() == plane.max():
         return np.ones(plane.shape, dtype=bool)
-    values, counts = np.unique(lowest[constant], return_counts=True)
+    of_runs = _values_of_runs(plane)
+    held = np.concatenate([lowest[constant], of_runs])
+    if held.size < _FEWEST:
+        return None
+    values, counts = np.unique(held, return_counts=True)
     padding = np.zeros(plane.shape, dtype=bool)
     for at in np.argsort(counts)[::-1][:_VALUES]:
-        if counts[at] < _FEWEST_BLOCKS:
+        if counts[at] < _FEWEST:
             break
-        held = np.count_nonzero(plane == values[at]) - counts[at] * _BLOCK**2
-        if held <= _COMMON * (plane.size - counts[at] * _BLOCK**2):
-            padding |= _region(plane, constant & (lowest == values[at]), values[at])
+        blocks, runs = constant & (lowest == values[at]), bool(np.any(of_runs == values[at]))
+        padding |= _region(plane, values[at], blocks, with_runs=runs)
     return padding if padding.any() and _leaves_a_field(padding) else None
 
 
@@ -283,34 +289,98 @@ def _block_ends(
 
 
 def _region(
-    plane: Shaped[np.ndarray, "Y X"], blocks: Bool[np.ndarray, "rows columns"], value: np.generic
+    plane: Shaped[np.ndarray, "Y X"],
+    value: np.generic,
+    blocks: Bool[np.ndarray, "rows columns"],
+    *,
+    with_runs: bool,
 ) -> Bool[np.ndarray, "Y X"]:
     """Return the padding of one value, which these blocks hold; nothing if it is none."""
     nothing = np.zeros(plane.shape, dtype=bool)
-    near, far = (ndimage.binary_dilation(blocks, np.ones((3, 3)), steps) for steps in (1, 3))
-    nearby = plane[_pixels(far & ~near, plane.shape)].astype(np.float64)
-    if nearby.size and np.mean(nearby == value) > _COMMON:
+    held = plane == value
+    in_blocks = np.count_nonzero(blocks) * _BLOCK**2
+    if np.count_nonzero(held) - in_blocks > _COMMON * (plane.size - in_blocks):
         return nothing
-    solid = np.zeros_like(blocks)
+    runs = _runs(held) if with_runs else nothing
+    solid = _block_ends(runs)[1]
     for shape in _SOLID:
         solid |= ndimage.binary_opening(blocks, np.ones(shape))
     if not solid.any():
         return nothing
+    blocks = blocks | solid
+    near, far = (ndimage.binary_dilation(blocks, np.ones((3, 3)), steps) for steps in (1, 3))
+    nearby = plane[_pixels(far & ~near, plane.shape)].astype(np.float64)
+    if nearby.size and np.mean(nearby == value) > _COMMON:
+        return nothing
     solid = ndimage.binary_dilation(solid, np.ones((3, 3)), mask=blocks, iterations=0)
-    around = ndimage.binary_dilation(solid, np.ones((3, 3)), 2)
     # opened: single pixels that hold the value by chance are not part of the region
-    held = (plane == value) & _pixels(around, plane.shape)
-    opened = ndimage.binary_opening(held, np.ones((_BLOCK, _BLOCK)))
+    held &= _pixels(ndimage.binary_dilation(solid, np.ones((3, 3)), 2), plane.shape)
+    opened = runs | ndimage.binary_opening(held, np.ones((_BLOCK, _BLOCK)))
     reached = ndimage.binary_dilation(opened, np.ones((3, 3)), 2)
-    beside = plane[reached & ~held].astype(np.float64)
-    nearby = nearby[nearby != value]
-    if beside.size and nearby.size:
-        step, usual = (np.median(np.abs(others - float(value))) for others in (beside, nearby))
-        finest = 1 if plane.dtype.kind in "iu" else 0
-        if step <= max(finest, _GENTLE * usual):
-            return nothing
     region: NDArray[np.bool_] = held & reached
-    return region
+    if _runs_gently(plane[reached & ~held].astype(np.float64), nearby, float(value)):
+        return nothing
+    return nothing if value == plane.max() and not _at_edge(region) else region
+
+
+def _at_edge(region: Bool[np.ndarray, "Y X"]) -> bool:
+    """Tell whether most of a region is connected with the edge; saturated spots are not."""
+    parts, _ = ndimage.label(region, np.ones((3, 3)))
+    edge = np.unique(np.concatenate([parts[[0, -1]].ravel(), parts[:, [0, -1]].ravel()]))
+    connected = np.count_nonzero(np.isin(parts, edge[edge > 0]))
+    return bool(connected >= 0.5 * np.count_nonzero(region))
+
+
+def _values_of_runs(plane: Shaped[np.ndarray, "Y X"]) -> Shaped[np.ndarray, " runs"]:
+    """Return the values that many pixels in a row, or in a column, hold."""
+    found = []
+    for along in (plane, plane.T):
+        equal = np.ones(along.shape, dtype=bool)
+        equal[:, 1:] = along[:, 1:] == along[:, :-1]
+        length = _run(plane.shape) // 2
+        equal[:, ::length] = True
+        whole = _whole(equal, length)
+        found.append(along[:, : whole.shape[1] * length : length][whole])
+    return np.concatenate(found)
+
+
+def _runs(held: Bool[np.ndarray, "Y X"]) -> Bool[np.ndarray, "Y X"]:
+    """Mark the pixels in long rows, or columns, of such."""
+    found = np.zeros(held.shape, dtype=bool)
+    length = _run(held.shape)
+    # the window of an even length is not centred: seen from the other side, it is not again
+    origin = -1 if length % 2 == 0 else 0
+    for along, marked in ((held, found), (held.T, found.T)):
+        rows = _whole(along, length // 2).any(axis=1)
+        least = ndimage.minimum_filter1d(along[rows].view(np.uint8), length, mode="constant")
+        whole = ndimage.maximum_filter1d(least, length, mode="constant", origin=origin)
+        marked[rows] |= whole.view(bool)
+    return found
+
+
+def _whole(marked: Bool[np.ndarray, "Y X"], length: int) -> Bool[np.ndarray, "Y parts"]:
+    """Tell which parts of each row are marked as a whole; every run twice as long holds one."""
+    parts = marked.shape[1] // length
+    whole: NDArray[np.bool_] = np.all(
+        marked[:, : parts * length].reshape(-1, parts, length), axis=2
+    )
+    return whole
+
+
+def _run(shape: tuple[int, ...]) -> int:
+    return max(_BLOCK, min(_RUN, min(shape) // 4))
+
+
+def _runs_gently(
+    beside: Float64[np.ndarray, " pixels"], nearby: Float64[np.ndarray, " pixels"], level: float
+) -> bool:
+    """Tell whether an image runs gently into a level."""
+    beside, nearby = (others[others != level] for others in (beside, nearby))
+    if beside.size == 0 or nearby.size == 0:
+        return False
+    steps, above = np.abs(beside - level), np.mean(nearby > level)
+    share = _GENTLE if above > 1 - _BETWEEN else _SATURATED if above < _BETWEEN else _PLATEAU
+    return bool(np.median(steps) <= max(steps.min(), share * np.median(np.abs(nearby - level))))
 
 
 def _leaves_a_field(region: Bool[np.ndarray, "Y X"]) -> bool:

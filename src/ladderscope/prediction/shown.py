@@ -103,7 +103,8 @@ def show(
             beyond[at] &= ~found.outliers
     excess = None
     if beyond is not None:
-        beyond = beyond if padding is None else beyond & ~padding
+        if padding is not None:  # but what is brighter than all that trained is worth a word
+            beyond &= ~padding | (field > high)
         pixels = pixels.clip(low, high)
         excess = (field - pixels.astype(np.float64)).astype(np.float32)
     return Shown(pixels, _normalised(pixels, statistics), excess, beyond, padding)
