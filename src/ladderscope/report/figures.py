@@ -12,7 +12,7 @@ from matplotlib import image as png
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from ladderscope.names import readable
+from ladderscope.harmless import readable
 from ladderscope.report.words import UNCALIBRATED
 from ladderscope.training import Record
 

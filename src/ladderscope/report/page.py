@@ -12,8 +12,8 @@ from jaxtyping import Real
 
 from ladderscope.evaluation import ResidualCheck, residual_check
 from ladderscope.files import whole_file
+from ladderscope.harmless import readable
 from ladderscope.images import Image, numbered_channels
-from ladderscope.names import readable
 from ladderscope.report.figures import (
     bright_end,
     busiest,

@@ -81,6 +81,7 @@ class Denoiser(Restorer[DenoiserSettings]):
     kind = "denoiser"
     settings_kind = DenoiserSettings
     handed_back = "it is added to the restoration as it was recorded"
+    instead = "The image stands there as it was recorded, and its noise as the spread"
 
     def fit(
         self,

@@ -160,7 +160,8 @@ class Restorer(ABC, Generic[Settings]):
 
     kind: ClassVar[str]
     settings_kind: ClassVar[type[Any]]
-    handed_back: ClassVar[str]  # what stands in the result for what was not restored
+    handed_back: ClassVar[str]  # what becomes of what exceeds the limits
+    instead: ClassVar[str]  # what stands in the result where restoring failed
 
     def __init__(
         self,
@@ -342,7 +343,11 @@ class Restorer(ABC, Generic[Settings]):
                     for of_sample in draws[:, number, channel]:
                         findings.fail(number, self._settle(asked, channel, of_sample, None))
                 del drawn
-            findings.say(*limits(self._jobs()[0].statistics), handed_back=self.handed_back)
+            findings.say(
+                *limits(self._jobs()[0].statistics),
+                handed_back=self.handed_back,
+                instead=self.instead,
+            )
         return np.stack([self._in_order(observed, of_sample)[0] for of_sample in draws])
 
     def save(
@@ -625,7 +630,9 @@ class Restorer(ABC, Generic[Settings]):
                         spread[:] = restored.std[index].numpy() * self.model.statistics[channel].std
                     failed = self._settle(asked, channel, mean[number, channel], spread)
                     findings.fail(number, failed)
-        findings.say(*limits(self._jobs()[0].statistics), handed_back=self.handed_back)
+        findings.say(
+            *limits(self._jobs()[0].statistics), handed_back=self.handed_back, instead=self.instead
+        )
         ordered, axes = self._in_order(image, mean)
         return Restoration(
             ordered,
@@ -679,6 +686,10 @@ class Restorer(ABC, Generic[Settings]):
                 spread[padding] = 0
             failed = failed if failed is None else failed & ~padding
         return failed
+
+    def _say(self, findings: Findings) -> None:
+        low, high = limits(self._jobs()[0].statistics)
+        findings.say(low, high, handed_back=self.handed_back, instead=self.instead)
 
     @abstractmethod
     def _last_look(
