@@ -87,7 +87,7 @@ class Zip:
     """A zip file whose directory was checked: nothing in it can unpack to more than it says.
 
     Members are stored or deflated, each name is there once, none is encrypted and no two share
-    bytes. Nothing stands before the first member or behind the directory.
+    bytes. Nothing stands behind the directory.
 
     Parameters
     ----------
