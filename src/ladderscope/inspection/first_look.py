@@ -264,7 +264,7 @@ def _about_outliers(look: ImageLook, learns: bool) -> str:
 def _planes(look: ImageLook, places: Sequence[tuple[int, ...]], one: str, several: str) -> str:
     """Say what planes do, and which these are."""
     if not look.others:
-        return f"the image {one}"
+        return f"it {one}"
     listed = "; ".join(
         ", ".join(f"{letter}={at}" for letter, at in zip(look.others, place, strict=True))
         for place in places[:_NAMED]

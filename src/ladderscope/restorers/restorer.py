@@ -821,6 +821,8 @@ def warn_if_far(
     shift = abs(found.mean - trained.mean) / trained.std
     ratio = found.std / trained.std
     least = flatter / FAR_IN_DEVIATIONS
+    if found.std == 0:  # blank: handed back as it is
+        return False
     far = shift > FAR_IN_DEVIATIONS or not least < ratio < FAR_IN_DEVIATIONS
     if far:
         logger.warning(

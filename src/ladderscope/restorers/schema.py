@@ -78,6 +78,14 @@ class StatisticsEntry(BaseModel):
     darkest: Number | None = None
     brightest: Number | None = None
 
+    @model_validator(mode="after")
+    def _mean_lies_between(self) -> Self:
+        if self.darkest is not None and self.darkest > self.mean + self.std:
+            raise ValueError(f"darkest is {self.darkest}, above the mean {self.mean}")
+        if self.brightest is not None and self.brightest < self.mean - self.std:
+            raise ValueError(f"brightest is {self.brightest}, below the mean {self.mean}")
+        return self
+
 
 class MixingEntry(BaseModel):
     """How channels add up to a mixed image."""
