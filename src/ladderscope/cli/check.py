@@ -104,8 +104,8 @@ def _together(looks: "Sequence[ImageLook]") -> Iterator[str]:
             yield f"the channels of {look.name} are {listed[0]}; of {first.name}, {listed[1]}"
     sizes = {look.pixel_size for look in alike if look.pixel_size}
     if len(sizes) > 1:
-        listed = "; ".join(f"{size[0]:.4g} × {size[1]:.4g} µm" for size in sorted(sizes))
-        yield f"the pixel sizes differ: {listed}. A model learns structures of one size best"
+        different = "; ".join(f"{size[0]:.4g} × {size[1]:.4g} µm" for size in sorted(sizes))
+        yield f"the pixel sizes differ: {different}. A model learns structures of one size best"
     try:
         yield from (finding.text for finding in compare(alike))
     except ImageError as error:
