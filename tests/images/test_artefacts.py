@@ -13,7 +13,6 @@ from ladderscope.images.artefacts import (
     find_padding,
     with_padding,
 )
-from conftest import noisy
 
 SIZE = 128
 ROWS, COLUMNS = np.mgrid[:SIZE, :SIZE]
@@ -48,6 +47,11 @@ def recorded():
     """An image of nuclei on an offset of 100: 16 bits."""
     clean = 100 + sample_image("dna").pixels[:SIZE, :SIZE].astype(float)
     return np.rint(noisy(clean)).clip(1).astype(np.uint16)
+
+
+def noisy(clean):
+    rng = np.random.default_rng(0)
+    return 2.0 * rng.poisson(clean / 2) + rng.normal(0, 3, clean.shape)
 
 
 def outlying(plane, *places, value=65535):
@@ -141,7 +145,7 @@ class TestOutliers:
     @pytest.mark.parametrize("dtype", [np.uint16, np.float32, np.float64])
     @pytest.mark.parametrize("value", [65535, 2500, 0])
     def test_single_pixels_are_found_where_they_are(self, recorded, value, dtype):
-        places = [(0, 0), (40, 41), (90, 127), (64, 64)]
+        places = [(0, 0), (40, 41), (64, 64), (100, 127)]
         plane = outlying((recorded + 400).astype(dtype), *places, value=value)
         assert sorted(map(tuple, np.argwhere(find_outliers(plane)))) == sorted(places)
 
