@@ -275,10 +275,10 @@ def _region(
     nothing = np.zeros(plane.shape, dtype=bool)
     held = plane == value
     in_blocks = np.count_nonzero(blocks) * _BLOCK**2
-    elsewhere = (np.count_nonzero(held) - in_blocks) / max(1, plane.size - in_blocks)
-    if elsewhere > _COMMON:
+    elsewhere, of_all = np.count_nonzero(held) - in_blocks, plane.size - in_blocks
+    if elsewhere > _COMMON * of_all:
         return nothing
-    runs = _runs(held) if with_runs and elsewhere < _RARE else nothing
+    runs = _runs(held) if with_runs and elsewhere < _RARE * of_all else nothing
     solid = _block_ends(runs)[1]
     for shape in _SOLID:
         solid |= ndimage.binary_opening(blocks, np.ones(shape))
