@@ -30,7 +30,8 @@ _RUN = 32  # pixels of one value in a row or in a column do as well, in small pl
 _FEWEST = 6  # of either
 _SOLID = ((3, 3), (1, 8), (8, 1))  # constant blocks; padding holds one of these shapes
 _VALUES = 4  # as many constant values are looked at
-_COMMON = 0.5  # a value that so many pixels nearby hold is no padding
+_COMMON = 0.5  # a value that so many pixels nearby hold is no padding,
+_RARE = 0.2  # and runs count only of one that fewer hold
 _FIELD = 16  # blocks: the side of what is left to measure, where the plane is large enough
 _GENTLE = 0.5  # of the difference nearby: pixels next to padding differ from it by more,
 _SATURATED = 0.75  # and by still more where it is the brightest
@@ -38,7 +39,7 @@ _PLATEAU = 0.25  # by less where others are darker and brighter:
 _BETWEEN = 0.05  # of the pixels nearby at least
 
 _SAMPLED = 2**16  # pixels, for percentiles
-_CONTRAST = 8.0  # times the plane's, which an outlier exceeds
+_CONTRAST = (8.0, 2.5)  # times the plane's, which a bright and a dark outlier exceeds
 _ALONE = 0.2  # of its height, which no neighbour of a single outlier reaches
 _SCATTER = 7.0  # times that of its surroundings, from the 10th to the 90th percentile
 _BEYOND_COMPARE = 50.0  # times the plane's contrast, which outliers side by side exceed;
@@ -299,9 +300,10 @@ def _region(
     nothing = np.zeros(plane.shape, dtype=bool)
     held = plane == value
     in_blocks = np.count_nonzero(blocks) * _BLOCK**2
-    if np.count_nonzero(held) - in_blocks > _COMMON * (plane.size - in_blocks):
+    elsewhere, of_all = np.count_nonzero(held) - in_blocks, plane.size - in_blocks
+    if elsewhere > _COMMON * of_all:
         return nothing
-    runs = _runs(held) if with_runs else nothing
+    runs = _runs(held) if with_runs and elsewhere < _RARE * of_all else nothing
     solid = _block_ends(runs)[1]
     for shape in _SOLID:
         solid |= ndimage.binary_opening(blocks, np.ones(shape))
@@ -434,7 +436,7 @@ def _one_sided(
     """Find the outliers that are brighter than the rest, or with `sign` −1 darker."""
     further, furthest = (np.greater, np.maximum) if sign > 0 else (np.less, np.minimum)
     found = np.zeros(plane.shape, dtype=bool)
-    candidates = further(plane, middle + sign * _CONTRAST * contrast)
+    candidates = further(plane, middle + sign * _CONTRAST[sign < 0] * contrast)
     if not candidates.any():
         return found
     beyond = further(plane, middle + sign * _BEYOND_COMPARE * contrast)

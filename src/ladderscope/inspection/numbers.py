@@ -178,15 +178,19 @@ def _repeated(image: Image, planes: Shaped[np.ndarray, "*others_channels Y X"]) 
     in_time = np.moveaxis(planes, along, 0)
     stride = max(1, int(np.sqrt(planes.shape[-1] * planes.shape[-2] / _SAMPLED)))
     steps = np.zeros((max(0, len(in_time) - 1), *in_time.shape[1:-3]))
+    known = np.zeros(steps.shape, dtype=bool)  # a step to a blank frame says nothing
     for number in range(len(steps)):
         before, after = (
             in_time[at][..., 0, ::stride, ::stride].astype(np.float64)
             for at in (number, number + 1)
         )
         steps[number] = ((after - before) ** 2).mean(axis=(-2, -1))
-    if len(steps) < _FEWEST_STEPS:
+        known[number] = (np.ptp(before, axis=(-2, -1)) > 0) & (np.ptp(after, axis=(-2, -1)) > 0)
+    enough = known.sum(axis=0) >= _FEWEST_STEPS
+    if not enough.any():
         return []
-    few = (steps <= _REPEATED * np.median(steps, axis=0)) & (steps > 0)
+    usual = np.nanmedian(np.where(known | ~enough, steps, np.nan), axis=0)
+    few = known & enough & (steps <= _REPEATED * usual) & (steps > 0)
     return [
         (*rest[:along], int(number) + 1, *rest[along:])
         for number, *rest in np.argwhere(few).tolist()
