@@ -15,6 +15,7 @@ from ladderscope.images import (
     numbered_channels,
     read_images,
 )
+from ladderscope.machine import usual_device
 from ladderscope.patches import TrainingPatches, fields_of, hold_out, validation_batch
 from ladderscope.prediction import Shown, limits
 from ladderscope.prediction.last_look import failed, squares
@@ -82,6 +83,7 @@ class Denoiser(Restorer[DenoiserSettings]):
     settings_kind = DenoiserSettings
     handed_back = "it is added to the restoration as it was recorded"
 
+    @usual_device()
     def fit(
         self,
         images: Sources,

@@ -34,7 +34,13 @@ from ladderscope.images import (
 from ladderscope.images.artefacts import with_padding
 from ladderscope.images.read import named_sources
 from ladderscope.inspection import about_correlation, first_look
-from ladderscope.machine import best_device, fast_type, keep_freed_memory, single_precision
+from ladderscope.machine import (
+    best_device,
+    fast_type,
+    keep_freed_memory,
+    single_precision,
+    usual_device,
+)
 from ladderscope.memory import enough_memory
 from ladderscope.names import MODEL
 from ladderscope.network import LadderVAE
@@ -221,6 +227,7 @@ class Restorer(ABC, Generic[Settings]):
             )
         return self._model
 
+    @usual_device()
     def predict(
         self,
         images: Sources,
@@ -274,6 +281,7 @@ class Restorer(ABC, Generic[Settings]):
                 say_how_long(f"the other {len(sources) - 1} images", left)
         return restored if _several(images) else restored[0]
 
+    @usual_device()
     @enough_memory("drawing samples", f"ask for fewer (n), or {_LESS_TO_RESTORE}")
     def sample(
         self,
@@ -345,6 +353,7 @@ class Restorer(ABC, Generic[Settings]):
             findings.say(*limits(self._jobs()[0].statistics), handed_back=self.handed_back)
         return np.stack([self._in_order(observed, of_sample)[0] for of_sample in draws])
 
+    @usual_device()
     def save(
         self, path: str | os.PathLike[str], *, thumbnail: bool = True, overwrite: bool = True
     ) -> Path:
