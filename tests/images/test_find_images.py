@@ -96,7 +96,8 @@ def test_a_pattern_without_matches_is_an_error_that_names_it_and_the_folder(fold
     [
         ("missing.tif", "missing.tif: there is no such file"),
         ("missing/*.tif", "does not exist"),
-        ("", "no image found"),
+        ("", "is empty"),
+        (" ", "is empty"),
         ([], "no images were given"),
         ([[1, 2], [3, 4]], "cannot read an image from int"),
         (None, "cannot read an image from NoneType"),

@@ -133,6 +133,8 @@ def is_zarr_folder(path: Path) -> bool:
 
 def _expand(sources: Any) -> list[Source]:
     if isinstance(sources, str | os.PathLike):
+        if not str(sources).strip():
+            raise ImageError('the name of an image is empty; for the working folder write ".".')
         path = expanded(sources)
         try:
             return [_as_it_is(found) for found in _expand_path(path)]

@@ -15,6 +15,7 @@ from ladderscope.images import (
     numbered_channels,
     read_images,
 )
+from ladderscope.machine import usual_device
 from ladderscope.patches import TrainingPatches, fields_of, hold_out, validation_batch
 from ladderscope.prediction import Shown, limits
 from ladderscope.prediction.last_look import failed, squares
@@ -83,6 +84,7 @@ class Denoiser(Restorer[DenoiserSettings]):
     handed_back = "it is added to the restoration as it was recorded"
     instead = "The image stands there as it was recorded, and its noise as the spread"
 
+    @usual_device()
     def fit(
         self,
         images: Sources,

@@ -23,6 +23,7 @@ from ladderscope.images import (
     open_image,
     open_images,
 )
+from ladderscope.machine import usual_device
 from ladderscope.noise import NoiseError, NoiseFit, NoiseModel
 from ladderscope.noise import measure_noise as measure_planes
 from ladderscope.noise.fit import MOST_PLANES, checked_request
@@ -49,6 +50,7 @@ class Source(NamedTuple):
     axes: str | None = None
 
 
+@usual_device()
 def fit_noise_model(
     observation: Sources,
     signal: Sources | None = None,
@@ -115,6 +117,7 @@ def fit_noise_model(
     return [fit.model for fit in found] if isinstance(found, list) else found.model
 
 
+@usual_device()
 def measure_noise(
     observation: Sources,
     signal: Sources | None = None,

@@ -34,7 +34,13 @@ from ladderscope.images import (
 from ladderscope.images.artefacts import Artefacts, outliers_of, with_padding
 from ladderscope.images.read import named_sources
 from ladderscope.inspection import about_correlation, first_look, look_before_restoring
-from ladderscope.machine import best_device, fast_type, keep_freed_memory, single_precision
+from ladderscope.machine import (
+    best_device,
+    fast_type,
+    keep_freed_memory,
+    single_precision,
+    usual_device,
+)
 from ladderscope.memory import enough_memory
 from ladderscope.names import MODEL
 from ladderscope.network import LadderVAE
@@ -222,6 +228,7 @@ class Restorer(ABC, Generic[Settings]):
             )
         return self._model
 
+    @usual_device()
     def predict(
         self,
         images: Sources,
@@ -275,6 +282,7 @@ class Restorer(ABC, Generic[Settings]):
                 say_how_long(f"the other {len(sources) - 1} images", left)
         return restored if _several(images) else restored[0]
 
+    @usual_device()
     @enough_memory("drawing samples", f"ask for fewer (n), or {_LESS_TO_RESTORE}")
     def sample(
         self,
@@ -346,6 +354,7 @@ class Restorer(ABC, Generic[Settings]):
             self._say(findings)
         return np.stack([self._in_order(observed, of_sample)[0] for of_sample in draws])
 
+    @usual_device()
     def save(
         self, path: str | os.PathLike[str], *, thumbnail: bool = True, overwrite: bool = True
     ) -> Path:

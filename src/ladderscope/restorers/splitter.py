@@ -19,6 +19,7 @@ from ladderscope.images import (
     read_images,
 )
 from ladderscope.images.axes import from_planes
+from ladderscope.machine import usual_device
 from ladderscope.noise import NoiseError, NoiseFit, NoiseModel
 from ladderscope.noise.fit import MOST_PLANES
 from ladderscope.patches import (
@@ -140,6 +141,7 @@ class Splitter(Restorer[SplitterSettings]):
         settings |= {"method": method, "context": context, "channels": channels}
         super().__init__(preset, noise, seed, device=device, **settings)
 
+    @usual_device()
     def fit(
         self,
         channels: Sequence[Sources],

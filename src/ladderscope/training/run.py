@@ -1,6 +1,7 @@
 """Running a training: the loop, compiling, interruption, and what comes out."""
 
 import logging
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -29,6 +30,9 @@ logger = logging.getLogger("ladderscope")
 # Compiling takes about a minute on two cores and saves a third of every step after it.
 COMPILE_FROM_MINUTES = 3.0
 COMPILE_FROM_STEPS = 1000
+
+_OF_CLUSTERS = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID", "WORLD_SIZE")
+_OF_CLUSTERS += ("JSM_NAMESPACE_RANK", "MASTER_ADDR", "MASTER_PORT")
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ def train(
         course.begin()
         if resume:
             course.resume(module)
-        if course.fraction(module) < 1:
+        if not module.steps_done or course.fraction(module) < 1:
             if compile_network is None:
                 compile_network = compiling_pays(course.budget, left=1 - course.fraction(module))
             if compile_network and _has_compiler():
@@ -182,15 +186,25 @@ def _fit(
 def _fabric(device: torch.device) -> "Fabric":
     """Place a training on one device, in this process alone, whatever a cluster has prepared."""
     # Restoring needs neither Lightning nor the compiler that it loads.
-    from lightning.fabric import Fabric
-    from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+    with _no_cluster(), _quiet_lightning():
+        from lightning.fabric import Fabric
+        from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 
-    with _quiet_lightning():
         return Fabric(
             accelerator=device.type,
             devices=1 if device.index is None else [device.index],
             plugins=[LightningEnvironment()],
         )
+
+
+@contextmanager
+def _no_cluster() -> Iterator[None]:
+    """Hide what a cluster says of this process; Lightning takes any value for a number."""
+    hidden = {name: os.environ.pop(name) for name in _OF_CLUSTERS if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
 
 
 @contextmanager
