@@ -39,7 +39,7 @@ def edited(image, name):
 
 PLACES = {
     "bead": "12×12 pixels at row 30, column 32",
-    "pixel": "1 pixel stands out from all around it (hot or dead pixels, cosmic rays), at Y=36, X=38",
+    "pixel": "at Y=36, X=38 (65535)",
     "huge pixel": "at Y=36, X=38 (1e+30)",
     "dark pixel": "at Y=36, X=38 (-1e+06)",
 }
