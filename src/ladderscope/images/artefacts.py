@@ -150,6 +150,39 @@ def filled(plane: Shaped[np.ndarray, "Y X"], artefacts: Artefacts) -> Shaped[np.
     return result
 
 
+def blank_filled(
+    planes: Shaped[np.ndarray, "planes Y X"], padding: Bool[np.ndarray, "planes Y X"] | None
+) -> Shaped[np.ndarray, "planes Y X"]:
+    """Put the nearest plane that was measured in the place of each that is padding alone.
+
+    Parameters
+    ----------
+    planes : array of shape (planes, Y, X)
+        Of any real type.
+    padding : bool array of the same shape, optional
+        Where nothing was measured.
+
+    Returns
+    -------
+    array of the same shape and type
+        The planes themselves if none is blank, or all are.
+
+    Examples
+    --------
+    >>> stack, padding = np.arange(4)[:, None, None] * np.ones((1, 8, 8)), np.zeros((4, 8, 8), bool)
+    >>> padding[1:3] = True
+    >>> blank_filled(stack, padding)[:, 0, 0].tolist()
+    [0.0, 0.0, 3.0, 3.0]
+    """
+    blank = np.zeros(len(planes), bool) if padding is None else padding.all(axis=(1, 2))
+    if not blank.any() or blank.all():
+        return planes
+    measured = np.flatnonzero(~blank)
+    nearest = measured[np.abs(np.arange(len(planes))[:, None] - measured).argmin(axis=1)]
+    result: Shaped[np.ndarray, "planes Y X"] = planes[nearest]
+    return result
+
+
 class Cleaned(NamedTuple):
     """An image whose artefacts were filled, and what they were.
 
@@ -220,6 +253,17 @@ def cleaned(image: Image) -> Cleaned:
                 whole = masks.setdefault(name, np.zeros(pixels.shape, dtype=bool))
                 planes_last(whole, image.axes)[at] = mask
     artefacts = Artefacts(**masks)
+    if artefacts.padding is not None:
+        if pixels is image.pixels:
+            pixels = image.pixels.copy()
+        stacks, marks = (planes_last(of, image.axes) for of in (pixels, artefacts.padding))
+        for at in np.ndindex(stacks.shape[-3]):
+            of_channel = stacks[..., *at, :, :]
+            flat = (-1, *stacks.shape[-2:])
+            marked = marks[..., *at, :, :].reshape(flat)
+            of_channel[...] = blank_filled(of_channel.reshape(flat), marked).reshape(
+                of_channel.shape
+            )
     return Cleaned(replace(image, pixels=pixels, padding=artefacts.padding), artefacts)
 
 
@@ -444,15 +488,15 @@ def _stands_out(
     ].astype(np.float64)
     low, middle, high = np.percentile(surroundings, (10, 50, 90), axis=1)
     values = sign * plane[rows, columns].astype(np.float64)
-    # a pixel amid others like it has no height, and does not stand out
-    values = np.maximum(values, np.nextafter(middle, np.inf))
+    higher = values > middle  # a pixel amid others like it has no height
+    values = np.where(higher, values, middle + 1)
     heights = (surroundings - middle[:, None]) / (values - middle)[:, None]
     next_to = (abs(down) <= 1) & (abs(across) <= 1)
     alone = heights[:, next_to].max(axis=1) < _ALONE
     alone &= (1 - heights[:, next_to].max(axis=1)) * (values - middle) > _SCATTER * (high - low)
     together, skirt = ((heights > share).sum(axis=1) for share in (0.5, _SKIRT))
     few = beyond & (together < _MOST_TOGETHER) & (skirt - together <= 1)
-    result: NDArray[np.bool_] = alone | few
+    result: NDArray[np.bool_] = (alone | few) & higher
     return result
 
 

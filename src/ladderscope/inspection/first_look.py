@@ -188,8 +188,9 @@ def _about(look: ImageLook) -> list[Finding]:
             )
     if look.outliers:
         findings.append(Finding(_about_outliers(look)))
-    for name, share, ceiling in zip(names, look.saturated, look.ceiling, strict=True):
-        if share > _SATURATED:
+    ends = zip(names, look.saturated, look.ceiling, look.levels, strict=True)
+    for name, share, ceiling, levels in ends:
+        if share > _SATURATED or _sets_the_scale(share, ceiling, levels):
             findings.append(
                 Finding(
                     f"{name if several else look.name}: {100 * share:.2g} % of the pixels are "
@@ -233,6 +234,12 @@ def _about_outliers(look: ImageLook) -> str:
         f"from 0). {'It is' if one else 'They are'} left out of noise, statistics and patches, and "
         "not corrected in the restoration"
     )
+
+
+def _sets_the_scale(share: float, ceiling: float, levels: np.ndarray) -> bool:
+    """Tell whether saturated pixels, however few, vary more than all others together."""
+    low, middle, high = levels
+    return share > 0 and bool(share * (ceiling - middle) ** 2 > (high - low) ** 2)
 
 
 def _planes(look: ImageLook, places: Sequence[tuple[int, ...]], one: str, several: str) -> str:
