@@ -6,6 +6,7 @@ from scipy import ndimage
 
 from ladderscope.images import Image, sample_image
 from ladderscope.images.artefacts import (
+    blank_filled,
     cleaned,
     filled,
     find_artefacts,
@@ -153,6 +154,9 @@ class TestOutliers:
         plane = outlying(recorded.astype(np.float64), (40, 41), value=1e30)
         assert np.argwhere(find_outliers(plane)).tolist() == [[40, 41]]
 
+    def test_the_inside_of_a_bright_square_is_none(self, recorded):
+        assert find_outliers(outlying(recorded, np.s_[40:48, 40:48])) is None
+
     def test_a_few_side_by_side_are_found_where_nothing_compares(self, recorded):
         found = find_outliers(outlying(recorded, np.s_[60:62, 60:64]))
         assert np.argwhere(found).tolist() == [
@@ -211,8 +215,17 @@ class TestFilling:
         padding[0, 1, :30] = padding[1, 0] = True
         assert np.array_equal(with_padding(image).padding, padding)
         assert np.array_equal(cleaned(image).artefacts.padding, padding)
-        assert np.array_equal(cleaned(image).image.pixels[1, 0], pixels[1, 0])
+        assert np.array_equal(cleaned(image).image.pixels[1, 0], recorded)
         assert pixels[0, 1, :30].max() == 0
+
+    def test_blank_planes_are_filled_by_the_nearest_measured_one(self, recorded):
+        stack = np.stack([recorded, recorded + 1, recorded + 2, recorded + 3])
+        padding = np.zeros(stack.shape, dtype=bool)
+        padding[0] = padding[3] = padding[2, :9] = True
+        filled_up = blank_filled(stack, padding)
+        assert [int(plane[50, 50]) - int(recorded[50, 50]) for plane in filled_up] == [1, 1, 2, 2]
+        assert blank_filled(stack, None) is stack
+        assert blank_filled(stack, np.ones_like(padding)) is stack
 
     def test_an_image_without_artefacts_stays_the_same(self, recorded):
         image = Image(recorded, "YX", "a.tif")

@@ -70,6 +70,13 @@ def test_saturation_is_named_with_the_ceiling():
     assert "250" in text
 
 
+def test_a_few_saturated_pixels_that_set_the_scale_are_named():
+    pixels = np.tile(camera(), (2, 2))
+    pixels[40:48, 50:58] = 65535
+    (text,) = told(pixels)
+    assert "65535" in text
+
+
 def test_copied_frames_are_named():
     pixels = camera(frames=6)
     pixels[4] = pixels[1]

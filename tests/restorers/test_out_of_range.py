@@ -122,13 +122,23 @@ def test_padding_of_a_split_image_is_in_no_residual(splitter, crops):
 
 def test_blank_frames_are_named_and_come_back_as_they_are(denoiser, crops, caplog):
     movie = np.stack([crops[0]] * 4)
-    movie[1], movie[3] = 0, 55
+    movie[1], movie[3] = 0, 65535
     found = denoiser.predict(movie, axes="TYX", samples=2)
-    assert found.mean.mean(axis=(1, 2))[[1, 3]].tolist() == [0, 55]
+    assert found.mean.mean(axis=(1, 2))[[1, 3]].tolist() == [0, 65535]
     assert not found.std[[1, 3]].any()
     (text,) = (text for text in warnings(caplog) if "blank" in text)
     assert "plane 1 (every pixel is 0)" in text
-    assert "plane 3 (every pixel is 55)" in text
+    assert "plane 3 (every pixel is 65535)" in text
+
+
+def test_a_white_frame_in_training_is_left_out(crops, denoiser):
+    movie = np.stack([crops[0]] * 3)
+    movie[1] = 65535
+    fitted = Denoiser("tiny", noise=denoiser.model.noise_models[0]).fit(
+        movie, "TYX", steps=2, progress=False
+    )
+    assert any("T=1" in text for text in fitted.warnings)
+    assert fitted.model.statistics[0].brightest < 1000
 
 
 def test_a_blank_channel_is_named_and_comes_back(of_two_channels, crops, caplog):

@@ -150,6 +150,39 @@ def filled(plane: Shaped[np.ndarray, "Y X"], artefacts: Artefacts) -> Shaped[np.
     return result
 
 
+def blank_filled(
+    planes: Shaped[np.ndarray, "planes Y X"], padding: Bool[np.ndarray, "planes Y X"] | None
+) -> Shaped[np.ndarray, "planes Y X"]:
+    """Put the nearest plane that was measured in the place of each that is padding alone.
+
+    Parameters
+    ----------
+    planes : array of shape (planes, Y, X)
+        Of any real type.
+    padding : bool array of the same shape, optional
+        Where nothing was measured.
+
+    Returns
+    -------
+    array of the same shape and type
+        The planes themselves if none is blank, or all are.
+
+    Examples
+    --------
+    >>> stack, padding = np.arange(4)[:, None, None] * np.ones((1, 8, 8)), np.zeros((4, 8, 8), bool)
+    >>> padding[1:3] = True
+    >>> blank_filled(stack, padding)[:, 0, 0].tolist()
+    [0.0, 0.0, 3.0, 3.0]
+    """
+    blank = np.zeros(len(planes), bool) if padding is None else padding.all(axis=(1, 2))
+    if not blank.any() or blank.all():
+        return planes
+    measured = np.flatnonzero(~blank)
+    nearest = measured[np.abs(np.arange(len(planes))[:, None] - measured).argmin(axis=1)]
+    result: Shaped[np.ndarray, "planes Y X"] = planes[nearest]
+    return result
+
+
 def outliers_of(image: Image) -> Bool[np.ndarray, "..."] | None:
     """Mark the hot and dead pixels of an image whose padding is marked; None if it has none.
 
@@ -245,6 +278,17 @@ def cleaned(image: Image) -> Cleaned:
                 whole = masks.setdefault(name, np.zeros(pixels.shape, dtype=bool))
                 planes_last(whole, image.axes)[at] = mask
     artefacts = Artefacts(**masks)
+    if artefacts.padding is not None:
+        if pixels is image.pixels:
+            pixels = image.pixels.copy()
+        stacks, marks = (planes_last(of, image.axes) for of in (pixels, artefacts.padding))
+        for at in np.ndindex(stacks.shape[-3]):
+            of_channel = stacks[..., *at, :, :]
+            flat = (-1, *stacks.shape[-2:])
+            marked = marks[..., *at, :, :].reshape(flat)
+            of_channel[...] = blank_filled(of_channel.reshape(flat), marked).reshape(
+                of_channel.shape
+            )
     return Cleaned(replace(image, pixels=pixels, padding=artefacts.padding), artefacts)
 
 
@@ -475,7 +519,7 @@ def _stands_out(
     alone = (neighbours < _ALONE * own) & (own - neighbours > _SCATTER * (high - low))
     together, skirt = ((heights > share * own[:, None]).sum(axis=1) for share in (0.5, _SKIRT))
     few = beyond & (together < _MOST_TOGETHER) & (skirt - together <= 1)
-    result: NDArray[np.bool_] = alone | few
+    result: NDArray[np.bool_] = (alone | few) & (own > 0)
     return result
 
 

@@ -212,8 +212,9 @@ def _about(look: ImageLook, *, learns: bool = True) -> list[Finding]:
             )
     if look.outliers:
         findings.append(Finding(_about_outliers(look, learns)))
-    for name, share, ceiling in zip(names, look.saturated, look.ceiling, strict=True):
-        if share > _SATURATED:
+    ends = zip(names, look.saturated, look.ceiling, look.levels, strict=True)
+    for name, share, ceiling, levels in ends:
+        if share > _SATURATED or _sets_the_scale(share, ceiling, levels):
             findings.append(
                 Finding(
                     f"{name if several else look.name}: {100 * share:.2g} % of the pixels are "
@@ -259,6 +260,12 @@ def _about_outliers(look: ImageLook, learns: bool) -> str:
         f"{'it' if one else 'them'} (hot or dead pixels, cosmic rays), at {listed}{more} (counted "
         f"from 0). {left_out}not corrected in the restoration"
     )
+
+
+def _sets_the_scale(share: float, ceiling: float, levels: np.ndarray) -> bool:
+    """Tell whether saturated pixels, however few, vary more than all others together."""
+    low, middle, high = levels
+    return share > 0 and bool(share * (ceiling - middle) ** 2 > (high - low) ** 2)
 
 
 def _planes(look: ImageLook, places: Sequence[tuple[int, ...]], one: str, several: str) -> str:

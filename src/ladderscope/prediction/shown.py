@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Real
 
 from ladderscope.images import Statistics
-from ladderscope.images.artefacts import Artefacts, filled, find_outliers
+from ladderscope.images.artefacts import Artefacts, blank_filled, filled, find_outliers
 
 WIDENED = 3.0  # times the range of training, seen from its mean, is shown as it is
 UNKNOWN_RANGE = 30.0  # standard deviations, where the range is not known
@@ -101,6 +101,8 @@ def show(
             pixels[at] = filled(field[at], found)
         if beyond is not None and found.outliers is not None:
             beyond[at] &= ~found.outliers
+    if pixels.ndim == 3:
+        pixels = blank_filled(pixels, padding)
     excess = None
     if beyond is not None:
         if padding is not None:  # but what is brighter than all that trained is worth a word

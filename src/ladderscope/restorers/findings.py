@@ -45,7 +45,9 @@ class Findings:
                 )
                 if several > 1
             ]
-            self.blank.append(f"{', '.join(of)} (every pixel is {shown.pixels.flat[0]:g})")
+            excess = 0.0 if shown.excess is None else float(shown.excess.flat[0])
+            value = float(shown.pixels.flat[0]) + excess
+            self.blank.append(f"{', '.join(of)} (every pixel is {value:g})")
             return
         self.padding = self._marked(self.padding, number, shown.padding)
         self.beyond = self._marked(self.beyond, number, shown.beyond)
