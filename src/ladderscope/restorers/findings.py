@@ -91,8 +91,9 @@ class Findings:
             )
         if self.failed is not None:
             logger.warning(
-                "%s: the restoration failed in %s: it does not keep the mean there, or leaves any "
-                "sensible range. Do not use that part; train longer, or on images like this one",
+                "%s: the restoration failed in %s: its mean is not that of the image there, or its "
+                "values are out of range. Do not use that part; train longer, or on images like "
+                "this one",
                 self.name,
                 places(self.failed),
             )
