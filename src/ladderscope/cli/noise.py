@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["poisson_gaussian", "gaussian", "mixture", "histogram"]
 
+_BRIGHTEST = 1e15  # grey levels; the variance of more than that is no number
+
 
 def fit(
     inputs: options.Inputs,
@@ -176,11 +178,10 @@ def show(
     from ladderscope.report.noise_figures import moments_at, shown_range, shown_signals
     from ladderscope.report.words import model_in_words
 
-    if signals is not None and not (
-        signals[0] < signals[1] and all(math.isfinite(one) for one in signals)
-    ):
+    if signals is not None and not (-_BRIGHTEST <= signals[0] < signals[1] <= _BRIGHTEST):
         raise LadderscopeError(
-            f"--signals {signals[0]:g} {signals[1]:g}: give a dark signal and a brighter one"
+            f"--signals {signals[0]:g} {signals[1]:g}: give a dark signal and a brighter one, of "
+            f"at most {_BRIGHTEST:g} grey levels"
         )
     picture = None if output is None else PICTURE.file(output)
     if picture is not None:

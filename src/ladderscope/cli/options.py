@@ -81,6 +81,7 @@ Samples = Annotated[
     int,
     typer.Option(
         min=0,
+        max=1_000_000,
         help="Posterior samples to average. 0 is one pass, the quickest, without a spread.",
     ),
 ]

@@ -94,6 +94,8 @@ def opened_tiff(path: Path, axes: str | None) -> Iterator[OpenTiff]:
     try:
         if path.is_dir():
             raise ImageError(f"{path}: this is a folder; name one of its files.")
+        if path.exists() and not path.is_file():
+            raise ImageError(f"{path}: is a pipe, a socket or a device; give a regular file.")
         if not path.is_file():
             raise ImageError(f"{path}: there is no such file (looked in {Path.cwd()}).")
         _check_format(path)

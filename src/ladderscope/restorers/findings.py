@@ -95,8 +95,8 @@ class Findings:
             )
         if self.failed is not None:
             logger.warning(
-                "%s: the restoration failed in %s: it did not keep the mean there, or left any "
-                "sensible range. %s. Train longer, or on images like this one",
+                "%s: the restoration failed in %s: its mean is not that of the image there, or its "
+                "values are out of range. %s. Train longer, or on images like this one",
                 self.name,
                 places(self.failed),
                 instead,
