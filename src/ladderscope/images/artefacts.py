@@ -32,7 +32,7 @@ _SOLID = ((3, 3), (1, 8), (8, 1))  # constant blocks; padding holds one of these
 _VALUES = 4  # as many constant values are looked at
 _COMMON = 0.5  # a value that so many pixels nearby hold is no padding,
 _STRAY = 1.5  # times the pixels in constant blocks: a value that more hold elsewhere is none,
-_ALWAYS = 1000  # unless they are so few;
+_ALWAYS = 1000  # but so few may always;
 _RARE = 0.1  # and runs count only of one that fewer hold
 _FIELD = 16  # blocks: the side of what is left to measure, where the plane is large enough
 _GENTLE = 0.5  # of the difference nearby: pixels next to padding differ from it by more,
@@ -347,7 +347,7 @@ def _region(
     held = plane == value
     in_blocks = np.count_nonzero(blocks) * _BLOCK**2
     elsewhere, of_all = np.count_nonzero(held) - in_blocks, plane.size - in_blocks
-    in_lines = with_runs and elsewhere < _RARE * of_all
+    in_lines = with_runs and elsewhere < max(_RARE * of_all, _ALWAYS)
     most = min(_COMMON * of_all, max(_STRAY * in_blocks, _ALWAYS))
     if not in_lines and elsewhere > most:
         return nothing
