@@ -55,7 +55,7 @@ def fit(
         list[float] | None,
         typer.Option(
             metavar="N",
-            help="The black level in grey levels, if it is known; once, or once a channel.",
+            help="The black level in grey levels, if it is known; once, or once per channel.",
         ),
     ] = None,
     axes: options.Axes = None,
@@ -257,7 +257,7 @@ def _checks(image: "OpenImage", given: Any) -> "list[NoiseCheck]":
     if len(models) != image.channels:
         raise LadderscopeError(
             f"{image.name} has {image.channels} channel{'s' if image.channels > 1 else ''}, and "
-            f"{len(models)} noise models are given: give one for all, or one a channel"
+            f"{len(models)} noise models are given: give one for all, or one per channel"
         )
     checks = []
     for number, model in enumerate(models):

@@ -209,8 +209,8 @@ def _noise_models(
     if len(models) != channels:
         raise InteropError(
             f"{where} {len(models)} noise model{'s' if len(models) > 1 else ''}, and the network "
-            f"has {channels} channel{'s' if channels > 1 else ''}: give one a channel, or none, as "
-            "prediction needs none"
+            f"has {channels} channel{'s' if channels > 1 else ''}: give one per channel, or none, "
+            "as prediction needs none"
         )
     return tuple(models), [f"{where} a noise model for each channel"] if given is None else []
 

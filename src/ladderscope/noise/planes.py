@@ -279,6 +279,6 @@ def per_channel(values: Any, channels: int, name: str) -> list[Any]:
     if len(values) != channels:
         raise NoiseError(
             f"{name}: {len(values)} given for {channels} channels; give one for all, or a list of "
-            "one a channel"
+            "one per channel"
         )
     return list(values)

@@ -37,7 +37,7 @@ def checked_names(names: Sequence[str] | None, wanted: int) -> Sequence[str]:
         return numbered_channels(wanted)
     different = {name for name in names if isinstance(name, str) and name}
     if isinstance(names, str) or not len(names) == len(different) == wanted:
-        raise LadderscopeError(f"names={names!r}: give {wanted} different ones, one a channel")
+        raise LadderscopeError(f"names={names!r}: give {wanted} different ones, one per channel")
     return names
 
 

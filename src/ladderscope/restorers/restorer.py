@@ -193,7 +193,7 @@ class Restorer(ABC, Generic[Settings]):
             if entry != "auto" and not isinstance(entry, NoiseModel):
                 raise LadderscopeError(
                     f"noise={entry!r}: give 'auto', a noise model such as "
-                    "ladderscope.noise.Gaussian(sigma=3.0), or a list with one a channel"
+                    "ladderscope.noise.Gaussian(sigma=3.0), or a list with one per channel"
                 )
 
     @classmethod
@@ -493,7 +493,7 @@ class Restorer(ABC, Generic[Settings]):
         entries = listed(self.noise) or [self.noise] * len(fields)
         if len(entries) != len(fields):
             raise LadderscopeError(
-                f"{len(entries)} noise models for {len(fields)} channels: give one a channel, or "
+                f"{len(entries)} noise models for {len(fields)} channels: give one per channel, or "
                 "one for all"
             )
         several = len(fields) > 1
