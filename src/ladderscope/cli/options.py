@@ -42,7 +42,7 @@ Noise = Annotated[
         metavar="NOISE",
         help="auto (the default: measured on the images); a file from “ladderscope noise fit” or "
         "an .npz of PPN2V, HDN or CAREamics; gaussian:SIGMA; or "
-        "poisson-gaussian:GAIN,OFFSET,READ in grey levels (gain: grey levels a photoelectron). "
+        "poisson-gaussian:GAIN,OFFSET,READ in grey levels (gain: grey levels per photoelectron). "
         "Once for all channels, or once per channel.",
     ),
 ]
