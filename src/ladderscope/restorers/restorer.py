@@ -703,7 +703,8 @@ class Restorer(ABC, Generic[Settings]):
 
     def _thumbnail(self, detail: Image) -> bytes:
         """Draw a detail of a training image, before and after, as a PNG."""
-        restored = self._restore(with_padding(detail), samples=0, seed=0, progress=False)
+        named = replace(with_padding(detail), name="a detail of the training images")
+        restored = self._restore(named, samples=0, seed=0, progress=False)
         before = _middle_planes(detail.pixels, detail.axes)[0]
         after = _middle_planes(restored.mean, restored.axes)
         png = io.BytesIO()
