@@ -1,6 +1,7 @@
 """Arrays: masks, named dimensions, stores that are damaged, and values or sizes beyond all use."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -178,3 +179,13 @@ def test_running_out_of_memory_is_an_error_in_words():
     for read in (read_image, lambda source: next(open_image(source).planes())):
         with pytest.raises(ImageError, match=r"array 1: its pixels, of shape \(3, 12, 16\)"):
             read(greedy)
+
+
+@pytest.mark.parametrize("part", ["zarr.json", "c/0/0"])
+def test_a_pipe_in_a_zarr_folder_is_refused_and_not_waited_for(tmp_path, part):
+    folder = tmp_path / "a.zarr"
+    zarr.create_array(folder, data=STACK[0], chunks=(4, 4))
+    (folder / part).unlink()
+    os.mkfifo(folder / part)
+    message = refusal(folder, "YX")
+    assert "a.zarr" in message and part.rpartition("/")[2] in message and "pipe" in message

@@ -626,7 +626,7 @@ def test_a_mixed_image_of_twice_the_brightness_draws_a_warning(parts, caplog, me
     known = fitted.model.mixture
     furthest = (2 * sums.max() - known.intensities.bright) / known.statistics.std
     assert "outside the intensities of the mixed training images" in said
-    assert f"up to {furthest:.1f} of them" in said
+    assert f"{furthest:.1f} standard deviations" in said
 
 
 def test_a_warning_comes_of_a_loaded_model_as_of_the_one_it_was(parts, tmp_path, caplog):

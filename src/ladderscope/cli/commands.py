@@ -29,7 +29,7 @@ class PlainEnds(TyperGroup):
                 say_error(in_words(error))
                 raise typer.Exit(1) from error
             except KeyboardInterrupt as error:
-                say_error("stopped. Files written so far are whole; no other was left.")
+                say_error("interrupted; completed files are intact, and there are no partial files")
                 raise typer.Exit(getattr(error, "status", AFTER_CTRL_C)) from error
         if requests.status:
             raise typer.Exit(requests.status)

@@ -190,6 +190,11 @@ def opened_zarr(path: Path) -> Array:
     """
     import zarr
 
+    if (odd := _special_file(path)) is not None:
+        raise ImageError(
+            f"{path}: {odd} in it is a pipe, a socket or a device, not a regular file; copy or "
+            "export it again."
+        )
     for text in _ZARR_TEXTS:
         if (path / text).is_file() and (path / text).stat().st_size > _MOST_ZARR_TEXT:
             raise ImageError(f"{path}: its {text} is too large to describe an array.")
@@ -257,6 +262,19 @@ def _check_chunks(array: Any, path: Path) -> None:
             "and the files in its folder cannot hold them; it seems to be damaged. Copy or export "
             "it again."
         )
+
+
+def _special_file(folder: Path) -> str | None:
+    """Find what would keep its reader waiting for ever."""
+    folders = [os.fspath(folder)]
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                elif not entry.is_dir() and not entry.is_file() and Path(entry).exists():
+                    return entry.name
+    return None
 
 
 def _holds(folder: Path, needed: float) -> bool:

@@ -418,7 +418,8 @@ def _warn_if_beyond(image: Image, intensities: Intensities, deviation: float) ->
     if share > _FEW:
         logger.warning(
             "%s: %.2g %% of its pixels lie more than a standard deviation (%.4g) outside the "
-            "intensities of the mixed training images (%.4g to %.4g), up to %.1f of them. %s",
+            "intensities of the mixed training images (%.4g to %.4g), by up to %.1f "
+            "standard deviations. %s",
             image.name,
             100 * share,
             deviation,
