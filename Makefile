@@ -10,7 +10,7 @@ demo: $(INSTALLED)
 	$(BIN)/ladderscope demo -o demo --split --overwrite
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

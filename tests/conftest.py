@@ -13,7 +13,8 @@ from hypothesis import settings
 settings.register_profile("ours", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("ours")
 matplotlib.use("Agg")
-torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())))
+_threads = 1 if "PYTEST_XDIST_WORKER" in os.environ else torch.get_num_threads()
+torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", _threads)))
 
 CHECKED = ["losses", "noise", "network", "patches", "training", "prediction", "interop"]
 jaxtyping.install_import_hook([f"ladderscope.{room}" for room in CHECKED], "beartype.beartype")

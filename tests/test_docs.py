@@ -23,8 +23,8 @@ def test_the_python_on_a_page_runs_from_top_to_bottom(page, tmp_path, monkeypatc
 ROWS = {
     "levels": "levels",
     "filters": "filters",
-    "latent channels a level": "latent_channels",
-    "residual blocks a level": "blocks",
+    "latent channels per level": "latent_channels",
+    "residual blocks per level": "blocks",
     "first kernel": "first_kernel",
     "activation": "activation",
     "[blind levels](structured_noise.md)": "blind_levels",

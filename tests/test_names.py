@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ladderscope.files import OutputError
+from ladderscope.harmless import readable
 from ladderscope.names import (
     IMAGE,
     MODEL,
@@ -17,7 +18,6 @@ from ladderscope.names import (
     SCORES,
     image_or_folder,
     output_folder,
-    readable,
 )
 
 KINDS = [IMAGE, MODEL, NOISE, PAGE, PICTURE, SCORES]

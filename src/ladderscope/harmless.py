@@ -1,4 +1,4 @@
-"""Text out of files, made fit to be shown."""
+"""Text out of files, made fit to be shown or stored."""
 
 import unicodedata
 
@@ -32,6 +32,22 @@ def harmless(text: str, *, lines: bool = False) -> str:
     return "".join(
         sign if _is_harmless(sign) or (lines and sign in "\n\t") else _escaped(sign)
         for sign in text
+    )
+
+
+def readable(text: str) -> str:
+    r"""Give a name as it can be shown and stored: one line, without control characters.
+
+    These, and bytes that are no UTF-8 (in the name of a file out of an old archive), are replaced
+    by the sign for it.
+
+    Examples
+    --------
+    >>> readable("a\u202eb\x1b[1m \udcff.tif")
+    'a�b�[1m �.tif'
+    """
+    return "".join(
+        sign if sign.isprintable() else " " if sign.isspace() else "\ufffd" for sign in text
     )
 
 

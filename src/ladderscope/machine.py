@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import torch
@@ -84,6 +84,22 @@ def single_precision() -> Iterator[None]:
             yield
         finally:
             torch.set_default_dtype(before)
+
+
+@contextmanager
+def usual_device() -> Iterator[None]:
+    """Make tensors on the CPU where none else is named, whatever torch's default device is.
+
+    Examples
+    --------
+    >>> torch.set_default_device("meta")
+    >>> with usual_device():
+    ...     torch.zeros(1).device
+    device(type='cpu')
+    >>> torch.set_default_device(None)
+    """
+    with nullcontext() if torch.get_default_device().type == "cpu" else torch.device("cpu"):
+        yield
 
 
 def keep_freed_memory() -> None:

@@ -143,22 +143,6 @@ def image_or_folder(name: _Name) -> tuple[Path, bool]:
     return output_folder(name), False
 
 
-def readable(text: str) -> str:
-    r"""Give a name as it can be shown and stored: one line, without control characters.
-
-    These, and bytes that are no UTF-8 (in the name of a file out of an old archive), are replaced
-    by the sign for it.
-
-    Examples
-    --------
-    >>> readable("a\u202eb\x1b[1m \udcff.tif")
-    'a�b�[1m �.tif'
-    """
-    return "".join(
-        sign if sign.isprintable() else " " if sign.isspace() else "\ufffd" for sign in text
-    )
-
-
 def _read(name: _Name) -> tuple[Path, bool]:
     """Give the path that a name stands for, and tell whether it says that it is a folder."""
     try:

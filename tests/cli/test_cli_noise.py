@@ -321,6 +321,7 @@ def test_show_takes_the_signals_that_are_asked_for(tmp_path):
         (["missing.json"], "missing.json: there is no such file"),
         (["noise.json", "-o", "a.jpg"], "a picture is a .png, .svg or .pdf"),
         (["noise.json", "--signals", "5", "5"], "a brighter one"),
+        (["noise.json", "--signals", "0", "1e308"], "1e+15"),
         (["other.json"], "other.json"),
     ],
 )

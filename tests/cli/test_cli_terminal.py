@@ -91,6 +91,14 @@ def test_errors_are_shown_where_the_terminal_claims_to_have_no_width(monkeypatch
     assert "no such file" in shown.err and "m.ladder" in shown.out
 
 
+@pytest.mark.parametrize("columns", ["0", "7", "²", "9" * 5000])
+def test_a_width_that_is_none_is_not_believed(monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("LINES", columns)
+    prepare_terminal()
+    assert Console().width >= 20
+
+
 def test_a_name_cannot_add_a_line(capsys):
     show_summary([("file", "a\nmodel     trusted")])
     assert len(capsys.readouterr().out.splitlines()) == 1

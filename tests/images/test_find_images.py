@@ -1,5 +1,6 @@
 """Finding images: files, patterns, folders, arrays, and lists of them."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -96,7 +97,8 @@ def test_a_pattern_without_matches_is_an_error_that_names_it_and_the_folder(fold
     [
         ("missing.tif", "missing.tif: there is no such file"),
         ("missing/*.tif", "does not exist"),
-        ("", "no image found"),
+        ("", "is empty"),
+        (" ", "is empty"),
         ([], "no images were given"),
         ([[1, 2], [3, 4]], "cannot read an image from int"),
         (None, "cannot read an image from NoneType"),
@@ -158,6 +160,13 @@ def test_a_file_called_like_the_home_folder_is_read_where_a_folder_holds_it(tmp_
     zarr.save_array(tmp_path / "here" / "~", PIXELS)
     found = find_images("*").sources
     assert np.array_equal(read_image(found[0]).pixels, PIXELS)
+
+
+def test_a_pipe_is_told_from_a_file_that_is_not_there(tmp_path):
+    os.mkfifo(tmp_path / "a.tif")
+    for open_it in (find_images, read_image):
+        with pytest.raises(ImageError, match=r"a\.tif: is a pipe"):
+            open_it(tmp_path / "a.tif")
 
 
 def test_a_name_that_is_too_long_is_refused():

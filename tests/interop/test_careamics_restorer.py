@@ -296,7 +296,7 @@ def test_one_number_is_for_everything_and_the_first_of_more_is_the_mixed_images(
         (1, [1, 2], [1, 2], "2 means and 2 standard deviations.*denoises, so give one of each"),
         (1, [], [], "0 means and 0 standard deviations"),
         (2, [1, 2], [1], "2 means and 1 standard deviation of"),
-        (3, [1, 2], [1, 2], "3 channels, so give 1 .* or 3, one a channel; or 4"),
+        (3, [1, 2], [1, 2], "3 channels, so give 1 .* or 3, one per channel; or 4"),
         (2, [1, 2, 3, 4], [1, 2, 3, 4], "2 channels"),
         (1, float("nan"), 1, "the mean of the data must be finite, not nan"),
         (1, 1, float("inf"), "the standard deviation of the data must be finite"),

@@ -162,8 +162,9 @@ def test_levels_are_judged_by_the_free_bits_of_the_method():
     assert free_bits_of(DenoiserSettings(free_bits=2.0, steps=1)) == 2
     assert free_bits_of(SplitterSettings(method="musplit", free_bits=2.0, steps=1)) == 0
     assert free_bits_of(SplitterSettings(method="microsplit", free_bits=2.0, steps=1)) == 2
-    assert "Level 2 has collapsed: it carries 0.05 nats a patch, less than 0.1" in levels_in_words(
-        (40.0, 0.05), 0.0
+    assert (
+        "Level 2 has collapsed: it carries 0.05 nats per patch, less than 0.1"
+        in levels_in_words((40.0, 0.05), 0.0)
     )
     assert "each carries at least 0.1 nats" in levels_in_words((40.0, 0.2), 0.0)
     assert "less than 0.1" in html_of(split(MUSPLIT), MUSPLIT)

@@ -39,9 +39,9 @@ def edited(image, name):
 
 PLACES = {
     "bead": "12×12 pixels at row 30, column 32",
-    "pixel": "1×1 pixels at row 36, column 38",
-    "huge pixel": "1×1 pixels at row 36, column 38",
-    "dark pixel": "1×1 pixels at row 36, column 38",
+    "pixel": "at Y=36, X=38 (65535)",
+    "huge pixel": "at Y=36, X=38 (1e+30)",
+    "dark pixel": "at Y=36, X=38 (-1e+06)",
 }
 
 

@@ -53,3 +53,17 @@ def test_a_model_loaded_under_float64_is_float32(denoiser, crops, tmp_path, floa
     path = denoiser.save(tmp_path / "model.ladder")
     found = load(path).predict(crops[0], samples=0).mean
     assert np.array_equal(found, denoiser.predict(crops[0], samples=0).mean)
+
+
+def test_another_default_device_changes_nothing(crops, tmp_path):
+    expected = denoised(crops)
+    torch.set_default_device("meta")
+    try:
+        assert np.array_equal(denoised(crops), expected)
+        kept = Denoiser("tiny").fit(crops[0], **STEPS)
+        kept.save(tmp_path / "m.ladder")
+        assert np.array_equal(
+            load(tmp_path / "m.ladder").sample(crops[0], n=1), kept.sample(crops[0], n=1)
+        )
+    finally:
+        torch.set_default_device(None)

@@ -128,9 +128,9 @@ def test_an_even_first_kernel_is_refused_at_construction(kernel):
     ids=str,
 )
 def test_a_budget_that_is_not_positive_is_an_error(budget):
-    with pytest.raises(LadderscopeError, match="positive"):
+    with pytest.raises(LadderscopeError, match=next(iter(budget))):
         Denoiser("tiny", **budget)
-    with pytest.raises(LadderscopeError, match="positive"):
+    with pytest.raises(LadderscopeError, match=next(iter(budget))):
         Denoiser("tiny").fit([[1.0]], **budget)
 
 

@@ -169,10 +169,12 @@ CLUSTERS = {
     "OMPI_COMM_WORLD_SIZE": "4",
     "PMI_SIZE": "4",
 }
+WITHOUT_VALUES = dict.fromkeys(CLUSTERS, "")
 
 
-def test_a_cluster_changes_nothing(tmp_path, monkeypatch, uninterrupted):
-    for name, value in CLUSTERS.items():
+@pytest.mark.parametrize("cluster", [CLUSTERS, WITHOUT_VALUES], ids=["real", "empty"])
+def test_a_cluster_changes_nothing(tmp_path, monkeypatch, uninterrupted, cluster):
+    for name, value in cluster.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "hpc_ckpt_1.ckpt").write_bytes(b"of somebody else")
@@ -260,6 +262,10 @@ def test_a_plateau_ends_training_before_its_budget():
     outcome = run(module(), course(rate=Stalled(1e-3)))
     assert outcome.steps == 8
     assert not outcome.interrupted
+
+
+def test_a_budget_shorter_than_a_step_is_one_step():
+    assert run(module(), course(minutes=1e-9)).steps == 1
 
 
 def test_a_budget_of_minutes_ends():

@@ -84,6 +84,7 @@ def _noise(image: "Image") -> Iterator[tuple[str, str]]:
 def _together(looks: "Sequence[ImageLook]") -> Iterator[str]:
     """Warn of what tells the images apart."""
     from ladderscope.images import ImageError
+    from ladderscope.images.channels import channel_order, names_differ
     from ladderscope.inspection import compare
 
     if not looks:
@@ -95,10 +96,16 @@ def _together(looks: "Sequence[ImageLook]") -> Iterator[str]:
             f"{first.name} ({first.axes}, {len(first.levels)} channels) and {other.name} "
             f"({other.axes}, {len(other.levels)} channels) cannot be used together"
         )
+    for look in alike:
+        names = look.channel_names, first.channel_names
+        order = channel_order(*names)
+        if names_differ(*names) or (order is not None and order != sorted(order)):
+            listed = [", ".join(of or ()) for of in names]
+            yield f"the channels of {look.name} are {listed[0]}; of {first.name}, {listed[1]}"
     sizes = {look.pixel_size for look in alike if look.pixel_size}
     if len(sizes) > 1:
-        listed = "; ".join(f"{size[0]:.4g} × {size[1]:.4g} µm" for size in sorted(sizes))
-        yield f"the pixel sizes differ: {listed}. A model learns structures of one size best"
+        different = "; ".join(f"{size[0]:.4g} × {size[1]:.4g} µm" for size in sorted(sizes))
+        yield f"the pixel sizes differ: {different}. A model learns structures of one size best"
     try:
         yield from (finding.text for finding in compare(alike))
     except ImageError as error:

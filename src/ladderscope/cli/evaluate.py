@@ -19,7 +19,7 @@ _NONE = "–"
 
 
 class _Comparison(NamedTuple):
-    """The files that are compared: the truth is one, or one a channel."""
+    """The files that are compared: the truth is one, or one per channel."""
 
     prediction: Path
     truths: tuple[Path, ...]

@@ -22,7 +22,7 @@ def careamics(
         typer.Option(
             metavar="M",
             help="The mean that CAREamics normalised with, in grey levels. Of a splitter: once for "
-            "all, once a channel, or once for the mixed image and then once a channel.",
+            "all, once per channel, or once for the mixed image and then once per channel.",
         ),
     ] = None,
     data_std: Annotated[
@@ -40,7 +40,7 @@ def careamics(
         list[Path] | None,
         typer.Option(
             metavar="FILE.npz",
-            help="The noise model of a channel, once a channel; by default those in the "
+            help="The noise model of a channel, once per channel; by default those in the "
             "checkpoint. Prediction needs none.",
         ),
     ] = None,

@@ -52,7 +52,7 @@ def info(model: options.ModelFile) -> None:
             ),
             (
                 "levels",
-                "KL " + ", ".join(f"{kl:.3g}" for kl in last.level_kl) + " nats a patch, finest "
+                "KL " + ", ".join(f"{kl:.3g}" for kl in last.level_kl) + " nats per patch, finest "
                 "first. "
                 + levels_in_words(last.level_kl, free_bits_of(settings), settings.blind_levels),
             ),

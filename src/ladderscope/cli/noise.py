@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["poisson_gaussian", "gaussian", "mixture", "histogram"]
 
+_BRIGHTEST = 1e15  # grey levels; the variance of more than that is no number
+
 
 def fit(
     inputs: options.Inputs,
@@ -53,7 +55,7 @@ def fit(
         list[float] | None,
         typer.Option(
             metavar="N",
-            help="The black level in grey levels, if it is known; once, or once a channel.",
+            help="The black level in grey levels, if it is known; once, or once per channel.",
         ),
     ] = None,
     axes: options.Axes = None,
@@ -176,11 +178,10 @@ def show(
     from ladderscope.report.noise_figures import moments_at, shown_range, shown_signals
     from ladderscope.report.words import model_in_words
 
-    if signals is not None and not (
-        signals[0] < signals[1] and all(math.isfinite(one) for one in signals)
-    ):
+    if signals is not None and not (-_BRIGHTEST <= signals[0] < signals[1] <= _BRIGHTEST):
         raise LadderscopeError(
-            f"--signals {signals[0]:g} {signals[1]:g}: give a dark signal and a brighter one"
+            f"--signals {signals[0]:g} {signals[1]:g}: give a dark signal and a brighter one, of "
+            f"at most {_BRIGHTEST:g} grey levels"
         )
     picture = None if output is None else PICTURE.file(output)
     if picture is not None:
@@ -256,14 +257,14 @@ def _checks(image: "OpenImage", given: Any) -> "list[NoiseCheck]":
     if len(models) != image.channels:
         raise LadderscopeError(
             f"{image.name} has {image.channels} channel{'s' if image.channels > 1 else ''}, and "
-            f"{len(models)} noise models are given: give one for all, or one a channel"
+            f"{len(models)} noise models are given: give one for all, or one per channel"
         )
     checks = []
     for number, model in enumerate(models):
         one = image.channel(number)
         wanted = None if model == "auto" else model
         checks.append(check_noise(one.pixels, wanted, axes=one.axes))
-    return cast("list[NoiseCheck]", checks)  # one a channel: each has one
+    return cast("list[NoiseCheck]", checks)  # one per channel: each has one
 
 
 def _channel_names(names: Sequence[str] | None, channels: int) -> list[str]:

@@ -42,8 +42,8 @@ Noise = Annotated[
         metavar="NOISE",
         help="auto (the default: measured on the images); a file from “ladderscope noise fit” or "
         "an .npz of PPN2V, HDN or CAREamics; gaussian:SIGMA; or "
-        "poisson-gaussian:GAIN,OFFSET,READ in grey levels (gain: grey levels a photoelectron). "
-        "Once for all channels, or once a channel.",
+        "poisson-gaussian:GAIN,OFFSET,READ in grey levels (gain: grey levels per photoelectron). "
+        "Once for all channels, or once per channel.",
     ),
 ]
 BlindLevels = Annotated[
@@ -81,6 +81,7 @@ Samples = Annotated[
     int,
     typer.Option(
         min=0,
+        max=1_000_000,
         help="Posterior samples to average. 0 is one pass, the quickest, without a spread.",
     ),
 ]

@@ -125,9 +125,9 @@ def parse_channels(texts: Sequence[str]) -> dict[str, str]:
 
 
 def parse_noise(text: str | Sequence[str]) -> str | NoiseModel | list[str | NoiseModel]:
-    """Read a noise model as it is written on the command line, or one a channel.
+    """Read a noise model as it is written on the command line, or one per channel.
 
-    A file may hold several models, one a channel.
+    A file may hold several models, one per channel.
 
     Raises
     ------

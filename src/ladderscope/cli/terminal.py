@@ -3,6 +3,7 @@
 import io
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,9 +30,10 @@ def prepare_terminal() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    columns = os.environ.get("COLUMNS", "")
-    if columns.isdecimal() and int(columns) < _NARROWEST:
-        del os.environ["COLUMNS"]
+    for name, least in (("COLUMNS", _NARROWEST), ("LINES", 1)):
+        number = os.environ.get(name, "")
+        if not re.fullmatch("[0-9]{1,6}", number) or int(number) < least:
+            os.environ.pop(name, None)
 
 
 @contextmanager

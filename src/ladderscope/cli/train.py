@@ -115,7 +115,7 @@ def train_splitter(
         list[float] | None,
         typer.Option(
             metavar="N",
-            help="The black level in grey levels, once for all channels, or once a channel "
+            help="The black level in grey levels, once for all channels, or once per channel "
             "(default: that of the darkest pixels).",
         ),
     ] = None,

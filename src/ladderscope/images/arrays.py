@@ -63,8 +63,8 @@ def check_array(source: Any, name: str) -> None:
     if isinstance(source, np.ma.MaskedArray) and (masked := int(np.count_nonzero(source.mask))):
         raise ImageError(
             f"{name}: {masked} of its {source.size} pixels are masked, and masks are not known "
-            "here; crop them away, or fill them with a value that no other pixel has, for example "
-            "with array.filled(0)."
+            "here; crop them away. Where whole regions are masked, fill them with one value that "
+            "no other pixel has, such as array.filled(0): constant regions are left out as padding."
         )
 
 

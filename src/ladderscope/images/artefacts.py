@@ -31,7 +31,9 @@ _FEWEST = 6  # of either
 _SOLID = ((3, 3), (1, 8), (8, 1))  # constant blocks; padding holds one of these shapes
 _VALUES = 4  # as many constant values are looked at
 _COMMON = 0.5  # a value that so many pixels nearby hold is no padding,
-_RARE = 0.2  # and runs count only of one that fewer hold
+_STRAY = 1.5  # times the pixels in constant blocks: a value that more hold elsewhere is none,
+_ALWAYS = 1000  # but so few may always;
+_RARE = 0.1  # and runs count only of one that fewer hold
 _FIELD = 16  # blocks: the side of what is left to measure, where the plane is large enough
 _GENTLE = 0.5  # of the difference nearby: pixels next to padding differ from it by more,
 _SATURATED = 0.75  # and by still more where it is the brightest
@@ -183,6 +185,31 @@ def blank_filled(
     return result
 
 
+def outliers_of(image: Image) -> Bool[np.ndarray, "..."] | None:
+    """Mark the hot and dead pixels of an image whose padding is marked; None if it has none.
+
+    Parameters
+    ----------
+    image
+        Finite values of any real type.
+
+    Examples
+    --------
+    >>> movie = np.random.default_rng(0).poisson(100, (3, 32, 32))
+    >>> movie[1, 5, 6] = 60000
+    >>> np.argwhere(outliers_of(Image(movie, "TYX", "movie.tif"))).tolist()
+    [[1, 5, 6]]
+    """
+    planes, marked = planes_last(image.pixels, image.axes), None
+    padding = None if image.padding is None else planes_last(image.padding, image.axes)
+    for at in np.ndindex(planes.shape[:-2]):
+        found = find_outliers(planes[at], None if padding is None else padding[at])
+        if found is not None:
+            marked = np.zeros(image.pixels.shape, dtype=bool) if marked is None else marked
+            planes_last(marked, image.axes)[at] = found
+    return marked
+
+
 class Cleaned(NamedTuple):
     """An image whose artefacts were filled, and what they were.
 
@@ -320,24 +347,26 @@ def _region(
     held = plane == value
     in_blocks = np.count_nonzero(blocks) * _BLOCK**2
     elsewhere, of_all = np.count_nonzero(held) - in_blocks, plane.size - in_blocks
-    if elsewhere > _COMMON * of_all:
+    in_lines = with_runs and elsewhere < max(_RARE * of_all, _ALWAYS)
+    most = min(_COMMON * of_all, max(_STRAY * in_blocks, _ALWAYS))
+    if not in_lines and elsewhere > most:
         return nothing
-    runs = _runs(held) if with_runs and elsewhere < _RARE * of_all else nothing
+    runs = _runs(held) if in_lines else nothing
     solid = _block_ends(runs)[1]
     for shape in _SOLID:
-        solid |= ndimage.binary_opening(blocks, np.ones(shape))
+        solid |= _opened(blocks, shape)
     if not solid.any():
         return nothing
     blocks = blocks | solid
-    near, far = (ndimage.binary_dilation(blocks, np.ones((3, 3)), steps) for steps in (1, 3))
+    near, far = (_widened(blocks, steps) for steps in (1, 3))
     nearby = plane[_pixels(far & ~near, plane.shape)].astype(np.float64)
     if nearby.size and np.mean(nearby == value) > _COMMON:
         return nothing
-    solid = ndimage.binary_dilation(solid, np.ones((3, 3)), mask=blocks, iterations=0)
+    parts, _ = ndimage.label(blocks, np.ones((3, 3)))
+    solid = np.isin(parts, np.unique(parts[solid]))
     # opened: single pixels that hold the value by chance are not part of the region
-    held &= _pixels(ndimage.binary_dilation(solid, np.ones((3, 3)), 2), plane.shape)
-    opened = runs | ndimage.binary_opening(held, np.ones((_BLOCK, _BLOCK)))
-    reached = ndimage.binary_dilation(opened, np.ones((3, 3)), 2)
+    held &= _pixels(_widened(solid, 2), plane.shape)
+    reached = _widened(runs | _opened(held, (_BLOCK, _BLOCK)), 2)
     region: NDArray[np.bool_] = held & reached
     if _runs_gently(plane[reached & ~held].astype(np.float64), nearby, float(value)):
         return nothing
@@ -408,8 +437,25 @@ def _leaves_a_field(region: Bool[np.ndarray, "Y X"]) -> bool:
     """Tell whether the rest is one field, or a few, rather than islands in a background."""
     measured = ~_block_ends(region)[1]
     side = max(1, min(_FIELD, min(measured.shape) // 4))
-    field = ndimage.binary_opening(measured, np.ones((side, side)))
+    field = _opened(measured, (side, side))
     return bool(field.any() and np.count_nonzero(field) >= 0.5 * np.count_nonzero(measured))
+
+
+def _widened(mask: Bool[np.ndarray, "..."], steps: int) -> Bool[np.ndarray, "..."]:
+    """Add the pixels within so many steps in all eight directions."""
+    size = 2 * steps + 1
+    wider: NDArray[np.bool_] = ndimage.maximum_filter(
+        mask.view(np.uint8), size, mode="constant"
+    ).view(bool)
+    return wider
+
+
+def _opened(mask: Bool[np.ndarray, "..."], shape: tuple[int, int]) -> Bool[np.ndarray, "..."]:
+    """Keep what rectangles of this shape cover that lie within the mask."""
+    opened: NDArray[np.bool_] = ndimage.grey_opening(
+        mask.view(np.uint8), shape, mode="constant"
+    ).view(bool)
+    return opened
 
 
 def _pixels(
@@ -488,15 +534,13 @@ def _stands_out(
     ].astype(np.float64)
     low, middle, high = np.percentile(surroundings, (10, 50, 90), axis=1)
     values = sign * plane[rows, columns].astype(np.float64)
-    higher = values > middle  # a pixel amid others like it has no height
-    values = np.where(higher, values, middle + 1)
-    heights = (surroundings - middle[:, None]) / (values - middle)[:, None]
-    next_to = (abs(down) <= 1) & (abs(across) <= 1)
-    alone = heights[:, next_to].max(axis=1) < _ALONE
-    alone &= (1 - heights[:, next_to].max(axis=1)) * (values - middle) > _SCATTER * (high - low)
-    together, skirt = ((heights > share).sum(axis=1) for share in (0.5, _SKIRT))
+    own = values - middle
+    heights = surroundings - middle[:, None]
+    neighbours = heights[:, (abs(down) <= 1) & (abs(across) <= 1)].max(axis=1)
+    alone = (neighbours < _ALONE * own) & (own - neighbours > _SCATTER * (high - low))
+    together, skirt = ((heights > share * own[:, None]).sum(axis=1) for share in (0.5, _SKIRT))
     few = beyond & (together < _MOST_TOGETHER) & (skirt - together <= 1)
-    result: NDArray[np.bool_] = (alone | few) & higher
+    result: NDArray[np.bool_] = (alone | few) & (own > 0)
     return result
 
 

@@ -28,7 +28,7 @@ def check_axes(axes: str, shape: tuple[int, ...], name: str) -> str:
     Parameters
     ----------
     axes
-        One letter a dimension, any of ``STCZYX``, in any order and in either case.
+        One letter per dimension, any of ``STCZYX``, in any order and in either case.
     shape
         The shape that they are to describe.
     name
@@ -77,7 +77,7 @@ def check_axes(axes: str, shape: tuple[int, ...], name: str) -> str:
     if len(letters) != len(shape):
         raise ImageError(
             f'{name}: axes "{axes}" names {len(letters)} dimensions, but the image has '
-            f"{len(shape)}, its shape is {shape}; give one letter a dimension."
+            f"{len(shape)}, its shape is {shape}; give one letter per dimension."
         )
     return letters
 

@@ -133,6 +133,8 @@ def is_zarr_folder(path: Path) -> bool:
 
 def _expand(sources: Any) -> list[Source]:
     if isinstance(sources, str | os.PathLike):
+        if not str(sources).strip():
+            raise ImageError('the name of an image is empty; for the working folder write ".".')
         path = expanded(sources)
         try:
             return [_as_it_is(found) for found in _expand_path(path)]
@@ -158,6 +160,8 @@ def _expand_path(path: Path) -> list[Path]:
         found = sorted(set(_matching(Path(path.anchor), path.relative_to(path.anchor).parts)))
         folder, pattern = _split_pattern(path)
         expected = f"a file that matches {pattern}"
+    elif path.exists():
+        raise ImageError(f"{path}: is a pipe, a socket or a device; give a regular file.")
     else:
         raise ImageError(f"{path}: there is no such file or folder (looked in {Path.cwd()}).")
     images = [one for one in found if _is_candidate(one)]

@@ -19,7 +19,7 @@ class Image:
     pixels
         The values as read, of any real type, in the order of `axes`.
     axes
-        One letter a dimension, any of ``STCZYX`` in any order; Y and X are always among them.
+        One letter per dimension, any of ``STCZYX`` in any order; Y and X are always among them.
     name
         What messages and output files call it: ``"a.tif"``, or ``"array 1"``.
     path

@@ -52,7 +52,7 @@ def samples_axis(series: tifffile.TiffPageSeries) -> int | None:
     Returns
     -------
     int or None
-        Its position, or None for an image of one value a pixel.
+        Its position, or None for an image of one value per pixel.
     """
     if series.keyframe.samplesperpixel == 1 or "S" not in series.axes:
         return None

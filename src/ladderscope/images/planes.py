@@ -55,7 +55,7 @@ class OpenImage:
     pixels
         The values: `StoredPixels`, or an array that was given.
     axes
-        One letter a dimension, any of ``STCZYX`` in any order; Y and X are always among them.
+        One letter per dimension, any of ``STCZYX`` in any order; Y and X are always among them.
     name
         What messages call it: ``"a.tif"``, or ``"array 1"``.
     path
@@ -282,7 +282,7 @@ def open_image(
         A TIFF (plain, OME or ImageJ, compressed or not), a Zarr array's folder, a NumPy or Zarr
         array, or an `Image`.
     axes
-        One letter a dimension over ``STCZYX``, in any order; by default as in `read_image`.
+        One letter per dimension over ``STCZYX``, in any order; by default as in `read_image`.
     name
         What to call an array; a file is called by its name.
 

@@ -103,7 +103,7 @@ def read_image(
     source
         A TIFF (plain, OME or ImageJ), a Zarr array's folder, a NumPy or Zarr array, or an `Image`.
     axes
-        One letter a dimension over ``STCZYX``, in any order.
+        One letter per dimension over ``STCZYX``, in any order.
     name
         What to call an array; a file is called by its name.
 

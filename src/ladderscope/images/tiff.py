@@ -94,6 +94,8 @@ def opened_tiff(path: Path, axes: str | None) -> Iterator[OpenTiff]:
     try:
         if path.is_dir():
             raise ImageError(f"{path}: this is a folder; name one of its files.")
+        if path.exists() and not path.is_file():
+            raise ImageError(f"{path}: is a pipe, a socket or a device; give a regular file.")
         if not path.is_file():
             raise ImageError(f"{path}: there is no such file (looked in {Path.cwd()}).")
         _check_format(path)
@@ -323,7 +325,7 @@ def _check_photograph(
     others = [one if one in "ZYX" else "T" for one in series.axes]
     as_channels = "".join([*others[:position], "C", *others[position + 1 :]])
     raise ImageError(
-        f"{path}: is an RGB photograph or alike: {series.shape[position]} values a pixel, shape "
+        f"{path}: is an RGB photograph or alike: {series.shape[position]} values per pixel, shape "
         f"{tuple(series.shape)}. Extract one channel or convert it to grey (in Fiji: Image > "
         "Color > Split Channels); or, if its colours are separate fluorescence channels, give "
         f'axes="{as_channels}".'

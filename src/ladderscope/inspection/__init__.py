@@ -6,7 +6,16 @@ from ladderscope.inspection.first_look import (
     compare,
     first_look,
     look_at,
+    look_before_restoring,
 )
 from ladderscope.inspection.numbers import ImageLook
 
-__all__ = ["Finding", "ImageLook", "about_correlation", "compare", "first_look", "look_at"]
+__all__ = [
+    "Finding",
+    "ImageLook",
+    "about_correlation",
+    "compare",
+    "first_look",
+    "look_at",
+    "look_before_restoring",
+]

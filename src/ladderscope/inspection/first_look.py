@@ -1,13 +1,14 @@
 """A first look at images: what a user should know of them, in sentences, and what is left out."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Real
 
 from ladderscope.images import Image, ImageError, numbered_channels
-from ladderscope.images.artefacts import cleaned
+from ladderscope.images.artefacts import Artefacts, cleaned
 from ladderscope.inspection.numbers import ImageLook, measure
 from ladderscope.noise import neighbour_correlation
 
@@ -88,6 +89,29 @@ def first_look(images: Sequence[Image]) -> tuple[list[Image], list[Finding]]:
     return [one.image for one in looked], findings + compare([one.look for one in looked])
 
 
+def look_before_restoring(image: Image, artefacts: Artefacts) -> list[Finding]:
+    """Look at an image that is to be restored: what restoring it does not say by itself.
+
+    Parameters
+    ----------
+    image
+        As it was read.
+    artefacts
+        What was found in it.
+
+    Examples
+    --------
+    >>> from ladderscope.images.artefacts import outliers_of
+    >>> pixels = np.random.default_rng(0).poisson(100, (64, 64))
+    >>> pixels[20, 30] = 60000
+    >>> image = Image(pixels, "YX", "a.tif")
+    >>> len(look_before_restoring(image, Artefacts(None, outliers_of(image))))
+    1
+    """
+    look = measure(image, artefacts)
+    return _about(replace(look, padding=0.0, blank=[[] for _ in look.blank]), learns=False)
+
+
 def compare(looks: Sequence[ImageLook]) -> list[Finding]:
     """Look for what tells images of one call apart: types, scales, objectives.
 
@@ -165,7 +189,7 @@ def about_correlation(planes: Iterable[Real[np.ndarray, "Y X"]], name: str = "")
     )
 
 
-def _about(look: ImageLook) -> list[Finding]:
+def _about(look: ImageLook, *, learns: bool = True) -> list[Finding]:
     several = len(look.levels) > 1
     names = [f"{look.name}, {name}" for name in numbered_channels(len(look.levels))]
     findings = []
@@ -187,7 +211,7 @@ def _about(look: ImageLook) -> list[Finding]:
                 )
             )
     if look.outliers:
-        findings.append(Finding(_about_outliers(look)))
+        findings.append(Finding(_about_outliers(look, learns)))
     ends = zip(names, look.saturated, look.ceiling, look.levels, strict=True)
     for name, share, ceiling, levels in ends:
         if share > _SATURATED or _sets_the_scale(share, ceiling, levels):
@@ -220,7 +244,7 @@ def _about(look: ImageLook) -> list[Finding]:
     return findings
 
 
-def _about_outliers(look: ImageLook) -> str:
+def _about_outliers(look: ImageLook, learns: bool) -> str:
     listed = "; ".join(
         ", ".join(f"{letter}={at}" for letter, at in zip(look.axes, place, strict=True))
         + f" ({value:g})"
@@ -228,11 +252,13 @@ def _about_outliers(look: ImageLook) -> str:
     )
     one = look.outliers == 1
     more = ", …" if look.outliers > len(look.outliers_at) else ""
+    left_out = f"{'It is' if one else 'They are'} "
+    if learns:
+        left_out += "left out of noise, statistics and patches, and "
     return (
         f"{look.name}: {look.outliers} pixel{' stands' if one else 's stand'} out from all around "
         f"{'it' if one else 'them'} (hot or dead pixels, cosmic rays), at {listed}{more} (counted "
-        f"from 0). {'It is' if one else 'They are'} left out of noise, statistics and patches, and "
-        "not corrected in the restoration"
+        f"from 0). {left_out}not corrected in the restoration"
     )
 
 
@@ -245,7 +271,7 @@ def _sets_the_scale(share: float, ceiling: float, levels: np.ndarray) -> bool:
 def _planes(look: ImageLook, places: Sequence[tuple[int, ...]], one: str, several: str) -> str:
     """Say what planes do, and which these are."""
     if not look.others:
-        return f"the image {one}"
+        return f"it {one}"
     listed = "; ".join(
         ", ".join(f"{letter}={at}" for letter, at in zip(look.others, place, strict=True))
         for place in places[:_NAMED]

@@ -25,7 +25,7 @@ class ImageLook:
 
     Parameters
     ----------
-    name, axes, dtype, pixel_size, acquisition
+    name, axes, dtype, pixel_size, channel_names, acquisition
         As of the image.
     padding
         Share of the pixels that are padding, blank planes left out.
@@ -51,6 +51,7 @@ class ImageLook:
     axes: str
     dtype: np.dtype[Any]
     pixel_size: tuple[float, float] | None
+    channel_names: tuple[str, ...] | None
     acquisition: Acquisition
     padding: float
     blank: list[list[tuple[int, ...]]]
@@ -114,6 +115,7 @@ def measure(image: Image, artefacts: Artefacts) -> ImageLook:
         axes=image.axes,
         dtype=image.pixels.dtype,
         pixel_size=image.pixel_size,
+        channel_names=image.channel_names,
         acquisition=image.acquisition,
         padding=filled / pixels if pixels else 0.0,
         blank=[channel.blank for channel in per_channel],

@@ -61,7 +61,7 @@ def replay_losses(
     noise_models : sequence of NoiseModel
         One a target channel, in camera units; of a single channel also the model itself.
     data_mean, data_std : Tensor or array
-        Mean and standard deviation of the target in camera units: one number a channel in any
+        Mean and standard deviation of the target in camera units: one number per channel in any
         shape, or one for all. They enter the noise models' likelihood alone.
     kl_weight : float, default 1.0
         The KL weight of the epoch, ``get_kl_weight(..., as_published=True)``.
@@ -183,7 +183,7 @@ def _output(outputs: Mapping[str, Tensor | ArrayLike], key: str) -> Tensor:
 def _per_channel(
     name: str, values: Tensor | ArrayLike | float | int, target: Tensor
 ) -> Float[Tensor, "..."]:
-    """Give one number a channel the shape that broadcasts against the target."""
+    """Give one number per channel the shape that broadcasts against the target."""
     channels = target.shape[1]
     numbers = torch.as_tensor(values).to(target).flatten()
     if len(numbers) not in (1, channels):

@@ -56,7 +56,7 @@ def import_careamics(
         they are those that CAREamics finds if the mixed image is the mean of the channels: the
         mean of their means, and the standard deviation of all their pixels taken together.
     noise_models : sequence of NoiseModel, optional
-        One a channel; by default those in the checkpoint, if any. Prediction needs none; with
+        One per channel; by default those in the checkpoint, if any. Prediction needs none; with
         them, reports compare what was removed with the noise that is expected.
     device : str, optional
         As of `Denoiser`.
@@ -160,7 +160,7 @@ def _statistics(
     if len(means) != len(stds) or len(means) not in needed:
         one_for_all = "1 for the mixed image and all channels"
         wanted = (
-            f"the network has {channels} channels, so give {one_for_all}; or {channels}, one a "
+            f"the network has {channels} channels, so give {one_for_all}; or {channels}, one per "
             f"channel; or {channels + 1}, the mixed image's first"
             if channels > 1
             else "the network denoises, so give one of each"
@@ -209,8 +209,8 @@ def _noise_models(
     if len(models) != channels:
         raise InteropError(
             f"{where} {len(models)} noise model{'s' if len(models) > 1 else ''}, and the network "
-            f"has {channels} channel{'s' if channels > 1 else ''}: give one a channel, or none, as "
-            "prediction needs none"
+            f"has {channels} channel{'s' if channels > 1 else ''}: give one per channel, or none, "
+            "as prediction needs none"
         )
     return tuple(models), [f"{where} a noise model for each channel"] if given is None else []
 

@@ -157,9 +157,8 @@ def _explained(path: Path) -> Iterator[None]:
             f"({error}); install it, or save the weights alone where they were trained"
         ) from error
     except Exception as error:  # each part of a damaged file raises its own
-        raise InteropError(
-            f"{path}: damaged or cut short ({shortened(str(error))}); copy it again"
-        ) from error
+        reason = shortened(str(error) or type(error).__name__)
+        raise InteropError(f"{path}: damaged or cut short ({reason}); copy it again") from error
 
 
 def _checkpoint(source: str, content: Any) -> Checkpoint:

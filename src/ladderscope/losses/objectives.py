@@ -91,7 +91,7 @@ def kl_term(
     Raises
     ------
     ValueError
-        If `elements` has not one positive number a level, or `free_bits_kl` refuses `kl` or
+        If `elements` has not one positive number per level, or `free_bits_kl` refuses `kl` or
         `free_bits`.
 
     References
@@ -227,7 +227,7 @@ def musplit_objective(
     ------
     ValueError
         If `log_likelihood` is empty or has no axis in space, the two batches differ in size,
-        `latent_elements` has not one positive number a level, or `free_bits_kl` refuses `kl` or
+        `latent_elements` has not one positive number per level, or `free_bits_kl` refuses `kl` or
         `free_bits`.
 
     References

@@ -83,7 +83,7 @@ class LadderVAE(nn.Module):
         A factor for each level, finest first, on the features that its posterior is read from.
     top_prior_size : sequence of int, optional
         ([Z] Y X) of the prior of the top level, learned place by place, which ties the KL and
-        `sample_prior` to one size of image; by default one value a channel serves all sizes.
+        `sample_prior` to one size of image; by default one value per channel serves all sizes.
     blind_levels : int
         How many of the finest levels never see the image. The posterior of such a level is its
         prior, in training as in prediction, so that only coarser levels carry what the image
@@ -143,7 +143,7 @@ class LadderVAE(nn.Module):
             )
         if not latent_channels or min(latent_channels) < 1:
             raise ValueError(
-                f"latent_channels needs one positive number a level, got {latent_channels!r}"
+                f"latent_channels needs one positive number per level, got {latent_channels!r}"
             )
         if min(input_channels, output_channels, filters, blocks) < 1:
             raise ValueError("input_channels, output_channels, filters and blocks start at 1")
@@ -203,7 +203,7 @@ class LadderVAE(nn.Module):
             WiderView(first(_FIRST_KERNEL_OF_WIDER_VIEWS), Merge(dimensions, filters, block))
             for _ in range(1, views)
         )
-        # One a level, or none at all; of a blind level's map only the size matters.
+        # One per level, or none at all; of a blind level's map only the size matters.
         self.z_gates = nn.ModuleList(
             nn.Identity()
             if level < blind_levels

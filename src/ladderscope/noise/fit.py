@@ -59,7 +59,7 @@ def fit_noise_model(
     Returns
     -------
     NoiseModel
-        Or a list of them, one a channel, exactly when `axes` holds C.
+        Or a list of them, one per channel, exactly when `axes` holds C.
 
     Raises
     ------
@@ -119,14 +119,15 @@ def measure_noise(
         ``"poisson_gaussian"``, ``"gaussian"``, ``"mixture"`` or ``"histogram"``. Without a signal
         or repeats only the first two.
     axes
-        One letter of ``STCZYX`` a dimension of the observation, in any order; 2-D needs none.
+        One letter of ``STCZYX`` per dimension of the observation, in any order; 2-D needs none.
     repeats
         The axis along which the same scene was taken again and again. The signal then is
         the mean of the repeats, and the variance is corrected by n/(n−1) for it.
     offset
-        Black level, camera units, if it is known; one for all channels or one a channel in a list.
+        Black level, camera units, if it is known; one for all channels or a list with one per
+        channel.
     dark
-        Dark frames, of shape (y, x) or (n, y, x), instead of an offset; in a list, one entry a
+        Dark frames, of shape (y, x) or (n, y, x), instead of an offset; in a list, one entry per
         channel.
     components, coefficients
         Of a mixture: number of Gaussians, and of coefficients of each polynomial (2 is a line).
@@ -134,7 +135,7 @@ def measure_noise(
     Returns
     -------
     NoiseFit
-        Or a list of them, one a channel, exactly when `axes` holds C.
+        Or a list of them, one per channel, exactly when `axes` holds C.
 
     Raises
     ------

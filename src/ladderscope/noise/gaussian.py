@@ -86,7 +86,7 @@ class Gaussian(NoiseModel):
         Returns
         -------
         Tensor
-            One value a pixel, float32 at least.
+            One value per pixel, float32 at least.
 
         Examples
         --------

@@ -153,7 +153,7 @@ class Histogram(NoiseModel):
         Returns
         -------
         Tensor
-            One value a pixel, float32 at least.
+            One value per pixel, float32 at least.
 
         Examples
         --------

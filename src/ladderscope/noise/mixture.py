@@ -117,7 +117,7 @@ class GaussianMixture(NoiseModel):
         Returns
         -------
         Tensor
-            One value a pixel, float32 at least.
+            One value per pixel, float32 at least.
 
         Examples
         --------

@@ -31,7 +31,7 @@ _SKEWS = (0.0, 0.5, 1.5)  # of the starts: how far apart the components are, sta
 _TRIALS = 60  # iterations of every start, before the best one goes on
 _ITERATIONS = 1000
 _LARGEST = 30.0  # coefficient, where residuals are of the size of one
-_PRECISION = 1e-7  # slope of the log-likelihood, nats a pixel, at which the search ends
+_PRECISION = 1e-7  # slope of the log-likelihood, nats per pixel, at which the search ends
 
 _Array = NDArray[np.float64]
 

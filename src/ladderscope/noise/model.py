@@ -96,7 +96,7 @@ class NoiseModel(Protocol):
         model = load_noise_model(path)
         if isinstance(model, list):
             raise NoiseError(
-                f"{path}: holds a list of {len(model)} noise models, one a channel; read it with "
+                f"{path}: holds a list of {len(model)} noise models, one per channel; read it with "
                 "ladderscope.noise.load_noise_model"
             )
         if not isinstance(model, cls):
@@ -117,7 +117,7 @@ class NoiseModel(Protocol):
         Returns
         -------
         NoiseCheck, or a list of them
-            What was found, in numbers and in words; a list, one a channel, if `axes` holds a C.
+            What was found, in numbers and in words; a list, one per channel, if `axes` holds a C.
         """
         from ladderscope.noise.suits import check
 

@@ -262,7 +262,7 @@ def paired(
 
 
 def per_channel(values: Any, channels: int, name: str) -> list[Any]:
-    """Return one value a channel: those of a list, or the same one for all.
+    """Return one value per channel: those of a list, or the same one for all.
 
     Raises
     ------
@@ -279,6 +279,6 @@ def per_channel(values: Any, channels: int, name: str) -> list[Any]:
     if len(values) != channels:
         raise NoiseError(
             f"{name}: {len(values)} given for {channels} channels; give one for all, or a list of "
-            "one a channel"
+            "one per channel"
         )
     return list(values)

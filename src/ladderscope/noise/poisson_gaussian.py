@@ -152,7 +152,7 @@ class PoissonGaussian(NoiseModel):
         Returns
         -------
         Tensor
-            One value a pixel, float32 at least.
+            One value per pixel, float32 at least.
 
         Examples
         --------

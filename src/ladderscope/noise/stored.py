@@ -41,7 +41,7 @@ def save_noise_model(
     Parameters
     ----------
     models
-        One model, or a sequence with one a channel.
+        One model, or a sequence with one per channel.
     path
         Where to. Its suffix says the format: ``.json`` holds any
         models, ``.npz`` one Gaussian mixture in the format of PPN2V, HDN and CAREamics.
@@ -98,7 +98,7 @@ def load_noise_model(path: str | os.PathLike[str]) -> NoiseModel | list[NoiseMod
     Returns
     -------
     NoiseModel or list of NoiseModel
-        One model, or a list with one a channel if that is what was saved.
+        One model, or a list with one per channel if that is what was saved.
 
     Raises
     ------

@@ -174,7 +174,7 @@ def check(
         plane; or an iterable of planes (y, x) of one channel, read once. At most 20 planes,
         evenly chosen, are measured; all are looked at for repeated frames.
     model
-        The noise model; if `axes` holds C, a list of one a channel, or the same for all. None
+        The noise model; if `axes` holds C, a list of one per channel, or the same for all. None
         calibrates a Poisson–Gaussian model on the images, whose size then agrees with them unless
         they depart from a straight line.
     axes
@@ -185,7 +185,7 @@ def check(
     Returns
     -------
     NoiseCheck
-        Or a list of them, one a channel, exactly when `axes` holds C.
+        Or a list of them, one per channel, exactly when `axes` holds C.
 
     Raises
     ------

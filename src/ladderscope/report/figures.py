@@ -12,7 +12,7 @@ from matplotlib import image as png
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from ladderscope.names import readable
+from ladderscope.harmless import readable
 from ladderscope.report.words import UNCALIBRATED
 from ladderscope.training import Record
 
@@ -119,7 +119,7 @@ def level_curves(history: Sequence[Record], free_bits: float, blind_levels: int 
         axes.axhline(free_bits, color="0.4", linestyle="--", label="free bits")
     axes.set_yscale("log")
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    label(axes, "KL of each level (1 is the finest)", "step", "nats a patch")
+    label(axes, "KL of each level (1 is the finest)", "step", "nats per patch")
     return _svg(figure)
 
 

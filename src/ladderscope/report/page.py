@@ -12,8 +12,8 @@ from jaxtyping import Real
 
 from ladderscope.evaluation import ResidualCheck, residual_check
 from ladderscope.files import whole_file
+from ladderscope.harmless import readable
 from ladderscope.images import Image, numbered_channels
-from ladderscope.names import readable
 from ladderscope.report.figures import (
     bright_end,
     busiest,
@@ -284,6 +284,7 @@ def write_report(path: Path, report: Report, *, overwrite: bool = False) -> None
 def page(report: Report) -> str:
     """Put the page together."""
     sections = [
+        _notices([*report.model.notices, *report.notices]),
         _images(report),
         _failures(report.failures),
         _residuals(report.images),
@@ -291,7 +292,6 @@ def page(report: Report) -> str:
         _mixing(report.model),
         _noise(report.model),
         _training(report.model),
-        _notices([*report.model.notices, *report.notices]),
         _times(report),
         _settings(report.model),
     ]
@@ -446,7 +446,7 @@ def _training(model: Model) -> str:
     if not history:
         return ""
     free_bits, blind_levels = free_bits_of(model.settings), model.settings.blind_levels
-    explains, looked_up, by_heart = (
+    explains, looked_up, overfitted = (
         ("the channels explain their recordings", "mixed", "training images")
         if model.mixture
         else ("the restored image explains the noisy one", "noisy", "noise")
@@ -456,7 +456,7 @@ def _training(model: Model) -> str:
             f"<h2>Training</h2>\n<p>The loss has two parts: how badly {explains} "
             f"(reconstruction), and how much the network had to look up in the {looked_up} image "
             "to do so (KL). Both should fall or level off; if the validation curve rises while "
-            f"the training curve falls, the network learns the {by_heart} by heart.</p>",
+            f"the training curve falls, the network overfits the {overfitted}.</p>",
             _chart(loss_curves(history), "loss, reconstruction and KL over the steps"),
             _chart(
                 level_curves(history, free_bits, blind_levels), "KL of each level over the steps"
@@ -470,7 +470,7 @@ def _notices(notices: Sequence[str]) -> str:
     if not notices:
         return ""
     items = "".join(f"<li>{escape(notice)}</li>" for notice in notices)
-    return f"<h2>Notices</h2><ul>{items}</ul>"
+    return f"<h2>First look, and notices</h2><ul>{items}</ul>"
 
 
 def _times(report: Report) -> str:

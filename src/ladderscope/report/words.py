@@ -16,7 +16,7 @@ from ladderscope.restorers import DenoiserSettings, SplitterSettings
 from ladderscope.restorers.file import Model
 
 UNCALIBRATED = "spread of posterior samples (uncalibrated)"
-NEXT_TO_NOTHING = 0.1  # nats a patch
+NEXT_TO_NOTHING = 0.1  # nats per patch
 
 
 def channel_names(model: Model) -> list[str]:
@@ -76,14 +76,14 @@ def free_bits_of(settings: DenoiserSettings | SplitterSettings) -> float:
 
 
 def levels_in_words(level_kl: tuple[float, ...], free_bits: float, blind_levels: int = 0) -> str:
-    """Say which levels of the network are in use, by the KL that they carry in nats a patch.
+    """Say which levels of the network are in use, by the KL that they carry in nats per patch.
 
     Parameters
     ----------
     level_kl
         Of each level that sees the image, finest first.
     free_bits
-        In nats a patch. Without any, a level counts as collapsed below 0.1 nats.
+        In nats per patch. Without any, a level counts as collapsed below 0.1 nats.
     blind_levels
         How many finer levels do not see the image.
 
@@ -112,9 +112,8 @@ def _collapsed_in_words(level_kl: tuple[float, ...], free_bits: float, blind_lev
     ]
     if not collapsed:
         which = "No other level" if blind_levels else "No level"
-        share = (
-            f"its free bits ({free_bits:g} nats a patch)" if free_bits else f"{least} nats a patch"
-        )
+        bits = f"{least:g} nats per patch"
+        share = f"its free bits ({bits})" if free_bits else bits
         return f"{which} has collapsed: each carries at least {share}."
     which = ", ".join(str(number) for number, _ in collapsed)
     carried = ", ".join(f"{kl:.2g}" for _, kl in collapsed)
@@ -123,7 +122,7 @@ def _collapsed_in_words(level_kl: tuple[float, ...], free_bits: float, blind_lev
     them = "them" if several else "it"
     return (
         f"Level{'s' if several else ''} {which} {'have' if several else 'has'} collapsed: "
-        f"{'they carry' if several else 'it carries'} {carried} nats a patch, less than {limit}, "
+        f"{'they carry' if several else 'it carries'} {carried} nats per patch, less than {limit}, "
         f"so the restoration makes next to no use of {them}. Longer training or a higher "
         f"free_bits may bring {them} back. This is no error: judge by the images."
     )

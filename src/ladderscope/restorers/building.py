@@ -94,7 +94,7 @@ def _channels_last(network: LadderVAE) -> LadderVAE:
 
 
 def outputs_of(settings: RestorerSettings) -> int:
-    """Count the outputs: one a channel that is restored, and its log-variance where needed."""
+    """Count the outputs: one per channel that is restored, and its log-variance where needed."""
     if not isinstance(settings, SplitterSettings):
         return 1
     predicted = settings.variance == "predicted" and settings.method != "denoisplit"

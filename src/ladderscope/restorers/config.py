@@ -100,9 +100,11 @@ class RestorerSettings(BaseModel):
         if len(given) != 1:
             found = f"{' and '.join(given)} are given: " if given else ""
             raise ValueError(f"{found}the budget is one of minutes, steps and epochs")
-        if not all(0 < value <= _LONGEST for value in given.values()):
+        ((name, value),) = given.items()
+        if not 0 < value <= _LONGEST:
             raise ValueError(
-                f"the budget must be positive, such as minutes=5, and at most {_LONGEST:,}"
+                f"{name}={value}: give a positive number, such as minutes=5, of at most "
+                f"{_LONGEST:,}"
             )
         return self
 

@@ -15,6 +15,7 @@ from ladderscope.images import (
     numbered_channels,
     read_images,
 )
+from ladderscope.machine import usual_device
 from ladderscope.patches import TrainingPatches, fields_of, hold_out, validation_batch
 from ladderscope.prediction import Shown, limits
 from ladderscope.prediction.last_look import failed, squares
@@ -48,7 +49,7 @@ class Denoiser(Restorer[DenoiserSettings]):
         ``"small"`` for minutes on a laptop, ``"paper"`` for HDN's published recipe, ``"tiny"``
         for trying things out.
     noise : "auto", NoiseModel, or a sequence of these
-        The camera's noise: calibrated on the images, or given, for all channels or one a channel.
+        The camera's noise: calibrated on the images, or given, for all channels or one per channel.
     seed : int
         Fixes training and samples. With a budget in steps or epochs, results repeat bit for bit
         on one machine's CPU.
@@ -81,7 +82,9 @@ class Denoiser(Restorer[DenoiserSettings]):
     kind = "denoiser"
     settings_kind = DenoiserSettings
     handed_back = "it is added to the restoration as it was recorded"
+    instead = "The image stands there as it was recorded, and its noise as the spread"
 
+    @usual_device()
     def fit(
         self,
         images: Sources,
@@ -105,7 +108,7 @@ class Denoiser(Restorer[DenoiserSettings]):
         images : path, pattern, folder, array, or a list of these
             Noisy images with the same axes and channels.
         axes : str, optional
-            One letter a dimension over ``STCZYX``; needed where metadata does not tell.
+            One letter per dimension over ``STCZYX``; needed where metadata does not tell.
         minutes, steps, epochs : optional
             The budget, in place of the preset's. Minutes count compiling and validation. An
             epoch draws as many pixels as the images have.

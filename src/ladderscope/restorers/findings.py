@@ -56,7 +56,7 @@ class Findings:
         """Take in where the restoration of a field failed."""
         self.failed = self._marked(self.failed, number, mask)
 
-    def say(self, low: float, high: float, *, handed_back: str) -> None:
+    def say(self, low: float, high: float, *, handed_back: str, instead: str) -> None:
         """Log it, what matters as a warning.
 
         Parameters
@@ -64,7 +64,9 @@ class Findings:
         low, high
             Beyond which values the image was limited.
         handed_back
-            What stands in the result where it could not be restored.
+            What became of what exceeds them.
+        instead
+            What stands in the result where the restoration failed.
         """
         if self.blank:
             more = f" and {len(self.blank) - _NAMED} more" if len(self.blank) > _NAMED else ""
@@ -83,7 +85,7 @@ class Findings:
         if self.beyond is not None and self.beyond.any():
             logger.warning(
                 "%s: far outside the intensities of the training images (limited to %.4g to "
-                "%.4g) are %s. What exceeds the limits is not restored; %s. Train on images like "
+                "%.4g): %s. What exceeds the limits is not restored; %s. Train on images like "
                 "this one",
                 self.name,
                 low,
@@ -93,10 +95,11 @@ class Findings:
             )
         if self.failed is not None:
             logger.warning(
-                "%s: the restoration failed in %s: it does not keep the mean there, or leaves any "
-                "sensible range. Do not use that part; train longer, or on images like this one",
+                "%s: the restoration failed in %s: its mean is not that of the image there, or its "
+                "values are out of range. %s. Train longer, or on images like this one",
                 self.name,
                 places(self.failed),
+                instead,
             )
 
     def _marked(

@@ -37,12 +37,12 @@ def checked_names(names: Sequence[str] | None, wanted: int) -> Sequence[str]:
         return numbered_channels(wanted)
     different = {name for name in names if isinstance(name, str) and name}
     if isinstance(names, str) or not len(names) == len(different) == wanted:
-        raise LadderscopeError(f"names={names!r}: give {wanted} different ones, one a channel")
+        raise LadderscopeError(f"names={names!r}: give {wanted} different ones, one per channel")
     return names
 
 
 def checked_offsets(offsets: Sequence[float] | None, wanted: int) -> Sequence[float] | None:
-    """Give black levels as numbers, one a channel, or None where none are given."""
+    """Give black levels as numbers, one per channel, or None where none are given."""
     try:
         given = None if offsets is None else np.asarray(offsets, float)
     except (TypeError, ValueError):

@@ -4,11 +4,13 @@ import os
 from pathlib import Path
 
 from ladderscope.errors import LadderscopeError
+from ladderscope.machine import usual_device
 from ladderscope.restorers.denoiser import Denoiser
 from ladderscope.restorers.file import ModelFileError, read_model
 from ladderscope.restorers.splitter import Splitter
 
 
+@usual_device()
 def load(path: str | os.PathLike[str], *, device: str | None = None) -> Denoiser | Splitter:
     """Open a ``.ladder`` file. No code in it is run: it holds numbers and text.
 

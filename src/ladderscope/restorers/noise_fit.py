@@ -23,6 +23,7 @@ from ladderscope.images import (
     open_image,
     open_images,
 )
+from ladderscope.machine import usual_device
 from ladderscope.noise import NoiseError, NoiseFit, NoiseModel
 from ladderscope.noise import measure_noise as measure_planes
 from ladderscope.noise.fit import MOST_PLANES, checked_request
@@ -49,6 +50,7 @@ class Source(NamedTuple):
     axes: str | None = None
 
 
+@usual_device()
 def fit_noise_model(
     observation: Sources,
     signal: Sources | None = None,
@@ -80,7 +82,7 @@ def fit_noise_model(
     Returns
     -------
     NoiseModel
-        Or a list of them, one a channel, exactly when the observation has a C axis.
+        Or a list of them, one per channel, exactly when the observation has a C axis.
 
     Raises
     ------
@@ -115,6 +117,7 @@ def fit_noise_model(
     return [fit.model for fit in found] if isinstance(found, list) else found.model
 
 
+@usual_device()
 def measure_noise(
     observation: Sources,
     signal: Sources | None = None,
@@ -150,12 +153,12 @@ def measure_noise(
         Of noise model. Without a signal and repeats, a mixture or a histogram is fitted to the
         estimate of a denoiser (PPN2V's bootstrap), which takes the minutes of its training.
     axes : str, optional
-        Those of the observation, one letter a dimension over ``STCZYX``; needed where metadata does
-        not tell.
+        Those of the observation, one letter per dimension over ``STCZYX``; needed where metadata
+        does not tell.
     repeats : str, optional
         The axis along which the same scene was taken again and again. Several files without
         that axis are repeats of each other.
-    offset : float, or one a channel, optional
+    offset : float, or one per channel, optional
         The black level, grey levels, if it is known.
     dark : path, pattern, array, or a list of these, optional
         One dark frame or several instead of an offset; with a C axis unless all channels share
@@ -172,7 +175,7 @@ def measure_noise(
     Returns
     -------
     NoiseFit
-        Or a list of them, one a channel, exactly when the observation has a C axis.
+        Or a list of them, one per channel, exactly when the observation has a C axis.
 
     Raises
     ------

@@ -28,13 +28,13 @@ class Restoration:
         The spread of posterior samples (uncalibrated): their standard deviation. None when
         fewer than two samples were drawn.
     axes : str
-        One letter a dimension.
+        One letter per dimension.
     name : str
         The name of the image.
     pixel_size : (float, float), optional
         Height and width of a pixel, in micrometres.
     channel_names : tuple of str, optional
-        One a channel.
+        One per channel.
     samples : int
         How many posterior samples were drawn.
     residual : array, optional

@@ -31,10 +31,16 @@ from ladderscope.images import (
     is_zarr_folder,
     read_image,
 )
-from ladderscope.images.artefacts import with_padding
+from ladderscope.images.artefacts import Artefacts, outliers_of, with_padding
 from ladderscope.images.read import named_sources
-from ladderscope.inspection import about_correlation, first_look
-from ladderscope.machine import best_device, fast_type, keep_freed_memory, single_precision
+from ladderscope.inspection import about_correlation, first_look, look_before_restoring
+from ladderscope.machine import (
+    best_device,
+    fast_type,
+    keep_freed_memory,
+    single_precision,
+    usual_device,
+)
 from ladderscope.memory import enough_memory
 from ladderscope.names import MODEL
 from ladderscope.network import LadderVAE
@@ -83,7 +89,7 @@ _LESS_TO_RESTORE = (
     "restore a part of the image or fewer planes at a time, or with a smaller tile_core in the "
     "settings of a new model; device='cpu' may have more memory than a GPU"
 )
-_PLANES_CHECKED = 20
+_PLANES_CHECKED = 8
 
 
 class Notices:
@@ -149,7 +155,7 @@ class Restorer(ABC, Generic[Settings]):
     preset : str
         One of ``"small"``, ``"paper"`` and ``"tiny"``.
     noise : "auto", NoiseModel, or a sequence of these
-        The camera's noise, for all channels or one a channel.
+        The camera's noise, for all channels or one per channel.
     seed : int
         Fixes training and samples.
     device : str, optional
@@ -160,7 +166,8 @@ class Restorer(ABC, Generic[Settings]):
 
     kind: ClassVar[str]
     settings_kind: ClassVar[type[Any]]
-    handed_back: ClassVar[str]  # what stands in the result for what was not restored
+    handed_back: ClassVar[str]  # what becomes of what exceeds the limits
+    instead: ClassVar[str]  # what stands in the result where restoring failed
 
     def __init__(
         self,
@@ -187,7 +194,7 @@ class Restorer(ABC, Generic[Settings]):
             if entry != "auto" and not isinstance(entry, NoiseModel):
                 raise LadderscopeError(
                     f"noise={entry!r}: give 'auto', a noise model such as "
-                    "ladderscope.noise.Gaussian(sigma=3.0), or a list with one a channel"
+                    "ladderscope.noise.Gaussian(sigma=3.0), or a list with one per channel"
                 )
 
     @classmethod
@@ -221,6 +228,7 @@ class Restorer(ABC, Generic[Settings]):
             )
         return self._model
 
+    @usual_device()
     def predict(
         self,
         images: Sources,
@@ -274,6 +282,7 @@ class Restorer(ABC, Generic[Settings]):
                 say_how_long(f"the other {len(sources) - 1} images", left)
         return restored if _several(images) else restored[0]
 
+    @usual_device()
     @enough_memory("drawing samples", f"ask for fewer (n), or {_LESS_TO_RESTORE}")
     def sample(
         self,
@@ -342,9 +351,10 @@ class Restorer(ABC, Generic[Settings]):
                     for of_sample in draws[:, number, channel]:
                         findings.fail(number, self._settle(asked, channel, of_sample, None))
                 del drawn
-            findings.say(*limits(self._jobs()[0].statistics), handed_back=self.handed_back)
+            self._say(findings)
         return np.stack([self._in_order(observed, of_sample)[0] for of_sample in draws])
 
+    @usual_device()
     def save(
         self, path: str | os.PathLike[str], *, thumbnail: bool = True, overwrite: bool = True
     ) -> Path:
@@ -484,7 +494,7 @@ class Restorer(ABC, Generic[Settings]):
         entries = listed(self.noise) or [self.noise] * len(fields)
         if len(entries) != len(fields):
             raise LadderscopeError(
-                f"{len(entries)} noise models for {len(fields)} channels: give one a channel, or "
+                f"{len(entries)} noise models for {len(fields)} channels: give one per channel, or "
                 "one for all"
             )
         several = len(fields) > 1
@@ -583,8 +593,11 @@ class Restorer(ABC, Generic[Settings]):
 
     def _check(self, image: Image) -> None:
         settings = self.model.settings
+        artefacts = Artefacts(image.padding, outliers_of(image))
+        for text, is_warning in look_before_restoring(image, artefacts):
+            logger.log(logging.WARNING if is_warning else logging.INFO, "%s", text)
         self._check_depth([image], logger.info)
-        self._check_image(image)
+        self._check_image(replace(image, padding=artefacts.mask))
         warn_of_other_sampling(image, self.model)
         widest = settings.widest_view(settings.patch)
         shorter = min(image.pixels.shape[image.axes.index(letter)] for letter in "YX")
@@ -597,7 +610,9 @@ class Restorer(ABC, Generic[Settings]):
                 widest,
             )
 
-    def _restore(self, image: Image, samples: int, seed: int, progress: bool) -> Restoration:
+    def _restore(
+        self, image: Image, samples: int, seed: int, progress: bool, *, says: bool = True
+    ) -> Restoration:
         fields = self._fields(image)
         mean = np.empty((len(fields), len(self.model.statistics), *fields.shape[2:]), np.float32)
         std = np.empty_like(mean) if samples > 1 else None
@@ -626,7 +641,8 @@ class Restorer(ABC, Generic[Settings]):
                         spread[:] = restored.std[index].numpy() * self.model.statistics[channel].std
                     failed = self._settle(asked, channel, mean[number, channel], spread)
                     findings.fail(number, failed)
-        findings.say(*limits(self._jobs()[0].statistics), handed_back=self.handed_back)
+        if says:
+            self._say(findings)
         ordered, axes = self._in_order(image, mean)
         return Restoration(
             ordered,
@@ -681,6 +697,10 @@ class Restorer(ABC, Generic[Settings]):
             failed = failed if failed is None else failed & ~padding
         return failed
 
+    def _say(self, findings: Findings) -> None:
+        low, high = limits(self._jobs()[0].statistics)
+        findings.say(low, high, handed_back=self.handed_back, instead=self.instead)
+
     @abstractmethod
     def _last_look(
         self,
@@ -697,7 +717,9 @@ class Restorer(ABC, Generic[Settings]):
 
     def _thumbnail(self, detail: Image) -> bytes:
         """Draw a detail of a training image, before and after, as a PNG."""
-        restored = self._restore(with_padding(detail), samples=0, seed=0, progress=False)
+        restored = self._restore(
+            with_padding(detail), samples=0, seed=0, progress=False, says=False
+        )
         before = _middle_planes(detail.pixels, detail.axes)[0]
         after = _middle_planes(restored.mean, restored.axes)
         png = io.BytesIO()
@@ -811,6 +833,8 @@ def warn_if_far(
     shift = abs(found.mean - trained.mean) / trained.std
     ratio = found.std / trained.std
     least = flatter / FAR_IN_DEVIATIONS
+    if found.std == 0:  # blank: handed back as it is
+        return False
     far = shift > FAR_IN_DEVIATIONS or not least < ratio < FAR_IN_DEVIATIONS
     if far:
         logger.warning(

@@ -16,10 +16,11 @@ from pydantic import (
     model_validator,
 )
 
+from ladderscope.harmless import readable
 from ladderscope.images.axes import AXES
 from ladderscope.noise import NoiseError, NoiseFit, NoiseModel, noise_model_from_dict
 from ladderscope.restorers.config import DenoiserSettings, RestorerSettings, SplitterSettings
-from ladderscope.untrusted import InputError, parse_json, printable, shortened, shown
+from ladderscope.untrusted import InputError, parse_json, shortened, shown
 from ladderscope.untrusted.parsing import MOST_VALUES
 
 FORMAT = "ladderscope model"
@@ -56,8 +57,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0, le=_LONGEST)]
 Seconds = Annotated[float, Field(ge=0, le=_LONGEST)]
 Term = Annotated[float, Field(allow_inf_nan=False)] | None  # null where it was not finite
-Name = Annotated[str, Field(max_length=LONGEST_NAME), AfterValidator(printable)]
-Notice = Annotated[str, Field(max_length=LONGEST_NOTICE), AfterValidator(printable)]
+Name = Annotated[str, Field(max_length=LONGEST_NAME), AfterValidator(readable)]
+Notice = Annotated[str, Field(max_length=LONGEST_NOTICE), AfterValidator(readable)]
 Notices = Annotated[tuple[Notice, ...], Field(max_length=MOST_NOTICES)]
 Bins = Annotated[tuple[Number, ...], Field(max_length=_MOST_BINS)]
 Interval = tuple[Number, Number]
@@ -76,6 +77,14 @@ class StatisticsEntry(BaseModel):
     std: Positive
     darkest: Number | None = None
     brightest: Number | None = None
+
+    @model_validator(mode="after")
+    def _mean_lies_between(self) -> Self:
+        if self.darkest is not None and self.darkest > self.mean + self.std:
+            raise ValueError(f"darkest is {self.darkest}, above the mean {self.mean}")
+        if self.brightest is not None and self.brightest < self.mean - self.std:
+            raise ValueError(f"brightest is {self.brightest}, below the mean {self.mean}")
+        return self
 
 
 class MixingEntry(BaseModel):
@@ -165,7 +174,7 @@ class ConfigEntry(BaseModel):
 
     format: Literal["ladderscope model"]
     format_version: Literal[1, 2]
-    ladderscope_version: Annotated[str, Field(max_length=64), AfterValidator(printable)]
+    ladderscope_version: Annotated[str, Field(max_length=64), AfterValidator(readable)]
     created: Annotated[str, Field(max_length=64), AfterValidator(_date)]
     statistics: Annotated[tuple[StatisticsEntry, ...], Field(max_length=MOST_CHANNELS)]
     axes: Annotated[str, Field(max_length=len(AXES)), AfterValidator(_axes)]

@@ -19,6 +19,7 @@ from ladderscope.images import (
     read_images,
 )
 from ladderscope.images.axes import from_planes
+from ladderscope.machine import usual_device
 from ladderscope.noise import NoiseError, NoiseFit, NoiseModel
 from ladderscope.noise.fit import MOST_PLANES
 from ladderscope.patches import (
@@ -123,6 +124,7 @@ class Splitter(Restorer[SplitterSettings]):
     kind = "splitter"
     settings_kind = SplitterSettings
     handed_back = "it is left in the residual"
+    instead = "Each channel's mean over training stands there, and the rest in the residual"
 
     def __init__(
         self,
@@ -139,6 +141,7 @@ class Splitter(Restorer[SplitterSettings]):
         settings |= {"method": method, "context": context, "channels": channels}
         super().__init__(preset, noise, seed, device=device, **settings)
 
+    @usual_device()
     def fit(
         self,
         channels: Sequence[Sources],
@@ -168,7 +171,7 @@ class Splitter(Restorer[SplitterSettings]):
         channels : sequence of path, pattern, folder, array, or list of these
             For each structure its recordings, without a C axis.
         axes : str, optional
-            One letter a dimension over ``STZYX``; needed where metadata does not tell.
+            One letter per dimension over ``STZYX``; needed where metadata does not tell.
         mixed : path, pattern, folder, array, or list of these, optional
             The superposition, if it was recorded: image k of it shows the same place as image k
             of every channel, pixel by pixel.

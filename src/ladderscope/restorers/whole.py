@@ -38,5 +38,6 @@ def whole_number(value: Any, name: str, least: int = 0) -> int:
         or value != int(value)
         or not least <= value < 2**63
     ):
-        raise LadderscopeError(f"{name}={value!r}: give a whole number from {least}, below 2⁶³")
+        kind = "positive whole" if least == 1 else "whole"
+        raise LadderscopeError(f"{name}={value!r}: give a {kind} number from {least}, below 2⁶³")
     return int(value)

@@ -42,7 +42,7 @@ class Terms(NamedTuple):
     output : Tensor
         Normalised.
     kl : Tensor, shape (batch, levels)
-        KL of each level that sees the image, in nats a patch.
+        KL of each level that sees the image, in nats per patch.
     inner_kl : Tensor, shape (batch, levels)
         The same without the margin that wider views add.
     latent_elements : tuple of int
@@ -209,9 +209,9 @@ class DenoisingModule(RestorationModule[PatchBatch]):
     network : LadderVAE
         Works on normalised images of one channel.
     noise_models : sequence of NoiseModel
-        One a channel, in camera units.
+        One per channel, in camera units.
     statistics : sequence of Statistics
-        One a channel: what the images are normalised with.
+        One per channel: what the images are normalised with.
     free_bits : float
         Nats per level and patch below which the KL is not pushed.
     **training
@@ -273,11 +273,11 @@ class SplittingModule(RestorationModule[MixedBatch]):
     mixture : Statistics
         What the mixed images are normalised with.
     statistics : sequence of Statistics
-        One a channel: what the channels are normalised with.
+        One per channel: what the channels are normalised with.
     offsets : sequence of float
-        One a channel: its black level, which a change of strength leaves where it is.
+        One per channel: its black level, which a change of strength leaves where it is.
     noise_models : sequence of NoiseModel
-        One a channel, in camera units; not needed where `denoisplit_weight` is 0.
+        One per channel, in camera units; not needed where `denoisplit_weight` is 0.
     denoisplit_weight : float
         The weight w of denoiSplit's terms, 1 − w being µSplit's: 0 is µSplit, 1 denoiSplit, and
         what lies between is MicroSplit.

@@ -1,6 +1,7 @@
 """Running a training: the loop, compiling, interruption, and what comes out."""
 
 import logging
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -30,6 +31,11 @@ logger = logging.getLogger("ladderscope")
 COMPILE_FROM_MINUTES = 3.0
 COMPILE_FROM_STEPS = 1000
 
+_OF_CLUSTERS = (
+    *("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK"),
+    *("WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"),
+)
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -38,7 +44,7 @@ class Outcome:
     Attributes
     ----------
     history : tuple of Record
-        One line a validation.
+        One line per validation.
     steps, skipped : int
         Steps done, and how many of them were skipped because loss or gradient was not finite.
     seconds : float
@@ -114,7 +120,7 @@ def train(
         course.begin()
         if resume:
             course.resume(module)
-        if course.fraction(module) < 1:
+        if not module.steps_done or course.fraction(module) < 1:
             if compile_network is None:
                 compile_network = compiling_pays(course.budget, left=1 - course.fraction(module))
             if compile_network and _has_compiler():
@@ -182,15 +188,25 @@ def _fit(
 def _fabric(device: torch.device) -> "Fabric":
     """Place a training on one device, in this process alone, whatever a cluster has prepared."""
     # Restoring needs neither Lightning nor the compiler that it loads.
-    from lightning.fabric import Fabric
-    from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+    with _no_cluster(), _quiet_lightning():
+        from lightning.fabric import Fabric
+        from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 
-    with _quiet_lightning():
         return Fabric(
             accelerator=device.type,
             devices=1 if device.index is None else [device.index],
             plugins=[LightningEnvironment()],
         )
+
+
+@contextmanager
+def _no_cluster() -> Iterator[None]:
+    """Hide what a cluster says of this process; Lightning takes any value for a number."""
+    hidden = {name: os.environ.pop(name) for name in _OF_CLUSTERS if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
 
 
 @contextmanager

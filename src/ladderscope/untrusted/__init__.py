@@ -2,14 +2,13 @@
 
 from ladderscope.untrusted.files import Zip, file_size, read_bytes
 from ladderscope.untrusted.parsing import parse_json, read_yaml
-from ladderscope.untrusted.words import InputError, printable, shortened, shown
+from ladderscope.untrusted.words import InputError, shortened, shown
 
 __all__ = [
     "InputError",
     "Zip",
     "file_size",
     "parse_json",
-    "printable",
     "read_bytes",
     "read_yaml",
     "shortened",

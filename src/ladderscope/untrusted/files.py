@@ -87,7 +87,7 @@ class Zip:
     """A zip file whose directory was checked: nothing in it can unpack to more than it says.
 
     Members are stored or deflated, each name is there once, none is encrypted and no two share
-    bytes. Nothing stands before the first member or behind the directory.
+    bytes. Nothing stands behind the directory.
 
     Parameters
     ----------
@@ -231,6 +231,8 @@ def _checked_members(
             )
         if not member.compress_type and member.compress_size != member.file_size:
             raise InputError(f"{name} is stored, but of two sizes: the directory is wrong")
+        if not named and member.header_offset:
+            raise InputError(f"holds {member.header_offset:,} bytes before its first member")
         if member.header_offset < end:
             raise InputError(f"{name} shares bytes with another member")
         end = member.header_offset + _LOCAL_HEADER + len(member.filename) + member.compress_size

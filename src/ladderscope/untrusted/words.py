@@ -1,48 +1,22 @@
 """Saying what was found in a file, however large or strange it is."""
 
-import unicodedata
-
 from ladderscope.errors import LadderscopeError
-
-_UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
-_REORDERING = {*"\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"}
+from ladderscope.harmless import readable
 
 
 class InputError(LadderscopeError):
     """What is wrong with a file; its name is put before that by whoever asked for it."""
 
 
-def printable(text: str) -> str:
-    """Take out of a text what would steer a terminal, or turn the order of letters.
-
-    Line breaks and tabs become spaces, the rest of it U+FFFD.
-
-    Examples
-    --------
-    >>> printable("red \x1b[31malert") == "red \ufffd[31malert"
-    True
-    """
-    if text.isprintable():
-        return text
-    return "".join(
-        " "
-        if sign in "\n\r\t"
-        else "\ufffd"
-        if unicodedata.category(sign) in _UNPRINTABLE or sign in _REORDERING
-        else sign
-        for sign in text
-    )
-
-
 def shortened(text: str, most: int = 300) -> str:
-    """Make a text printable, and cut it off where it is longer.
+    """Make a text readable, and cut it off where it is longer.
 
     Examples
     --------
     >>> shortened("abcdef", most=4)
     'abc…'
     """
-    text = printable(text[: most + 1])
+    text = readable(text[: most + 1])
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 

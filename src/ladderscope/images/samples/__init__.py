@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 from importlib import resources
-from typing import Literal
+from typing import Literal, get_args
 
+from ladderscope.images.errors import ImageError
 from ladderscope.images.image import Image
 from ladderscope.images.read import read_image
 
@@ -13,7 +14,10 @@ SAMPLE_CREDIT = (
 )
 
 
-def sample_image(name: Literal["cells", "dna", "ph3"]) -> Image:
+_Sample = Literal["cells", "dna", "ph3"]
+
+
+def sample_image(name: _Sample) -> Image:
     """Read a sample image that comes with the package.
 
     Parameters
@@ -36,5 +40,7 @@ def sample_image(name: Literal["cells", "dna", "ph3"]) -> Image:
     >>> sample_image("dna").pixels.shape
     (512, 512)
     """
+    if name not in (known := get_args(_Sample)):
+        raise ImageError(f"there is no sample image {name!r}: choose one of {', '.join(known)}")
     with resources.as_file(resources.files(__name__) / f"{name}.tif") as path:
         return replace(read_image(path), path=None)
