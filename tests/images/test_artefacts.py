@@ -91,6 +91,13 @@ class TestPadding:
         padded[padding] = 0
         assert np.array_equal(find_padding(padded), padding)
 
+    @pytest.mark.parametrize("shape", [(17, 1), (3, 5), (5, 40), (40, 11), (33, 15)])
+    @pytest.mark.parametrize("seed", range(3))
+    def test_is_not_found_in_scraps_of_noise(self, shape, seed):
+        plane = np.random.default_rng(seed).normal(50, 2, shape).round().astype(np.uint8)
+        found = find_artefacts(plane)
+        assert found.mask is None
+
     def test_of_two_values_is_found(self, recorded):
         padded = recorded.copy()
         padded[:, :20], padded[:, -20:] = 0, 65535

@@ -292,3 +292,11 @@ def test_context_is_noted_where_it_is_wider_than_the_image(caplog):
     assert "the widest view, 64×64 pixels, is larger than the smallest image (44" in caplog.text
     with pytest.raises(LadderscopeError, match="context=3 shows 128×128 pixels"):
         tiny(context=3).fit(noisy(44, 80), progress=False)
+
+
+def test_training_on_two_planes_skips_no_batch(crops):
+    stack = np.stack([crops[0], crops[0][::-1], crops[0][:, ::-1], crops[1]])
+    fitted = Denoiser("tiny", noise=Gaussian(10.0), dimensions=3, depth=2)
+    fitted.fit(stack, "ZYX", steps=8, progress=False)
+    assert fitted.model.outcome.skipped == 0
+    assert not fitted.warnings

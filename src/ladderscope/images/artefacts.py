@@ -26,7 +26,7 @@ from ladderscope.images.axes import planes_last
 from ladderscope.images.image import Image
 
 _BLOCK = 4  # pixels: constant blocks of this side give padding away
-_RUN = 32  # pixels of one value in a row or in a column do as well, in small planes fewer
+_RUN, _SHORTEST = 32, 12  # pixels of one value in a row or column do as well, fewer in small planes
 _FEWEST = 6  # of either
 _SOLID = ((3, 3), (1, 8), (8, 1))  # constant blocks; padding holds one of these shapes
 _VALUES = 4  # as many constant values are looked at
@@ -412,13 +412,13 @@ def _whole(marked: Bool[np.ndarray, "Y X"], length: int) -> Bool[np.ndarray, "Y 
     """Tell which parts of each row are marked as a whole; every run twice as long holds one."""
     parts = marked.shape[1] // length
     whole: NDArray[np.bool_] = np.all(
-        marked[:, : parts * length].reshape(-1, parts, length), axis=2
+        marked[:, : parts * length].reshape(len(marked), parts, length), axis=2
     )
     return whole
 
 
 def _run(shape: tuple[int, ...]) -> int:
-    return max(_BLOCK, min(_RUN, min(shape) // 4))
+    return min(max(_SHORTEST, min(shape) // 4), _RUN)
 
 
 def _runs_gently(
