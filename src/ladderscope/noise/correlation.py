@@ -34,7 +34,7 @@ _OUTLYING_TILE = 3.0  # times the usual energy of the residual: a hot pixel
 _GROUPS = 16  # of tiles, for the error of the correlation
 _TILES_A_BIN = 48
 _PARTS = 6  # of the tiles, by brightness,
-_TILES_A_PART = 4 * _TILES_A_BIN  # each of at least so many
+_TILES_A_PART = 2 * _TILES_A_BIN  # each of at least so many
 # A mean over a pixel and its surroundings, which is what a denoiser forms, has (1 + 4ρ) times the
 # variance if the four neighbours are correlated by ρ: at 0.15, 26 % more standard deviation.
 _CORRELATED = 0.15
