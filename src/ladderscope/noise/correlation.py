@@ -206,16 +206,19 @@ def _basis() -> _Basis:
 
 
 def solve_correlation(products: _Array) -> NeighbourCorrelation:
-    """Return the correlation of all tiles if every part shows it, else that of the weakest part.
+    """Return the correlation of all tiles; that of the weakest part if not every part shows it.
 
     Parameters
     ----------
     products
         Of at least one plane, added up: see `tile_products`.
     """
+    whole = _solved(products.sum(axis=0))
+    if not whole.is_certain:
+        return whole
     parts = [_solved(part) for part in products if part.any()]
     weakest = min(parts, key=lambda part: abs(part.strongest))
-    return _solved(products.sum(axis=0)) if weakest.is_certain else weakest
+    return whole if weakest.is_certain else weakest
 
 
 def _solved(products: _Array) -> NeighbourCorrelation:
