@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from ladderscope.images import Image, ImageError
+from ladderscope.images import Image, ImageError, sample_image
 from ladderscope.inspection import about_correlation, compare, first_look, look_at
 
 SIZE = 96
@@ -139,3 +139,10 @@ def test_binned_noise_is_white():
     binned = plane.reshape(SIZE // 2, 2, SIZE // 2, 2).sum(axis=(1, 3))
     assert about_correlation([plane]) is None
     assert about_correlation([binned]) is None
+
+
+def test_fine_structure_of_a_small_binned_image_is_no_correlation():
+    clean = sample_image("cells").pixels[:256, :256] + 100.0
+    rng = np.random.default_rng(0)
+    plane = 2.0 * rng.poisson(clean / 2) + rng.normal(0, 3, clean.shape)
+    assert about_correlation([plane.reshape(128, 2, 128, 2).sum(axis=(1, 3))]) is None

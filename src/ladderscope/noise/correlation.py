@@ -34,7 +34,7 @@ _OUTLYING_TILE = 3.0  # times the usual energy of the residual: a hot pixel
 _GROUPS = 16  # of tiles, for the error of the correlation
 _TILES_A_BIN = 48
 _PARTS = 6  # of the tiles, by brightness,
-_TILES_A_PART = 4 * _TILES_A_BIN  # each of at least so many
+_TILES_A_PART = 2 * _TILES_A_BIN  # each of at least so many
 # A mean over a pixel and its surroundings, which is what a denoiser forms, has (1 + 4ρ) times the
 # variance if the four neighbours are correlated by ρ: at 0.15, 26 % more standard deviation.
 _CORRELATED = 0.15
@@ -206,16 +206,19 @@ def _basis() -> _Basis:
 
 
 def solve_correlation(products: _Array) -> NeighbourCorrelation:
-    """Return the correlation of all tiles if every part shows it, else that of the weakest part.
+    """Return the correlation of all tiles; that of the weakest part if not every part shows it.
 
     Parameters
     ----------
     products
         Of at least one plane, added up: see `tile_products`.
     """
+    whole = _solved(products.sum(axis=0))
+    if not whole.is_certain:
+        return whole
     parts = [_solved(part) for part in products if part.any()]
     weakest = min(parts, key=lambda part: abs(part.strongest))
-    return _solved(products.sum(axis=0)) if weakest.is_certain else weakest
+    return whole if weakest.is_certain else weakest
 
 
 def _solved(products: _Array) -> NeighbourCorrelation:
