@@ -10,10 +10,10 @@ from ladderscope.images.artefacts import (
     cleaned,
     filled,
     find_artefacts,
-    find_outliers,
-    find_padding,
     with_padding,
 )
+from ladderscope.images.outliers import find_outliers
+from ladderscope.images.padding import find_padding
 
 SIZE = 128
 ROWS, COLUMNS = np.mgrid[:SIZE, :SIZE]

@@ -9,7 +9,7 @@ from typing import Any, Literal, cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ladderscope.images.artefacts import find_padding
+from ladderscope.images.padding import find_padding
 from ladderscope.noise.calibrate import calibrate, inspect
 from ladderscope.noise.clipping import Ends
 from ladderscope.noise.dark import Darkness, measure_darkness, with_darkness

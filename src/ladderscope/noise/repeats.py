@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ladderscope.images.artefacts import find_padding
+from ladderscope.images.padding import find_padding
 from ladderscope.noise.calibrate import inspect
 from ladderscope.noise.clipping import Clipping
 from ladderscope.noise.entries import NoiseError

@@ -13,7 +13,8 @@ import numpy as np
 from jaxtyping import Bool, Float32, Real
 
 from ladderscope.images import Statistics
-from ladderscope.images.artefacts import Artefacts, blank_filled, filled, find_outliers
+from ladderscope.images.artefacts import Artefacts, blank_filled, filled
+from ladderscope.images.outliers import find_outliers
 
 WIDENED = 3.0  # times the range of training, seen from its mean, is shown as it is
 UNKNOWN_RANGE = 30.0  # standard deviations, where the range is not known
