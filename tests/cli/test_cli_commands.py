@@ -270,7 +270,7 @@ def test_images_of_different_kinds_are_an_error_that_names_both(tmp_path, image)
     ("arguments", "words"),
     [
         (["--noise", "gauss"], "gaussian:SIGMA"),
-        (["--minutes", "0"], "budget"),
+        (["--minutes", "0"], "minutes=0"),
         (["--steps", "-1"], "steps=-1"),
         (["--minutes", "1", "--steps", "5"], "one of minutes, steps and epochs"),
         (["--preset", "huge"], "no preset 'huge'"),
@@ -512,5 +512,5 @@ def test_a_signal_during_prediction_ends_it_and_nothing_is_half_written(
     monkeypatch.setattr(tifffile, "imwrite", lambda *_, **__: signal.raise_signal(number))
     result = run("predict", batch.out / "model.ladder", image, "-o", tmp_path / "out")
     assert result.code == 128 + number
-    assert "stopped" in result.said
+    assert "interrupted" in result.said
     assert written(tmp_path / "out") == []

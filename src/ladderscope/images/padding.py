@@ -83,7 +83,8 @@ def _region(
     held = plane == value
     in_blocks = np.count_nonzero(blocks) * _BLOCK**2
     elsewhere, of_all = np.count_nonzero(held) - in_blocks, plane.size - in_blocks
-    in_lines = with_runs and elsewhere < max(_RARE * of_all, _ALWAYS)
+    rare = min(2 * _RARE * of_all, max(_RARE * of_all, _ALWAYS))
+    in_lines = with_runs and elsewhere < rare
     most = min(_COMMON * of_all, max(_STRAY * in_blocks, _ALWAYS))
     if not in_lines and elsewhere > most:
         return nothing

@@ -222,7 +222,7 @@ def _about(look: ImageLook, *, learns: bool = True) -> list[Finding]:
                     "less light or gain"
                 )
             )
-    if look.copies:
+    if look.copies and learns:
         findings.append(
             Finding(
                 f"{look.name}: "
