@@ -87,10 +87,10 @@ def squares(pixels: Real[np.ndarray, "*space"]) -> Float[np.ndarray, "*squares"]
     >>> squares(np.arange(34.0)[None].repeat(2, axis=0)).tolist()
     [[7.5, 24.5]]
     """
-    sums, counts = pixels.astype(np.float64), np.ones(())
+    sums, counts = pixels, np.ones(())
     for axis in (-2, -1):
         starts = np.arange(0, max(1, pixels.shape[axis] // SQUARE)) * SQUARE
-        sums = np.add.reduceat(sums, starts, axis=axis)
+        sums = np.add.reduceat(sums, starts, axis=axis, dtype=np.float64)
         sizes = np.diff([*starts, pixels.shape[axis]])
         counts = counts * (sizes[:, None] if axis == -2 else sizes)
     return sums / counts

@@ -121,6 +121,8 @@ class RestorationModule(nn.Module, Generic[Batch]):
         self.skipped = 0
         self.skipped_in_a_row = 0
         self.latest: Objective | None = None
+        # Listed once, when they are where training is: looking them up takes part of each step.
+        self._averages: list[Tensor] | None = None
 
     @abstractmethod
     def objective(
@@ -165,7 +167,9 @@ class RestorationModule(nn.Module, Generic[Batch]):
     ) -> None:
         """Take one step, or skip the batch if its loss or gradient is not finite."""
         optimizer.zero_grad()
-        averages = [buffer.clone() for buffer in self.network.buffers()]
+        if self._averages is None:
+            self._averages = list(self.network.buffers())
+        averages = [average.clone() for average in self._averages]
         objective, _ = self.objective(batch, self.terms, self.kl_weight(self.steps_done))
         usable = bool(torch.isfinite(objective.loss))
         if usable:
@@ -178,8 +182,8 @@ class RestorationModule(nn.Module, Generic[Batch]):
             self.skipped_in_a_row = 0
         else:
             # Batch normalisation has averaged the batch in already.
-            for buffer, before in zip(self.network.buffers(), averages, strict=True):
-                buffer.copy_(before)
+            for average, before in zip(self._averages, averages, strict=True):
+                average.copy_(before)
             self.latest = None
             self.skipped += 1
             self.skipped_in_a_row += 1
