@@ -503,7 +503,7 @@ class Restorer(ABC, Generic[Settings]):
         for name, entry, of_channel in zip(names, entries, fields, strict=True):
             fit = None
             planes = planes_of(of_channel, MOST_PLANES)
-            if all(np.ptp(plane) == 0 for plane in planes) and several:
+            if several and all(np.ptp(plane) == 0 for plane in planes):
                 notice(
                     f"{name} is blank, every pixel having one value: it is left as it is, and has "
                     "no noise",

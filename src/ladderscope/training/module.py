@@ -121,7 +121,6 @@ class RestorationModule(nn.Module, Generic[Batch]):
         self.skipped = 0
         self.skipped_in_a_row = 0
         self.latest: Objective | None = None
-        # Listed once, when they are where training is: looking them up takes part of each step.
         self._averages: list[Tensor] | None = None
 
     @abstractmethod
