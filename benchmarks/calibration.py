@@ -15,7 +15,7 @@ import numpy as np
 import tifffile
 from fly import GAIN, READ_NOISE, errors_of_calibration
 
-from ladderscope.noise import calibrate_poisson_gaussian
+from ladderscope.noise_estimation import calibrate_poisson_gaussian
 
 CHANNELS, POSITIONS = ("nuclei", "actin", "red"), ("002", "076")
 IMAGES = (

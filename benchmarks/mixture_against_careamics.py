@@ -69,7 +69,8 @@ def held_out(model, pairs):
 
 
 def compare(law, python, folder):
-    from ladderscope.noise import GaussianMixture, fit_noise_model
+    from ladderscope.noise import GaussianMixture
+    from ladderscope.noise_estimation import fit_noise_model
 
     rng = np.random.default_rng(0)
     signal = rng.uniform(10, 1000, PAIRS)

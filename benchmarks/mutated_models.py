@@ -214,8 +214,8 @@ def opened(path: Path) -> str:
     from ladderscope.cli.info import info
     from ladderscope.cli.setup import make_restorer
     from ladderscope.errors import LadderscopeError
+    from ladderscope.models import Denoiser
     from ladderscope.noise import load_noise_model
-    from ladderscope.restorers import Denoiser
 
     quiet = io.TextIOWrapper(io.BytesIO(), "utf-8")
     try:
@@ -273,7 +273,7 @@ def main() -> None:
         worker = context.Process(target=work, args=(theirs,), daemon=True)
         worker.start()
         theirs.close()
-        ours.send(TESTS / "restorers" / "fixtures" / "denoiser.ladder")
+        ours.send(TESTS / "models" / "fixtures" / "denoiser.ladder")
         return worker, ours, ours.recv()[3]
 
     worker, connection, base = start()

@@ -17,7 +17,8 @@ from calibration import IMAGES
 from fly import GAIN, READ_NOISE, noisy
 from scipy import ndimage
 
-from ladderscope.noise import PoissonGaussian, check
+from ladderscope.noise import PoissonGaussian
+from ladderscope.noise_estimation import check
 
 TRUE = PoissonGaussian.from_camera(GAIN, 0.0, READ_NOISE)
 HALF = PoissonGaussian(TRUE.gain / 2, TRUE.intercept / 2)

@@ -27,7 +27,8 @@ import torch
 from scipy import ndimage
 
 from ladderscope.images import sample_image
-from ladderscope.noise import NoiseError, measure_noise
+from ladderscope.noise import NoiseError
+from ladderscope.noise_estimation import measure_noise
 
 SAMPLES = ("dna", "cells")
 FLY = [f"fly/{channel}/pos{at}" for channel in ("nuclei", "actin", "red") for at in ("002", "076")]

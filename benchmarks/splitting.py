@@ -36,10 +36,7 @@ from pytorch_optimizer import Muon
 from torch import nn
 
 from ladderscope import Denoiser, Splitter
-from ladderscope.evaluation import psnr, range_invariant_psnr, spread_ranks_errors, ssim
-from ladderscope.images import channel_statistics, read_images
-from ladderscope.machine import best_device, fast_type, keep_freed_memory
-from ladderscope.patches import (
+from ladderscope.data import (
     Channels,
     MixedPatches,
     Mixing,
@@ -50,6 +47,9 @@ from ladderscope.patches import (
     measure_mixtures,
     validation_mixtures,
 )
+from ladderscope.evaluation import psnr, range_invariant_psnr, spread_ranks_errors, ssim
+from ladderscope.images import channel_statistics, read_images
+from ladderscope.machine import best_device, fast_type, keep_freed_memory
 from ladderscope.training import Budget
 from ladderscope.training.budget import CosineRate
 from ladderscope.training.course import VALIDATIONS_AVERAGED

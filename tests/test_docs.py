@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ladderscope.restorers import PRESETS
+from ladderscope.models import PRESETS
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = sorted(DOCS.glob("*.md"))

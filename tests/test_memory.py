@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from ladderscope import Denoiser, LadderscopeError
+from ladderscope.data import TrainingPatches
 from ladderscope.memory import NotEnoughMemory, enough_memory
-from ladderscope.patches import TrainingPatches
-from ladderscope.restorers.restorer import Restorer
+from ladderscope.models.restorer import Restorer
 
 ALLOCATOR = (
     "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: "

@@ -14,7 +14,7 @@ Denoiser LadderscopeError Restoration Splitter __version__ fit_noise_model load 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ladderscope.errors import LadderscopeError
-    from ladderscope.restorers import (
+    from ladderscope.models import (
         Denoiser,
         Restoration,
         Splitter,
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOME = {
-    "Denoiser": "ladderscope.restorers",
+    "Denoiser": "ladderscope.models",
     "LadderscopeError": "ladderscope.errors",
-    "Restoration": "ladderscope.restorers",
-    "Splitter": "ladderscope.restorers",
-    "fit_noise_model": "ladderscope.restorers",
-    "load": "ladderscope.restorers",
-    "measure_noise": "ladderscope.restorers",
+    "Restoration": "ladderscope.models",
+    "Splitter": "ladderscope.models",
+    "fit_noise_model": "ladderscope.models",
+    "load": "ladderscope.models",
+    "measure_noise": "ladderscope.models",
 }
 
 __all__ = [

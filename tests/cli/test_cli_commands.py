@@ -10,11 +10,11 @@ import tifffile
 from typer.testing import CliRunner
 
 from ladderscope.cli import app, work
+from ladderscope.data import TrainingPatches
 from ladderscope.files import claimed
 from ladderscope.images import read_image, sample_image, write_image
-from ladderscope.patches import TrainingPatches
-from ladderscope.restorers import Restoration
-from ladderscope.restorers.file import read_model
+from ladderscope.models import Restoration
+from ladderscope.models.file import read_model
 
 QUICK = ["--preset", "tiny", "--steps", "8", "--noise", "gaussian:5", "--samples", "2"]
 TRAIN_QUICK = QUICK[:-2]

@@ -13,11 +13,11 @@ import yaml
 from typer.testing import CliRunner
 
 from ladderscope.cli import app
+from ladderscope.data import views_around
 from ladderscope.images import read_image
 from ladderscope.interop.careamics import load_lvae, replay
+from ladderscope.models.file import read_model
 from ladderscope.noise import GaussianMixture, PoissonGaussian, save_noise_model
-from ladderscope.patches import views_around
-from ladderscope.restorers.file import read_model
 
 GOLDEN = Path(__file__).parents[1] / "parity" / "golden"
 CLOSE = 1e-4
@@ -84,7 +84,7 @@ def imported(paths, *options):
 
 def predicted(paths, pixels, axes, monkeypatch, *options):
     """Restore an image on the command line, in float32 and in one pass."""
-    monkeypatch.setattr("ladderscope.restorers.restorer.fast_type", lambda device: None)
+    monkeypatch.setattr("ladderscope.models.restorer.fast_type", lambda device: None)
     source, out = paths.model.with_name("a.tif"), paths.model.with_name("a_out.tif")
     tifffile.imwrite(source, pixels.astype(np.float32), photometric="minisblack")
     result = run(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ladderscope.cli.naming import output_names, outputs_in
 from ladderscope.files import stem
-from ladderscope.restorers.restoration import beside
+from ladderscope.models.restoration import beside
 
 FOLDERS = st.sampled_from(["", "day1", "day2", "day1/x", "day2/x", "x/day1", "a"])
 FILES = st.sampled_from(["a.tif", "a.tiff", "A.tif", "a.ome.tif", "x_a.tif", "day1_a.tif", "b.tif"])

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 import ladderscope
 from ladderscope.cli import app
 from ladderscope.images import sample_image
+from ladderscope.models.file import read_model
 from ladderscope.noise import (
     Gaussian,
     GaussianMixture,
@@ -21,7 +22,6 @@ from ladderscope.noise import (
     load_noise_model,
     save_noise_model,
 )
-from ladderscope.restorers.file import read_model
 
 SIGNAL = 100 + 4.0 * sample_image("dna").pixels[100:356, 150:406].astype(float)
 MIXTURE = GaussianMixture([[0.0, 0.0], [2.0, 3.0], [0.0, 0.0]], 10.0, 200.0, 0.5)

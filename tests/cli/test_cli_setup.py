@@ -4,8 +4,13 @@ import pytest
 
 from ladderscope.cli.setup import make_restorer, parse_noise, read_config
 from ladderscope.errors import LadderscopeError
-from ladderscope.noise import Gaussian, GaussianMixture, PoissonGaussian, save_noise_model
-from ladderscope.restorers import Denoiser, Splitter
+from ladderscope.models import Denoiser, Splitter
+from ladderscope.noise import (
+    Gaussian,
+    GaussianMixture,
+    PoissonGaussian,
+    save_noise_model,
+)
 
 MIXTURE = GaussianMixture([[0.0, 0.0], [2.0, 3.0], [0.0, 0.0]], 10.0, 200.0, 0.5)
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from ladderscope.cli import app
 from ladderscope.images import read_image, sample_image
-from ladderscope.restorers.file import read_model
+from ladderscope.models.file import read_model
 
 QUICK = ["--preset", "tiny", "--steps", 4]
 GIVEN = [*QUICK, "--noise", "gaussian:5"]

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from ladderscope.cli import app, main
 from ladderscope.cli.terminal import prepare_terminal, say_error, show_summary
-from ladderscope.restorers.progress import PredictionProgress
+from ladderscope.models.progress import PredictionProgress
 
 ODD = {
     "markup": "day[/ctrl]",

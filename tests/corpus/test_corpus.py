@@ -11,8 +11,8 @@ from ladderscope.cli.info import info
 from ladderscope.cli.setup import read_config
 from ladderscope.errors import LadderscopeError
 from ladderscope.interop.careamics import InteropError, build_lvae, load_lvae
+from ladderscope.models import ModelFileError
 from ladderscope.noise import NoiseError, load_noise_model
-from ladderscope.restorers import ModelFileError
 
 sys.path.insert(0, str(Path(__file__).parent))
 

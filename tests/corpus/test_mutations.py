@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from ladderscope.cli.info import info
 from ladderscope.errors import LadderscopeError
+from ladderscope.models.file import read_model
 from ladderscope.noise import NoiseError, load_noise_model
-from ladderscope.restorers.file import read_model
 
 sys.path.insert(0, str(Path(__file__).parent))
 

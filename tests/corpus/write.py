@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-FIXTURES = Path(__file__).parents[1] / "restorers" / "fixtures"
+FIXTURES = Path(__file__).parents[1] / "models" / "fixtures"
 UNPACKED = 6 * 10**7
 NETWORK = {
     "input_shape": [32, 32],

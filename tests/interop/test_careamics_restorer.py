@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ladderscope import Denoiser, Splitter, load
+from ladderscope.data import Mixing
 from ladderscope.images import Statistics, sample_image
 from ladderscope.interop.careamics import (
     InteropError,
@@ -23,7 +24,6 @@ from ladderscope.interop.careamics import (
 from ladderscope.interop.careamics_config import describe
 from ladderscope.interop.careamics_restorer import import_careamics
 from ladderscope.noise import Gaussian, GaussianMixture
-from ladderscope.patches import Mixing
 from ladderscope.prediction import sampler
 
 GOLDEN = Path(__file__).parents[1] / "parity" / "golden"
@@ -33,7 +33,7 @@ CLOSE = 1e-4  # of the largest value: float32, normalised and back
 @pytest.fixture
 def in_float32(monkeypatch):
     """Leave bfloat16 out, where the processor has it."""
-    monkeypatch.setattr("ladderscope.restorers.restorer.fast_type", lambda device: None)
+    monkeypatch.setattr("ladderscope.models.restorer.fast_type", lambda device: None)
 
 
 def read(name):

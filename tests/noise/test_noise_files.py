@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ladderscope.noise import Gaussian, NoiseError, NoiseModel, PoissonGaussian
+from ladderscope.noise import (
+    Gaussian,
+    NoiseError,
+    NoiseModel,
+    PoissonGaussian,
+)
 from ladderscope.noise.histogram import Histogram
 from ladderscope.noise.mixture import GaussianMixture
 from ladderscope.noise.stored import load_noise_model, save_noise_model

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from ladderscope.data import views_around
 from ladderscope.network import LadderVAE
-from ladderscope.patches import views_around
 from ladderscope.prediction import Geometry, draw, latent_noise, restore
 from ladderscope.prediction.sampler import decodings
 

@@ -14,8 +14,8 @@ from ladderscope.noise import (
     GaussianMixture,
     Histogram,
     PoissonGaussian,
-    measure_noise,
 )
+from ladderscope.noise_estimation import measure_noise
 from ladderscope.report import noise_model_figure
 from ladderscope.report.noise_figures import (
     densities_at,

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from ladderscope.images import Image, Statistics
-from ladderscope.noise import Gaussian, calibrate_poisson_gaussian
+from ladderscope.models import DenoiserSettings, Restoration
+from ladderscope.models.file import Model
+from ladderscope.noise import Gaussian
+from ladderscope.noise_estimation import calibrate_poisson_gaussian
 from ladderscope.report import Report, comparison_picture, restored_image, write_report
 from ladderscope.report.figures import busiest, level_curves, overview
 from ladderscope.report.page import page
 from ladderscope.report.words import levels_in_words
-from ladderscope.restorers import DenoiserSettings, Restoration
-from ladderscope.restorers.file import Model
 from ladderscope.training import Outcome, Record
 
 RNG = np.random.default_rng(0)

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
+from ladderscope.data import Mixing
 from ladderscope.images import Image, Statistics
+from ladderscope.models import DenoiserSettings, Restoration, SplitterSettings
+from ladderscope.models.file import Mixture, Model
 from ladderscope.noise import Gaussian
-from ladderscope.patches import Mixing
 from ladderscope.report import Report, restored_image, split_picture
 from ladderscope.report.page import page
 from ladderscope.report.unexplained import unexplained
 from ladderscope.report.words import free_bits_of, levels_in_words
-from ladderscope.restorers import DenoiserSettings, Restoration, SplitterSettings
-from ladderscope.restorers.file import Mixture, Model
 from ladderscope.training import Outcome, Record
 
 NAMES = ("dna", "actin & co")

@@ -7,16 +7,7 @@ import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from ladderscope.images import Statistics
-from ladderscope.losses import (
-    ConstantKLWeight,
-    denoisplit_objective,
-    microsplit_objective,
-    musplit_objective,
-)
-from ladderscope.network import LadderVAE
-from ladderscope.noise import Gaussian, PoissonGaussian
-from ladderscope.patches import (
+from ladderscope.data import (
     Channels,
     Field,
     MixedBatch,
@@ -26,6 +17,15 @@ from ladderscope.patches import (
     PatchShape,
     validation_mixtures,
 )
+from ladderscope.images import Statistics
+from ladderscope.losses import (
+    ConstantKLWeight,
+    denoisplit_objective,
+    microsplit_objective,
+    musplit_objective,
+)
+from ladderscope.network import LadderVAE
+from ladderscope.noise import Gaussian, PoissonGaussian
 from ladderscope.training import Budget, DenoisingModule, SplittingModule, train
 from ladderscope.training.budget import CosineRate
 from ladderscope.training.course import Course

@@ -9,12 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from ladderscope.images import Statistics
-from ladderscope.losses import ConstantKLWeight
-from ladderscope.machine import make_compile_cache
-from ladderscope.network import LadderVAE
-from ladderscope.noise import Gaussian
-from ladderscope.patches import (
+from ladderscope.data import (
     Field,
     PatchBatch,
     PatchShape,
@@ -22,6 +17,11 @@ from ladderscope.patches import (
     hold_out,
     validation_batch,
 )
+from ladderscope.images import Statistics
+from ladderscope.losses import ConstantKLWeight
+from ladderscope.machine import make_compile_cache
+from ladderscope.network import LadderVAE
+from ladderscope.noise import Gaussian
 from ladderscope.training import Budget, DenoisingModule, TrainingError, train
 from ladderscope.training.budget import CosineRate, PlateauRate
 from ladderscope.training.course import Course

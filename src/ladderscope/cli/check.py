@@ -64,8 +64,9 @@ def _noise(image: "Image") -> Iterator[tuple[str, str]]:
     """Say what the noise of each channel is, and warn where its pixels are not independent."""
     from ladderscope.images import numbered_channels
     from ladderscope.inspection import about_correlation
-    from ladderscope.noise import NoiseError, calibrate_poisson_gaussian
-    from ladderscope.noise.fit import MOST_PLANES
+    from ladderscope.noise import NoiseError
+    from ladderscope.noise_estimation import calibrate_poisson_gaussian
+    from ladderscope.noise_estimation.fit import MOST_PLANES
 
     names = image.channel_names or numbered_channels(image.channels)
     several = image.channels > 1

@@ -10,7 +10,7 @@ from ladderscope.cli import options
 if TYPE_CHECKING:
     from ladderscope.cli.naming import Outputs
     from ladderscope.images import Image
-    from ladderscope.restorers import Denoiser, Splitter
+    from ladderscope.models import Denoiser, Splitter
 
 PHOTONS_PER_UNIT = 0.5
 READ_NOISE = 3.0
@@ -41,8 +41,8 @@ def demo(
     """Add noise to sample images of cells, restore them, and say how much that gained."""
     from ladderscope.cli.setup import make_restorer
     from ladderscope.errors import LadderscopeError
+    from ladderscope.models import Denoiser, Splitter
     from ladderscope.names import output_folder
-    from ladderscope.restorers import Denoiser, Splitter
 
     folder = output_folder(output)
     if minutes is None and steps is None:

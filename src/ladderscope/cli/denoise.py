@@ -35,8 +35,8 @@ def denoise(
     from ladderscope.cli.preflight import check_outputs, check_training, state_of
     from ladderscope.cli.setup import make_restorer
     from ladderscope.files import claimed
+    from ladderscope.models import Denoiser
     from ladderscope.names import output_folder
-    from ladderscope.restorers import Denoiser
 
     folder = output_folder(output)
     model_path, report_path = folder / "model.ladder", folder / "report.html"

@@ -14,11 +14,11 @@ from ladderscope.cli.naming import Outputs
 from ladderscope.errors import LadderscopeError
 from ladderscope.images import Image, open_image, read_images
 from ladderscope.images.artefacts import cleaned
+from ladderscope.models import Denoiser, Restoration, load
+from ladderscope.models.file import Model
+from ladderscope.models.restorer import listed, training_statistics
 from ladderscope.noise import NoiseModel
 from ladderscope.report import RestoredImage, restored_image
-from ladderscope.restorers import Denoiser, Restoration, load
-from ladderscope.restorers.file import Model
-from ladderscope.restorers.restorer import listed, training_statistics
 
 # Made smaller where the images have no room for more.
 _FITTED_SETTINGS = ("patch", "depth")

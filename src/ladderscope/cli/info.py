@@ -6,7 +6,7 @@ from ladderscope.cli import options
 
 if TYPE_CHECKING:
     from ladderscope.images import Statistics
-    from ladderscope.restorers.file import Model
+    from ladderscope.models.file import Model
 
 
 def info(model: options.ModelFile) -> None:
@@ -15,12 +15,12 @@ def info(model: options.ModelFile) -> None:
 
     from ladderscope.cli.terminal import show_summary
     from ladderscope.cli.work import noise_rows
+    from ladderscope.models.file import read_model
     from ladderscope.report.words import (
         channel_names,
         free_bits_of,
         levels_in_words,
     )
-    from ladderscope.restorers.file import read_model
 
     found = read_model(model)
     outcome, settings = found.outcome, found.settings
@@ -65,7 +65,7 @@ def info(model: options.ModelFile) -> None:
 
 
 def _kind(model: "Model") -> str:
-    from ladderscope.restorers import SplitterSettings
+    from ladderscope.models import SplitterSettings
 
     settings = model.settings
     if not isinstance(settings, SplitterSettings):
@@ -75,7 +75,7 @@ def _kind(model: "Model") -> str:
 
 
 def _training(model: "Model") -> str:
-    from ladderscope.restorers.progress import duration
+    from ladderscope.models.progress import duration
 
     outcome = model.outcome
     budget = next(

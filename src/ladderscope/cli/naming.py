@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ladderscope.files import stem
-from ladderscope.restorers.restoration import beside
+from ladderscope.models.restoration import beside
 
 
 class Outputs(NamedTuple):

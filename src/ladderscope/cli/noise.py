@@ -10,7 +10,7 @@ from ladderscope.cli import options
 
 if TYPE_CHECKING:
     from ladderscope.images import OpenImage
-    from ladderscope.noise import NoiseCheck
+    from ladderscope.noise_estimation import NoiseCheck
 
 Kind = Literal["poisson_gaussian", "gaussian", "mixture", "histogram"]
 
@@ -91,11 +91,11 @@ def fit(
     from ladderscope.errors import LadderscopeError
     from ladderscope.files import whole_file
     from ladderscope.images import find_images, open_images
+    from ladderscope.models import measure_noise
+    from ladderscope.models.load import load_denoiser
     from ladderscope.names import NOISE
     from ladderscope.noise import save_noise_model
     from ladderscope.report import noise_model_figure
-    from ladderscope.restorers import measure_noise
-    from ladderscope.restorers.load import load_denoiser
 
     model_path = NOISE.file(output)
     suffix = model_path.suffix.lower()
@@ -173,7 +173,7 @@ def show(
     from ladderscope.files import whole_file
     from ladderscope.names import PICTURE
     from ladderscope.noise import NoiseModel, load_noise_model
-    from ladderscope.noise.fitted import figures
+    from ladderscope.noise_estimation.fitted import figures
     from ladderscope.report import noise_model_figure
     from ladderscope.report.noise_figures import moments_at, shown_range, shown_signals
     from ladderscope.report.words import model_in_words
@@ -251,7 +251,7 @@ def check(
 def _checks(image: "OpenImage", given: Any) -> "list[NoiseCheck]":
     """Check each channel of an image with its model, or with one measured on it."""
     from ladderscope.errors import LadderscopeError
-    from ladderscope.noise import check as check_noise
+    from ladderscope.noise_estimation import check as check_noise
 
     models = given if isinstance(given, list) else [given] * image.channels
     if len(models) != image.channels:

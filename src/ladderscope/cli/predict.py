@@ -33,9 +33,9 @@ def predict(
     from ladderscope.cli.preflight import check_outputs
     from ladderscope.cli.sentences import predicted
     from ladderscope.errors import LadderscopeError
+    from ladderscope.models import Splitter, load
     from ladderscope.names import PAGE, image_or_folder
     from ladderscope.report.page import SHOWN_IMAGES
-    from ladderscope.restorers import Splitter, load
 
     target, to_a_file = image_or_folder(output)
     page = None if report is None else PAGE.file(report)

@@ -1,8 +1,8 @@
 """What a command did, in one sentence for the report."""
 
+from ladderscope.models import Denoiser, Splitter
+from ladderscope.models.progress import duration
 from ladderscope.report import channel_names
-from ladderscope.restorers import Denoiser, Splitter
-from ladderscope.restorers.progress import duration
 
 
 def predicted(restorer: Denoiser | Splitter, restored: int, samples: int) -> str:

@@ -5,8 +5,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ladderscope.errors import LadderscopeError
-from ladderscope.noise import Gaussian, NoiseModel, PoissonGaussian, load_noise_model
-from ladderscope.restorers import Denoiser, DenoiserSettings, Splitter, SplitterSettings
+from ladderscope.models import Denoiser, DenoiserSettings, Splitter, SplitterSettings
+from ladderscope.noise import (
+    Gaussian,
+    NoiseModel,
+    PoissonGaussian,
+    load_noise_model,
+)
 from ladderscope.untrusted import InputError, read_yaml, shown
 
 Restorer = TypeVar("Restorer", Denoiser, Splitter)

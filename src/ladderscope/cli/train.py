@@ -9,7 +9,7 @@ from ladderscope.cli import options
 
 if TYPE_CHECKING:
     from ladderscope.cli.work import Failure
-    from ladderscope.restorers import Denoiser, Splitter
+    from ladderscope.models import Denoiser, Splitter
 
 Method = Literal["musplit", "denoisplit", "microsplit"]
 Balance = Literal["none", "std"]
@@ -41,8 +41,8 @@ def train_denoiser(
     from ladderscope.cli import work
     from ladderscope.cli.setup import make_restorer
     from ladderscope.files import claimed
+    from ladderscope.models import Denoiser
     from ladderscope.names import MODEL
-    from ladderscope.restorers import Denoiser
 
     model_path = MODEL.file(output)
     denoiser, axes = make_restorer(
@@ -156,8 +156,8 @@ def train_splitter(
     from ladderscope.cli import work
     from ladderscope.cli.setup import make_restorer, parse_channels
     from ladderscope.files import claimed
+    from ladderscope.models import Splitter
     from ladderscope.names import MODEL
-    from ladderscope.restorers import Splitter
 
     model_path = MODEL.file(output)
     files = parse_channels(channels)

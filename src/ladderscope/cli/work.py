@@ -17,6 +17,9 @@ from ladderscope.cli.terminal import in_words, say_error, show_summary, warnings
 from ladderscope.errors import LadderscopeError
 from ladderscope.files import whole_file
 from ladderscope.images import Image, check_same_kind, find_images, read_image, read_images
+from ladderscope.models import Denoiser, Restoration, Splitter
+from ladderscope.models.file import Model
+from ladderscope.models.progress import duration, say_how_long
 from ladderscope.report import (
     Report,
     RestoredImage,
@@ -27,9 +30,6 @@ from ladderscope.report import (
     write_report,
 )
 from ladderscope.report.page import SHOWN_IMAGES
-from ladderscope.restorers import Denoiser, Restoration, Splitter
-from ladderscope.restorers.file import Model
-from ladderscope.restorers.progress import duration, say_how_long
 
 logger = logging.getLogger("ladderscope")
 

@@ -10,7 +10,7 @@ from jaxtyping import Real
 from ladderscope.images import Image, ImageError, numbered_channels
 from ladderscope.images.artefacts import Artefacts, cleaned
 from ladderscope.inspection.numbers import ImageLook, measure
-from ladderscope.noise import neighbour_correlation
+from ladderscope.noise_estimation import neighbour_correlation
 
 _PADDING = 1e-3  # share of the pixels that is worth a word
 _SATURATED = 5e-3

@@ -38,11 +38,11 @@ from ladderscope.interop.careamics_config import (
 from ladderscope.interop.careamics_losses import replay_losses
 from ladderscope.interop.checkpoint import InteropError, naming, read_checkpoint
 from ladderscope.losses import channelwise, gaussian_kl, gaussian_kl_one_sample, samplewise, spatial
+from ladderscope.models.config import MOST_PARAMETERS
+from ladderscope.models.weights import check_finite
 from ladderscope.network import DiagonalGaussian, LadderVAE, Level
 from ladderscope.network.blocks import Activation
 from ladderscope.noise import GaussianMixture
-from ladderscope.restorers.config import MOST_PARAMETERS
-from ladderscope.restorers.weights import check_finite
 from ladderscope.untrusted import InputError
 
 __all__ = [

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from ladderscope.files import expanded
 from ladderscope.interop.checkpoint import InteropError, naming
-from ladderscope.restorers.config import (
+from ladderscope.models.config import (
     LARGEST_PATCH,
     MOST_CHANNELS,
     MOST_DEPTH,

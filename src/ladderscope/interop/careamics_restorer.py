@@ -12,16 +12,16 @@ import numpy as np
 from jaxtyping import Float64
 from numpy.typing import ArrayLike
 
+from ladderscope.data import Mixing
 from ladderscope.images import Statistics, numbered_channels
 from ladderscope.interop.careamics import load_lvae, load_noise_models, origin_of
 from ladderscope.interop.careamics_config import LVAEConfig
 from ladderscope.interop.checkpoint import InteropError, naming, read_checkpoint
+from ladderscope.models import Denoiser, DenoiserSettings, Splitter, SplitterSettings
+from ladderscope.models.config import settings_for
+from ladderscope.models.file import Mixture
+from ladderscope.models.restorer import empty_model
 from ladderscope.noise import NoiseModel
-from ladderscope.patches import Mixing
-from ladderscope.restorers import Denoiser, DenoiserSettings, Splitter, SplitterSettings
-from ladderscope.restorers.config import settings_for
-from ladderscope.restorers.file import Mixture
-from ladderscope.restorers.restorer import empty_model
 
 logger = logging.getLogger("ladderscope")
 

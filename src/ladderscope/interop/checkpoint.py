@@ -16,8 +16,8 @@ from torch import Tensor
 
 from ladderscope.errors import LadderscopeError
 from ladderscope.files import expanded
-from ladderscope.restorers.config import MOST_PARAMETERS
-from ladderscope.restorers.weights import header_length
+from ladderscope.models.config import MOST_PARAMETERS
+from ladderscope.models.weights import header_length
 from ladderscope.untrusted import InputError, Zip, file_size, parse_json, shortened, shown
 
 # Beside the network, a checkpoint holds the state of its optimizer, and noise models.

@@ -13,19 +13,29 @@ Examples
 tensor([ 9., 49.])
 """
 
-from ladderscope.noise.calibrate import calibrate_poisson_gaussian
-from ladderscope.noise.correlation import NeighbourCorrelation, neighbour_correlation
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from ladderscope.noise.entries import NoiseError
-from ladderscope.noise.fit import fit_noise_model, measure_noise
-from ladderscope.noise.fitted import NoiseFit
 from ladderscope.noise.gaussian import Gaussian
 from ladderscope.noise.histogram import Histogram
-from ladderscope.noise.joint import JointHistogram
 from ladderscope.noise.mixture import GaussianMixture
 from ladderscope.noise.model import NoiseModel, noise_model_from_dict
 from ladderscope.noise.poisson_gaussian import PoissonGaussian
 from ladderscope.noise.stored import load_noise_model, save_noise_model
-from ladderscope.noise.suits import NoiseCheck, check
+
+if TYPE_CHECKING:
+    from ladderscope.noise_estimation import (
+        JointHistogram,
+        NeighbourCorrelation,
+        NoiseCheck,
+        NoiseFit,
+        calibrate_poisson_gaussian,
+        check,
+        fit_noise_model,
+        measure_noise,
+        neighbour_correlation,
+    )
 
 __all__ = [
     "Gaussian",
@@ -47,3 +57,10 @@ __all__ = [
     "noise_model_from_dict",
     "save_noise_model",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Give what measures noise under the names that users know; it is loaded when touched."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("ladderscope.noise_estimation"), name)

@@ -11,8 +11,14 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from ladderscope.images import numbered_channels
-from ladderscope.noise import GaussianMixture, Histogram, NoiseFit, NoiseModel, PoissonGaussian
-from ladderscope.noise.fitted import figures
+from ladderscope.noise import (
+    GaussianMixture,
+    Histogram,
+    NoiseModel,
+    PoissonGaussian,
+)
+from ladderscope.noise_estimation import NoiseFit
+from ladderscope.noise_estimation.fitted import figures
 from ladderscope.report.figures import TRAINING, VALIDATION, label
 
 SHOWN_SIGNALS = 5

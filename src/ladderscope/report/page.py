@@ -14,6 +14,10 @@ from ladderscope.evaluation import ResidualCheck, residual_check
 from ladderscope.files import whole_file
 from ladderscope.harmless import readable
 from ladderscope.images import Image, numbered_channels
+from ladderscope.models import Restoration
+from ladderscope.models.file import Model
+from ladderscope.models.matching import noise_of_channels
+from ladderscope.models.progress import duration
 from ladderscope.report.figures import (
     bright_end,
     busiest,
@@ -32,10 +36,6 @@ from ladderscope.report.words import (
     levels_in_words,
     noise_in_words,
 )
-from ladderscope.restorers import Restoration
-from ladderscope.restorers.file import Model
-from ladderscope.restorers.matching import noise_of_channels
-from ladderscope.restorers.progress import duration
 
 SHOWN_IMAGES = 6
 

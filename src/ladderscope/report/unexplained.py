@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Real
 
 from ladderscope.evaluation import residual_check
+from ladderscope.models.file import Model
 from ladderscope.noise import Gaussian
-from ladderscope.restorers.file import Model
 
 STRUCTURED = 0.1  # where what is smooth holds a tenth of the residual's variance, noise the rest
 _MUCH_LARGER = 1.5  # than the noise

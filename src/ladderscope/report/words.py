@@ -3,17 +3,17 @@
 import math
 
 from ladderscope.images import numbered_channels
+from ladderscope.models import DenoiserSettings, SplitterSettings
+from ladderscope.models.file import Model
 from ladderscope.noise import (
     Gaussian,
     GaussianMixture,
     Histogram,
-    NoiseFit,
     NoiseModel,
     PoissonGaussian,
 )
-from ladderscope.noise.fitted import figures
-from ladderscope.restorers import DenoiserSettings, SplitterSettings
-from ladderscope.restorers.file import Model
+from ladderscope.noise_estimation import NoiseFit
+from ladderscope.noise_estimation.fitted import figures
 
 UNCALIBRATED = "spread of posterior samples (uncalibrated)"
 NEXT_TO_NOTHING = 0.1  # nats per patch

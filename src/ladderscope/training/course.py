@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
+from ladderscope.data import MixedBatch, PatchBatch
 from ladderscope.files import OutputError
 from ladderscope.losses import Objective
-from ladderscope.patches import MixedBatch, PatchBatch
 from ladderscope.training.budget import Budget, CosineRate, PlateauRate
 from ladderscope.training.errors import TrainingError
 from ladderscope.training.module import Record, RestorationModule

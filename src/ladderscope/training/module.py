@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ladderscope.data import MixedBatch, PatchBatch
 from ladderscope.images import Statistics
 from ladderscope.losses import (
     ConstantKLWeight,
@@ -27,7 +28,6 @@ from ladderscope.losses import (
 )
 from ladderscope.network import LadderVAE
 from ladderscope.noise import NoiseModel
-from ladderscope.patches import MixedBatch, PatchBatch
 from ladderscope.training.optimizers import muon
 
 KLWeight = ConstantKLWeight | LinearKLWeight

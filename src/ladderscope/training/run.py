@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from ladderscope.data import MixedPatches, TrainingPatches
 from ladderscope.interruption import Requests, stopping_gently
 from ladderscope.machine import best_device, keep_freed_memory, make_compile_cache
-from ladderscope.patches import MixedPatches, TrainingPatches
 from ladderscope.training.budget import Budget
 from ladderscope.training.course import Course
 from ladderscope.training.errors import TrainingError

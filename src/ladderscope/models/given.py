@@ -1,0 +1,135 @@
+"""What a splitter is told to train on, checked before any of the work."""
+
+import re
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ladderscope.errors import LadderscopeError
+from ladderscope.images import Image, Sources, numbered_channels
+from ladderscope.models.config import SplitterSettings
+
+# What the objective of a method does not hold.
+_WITHOUT_EFFECT = {
+    "musplit": ("denoisplit_weight", "free_bits"),
+    "denoisplit": ("denoisplit_weight", "variance", "musplit_free_bits"),
+    "microsplit": (),
+}
+
+
+def check_number(channels: Sequence[Sources], wanted: int) -> None:
+    """Refuse what is no list of channels, or one of another number."""
+    if isinstance(channels, str) or not isinstance(channels, Sequence):
+        raise LadderscopeError(
+            'channels must be a list with the images of each structure, such as ["nuclei/*.tif", '
+            f'"actin/*.tif"], not {type(channels).__name__}'
+        )
+    if len(channels) != wanted:
+        raise LadderscopeError(
+            f"{len(channels)} channels were given, and the splitter is made for {wanted}: give "
+            f"{wanted}, or make it with channels={len(channels)}"
+        )
+
+
+def checked_names(names: Sequence[str] | None, wanted: int) -> Sequence[str]:
+    """Give the names, or numbers in their place; refuse those that repeat."""
+    if names is None:
+        return numbered_channels(wanted)
+    different = {name for name in names if isinstance(name, str) and name}
+    if isinstance(names, str) or not len(names) == len(different) == wanted:
+        raise LadderscopeError(f"names={names!r}: give {wanted} different ones, one per channel")
+    return names
+
+
+def checked_offsets(offsets: Sequence[float] | None, wanted: int) -> Sequence[float] | None:
+    """Give black levels as numbers, one per channel, or None where none are given."""
+    try:
+        given = None if offsets is None else np.asarray(offsets, float)
+    except (TypeError, ValueError):
+        given = np.empty(0)
+    if given is not None and (given.shape != (wanted,) or not np.isfinite(given).all()):
+        raise LadderscopeError(
+            f"offsets={offsets!r}: give one number for each of {wanted} channels"
+        )
+    return None if given is None else given.tolist()
+
+
+def check_nothing_to_mix(settings: SplitterSettings, offsets: Sequence[float] | None) -> None:
+    """Refuse what says how to mix, where mixed images were recorded."""
+    given = {
+        "offsets": offsets is not None,
+        "ratios": settings.ratios != (1.0, 1.0),
+        "balance": settings.balance != "none",
+    }
+    if any(given.values()):
+        raise LadderscopeError(
+            f"{' and '.join(name for name in given if given[name])} say how mixed images are to be "
+            "made, but recorded ones are given: leave out one or the other"
+        )
+
+
+def say_what_has_no_effect(settings: SplitterSettings, notice: Callable[[str], None]) -> None:
+    """Tell of settings that were changed and that the objective of the method does not hold."""
+    fields = SplitterSettings.model_fields
+    idle = [
+        name
+        for name in _WITHOUT_EFFECT[settings.method]
+        if getattr(settings, name) != fields[name].default
+    ]
+    if idle:
+        notice(f"{' and '.join(idle)} have no part in the objective of {settings.method}")
+
+
+def check_channels(everything: Sequence[tuple[str, Sequence[Image]]]) -> None:
+    """Refuse images of several channels; each group of images has a name."""
+    for name, stack in everything:
+        if stack[0].channels > 1:
+            raise LadderscopeError(
+                f"{name}: {stack[0].name} has {stack[0].channels} channels; give each structure's "
+                "images by themselves, as images without a C axis"
+            )
+
+
+def check_pairs(
+    everything: Sequence[tuple[str, Sequence[Image]]], notice: Callable[[str], None]
+) -> None:
+    """Refuse groups of other number or size than the first; tell where their numbers differ."""
+    first_name, first = everything[0]
+    of_first = _counted(first)
+    for name, stack in everything[1:]:
+        if len(stack) != len(first):
+            raise LadderscopeError(
+                f"paired channels need as many images each: {first_name} has {len(first)}, {name} "
+                f"has {len(stack)}"
+            )
+        for one, other in zip(first, stack, strict=True):
+            if (one.axes, one.pixels.shape) != (other.axes, other.pixels.shape):
+                raise LadderscopeError(
+                    f"paired images must have one shape: {one.name} ({first_name}) has "
+                    f"{one.pixels.shape} ({one.axes}), {other.name} ({name}) "
+                    f"{other.pixels.shape} ({other.axes})"
+                )
+        of_stack = _counted(stack)
+        different = [k for k, number in enumerate(of_stack) if number != of_first[k]]
+        if different and of_first[0] and of_stack[0]:
+            one, other = first[different[0]], stack[different[0]]
+            notice(
+                f"images are paired in their order, so that {one.name} ({first_name}) goes with "
+                f"{other.name} ({name}), although their numbers differ: check that both show the "
+                "same place"
+            )
+
+
+def _counted(images: Sequence[Image]) -> list[tuple[int, ...]]:
+    """Give the numbers in names that differ from image to image; none if they cannot be lined up.
+
+    Examples
+    --------
+    >>> _counted([Image(np.zeros((8, 8)), "YX", f"c2_{k}.tif") for k in ("01", "10")])
+    [(1,), (10,)]
+    """
+    found = [[int(digits) for digits in re.findall(r"\d+", image.name)] for image in images]
+    if len({len(numbers) for numbers in found}) > 1:
+        return [()] * len(images)
+    counting = [numbers for numbers in zip(*found, strict=True) if len(set(numbers)) > 1]
+    return list(zip(*counting, strict=True)) if counting else [()] * len(images)

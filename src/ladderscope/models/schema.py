@@ -1,0 +1,392 @@
+"""What each entry of a model file may hold: types, limits, and what must agree with what."""
+
+import math
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from importlib import metadata
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+
+from ladderscope.harmless import readable
+from ladderscope.images.axes import AXES
+from ladderscope.models.config import DenoiserSettings, RestorerSettings, SplitterSettings
+from ladderscope.noise import NoiseError, NoiseModel, noise_model_from_dict
+from ladderscope.noise_estimation import NoiseFit
+from ladderscope.untrusted import InputError, parse_json, shortened, shown
+from ladderscope.untrusted.parsing import MOST_VALUES
+
+FORMAT = "ladderscope model"
+FORMAT_VERSION = 2
+MOST_CHANNELS = 10_000  # that are restored one by one
+MOST_NOTICES, LONGEST_NOTICE, LONGEST_NAME = 500, 4000, 256
+MOST_VALIDATIONS = 5000
+_MOST_VALUES = 200_000
+_MOST_BINS = 10_000
+_TOLD = 3  # problems in an error
+_LARGEST, _LONGEST = 1e30, 10**12  # still a normal float32; steps or seconds
+_STRICT = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def _date(text: str) -> str:
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None or not 2000 <= found.year <= 9000:
+        raise ValueError("must be a date after 2000, with its time zone")
+    return text
+
+
+def _axes(text: str) -> str:
+    letters = {*text}
+    if not {"Y", "X"} <= letters <= AXES.keys() or len(letters) < len(text):
+        raise ValueError(f"must be letters of {''.join(AXES)}, each once, Y and X among them")
+    return text
+
+
+Number = Annotated[float, Field(ge=-_LARGEST, le=_LARGEST)]
+Positive = Annotated[float, Field(ge=1e-15, le=1e15)]  # its square is a normal float32 too
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0, le=_LONGEST)]
+Seconds = Annotated[float, Field(ge=0, le=_LONGEST)]
+Term = Annotated[float, Field(allow_inf_nan=False)] | None  # null where it was not finite
+Name = Annotated[str, Field(max_length=LONGEST_NAME), AfterValidator(readable)]
+Notice = Annotated[str, Field(max_length=LONGEST_NOTICE), AfterValidator(readable)]
+Notices = Annotated[tuple[Notice, ...], Field(max_length=MOST_NOTICES)]
+Bins = Annotated[tuple[Number, ...], Field(max_length=_MOST_BINS)]
+Interval = tuple[Number, Number]
+
+
+class NewerFormatError(InputError):
+    """A model file of a newer format, which a newer version reads."""
+
+
+class StatisticsEntry(BaseModel):
+    """Of a channel, or of the mixed images."""
+
+    model_config = _STRICT
+
+    mean: Number
+    std: Positive
+    darkest: Number | None = None
+    brightest: Number | None = None
+
+    @model_validator(mode="after")
+    def _mean_lies_between(self) -> Self:
+        if self.darkest is not None and self.darkest > self.mean + self.std:
+            raise ValueError(f"darkest is {self.darkest}, above the mean {self.mean}")
+        if self.brightest is not None and self.brightest < self.mean - self.std:
+            raise ValueError(f"brightest is {self.brightest}, below the mean {self.mean}")
+        return self
+
+
+class MixingEntry(BaseModel):
+    """How channels add up to a mixed image."""
+
+    model_config = _STRICT
+
+    offsets: tuple[Number, ...]
+    weights: tuple[Number, ...]
+    offset: Number
+    ratios: tuple[Positive, Positive]
+
+
+class MixtureEntry(BaseModel):
+    """The mixed images of a splitter."""
+
+    model_config = _STRICT
+
+    statistics: StatisticsEntry
+    mixing: MixingEntry
+    intensities: Interval | None = None
+    recorded: bool = False
+
+
+class TrainingEntry(BaseModel):
+    """How training went."""
+
+    model_config = _STRICT
+
+    steps: Count
+    skipped: Count
+    seconds: Seconds
+    interrupted: bool
+    best_step: Count
+    compiled: bool
+    diverged: bool = False
+
+
+class RecordEntry(BaseModel):
+    """One validation."""
+
+    model_config = _STRICT
+
+    step: Count
+    seconds: Seconds
+    loss: Term
+    reconstruction: Term
+    kl: Term
+    validation_loss: Term
+    validation_reconstruction: Term
+    validation_kl: Term
+    level_kl: tuple[Term, ...]
+
+
+class FitEntry(BaseModel):
+    """The calibration that a noise model comes from."""
+
+    model_config = _STRICT
+
+    model: dict[str, Any]
+    gain_interval: Interval | None = None
+    intercept_interval: Interval | None = None
+    bin_signals: Bins
+    bin_variances: Bins
+    bin_counts: Bins
+    signal_range: Interval
+    offset_guess: Number | None = None
+    clipped_share: Share
+    offset: Number | None = None
+    read_noise: Number | None = None
+    notices: Notices = ()
+
+
+class NoiseEntry(BaseModel):
+    """The noise of a channel."""
+
+    model_config = _STRICT
+
+    model: dict[str, Any]
+    fit: FitEntry | None
+
+
+class ConfigEntry(BaseModel):
+    """What a denoiser and a splitter have in common."""
+
+    model_config = _STRICT
+
+    format: Literal["ladderscope model"]
+    format_version: Literal[1, 2]
+    ladderscope_version: Annotated[str, Field(max_length=64), AfterValidator(readable)]
+    created: Annotated[str, Field(max_length=64), AfterValidator(_date)]
+    statistics: Annotated[tuple[StatisticsEntry, ...], Field(max_length=MOST_CHANNELS)]
+    axes: Annotated[str, Field(max_length=len(AXES)), AfterValidator(_axes)]
+    channel_names: tuple[Name, ...] | None
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
+    notices: Notices
+    training: TrainingEntry
+    careamics: dict[str, Any] | None = None
+    pixel_size: tuple[Positive, Positive] | None = None
+    slice_spacing: Positive | None = None
+
+    @model_validator(mode="after")
+    def _a_name_for_each_channel(self) -> Self:
+        names = self.channel_names
+        if not self.statistics:
+            raise ValueError("statistics of no channel")
+        if names and len(names) != len(self.statistics):
+            raise ValueError(f"{len(names)} channel_names for {len(self.statistics)} statistics")
+        return self
+
+
+class DenoiserEntry(ConfigEntry):
+    """The `config.json` of a denoiser."""
+
+    kind: Literal["denoiser"]
+    settings: DenoiserSettings
+    mixture: None = None
+
+
+class SplitterEntry(ConfigEntry):
+    """The `config.json` of a splitter."""
+
+    kind: Literal["splitter"]
+    settings: SplitterSettings
+    mixture: MixtureEntry
+
+    @model_validator(mode="after")
+    def _as_many_of_each(self) -> Self:
+        found = {
+            "statistics": len(self.statistics),
+            "mixture.mixing.offsets": len(self.mixture.mixing.offsets),
+            "mixture.mixing.weights": len(self.mixture.mixing.weights),
+        }
+        for name, count in found.items():
+            if count != self.settings.channels:
+                raise ValueError(f"{count} {name} for {self.settings.channels} channels")
+        return self
+
+
+_KINDS: Mapping[str, type[DenoiserEntry] | type[SplitterEntry]] = {
+    "denoiser": DenoiserEntry,
+    "splitter": SplitterEntry,
+}
+_HISTORY = TypeAdapter(Annotated[tuple[RecordEntry, ...], Field(max_length=MOST_VALIDATIONS)])
+_NOISE = TypeAdapter(Annotated[tuple[NoiseEntry, ...], Field(max_length=MOST_CHANNELS)])
+
+
+def config_of(content: bytes) -> DenoiserEntry | SplitterEntry:
+    """Read `config.json`.
+
+    Raises
+    ------
+    InputError
+        It is foreign, of a newer format, or damaged: which entry, what was found, what is needed.
+
+    Examples
+    --------
+    >>> config_of(b'{"format": "ladderscope model", "format_version": 1, "kind": "dancer"}')
+    Traceback (most recent call last):
+    ...
+    ladderscope.untrusted.words.InputError: its kind is 'dancer', not denoiser or splitter
+    """
+    found = _parsed("config.json", content, _MOST_VALUES)
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        raise InputError("a zip file, but not one that Ladderscope wrote")
+    version = found.get("format_version")
+    if type(version) is not int:
+        raise InputError(
+            f"config.json: format_version: found {shown(version)}: must be a whole number"
+        )
+    if version > FORMAT_VERSION:
+        raise NewerFormatError(
+            f"{_written_by(found)} in format {shown(version)}; this version reads up to format "
+            f"{FORMAT_VERSION}. Update Ladderscope"
+        )
+    kind = found.get("kind")
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise InputError(f"its kind is {shown(kind)}, not {' or '.join(_KINDS)}")
+    try:
+        config = _KINDS[kind].model_validate_json(content, strict=True)
+    except ValidationError as error:
+        advice = ""
+        if any(problem["type"] == "extra_forbidden" for problem in _problems(error)):
+            advice = (
+                f". The file was {_written_by(found)}, and this is "
+                f"{metadata.version('ladderscope')}: update Ladderscope if that is newer"
+            )
+        raise InputError(f"config.json: {_in_words(error)}{advice}") from error
+    if config.careamics is not None:
+        _check_careamics(config.careamics, config.settings)
+    return config
+
+
+def history_of(content: bytes, settings: RestorerSettings) -> tuple[dict[str, Any], ...]:
+    """Read the lines of `history.json`, with NaN where a number was not finite.
+
+    Raises
+    ------
+    InputError
+        A line is not as it should be.
+    """
+    _parsed("history.json", content, _MOST_VALUES)
+    try:
+        records = _HISTORY.validate_json(content, strict=True)
+    except ValidationError as error:
+        raise InputError(f"history.json: {_in_words(error)}") from error
+    sighted = settings.levels - settings.blind_levels
+    for number, record in enumerate(records):
+        if len(record.level_kl) != sighted:
+            raise InputError(
+                f"history.json: {number}.level_kl: {len(record.level_kl)} numbers for {sighted} "
+                "levels that see the image"
+            )
+    return tuple(
+        {name: _number(value) for name, value in record.model_dump().items()} for record in records
+    )
+
+
+def noise_of(
+    content: bytes, config: DenoiserEntry | SplitterEntry
+) -> tuple[tuple[NoiseModel, ...], tuple[NoiseFit | None, ...]]:
+    """Read the noise models of `noise.json`, and the fits that they come from.
+
+    Raises
+    ------
+    InputError
+        An entry is not as it should be, the numbers of a noise model make no sense, or there are
+        not as many as channels.
+    """
+    _parsed("noise.json", content, MOST_VALUES)
+    try:
+        entries = _NOISE.validate_json(content, strict=True)
+    except ValidationError as error:
+        raise InputError(f"noise.json: {_in_words(error)}") from error
+    channels = len(config.statistics)
+    needed = {channels} if config.kind == "denoiser" and not config.careamics else {0, channels}
+    if len(entries) not in needed:
+        raise InputError(f"noise.json: {len(entries)} noise models for {channels} channels")
+    try:
+        models = tuple(_noise_model(entry.model) for entry in entries)
+        return models, tuple(None if entry.fit is None else _fit(entry.fit) for entry in entries)
+    except NoiseError as error:
+        raise InputError(f"noise.json: {error}") from error
+
+
+def _parsed(name: str, content: bytes, most_values: int) -> Any:
+    try:
+        return parse_json(content, most_values)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
+
+
+def _fit(entry: FitEntry) -> NoiseFit:
+    _noise_model(entry.model)
+    return NoiseFit.from_dict(entry.model_dump())
+
+
+def _noise_model(entries: Mapping[str, Any]) -> NoiseModel:
+    model = noise_model_from_dict(entries)
+    unknown = entries.keys() - model.to_dict().keys()
+    if unknown:
+        raise InputError(f"noise.json: a {model.kind} has no {shown(min(unknown))}")
+    return model
+
+
+def _check_careamics(entries: Mapping[str, Any], settings: RestorerSettings) -> None:
+    from ladderscope.interop.careamics_config import check_settings, read_config
+
+    try:
+        check_settings(read_config(entries), settings)
+    except ValueError as error:
+        raise InputError(f"config.json: careamics: {error}") from error
+
+
+def _written_by(config: Mapping[str, Any]) -> str:
+    version = config.get("ladderscope_version")
+    return f"written by Ladderscope {shown(version)[1:-1] if isinstance(version, str) else '?'}"
+
+
+def _problems(error: ValidationError) -> list[Any]:
+    return error.errors(include_url=False, include_context=False)
+
+
+def _in_words(error: ValidationError) -> str:
+    """Name the first few entries that are wrong: where, what was found, what is needed."""
+    problems = _problems(error)
+    lines = [
+        f"{_path(problem['loc'])}found {shown(problem['input'])}: "
+        f"{shortened(problem['msg'].removeprefix('Value error, '))}"
+        for problem in problems[:_TOLD]
+    ]
+    more = f"; and {len(problems) - _TOLD} more" if len(problems) > _TOLD else ""
+    return "; ".join(lines) + more
+
+
+def _path(parts: Iterable[object]) -> str:
+    path = shortened(".".join(map(str, parts)), 100)
+    return f"{path}: " if path else ""
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_number(entry) for entry in value)
+    return math.nan if value is None else value

@@ -1,0 +1,310 @@
+"""What fitting a noise model gives: the model, how sure it is, and the points it was fitted to."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+
+from ladderscope.noise.entries import NoiseError, number, numbers
+from ladderscope.noise.gaussian import Gaussian
+from ladderscope.noise.mixture import GaussianMixture
+from ladderscope.noise.model import NoiseModel, noise_model_from_dict
+from ladderscope.noise.poisson_gaussian import PoissonGaussian
+from ladderscope.noise_estimation.line import Line
+
+Interval = tuple[float, float]
+
+_WORTH_TELLING = 1e-3  # share of clipped pixels
+
+
+@dataclass(frozen=True, eq=False)
+class NoiseFit:
+    """A fitted noise model and what it was fitted to.
+
+    Parameters
+    ----------
+    model
+        The noise model. A Poisson–Gaussian one has the gain zero when no growth of the variance
+        with the signal could be seen.
+    gain_interval, intercept_interval
+        95 % intervals; None where the model has no such number. The intercept of Gaussian noise is
+        its variance. From noisy images alone they come from a bootstrap over blocks of the
+        images: they cover the chance of the noise and uneven structure, but not noise that the
+        signal itself carries evenly (fine texture), which no single image can tell from the
+        camera's. From pairs and repeats they cover the chance of the noise and bins that
+        scatter more than it explains.
+    bin_signals, bin_variances, bin_counts
+        The points of the variance-against-mean plot, darkest first: mean signal (camera units),
+        variance of the noise (camera units squared) and number of pixels in each.
+    signal_range
+        1st and 99th percentile of the signal (of the smoothed images where there are only noisy
+        ones), camera units.
+    offset_guess
+        A guess of the black level, from the darkest thousandth of the signal; only
+        informative, and None when the variance does not grow with the signal.
+    clipped_share
+        Share of the pixels left out because they, or their surroundings, were saturated or
+        clipped at black.
+    offset, read_noise
+        Black level and standard deviation in the dark, camera units: only where an offset or a
+        dark frame was given, else None.
+    notices
+        What a user should know about this fit, in plain sentences.
+
+    Examples
+    --------
+    >>> from ladderscope.noise_estimation import measure_noise
+    >>> signal = np.mgrid[:64, :64][1]
+    >>> fit = measure_noise(np.random.default_rng(0).normal(signal, 3.0), signal, "gaussian")
+    >>> abs(fit.model.sigma - 3.0) < 0.1
+    True
+    """
+
+    model: NoiseModel
+    gain_interval: Interval | None
+    intercept_interval: Interval | None
+    bin_signals: Float64[np.ndarray, " bins"]
+    bin_variances: Float64[np.ndarray, " bins"]
+    bin_counts: Float64[np.ndarray, " bins"]
+    signal_range: Interval
+    offset_guess: float | None
+    clipped_share: float
+    offset: float | None = None
+    read_noise: float | None = None
+    notices: tuple[str, ...] = ()
+
+    def summary(self) -> str:
+        """Say in plain sentences what was found.
+
+        Examples
+        --------
+        >>> from ladderscope.noise_estimation import measure_noise
+        >>> noisy = np.random.default_rng(0).normal(100.0, 3.0, (64, 64))
+        >>> measure_noise(noisy).summary().split(":")[0]
+        'Constant noise'
+        """
+        sentences = [_about_model(self)]
+        if self.offset is not None and self.read_noise is not None:
+            sentences.append(
+                f"The black level is {figures(self.offset)} and the read noise "
+                f"{figures(self.read_noise)}."
+            )
+        elif self.offset_guess is not None:
+            read = deviation_at(self.model, self.offset_guess)
+            sentences.append(
+                "If the darkest pixels show the black level, that is about "
+                f"{figures(self.offset_guess)} and the read noise about {figures(read)}."
+            )
+        if self.clipped_share > _WORTH_TELLING:
+            sentences.append(
+                f"{100 * self.clipped_share:.1f} % of the pixels were left out as clipped; the "
+                "likelihood does not model clipping."
+            )
+        return " ".join([*sentences, *self.notices])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-able description, from which `from_dict` makes the same fit.
+
+        Examples
+        --------
+        >>> from ladderscope.noise_estimation import measure_noise
+        >>> noisy = np.random.default_rng(0).normal(100.0, 3.0, (64, 64))
+        >>> measure_noise(noisy).to_dict()["model"]["kind"]
+        'poisson_gaussian'
+        """
+        return {
+            "model": self.model.to_dict(),
+            "gain_interval": None if self.gain_interval is None else list(self.gain_interval),
+            "intercept_interval": (
+                None if self.intercept_interval is None else list(self.intercept_interval)
+            ),
+            "bin_signals": self.bin_signals.tolist(),
+            "bin_variances": self.bin_variances.tolist(),
+            "bin_counts": self.bin_counts.tolist(),
+            "signal_range": list(self.signal_range),
+            "offset_guess": self.offset_guess,
+            "clipped_share": self.clipped_share,
+            "offset": self.offset,
+            "read_noise": self.read_noise,
+            "notices": list(self.notices),
+        }
+
+    @classmethod
+    def from_dict(cls, entries: Mapping[str, Any]) -> "NoiseFit":
+        """Return the fit that `to_dict` described; what an older description lacks is None.
+
+        Raises
+        ------
+        NoiseError
+            If an entry is missing, has another shape, or holds a number that is not finite.
+
+        Examples
+        --------
+        >>> from ladderscope.noise_estimation import measure_noise
+        >>> fit = measure_noise(np.random.default_rng(0).normal(100.0, 3.0, (64, 64)))
+        >>> NoiseFit.from_dict(fit.to_dict()).model == fit.model
+        True
+        """
+        if not isinstance(entries.get("model"), Mapping):
+            raise NoiseError(f"the stored noise fit lacks its model; it has {sorted(entries)}")
+        signals, variances, counts = (
+            numbers(entries, f"bin_{part}") for part in ("signals", "variances", "counts")
+        )
+        if signals.ndim != 1 or not signals.shape == variances.shape == counts.shape:
+            raise NoiseError("the bins of the stored noise fit must be lists of one length")
+        signal_range = _interval(entries, "signal_range")
+        if signal_range is None:
+            raise NoiseError("'signal_range' of the stored noise fit must be two numbers")
+        notices = entries.get("notices") or ()
+        if isinstance(notices, str) or not all(isinstance(notice, str) for notice in notices):
+            raise NoiseError(f"'notices' of the stored noise fit must be sentences, not {notices}")
+        return cls(
+            model=noise_model_from_dict(entries["model"]),
+            gain_interval=_interval(entries, "gain_interval"),
+            intercept_interval=_interval(entries, "intercept_interval"),
+            bin_signals=signals,
+            bin_variances=variances,
+            bin_counts=counts,
+            signal_range=signal_range,
+            offset_guess=_optional(entries, "offset_guess"),
+            clipped_share=number(entries, "clipped_share"),
+            offset=_optional(entries, "offset"),
+            read_noise=_optional(entries, "read_noise"),
+            notices=tuple(notices),
+        )
+
+
+def deviation_at(model: NoiseModel, signal: float) -> float:
+    """Return the standard deviation that a model gives the noise at one signal.
+
+    Examples
+    --------
+    >>> deviation_at(PoissonGaussian(gain=2.0, intercept=9.0), 20.0)
+    7.0
+    """
+    return float(model.moments(torch.tensor(signal, dtype=torch.float64))[1].sqrt())
+
+
+def figures(value: float) -> str:
+    """Write a number with three significant figures, whole where it is large.
+
+    Examples
+    --------
+    >>> figures(3.14159), figures(31415.9)
+    ('3.14', '31416')
+    """
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def line_model(
+    line: Line, kind: str, dark: float, variances: Float64[np.ndarray, " bins"]
+) -> Gaussian | PoissonGaussian:
+    """Make a noise model of a line through variances.
+
+    Parameters
+    ----------
+    line
+        The line; level if `kind` is ``"gaussian"``.
+    kind
+        ``"gaussian"`` or ``"poisson_gaussian"``.
+    dark
+        A dark signal: a quarter of the variance there becomes the model's floor.
+    variances
+        The points that the line was fitted to: the least of them stands in where the line is zero.
+
+    Examples
+    --------
+    >>> line = Line(2.0, 9.0, (1.9, 2.1), (8.0, 10.0))
+    >>> line_model(line, "poisson_gaussian", 5.5, np.array([20.0, 49.0]))
+    PoissonGaussian(gain=2.0, intercept=9.0, floor=5.0)
+    """
+    if kind == "gaussian":
+        return Gaussian(math.sqrt(line.intercept))
+    darkest = line.gain * dark + line.intercept
+    if line.held or not darkest > 0:
+        darkest = float(variances[variances > 0].min())
+    return PoissonGaussian(line.gain, line.intercept, floor=darkest / 4)
+
+
+def line_notices(line: Line, kind: str, dark: float) -> tuple[str, ...]:
+    """Say what a user should know about a line through variances.
+
+    Examples
+    --------
+    >>> line_notices(Line(2.0, 9.0, (1.9, 2.1), (8.0, 10.0)), "gaussian", 5.5)[0][:40]
+    'The variance grows with the signal, whic'
+    """
+    if kind == "gaussian" and line.gain > 0:
+        return (
+            "The variance grows with the signal, which one number cannot describe: "
+            'kind="poisson_gaussian" suits these images better.',
+        )
+    if line.falls:
+        return (
+            "The variance falls as the signal grows, which no camera's does: the images may be "
+            "inverted or processed, or hold fine structure where they are dark.",
+        )
+    if line.held:
+        return (
+            "The line through the variances would be negative where the image is dark, and was "
+            f"held at zero at {figures(dark)}.",
+        )
+    return ()
+
+
+def _about_model(fit: NoiseFit) -> str:
+    model, (dark, bright) = fit.model, fit.signal_range
+    low, high = (deviation_at(model, signal) for signal in fit.signal_range)
+    course = (
+        f"its standard deviation is {figures(low)} where the image is dark ({figures(dark)}) and "
+        f"{figures(high)} where it is bright ({figures(bright)})."
+    )
+    if isinstance(model, PoissonGaussian) and model.gain > 0:
+        return (
+            f"Poisson–Gaussian noise: gain {figures(model.gain)}"
+            f"{_surely(fit.gain_interval, ' (95 % interval {})')}, intercept "
+            f"{figures(model.intercept)}{_surely(fit.intercept_interval, ' ({})')}; {course}"
+        )
+    if isinstance(model, PoissonGaussian):
+        return (
+            f"Constant noise: standard deviation {figures(math.sqrt(model.intercept))}. "
+            "The variance did not measurably grow with the signal between "
+            f"{figures(dark)} and {figures(bright)}, so no gain is given."
+        )
+    if model.kind == "gaussian":
+        roots = fit.intercept_interval and (
+            math.sqrt(max(fit.intercept_interval[0], 0.0)),
+            math.sqrt(max(fit.intercept_interval[1], 0.0)),
+        )
+        return (
+            f"Gaussian noise: standard deviation {figures(low)}"
+            f"{_surely(roots, ' (95 % interval {})')}, whatever the signal."
+        )
+    if isinstance(model, GaussianMixture):
+        return f"A mixture of {len(model.weight) // 3} Gaussians: {course}"
+    return f"A {model.kind} of the noise: {course}"
+
+
+def _surely(interval: Interval | None, text: str) -> str:
+    """Write an interval into the text, or nothing."""
+    if interval is None:
+        return ""
+    return text.format(f"{figures(interval[0])} to {figures(interval[1])}")
+
+
+def _optional(entries: Mapping[str, Any], key: str) -> float | None:
+    return None if entries.get(key) is None else number(entries, key)
+
+
+def _interval(entries: Mapping[str, Any], key: str) -> Interval | None:
+    """Return a stored pair of finite numbers, or None."""
+    if entries.get(key) is None:
+        return None
+    ends = numbers(entries, key)
+    if ends.shape != (2,):
+        raise NoiseError(f"{key!r} of the stored noise fit must be two numbers")
+    return float(ends[0]), float(ends[1])
