@@ -1,18 +1,16 @@
 """Pictures and charts as bytes, drawn without touching matplotlib's global state."""
 
-import io
 import math
 from collections.abc import Sequence
 from textwrap import fill
 from typing import Any
 
 import numpy as np
-from jaxtyping import Real
-from matplotlib import image as png
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from ladderscope.harmless import readable
+from ladderscope.pictures import Plane, drawn, grey_range
 from ladderscope.report.words import UNCALIBRATED
 from ladderscope.training import Record
 
@@ -22,20 +20,7 @@ _LETTERS_AN_INCH = 11.5  # of a title
 _INCHES_A_LINE = 0.2
 TRAINING, VALIDATION = "#8a8f98", "#0b6e99"
 
-Plane = Real[np.ndarray, "Y X"]
 Column = tuple[Plane, str, dict[str, Any]]
-
-
-def grey_range(restored: Plane) -> tuple[float, float]:
-    """Choose black and white by the restoration, where noise does not stretch them.
-
-    Examples
-    --------
-    >>> grey_range(np.ones((4, 4)))
-    (1.0, 2.0)
-    """
-    low, high = (float(value) for value in np.percentile(restored, (0.5, 99.8)))
-    return (low, high) if high > low else (low, low + 1.0)
 
 
 def bright_end(spread: Plane) -> float:
@@ -82,13 +67,6 @@ def busiest(restored: Plane, side: int = DETAIL_SIDE) -> tuple[slice, slice]:
     return max(squares, key=lambda square: float(restored[square].std()))
 
 
-def picture(plane: Plane, low: float, high: float, colours: str = "gray") -> bytes:
-    """Make a PNG of a plane, one pixel each."""
-    buffer = io.BytesIO()
-    png.imsave(buffer, plane, vmin=low, vmax=high, cmap=colours, format="png")
-    return buffer.getvalue()
-
-
 def loss_curves(history: Sequence[Record]) -> bytes:
     """Draw the loss and its two parts over the steps, as an SVG."""
     figure = Figure(figsize=(10, 2.9), layout="constrained")
@@ -104,7 +82,7 @@ def loss_curves(history: Sequence[Record]) -> bytes:
         axes.plot(steps, validation, color=VALIDATION, marker=".", label="validation")
         label(axes, title, "step", "mean, nats")
     figure.axes[0].legend(frameon=False)
-    return _svg(figure)
+    return drawn(figure, "svg")
 
 
 def level_curves(history: Sequence[Record], free_bits: float, blind_levels: int = 0) -> bytes:
@@ -120,7 +98,7 @@ def level_curves(history: Sequence[Record], free_bits: float, blind_levels: int 
     axes.set_yscale("log")
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     label(axes, "KL of each level (1 is the finest)", "step", "nats per patch")
-    return _svg(figure)
+    return drawn(figure, "svg")
 
 
 def comparison_picture(
@@ -201,9 +179,7 @@ def _columns(columns: Sequence[Column], detail: tuple[slice, slice], *, width: f
         _frame(above, detail)
         for axes in (above, below):
             axes.set_axis_off()
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()
+    return drawn(figure)
 
 
 def _wrapped(title: str, width: float) -> str:
@@ -237,9 +213,3 @@ def label(axes: Any, title: str, horizontal: str, vertical: str) -> None:
     axes.set_ylabel(vertical, fontsize=9)
     axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
-
-
-def _svg(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return buffer.getvalue()

@@ -1,6 +1,5 @@
 """Pictures of noise models: how strong the noise is at every signal, and how it is shaped."""
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +18,7 @@ from ladderscope.noise import (
 )
 from ladderscope.noise_estimation import NoiseFit
 from ladderscope.noise_estimation.fitted import figures
+from ladderscope.pictures import drawn
 from ladderscope.report.figures import TRAINING, VALIDATION, label
 
 SHOWN_SIGNALS = 5
@@ -86,11 +86,7 @@ def noise_model_figure(
             "observation − signal, grey levels",
             "probability, each to its own peak",
         )
-    picture = io.BytesIO()
-    figure.savefig(
-        picture, format=file_format, metadata={"Date": None} if file_format == "svg" else None
-    )
-    return picture.getvalue()
+    return drawn(figure, file_format)
 
 
 def shown_range(channel: NoiseModel | NoiseFit) -> Range:

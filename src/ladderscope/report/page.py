@@ -18,14 +18,13 @@ from ladderscope.models import Restoration
 from ladderscope.models.file import Model
 from ladderscope.models.matching import noise_of_channels
 from ladderscope.models.progress import duration
+from ladderscope.pictures import encoded, grey_range
 from ladderscope.report.figures import (
     bright_end,
     busiest,
-    grey_range,
     level_curves,
     loss_curves,
     overview,
-    picture,
 )
 from ladderscope.report.noise_figures import noise_model_figure
 from ladderscope.report.unexplained import Unexplained, unexplained
@@ -352,7 +351,7 @@ def _shown(one: Picture | None, detail: tuple[slice, slice] | None = None) -> st
     pixels = overview(one.plane) if detail is None else one.plane[detail]
     title = one.title if detail is None else f"detail, {one.title}"
     values = one.values if detail is None or one.colours != "gray" else ""
-    return _figure(picture(pixels, one.low, one.high, one.colours), title + values)
+    return _figure(encoded(pixels, one.low, one.high, one.colours), title + values)
 
 
 def _failures(failures: Sequence[tuple[str, str]]) -> str:
