@@ -16,7 +16,7 @@ matplotlib.use("Agg")
 _threads = 1 if "PYTEST_XDIST_WORKER" in os.environ else torch.get_num_threads()
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", _threads)))
 
-CHECKED = ["losses", "noise", "network", "patches", "training", "prediction", "interop"]
+CHECKED = ["losses", "noise", "network", "data", "training", "prediction", "interop"]
 jaxtyping.install_import_hook([f"ladderscope.{room}" for room in CHECKED], "beartype.beartype")
 
 # Only now, so that the hook sees them loaded.
