@@ -31,9 +31,9 @@ ROWS = {
     "patch, pixels": "patch",
     "batch": "batch",
     "optimizer": "optimizer",
-    "rate": "rate",
+    "learning-rate schedule": "rate",
     "tile core, pixels": "tile_core",
-    "tile margin, pixels": "tile_margin",
+    "tile overlap on each side, pixels": "tile_margin",
 }
 NUMBERS = {
     "dropout": "dropout",
