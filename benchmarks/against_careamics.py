@@ -1,14 +1,14 @@
-"""CAREamics' module in plain float32 against ours, on the same work, in one run.
+"""How fast is Ladderscope compared with CAREamics in plain float32?
 
 CAREamics' configuration (five levels, 64 filters, 32 latent channels, batch 16 of 64×64, batch
-normalisation) with the same weights on both sides, alternating. The peer gets an environment of
-its own. Sections:
+normalisation) with the same weights on both sides, which alternate in one run. CAREamics is
+installed into a separate environment. Sections:
 
-step      one training step (Gaussian likelihood, Adamax), our levers pulled one by one
-profile   where our step's time goes, and how fast its convolutions are beside the machine's limit
+step      one training step (Gaussian likelihood, Adamax), adding our optimisations one by one
+profile   how our step spends its time, and its convolutions against the machine's fastest
 forward   one forward pass of that batch, without gradients
-mmse      an MMSE estimate of 512² and 1024² pixels; the peer's above 10 samples is extrapolated
-memory    its peak memory, of fresh processes, over what they hold when loaded
+mmse      an MMSE estimate of 512² and 1024² pixels; CAREamics extrapolated above 10 samples
+memory    its peak memory in fresh processes, in addition to the loaded process
 noise     a mixture of three Gaussians fitted to 10⁶ pairs
 quality   training time until the noisy fly actin reaches 33.0 and 34.0 dB
 
@@ -54,7 +54,7 @@ HERE = Path(__file__).parent
 
 
 class Theirs:
-    """A process of the peer's, asked one thing after another."""
+    """A CAREamics process that answers one request after another."""
 
     def __init__(self, python):
         command = [str(python), str(HERE / "careamics_side.py")]
@@ -73,7 +73,7 @@ class Theirs:
 
 
 class OurStep:
-    """Our training step with some levers pulled."""
+    """Our training step with some of the optimisations."""
 
     def __init__(self, weights, levers):
         self.network = load_lvae(weights, CONFIG).train()
@@ -337,14 +337,16 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--peer", type=Path, help="where its environment is, or goes")
+    parser.add_argument(
+        "--peer", type=Path, help="folder of the CAREamics environment, created if missing"
+    )
     parser.add_argument("--data", type=Path, help="the folder with fly/actin/pos002.tif and so on")
     parser.add_argument("--sections", nargs="+", default=SECTIONS, choices=SECTIONS)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=4, help="of each side, a round")
+    parser.add_argument("--steps", type=int, default=4, help="per side and round")
     parser.add_argument("--sides", type=int, nargs="+", default=[512, 1024])
     parser.add_argument("--many", type=int, nargs="+", default=[50, 200], help="samples, ours only")
-    parser.add_argument("--cap", type=float, default=4, help="minutes of training, theirs")
+    parser.add_argument("--cap", type=float, default=4, help="most minutes of CAREamics training")
     parser.add_argument("--weights", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--in-this-process", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()

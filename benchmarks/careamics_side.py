@@ -1,4 +1,4 @@
-"""CAREamics' side of `against_careamics.py`: run by the peer's interpreter, speaks JSON lines.
+"""CAREamics' side of `against_careamics.py`, run in its own environment; answers in JSON lines.
 
 The first line on stdout says that it is ready; then every line read is a request with a "do",
 and every answer is one line. Nothing of Ladderscope is loaded here.
@@ -62,7 +62,7 @@ def kibibytes(field):
 
 @torch.no_grad()
 def mmse(network, image, samples):
-    """Call the whole network once a sample, and keep all samples until the end."""
+    """Call the whole network once per sample, and keep all samples until the end."""
     drawn = torch.stack([network(image)[0] for _ in range(samples)])
     return drawn.mean(dim=0), drawn.std(dim=0)
 

@@ -1,11 +1,11 @@
-"""What the first and the last look cost: this tree beside an earlier one, in turns.
+"""How much time do the first and the last look take, compared with an earlier version?
 
     python benchmarks/cost_of_looks.py --before ../earlier/src --rounds 5 [IMAGE.tif]
 
-Each measurement runs in a process of its own, with PYTHONPATH on the one tree or the other, so that
-neither sees what the other has loaded. The ratio of the medians is printed, below 1 where this tree
-is faster. The image, by default a sample image enlarged to 1024×1024 pixels by mirroring, is given
-noise; a real one is taken as it is.
+The two versions alternate, and each measurement runs in a separate process with PYTHONPATH set to
+one of them. The ratio of the medians is printed; it is below 1 where this version is faster. The
+default image is a sample image enlarged to 1024×1024 pixels by mirroring, with added noise; a given
+image is used unchanged.
 """
 
 import argparse

@@ -1,9 +1,9 @@
-"""Does a GPU give what the CPU gives, and how much sooner?
+"""Does a GPU give the same results as the CPU, and how much faster?
 
-The shipped image of cells gets simulated camera noise; one denoiser and one splitter are trained on
-each device with the same seed and number of steps, and each model restores on both devices.
+Simulated camera noise is added to the sample image of cells. One denoiser and one splitter are
+trained on each device with the same seed and number of steps, and each model restores on both.
 
-    python benchmarks/devices.py [--device cuda] [--steps 1500]
+    python benchscores/devices.py [--device cuda] [--steps 1500]
 """
 
 import argparse
@@ -22,7 +22,7 @@ from ladderscope.images import read_image, samples
 
 
 def timed(device, work):
-    """Give what work gives, and how many seconds it took."""
+    """Return the result of `work`, and how many seconds it took."""
     started = time.perf_counter()
     result = work()
     if device != "cpu":
@@ -31,7 +31,7 @@ def timed(device, work):
 
 
 def images():
-    """Give two clean images of one size, and noisy ones of them."""
+    """Return two clean images of one size, and noisy versions of them."""
     folder = Path(samples.__file__).parent
     clean = [
         read_image(folder / name).pixels.astype(np.float32)[:512, :512]
@@ -47,7 +47,7 @@ def images():
 
 
 def on(device, steps, clean, noisy, folder):
-    """Train and restore on a device, and tell how the results compare to the CPU's."""
+    """Train and restore on a device, and print how the results differ from the CPU's."""
     denoiser = Denoiser(preset="small", device=device, seed=0)
     _, training = timed(device, lambda: denoiser.fit(noisy[0], steps=steps, progress=False))
     restored, cold = timed(device, lambda: denoiser.predict(noisy[0], samples=50))
@@ -69,8 +69,10 @@ def on(device, steps, clean, noisy, folder):
     splitter = Splitter("microsplit", device=device, seed=0)
     _, training = timed(device, lambda: splitter.fit(noisy, steps=steps, progress=False))
     split, took = timed(device, lambda: splitter.predict(sum(noisy), samples=50))
-    marks = [f"{psnr(found, truth):.2f}" for truth, found in zip(clean, split.mean, strict=True)]
-    print(f"  splitter: {steps} steps in {training:.1f} s, predicted in {took:.2f} s, PSNR {marks}")
+    scores = [f"{psnr(found, truth):.2f}" for truth, found in zip(clean, split.mean, strict=True)]
+    print(
+        f"  splitter: {steps} steps in {training:.1f} s, predicted in {took:.2f} s, PSNR {scores}"
+    )
 
 
 def main():

@@ -1,7 +1,7 @@
-"""What do tiles and bfloat16 change in a prediction?
+"""How much do tiles and bfloat16 change a prediction?
 
-Against the whole image in one tile and in float32, at the posterior means, in units of the
-training images' standard deviation.
+Compared with the whole image in one tile and in float32, with posterior means, relative to the
+standard deviation of the training images.
 
     python benchmarks/exactness.py MODEL.ladder DATA --channel actin
 """
@@ -43,7 +43,7 @@ def main():
     for name, result in [
         ("whole image, bfloat16", restored(Geometry(core=4096, margin=0), torch.bfloat16)),
         *(
-            (f"core {core}, margin {margin}, float32", restored(Geometry(core, margin)))
+            (f"core {core}, overlap {margin}, float32", restored(Geometry(core, margin)))
             for core in (496, 992)
             for margin in (0, 16, 32, 64, 96)
         ),

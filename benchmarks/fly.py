@@ -1,6 +1,6 @@
-"""How well are the noisy fly images restored, after how long?
+"""How well are noisy fly images restored, and after how much training?
 
-Both positions train together, one channel a model, with the reference noise (gain 2, offset 0,
+One model per channel, trained on both positions, with the reference noise (gain 2, offset 0,
 read noise 3, seed 0). PSNR is measured on position 076, peak = max − min of the clean image.
 
     python benchmarks/fly.py DATA --channel actin --minutes 5 --seeds 0 1 2 --noise true
@@ -31,7 +31,7 @@ def noisy(clean):
     return (photons + rng.normal(0, READ_NOISE, clean.shape)).astype(np.float32)
 
 
-def errors_of_calibration(model, clean):
+def errors_of_fit(model, clean):
     """Gain, and standard deviation at the darkest and brightest percentile, over the truth."""
     signal = torch.tensor(np.percentile(clean, [1, 99]))
     estimated = model.moments(signal)[1].sqrt()
@@ -44,7 +44,9 @@ def main():
     parser.add_argument("data", type=Path, help="the folder with fly/actin/pos002.tif and so on")
     parser.add_argument("--channel", default="actin", choices=["actin", "nuclei", "red"])
     parser.add_argument("--minutes", type=float, help="default: the preset's")
-    parser.add_argument("--steps", type=int, help="instead: for a machine that is not idle")
+    parser.add_argument(
+        "--steps", type=int, help="instead of --minutes, for a machine that is not idle"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--noise", default="true", choices=["true", "auto"])
     parser.add_argument("--samples", type=int, nargs="+", default=[0, 16, 50])
@@ -71,9 +73,7 @@ def main():
             "train_seconds": round(outcome.seconds, 1),
         }
         if args.noise == "auto":
-            line["gain_sd_sd_over_truth"] = errors_of_calibration(
-                denoiser.model.noise_models[0], clean[1]
-            )
+            line["gain_sd_sd_over_truth"] = errors_of_fit(denoiser.model.noise_models[0], clean[1])
         for samples in args.samples:
             started = time.perf_counter()
             restored = denoiser.predict(observed[1], samples=samples)

@@ -1,9 +1,9 @@
-"""A mixture of three Gaussians fitted to 1,000,000 pairs: CAREamics' own fit against ours.
+"""How fast and how good is the fit of a Gaussian mixture, compared with CAREamics?
 
-Both sides get the same pairs, in one run, one after the other; theirs has its defaults (2,000 steps
-of Adam on 250,000 pixels each) and is given the range of signals and our least variance, as its own
-default, 125, is more than the noise has here. The likelihood is that of another 1,000,000 pairs, by
-one piece of code for both.
+Three Gaussians are fitted to the same 1,000,000 pairs, one program after the other in one run.
+CAREamics has its defaults (2,000 steps of Adam on 250,000 pixels each), except for the range of
+signals and the smallest variance: its default of 125 exceeds the variance of the noise here. The
+likelihood is that of another 1,000,000 pairs, computed by the same code for both.
 
     python benchmarks/mixture_against_careamics.py --peer FOLDER_FOR_THE_PEERS_ENVIRONMENT
 """
@@ -28,12 +28,12 @@ def camera(signal, rng):
 
 
 def telegraph(signal, rng):
-    """The same, with random telegraph noise in a tenth of the pixels."""
+    """The same, with random telegraph noise in 10 % of the pixels."""
     return camera(signal, rng) + rng.choice([-40, 0, 40], p=[0.05, 0.9, 0.05], size=signal.shape)
 
 
 def multiplied(signal, rng):
-    """An electron multiplier: 20 units a photon, each multiplied at random."""
+    """An electron multiplier: 20 grey levels per photon on average, random multiplication."""
     photons = np.maximum(rng.poisson(signal / 20), 1e-9)
     return rng.gamma(photons, 20) + 5 * rng.normal(size=signal.shape)
 
@@ -42,7 +42,7 @@ LAWS = {law.__name__: law for law in (camera, telegraph, multiplied)}
 
 
 def their_side(folder):
-    """Fit and save: run by the peer's interpreter."""
+    """Fit and save; runs in the CAREamics environment."""
     from careamics_side import stand_in_for_torchvision
 
     stand_in_for_torchvision()
@@ -108,7 +108,9 @@ def compare(law, python, folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--peer", type=Path, help="where its environment is, or goes")
+    parser.add_argument(
+        "--peer", type=Path, help="folder of the CAREamics environment, created if missing"
+    )
     parser.add_argument(
         "--laws", nargs="+", default=list(LAWS), choices=list(LAWS), help="noise to compare on"
     )
@@ -122,7 +124,10 @@ def main():
     from peer import peer_python
 
     python = peer_python(args.peer)
-    print("| noise | theirs, s | ours, s | ratio | theirs, nats a pixel | ours, nats a pixel |")
+    print(
+        "| noise | CAREamics, s | ours, s | ratio "
+        "| CAREamics, nats per pixel | ours, nats per pixel |"
+    )
     print("| --- " * 6 + "|")
     for name in args.laws:
         with tempfile.TemporaryDirectory() as folder:

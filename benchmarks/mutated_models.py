@@ -1,8 +1,7 @@
-"""What do damaged and hostile files do to the program that opens them?
+"""Is every damaged or hostile model file refused safely?
 
 Model files (`load`, `ladderscope info`, and a prediction where they open), noise files and YAML
-files, each a valid one with something in it changed at random. Whatever is not opened must be
-refused by an exception of ours.
+files: valid files with random changes. Each must be opened or refused with an exception of ours.
 
     python benchmarks/mutated_models.py --files 2000 --seed 0
 """
@@ -209,7 +208,7 @@ def flipped(rng: random.Random, content: bytes, near: bytes | None = None) -> by
 
 
 def opened(path: Path) -> str:
-    """Open a file as a user would; say what came of it."""
+    """Open a file as a user would, and return the outcome."""
     from ladderscope import load
     from ladderscope.cli.info import info
     from ladderscope.cli.setup import make_restorer
@@ -255,7 +254,7 @@ def work(connection: multiprocessing.connection.Connection) -> None:
 
 
 def megabytes() -> float:
-    """Say how much memory this process held at most."""
+    """Return the peak memory of this process."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
@@ -305,7 +304,7 @@ def main() -> None:
     connection.send(None)
     worker.join()
 
-    print("| files | opened | refused | anything else | longest, s | greatest memory, MB |")
+    print("| files | opened | refused | anything else | longest, s | peak memory, MB |")
     print("| --- | --- | --- | --- | --- | --- |")
     for suffix in (*KINDS, "all"):
         chosen = [row for row in rows if suffix in (row[0], "all")]

@@ -1,10 +1,10 @@
-"""What becomes of damaged and hostile TIFFs: opened, refused in words, or anything else?
+"""Is every damaged or hostile TIFF file opened or refused safely?
 
     python benchmarks/mutated_tiffs.py --files 2000 --seed 0
 
-Small TIFFs of all kinds are changed at random (bytes, tags, descriptions, the list of pages, their
-length) and read whole and plane by plane, in worker processes that report their time and their
-greatest memory. A file that ends in anything but an image or an error of ours is kept and named.
+Small TIFFs of all kinds are changed at random (bytes, tags, descriptions, page list, length) and
+read whole and plane by plane, in worker processes that report their time and peak memory. A file
+with any outcome other than an image or an error of ours is kept and named.
 """
 
 import argparse
@@ -73,7 +73,7 @@ for line in sys.stdin:
 
 
 class Outcome(NamedTuple):
-    """What became of one file."""
+    """The outcome of one file."""
 
     kind: str
     seconds: float
@@ -85,7 +85,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--files", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--keep", type=Path, help="where to keep files that ended otherwise")
+    parser.add_argument("--keep", type=Path, help="where to keep files with any other outcome")
     args = parser.parse_args()
     rng = np.random.default_rng(args.seed)
     outcomes: dict[str, list[Outcome]] = {}
@@ -107,7 +107,7 @@ def main() -> None:
 
 
 class Reader:
-    """A worker process that reads files, started anew whenever one of them killed it."""
+    """A worker process that reads files; it is restarted when a file kills it."""
 
     def __enter__(self) -> "Reader":
         self._start()
@@ -146,7 +146,7 @@ class Reader:
 
 
 def print_table(outcomes: dict[str, list[Outcome]]) -> None:
-    print("| kind | files | opened | refused | other | longest, s | most memory, MB |")
+    print("| kind | files | opened | refused | other | longest, s | peak memory, MB |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     whole = [one for found in outcomes.values() for one in found]
     for name, found in [*sorted(outcomes.items()), ("all", whole)]:
@@ -160,7 +160,7 @@ def print_table(outcomes: dict[str, list[Outcome]]) -> None:
 
 
 def mutants(rng: np.random.Generator, count: int) -> Iterator[tuple[str, bytes]]:
-    """Give the hand-made files first, then changed ones."""
+    """Yield the constructed files first, then the changed ones."""
     yield from monsters()
     seeds = list(seed_files().items())
     changes: list[Callable[[np.random.Generator, bytes], bytes]] = [
@@ -212,7 +212,7 @@ def written(pixels: np.ndarray, **options: object) -> bytes:
 
 
 def monsters() -> Iterator[tuple[str, bytes]]:
-    """Give files made to take time or memory: endless lists, huge texts, huge announcements."""
+    """Yield files that should consume time or memory: endless lists, huge texts, huge sizes."""
     yield "long chain", chain(400_000)
     yield "loop", chain(5, back_to=2)
     yield "late loop", chain(5_000, back_to=300)
@@ -251,7 +251,7 @@ def monsters() -> Iterator[tuple[str, bytes]]:
 
 
 def streams() -> Iterator[tuple[str, bytes]]:
-    """Give compressed images far larger than the page that will hold them."""
+    """Yield compressed images far larger than the page that contains them."""
     large = np.zeros((16_000, 16_000), np.uint8)
     large[0, 0] = 1
     yield "zlib", imagecodecs.zlib_encode(large)
@@ -342,7 +342,7 @@ def describe(rng: np.random.Generator, content: bytes) -> bytes:
 
 
 def relink(rng: np.random.Generator, content: bytes) -> bytes:
-    """Let a page's pointer to the next one point elsewhere: to a page, or anywhere."""
+    """Change a page's pointer to the next page: to another page, or to anywhere."""
     order, big = layout(content)
     pages = [page for page in pages_of(content) if page]
     if not pages:
@@ -376,7 +376,7 @@ def layout(content: bytes) -> tuple[str, bool]:
 
 
 def pages_of(content: bytes) -> list[list[int]]:
-    """Say where the tags of each page begin, as far as the list of pages can be followed."""
+    """Return where the tags of each page begin, as far as the page list can be followed."""
     order, big = layout(content)
     count_form, tag_size, form = ("Q", 20, "Q") if big else ("H", 12, "I")
     found: list[list[int]] = []

@@ -1,8 +1,8 @@
-"""What does `noise.check` say of real images, with a model calibrated on the images themselves?
+"""Is the verdict of `noise.check` right, with a model measured on the images themselves?
 
 The reference noise (gain 2, offset 0, read noise 3, seed 0) is added to the fly and human images;
-on human/dna it is also blurred, or has lines beside it, or meets a model of half or twice the
-variance. "As it is" means that nothing was added: so are the Hoechst image and the embryo movie.
+on human/dna it is also blurred, or combined with lines, or compared with a model of half or twice
+the variance. Nothing is added to the Hoechst image and the embryo movie ("unchanged").
 
     python benchmarks/noise_check.py DATA
 """
@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
-from calibration import IMAGES
 from fly import GAIN, READ_NOISE, noisy
+from noise_from_images import IMAGES
 from scipy import ndimage
 
 from ladderscope.noise import PoissonGaussian
@@ -42,7 +42,7 @@ def cases(data):
     yield "human/dna, model of half the variance", clean + noise, HALF, "YX"
     yield "human/dna, model of twice the variance", clean + noise, DOUBLE, "YX"
     for name in IMAGES:
-        yield f"{name}, as it is", read(name), None, "YX"
+        yield f"{name}, unchanged", read(name), None, "YX"
     yield "speckles/hoechst", read("speckles/hoechst"), None, "YX"
     yield "embryo/sequence1", read("embryo/sequence1"), None, "TYX"
 

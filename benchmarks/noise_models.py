@@ -1,14 +1,14 @@
-"""Is the noise that was put in found again: from pairs, and from the noisy images alone?
+"""How accurately is known noise measured, from pairs and from the noisy images alone?
 
-Signals are the sample images of the package, and with DATA also the fly and human images, smoothed
-(Gaussian, 2 pixels: 8-bit steps and noise of their own would count as noise at thousands of
-photons) and rescaled to the photon counts of each row. Printed, over all images and seeds: the
-worst error of the gain; the worst error of the noise's standard deviation over the central 98 % of
-intensities; and how often the 95 % intervals cover. Rounding counts as noise: 1/12 is in
-the true variance.
+Signals are the sample images of the package and, with DATA, the fly and human images. They are
+smoothed (Gaussian, 2 pixels, because at thousands of photons their 8-bit steps and their own noise
+would count as noise) and rescaled to the photon counts of each row. Prints, over all images and
+seeds: the worst error of the gain; the worst error of the standard deviation of the noise over the
+central 98 % of intensities; and how often the 95 % intervals contain the true value. Rounding
+counts as noise: the true variance includes 1/12.
 
     python benchmarks/noise_models.py [DATA] [--seeds 0 1 2]
-    python benchmarks/noise_models.py --reference DATA    # images as they are, gain 2, read noise 3
+    python benchmarks/noise_models.py --reference DATA    # unchanged images, gain 2, read noise 3
     python benchmarks/noise_models.py --repeats
     python benchmarks/noise_models.py --memory
 """
@@ -37,7 +37,7 @@ HUMAN = ["human/dna", "human/cells", "human/ph3"]
 
 @dataclass
 class Camera:
-    """A camera, the photons that come to it, and the file that it writes."""
+    """A camera, the photons that reach it, and the file type that it writes."""
 
     gain: float
     offset: float
@@ -103,7 +103,7 @@ def signals(data):
 
 
 def errors(fit, camera, signal):
-    """Relative errors of gain and standard deviation, and whether the intervals cover."""
+    """Relative errors of gain and standard deviation; whether the intervals contain the truth."""
     low, high = np.percentile(signal, [1, 99])
     levels = np.linspace(low, high, 200)
     if not camera.kind.startswith("float"):  # what is clipped was not seen
@@ -130,7 +130,7 @@ def percent(values):
 
 
 def sweep(images, cameras, seeds, pairs, dark, repeats=None):
-    """One row a camera: the worst over images and seeds."""
+    """Print one row per camera: the worst over images and seeds."""
     covered = []
     for camera in cameras:
         rows, darks, where = [], [], []
@@ -164,12 +164,13 @@ def sweep(images, cameras, seeds, pairs, dark, repeats=None):
             cells += [percent(np.array(column)) for column in zip(*darks, strict=True)]
         print(f"| {camera} | " + " | ".join(cells) + " |", flush=True)
     for name, cover in zip(("gain", "intercept"), zip(*covered, strict=True), strict=True):
-        print(f"{name} intervals cover {100 * np.concatenate(cover).mean():.0f} %")
+        covering = 100 * np.concatenate(cover).mean()
+        print(f"\nThe {name} intervals contain the true value in {covering:.0f} % of the cases.")
 
 
 def head(*more):
     columns = ["gain", "offset", "read noise", "photons", "file"]
-    columns += ["gain error, %", "SD error, %", "(where)", "gain covered", "intercept covered"]
+    columns += ["gain error, %", "SD error, %", "image, seed", "gain covered", "intercept covered"]
     columns += more
     print("| " + " | ".join(columns) + " |")
     print("| --- " * len(columns) + "|")
@@ -188,14 +189,14 @@ def table(data, seeds):
     head()
     alone = {name: image for name, image in images.items() if name != "cells"}
     sweep(alone, CAMERAS, seeds, pairs=False, dark=False)
-    print("\nThe same, human cells (much structure):\n")
+    print("\nThe same for human cells (much structure):\n")
     head()
     sweep({"cells": images["cells"]}, CAMERAS, seeds, pairs=False, dark=False)
     print(f"\n{time.perf_counter() - started:.0f} s")
 
 
 def reference(data, seeds):
-    """Images as they are, with the reference noise."""
+    """Measure unchanged images with the reference noise."""
     camera = Camera(2, 0, 3, (0, 0), "float64")
     print(
         "| image | from pairs: gain, SD error, % | alone: gain, SD error, % |\n| --- | --- | --- |"
@@ -227,7 +228,7 @@ def memory():
         for _ in range(shape[0]):
             yield signal.astype(np.uint16)
 
-    print("| file | kind | seconds | most resident, MB | channel 1 |")
+    print("| file | kind | seconds | peak memory, MB | channel 1 |")
     print("| --- " * 5 + "|")
     for title, suffix, options in (
         ("plain TIFF", ".tif", {}),
@@ -256,7 +257,7 @@ def _write(path, planes, shape, options):
 
 
 def measured(kind, *paths):
-    """Measure the noise of files; say how long that took, and how much memory this process."""
+    """Measure the noise of files; print the time, and the peak memory of this process."""
     import ladderscope
 
     started = time.perf_counter()

@@ -1,8 +1,8 @@
-"""An environment of its own for CAREamics, so that both sides can run in one go.
+"""A separate environment for CAREamics, so that both sides can be compared in one run.
 
-CAREamics is installed from PyPI without its dependencies' pins, beside the same CPU torch as
-ours. It needs torchvision for a centre crop and a version string only, and torchvision does not
-load beside that torch: `careamics_side.py` puts a stand-in in its place.
+CAREamics is installed from PyPI without the version pins of its dependencies, with the same CPU
+version of torch as ours. It needs torchvision only for a centre crop and a version string, and
+torchvision does not load with that torch: `careamics_side.py` replaces it by a stand-in.
 """
 
 import subprocess
@@ -27,7 +27,7 @@ NEEDS = (
 
 
 def peer_python(folder: Path) -> Path:
-    """Give the peer's interpreter; the environment is made in `folder` if it is not there yet."""
+    """Return CAREamics' Python interpreter; create its environment in `folder` if necessary."""
     python = folder / "bin" / "python"
     if (folder / "ready").exists():
         return python

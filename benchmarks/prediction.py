@@ -1,8 +1,8 @@
-"""Is an MMSE estimate cheap, and does its memory stay put?
+"""How fast is an MMSE estimate, and does its memory grow with the number of samples?
 
-One 1024×1024 image, the `small` network with random weights. Compared: ours, and calling the
-whole network once a sample in plain float32, as the peers do; alternating in one run. Memory is
-that of fresh processes, over a process that has loaded the network and the image.
+One 1024×1024 image, the `small` network with random weights. Ladderscope's estimate is compared
+with calling the whole network once per sample in plain float32, alternating in one run. Memory is
+that of fresh processes, in addition to a process that has loaded the network and the image.
 
     python benchmarks/prediction.py
 """
@@ -57,7 +57,7 @@ def kibibytes(field):
 
 
 def peak_megabytes(side, samples):
-    """Peak memory of a fresh process, over what it held before it predicted."""
+    """Peak memory of a fresh process, in addition to its memory before the prediction."""
     command = [sys.executable, __file__, "--side", str(side), "--memory-of", str(samples)]
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 

@@ -1,4 +1,4 @@
-"""A real camera image, without ground truth: what is left in the residual?
+"""What remains in the residual of a real camera image, without ground truth?
 
 python benchmarks/real_noise.py DATA/speckles/hoechst.tif --minutes 5 --picture hoechst.png
 """
@@ -18,7 +18,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("image", type=Path)
     parser.add_argument("--minutes", type=float, help="default: the preset's")
-    parser.add_argument("--steps", type=int, help="instead: for a machine that is not idle")
+    parser.add_argument(
+        "--steps", type=int, help="instead of --minutes, for a machine that is not idle"
+    )
     parser.add_argument("--picture", type=Path, default=Path("real_noise.png"))
     args = parser.parse_args()
     denoiser = Denoiser().fit(args.image, minutes=args.minutes, steps=args.steps, progress=False)

@@ -1,8 +1,8 @@
-"""How well are superimposed fly nuclei and actin split, beside a plain U-Net?
+"""How well are superimposed fly nuclei and actin split, compared with a plain U-Net?
 
 Each channel is divided by its standard deviation over the training images; the mixed image is the
-sum. Position 002 and the left half of 076 train, as unpaired crops; the right half of 076, cut off
-before anything else is made, is the test. PSNR: peak = max − min of the test half's channel.
+sum. Training uses unpaired crops of position 002 and the left half of 076. The right half of 076,
+cut off before anything else, is the test image. PSNR: peak = max − min of the test half's channel.
 
     python benchmarks/splitting.py DATA --side ladder --method musplit --minutes 5 --seeds 0 1 2
     python benchmarks/splitting.py DATA --side unet --minutes 5 --seeds 0 1 2
@@ -10,11 +10,11 @@ before anything else is made, is the test. PSNR: peak = max − min of the test 
     python benchmarks/splitting.py DATA --noise --side chain --minutes 5
 
 `--noise` adds the reference noise (gain 2, read noise 3; one generator of seed 0 draws it for all
-images) before balancing; PSNR is still that against the clean channels. `--side chain` denoises
-first: one Denoiser for each channel's training images and one for their sums, whose noise is
-calibrated on them; then µSplit learns from the restored channels and splits the restored mixture.
-Each of these four trainings has the budget that is given. `scores_of_summed` are those of splitting
-the sum of the test half's restored channels, which is what the splitter was trained for.
+images) before balancing; PSNR is still relative to the clean channels. `--side chain` denoises
+first, with one Denoiser per channel and one for the sums, whose noise is measured on them. µSplit
+is then trained on the restored channels and splits the restored mixed image. Each of these four
+trainings has the given budget. `scores_of_summed` are the scores for the sum of the restored
+channels of the test half, which is the task that the splitter was trained for.
 """
 
 import argparse
@@ -61,7 +61,7 @@ PATCH, BATCH, VALIDATIONS = 64, 16, 20
 
 @dataclass(frozen=True)
 class Data:
-    """The images of each channel: those that train, and the test half as seen and as it is."""
+    """The images of each channel: the training images, and the test half, noisy and clean."""
 
     training: list[list[np.ndarray]]
     test: list[np.ndarray]
@@ -244,7 +244,7 @@ def adam(network):
 
 
 def muon(network):
-    """As the ladder is trained: the inner convolutions by Muon, the rest by Adam."""
+    """The ladder's optimizer: Muon for the inner convolutions, Adam for the rest."""
     outside = {id(network.first[0].weight), id(network.output.weight)}
     inside = [p for p in network.parameters() if p.ndim > 1 and id(p) not in outside]
     rest = [p for p in network.parameters() if p.ndim == 1 or id(p) in outside]
@@ -353,10 +353,12 @@ def main():
     parser.add_argument("--method", default="musplit")
     parser.add_argument("--context", type=int, default=1)
     parser.add_argument("--minutes", type=float, help="default: the preset's five")
-    parser.add_argument("--steps", type=int, help="instead: for a machine that is not idle")
+    parser.add_argument(
+        "--steps", type=int, help="instead of --minutes, for a machine that is not idle"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--noise", action="store_true")
-    parser.add_argument("--paired", action="store_true", help="mix crops of one place")
+    parser.add_argument("--paired", action="store_true", help="mix crops from the same position")
     parser.add_argument(
         "--balance",
         default="none",

@@ -1,11 +1,10 @@
-"""What does splitting a large image take, and what do its tiles change?
+"""How much time and memory does splitting a large image take, and what do tiles change?
 
-The balanced sum of the right halves of fly 076, continued by reflection to SIDE×SIDE pixels, is
+The balanced sum of the right halves of fly 076, extended by reflection to SIDE×SIDE pixels, is
 split by a model that benchmarks/splitting.py trained and saved. Time and peak memory are those of
-a fresh process; its memory is counted over what it held once it had loaded the model and the
-image. Tiles are compared at the posterior means, in units of each channel's standard deviation:
-the model's own geometry with tiles twice as large, and with cores of 32 and margins of 16 (windows
-of 64, as in training).
+a fresh process, in addition to its memory after loading the model and the image. Tiles are compared
+with posterior means, relative to the standard deviation of each channel: the model's own tiles with
+tiles twice as large, and with cores of 32 and an overlap of 16 (windows of 64, as in training).
 
     python benchmarks/splitting.py DATA --context 3 --save context3.ladder
     python benchmarks/splitting_large.py context3.ladder DATA
@@ -35,7 +34,7 @@ def large(halves, side):
 
 
 def one_prediction(model, mixed, samples):
-    """Predict once: seconds, and megabytes beyond what the process held before."""
+    """Predict once; return seconds, and megabytes in addition to the loaded process."""
     splitter = load(model, device="cpu")
     splitter.predict(mixed[:64, :64], "YX", samples=0)
     before = kibibytes("VmRSS")

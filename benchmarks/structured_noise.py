@@ -1,11 +1,10 @@
-"""Lines in the noise: does hiding the image from the finest levels weaken them?
+"""Do blind levels reduce lines in the noise?
 
-A clean image that ships with the package gets Gaussian noise and lines: each row is shifted by a
-random offset of its own, or each piece of a row where --length is given. Models are trained on it
-with and without blind levels. Printed are PSNR (peak = max − min of the clean image), how much of
-the lines is left (projection of the error onto them: 1 in the noisy image, 0 where they are
-gone), and the line energy: the variance of the rows' mean error, without what varies smoothly
-from row to row.
+Gaussian noise and lines are added to a clean sample image: a random offset per row or, with
+--length, per segment of a row. Models are trained on it with and without blind levels. Prints the
+PSNR (peak = max − min of the clean image), the fraction of the lines that remains (projection of
+the error onto them: 1 in the noisy image, 0 without lines), and the line energy: the variance of
+the mean error per row, after removing what varies smoothly from row to row.
 
     python benchmarks/structured_noise.py --minutes 5 --blind 0 1 2 3 --picture lines.png
 """
@@ -71,7 +70,9 @@ def draw(panels, clean, path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--image", default="dna", choices=["cells", "dna", "ph3"])
-    parser.add_argument("--sigma", type=float, default=8, help="of the noise beside the lines")
+    parser.add_argument(
+        "--sigma", type=float, default=8, help="standard deviation of the noise without the lines"
+    )
     parser.add_argument("--lines", type=float, default=6, help="standard deviation of the lines")
     parser.add_argument("--width", type=int, default=1, help="of a line, in rows")
     parser.add_argument("--length", type=int, help="of a line, in pixels; the whole row by default")

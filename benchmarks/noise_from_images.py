@@ -1,10 +1,10 @@
-"""Is the camera's noise found on the noisy images alone?
+"""Can the camera noise be measured on the noisy images alone?
 
 The reference noise (gain 2, offset 0, read noise 3) is added to each clean image, three seeds.
-Printed are estimated over true: gain, and the standard deviation of the noise at the darkest and
-at the brightest percentile of the clean image.
+Prints the ratios of estimated to true values: gain, and standard deviation of the noise at the
+darkest and at the brightest percentile of the clean image.
 
-    python benchmarks/calibration.py DATA
+    python benchmarks/noise_from_images.py DATA
 """
 
 import argparse
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
-from fly import GAIN, READ_NOISE, errors_of_calibration
+from fly import GAIN, READ_NOISE, errors_of_fit
 
 from ladderscope.noise_estimation import calibrate_poisson_gaussian
 
@@ -31,7 +31,7 @@ def main():
     args = parser.parse_args()
     print("| image | " + " | ".join(f"seed {seed}" for seed in args.seeds) + " |")
     print("| --- " * (1 + len(args.seeds)) + "|")
-    started, calibrations = time.perf_counter(), 0
+    started, fits = time.perf_counter(), 0
     for name in IMAGES:
         clean = tifffile.imread(args.data / f"{name}.tif").astype(float)
         cells = []
@@ -40,10 +40,10 @@ def main():
             photons = rng.poisson(clean / GAIN) * GAIN
             observed = (photons + rng.normal(0, READ_NOISE, clean.shape)).astype(np.float32)
             fit = calibrate_poisson_gaussian([observed])
-            cells.append(" ".join(f"{r:.3f}" for r in errors_of_calibration(fit.model, clean)))
-            calibrations += 1
+            cells.append(" ".join(f"{r:.3f}" for r in errors_of_fit(fit.model, clean)))
+            fits += 1
         print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
-    print(f"{(time.perf_counter() - started) / calibrations:.1f} s an image")
+    print(f"{(time.perf_counter() - started) / fits:.1f} s per image")
 
 
 if __name__ == "__main__":
