@@ -172,7 +172,8 @@ def test_another_number_of_truths_than_channels_is_refused(split, tmp_path):
     truth = tmp_path / "nuclei" / "mixed.tif"
     one = run(split, truth)
     assert one.code == 1
-    assert f"{split} has 2 channels, and its truth ({truth}) 1 channel" in one.said
+    assert f"{split} has 2 channels" in one.said and str(truth) in one.said
+    assert "1 channel" in one.said
     three = run(split, truth, truth, truth)
     assert three.code == 1
     assert "has 2 channels, and 3 truths are given" in three.said

@@ -36,13 +36,13 @@ def test_the_correlation_of_filtered_noise_is_the_filter_s():
 
 
 @pytest.mark.parametrize(("sigma", "words"), [(10.0, "Less was removed"), (2.5, "More was")])
-def test_noise_of_another_size_than_expected_is_said(sigma, words):
+def test_noise_of_another_size_than_expected_is_reported(sigma, words):
     check = residual_check(SIGNAL + 5 * WHITE, SIGNAL, Gaussian(sigma))
     assert check.variance == pytest.approx((5 / sigma) ** 2, rel=0.05)
     assert words in check.verdict
 
 
-def test_alternating_residuals_are_said():
+def test_alternating_residuals_are_reported():
     checkers = np.where(np.indices(SIGNAL.shape).sum(0) % 2, 1.0, -1.0)
     check = residual_check(SIGNAL + checkers, SIGNAL, Gaussian(1.0))
     assert check.correlation == pytest.approx(-1)
@@ -55,5 +55,5 @@ def test_integers_and_stacks_are_taken():
 
 
 def test_shapes_must_agree():
-    with pytest.raises(LadderscopeError, match="one shape"):
+    with pytest.raises(LadderscopeError, match="shape"):
         residual_check(SIGNAL, SIGNAL[1:], Gaussian(1.0))

@@ -1,4 +1,4 @@
-"""How good a restoration is: against a clean image, or against the noise it was to remove."""
+"""How good a restoration is: against a clean image, or against the noise it should remove."""
 
 from ladderscope.evaluation.metrics import ms_ssim, psnr, range_invariant_psnr, ssim
 from ladderscope.evaluation.micro import micro_scores, microssim_installed

@@ -1,4 +1,4 @@
-"""Likeness of a restoration to the clean image."""
+"""Measures of how similar a restoration is to the clean image."""
 
 import math
 
@@ -24,14 +24,14 @@ def psnr(
     Parameters
     ----------
     prediction, truth
-        Arrays of one shape.
+        Arrays of the same shape.
     peak
-        The range of the signal; by default that of the truth, its maximum minus its minimum.
+        The range of the signal; by default the maximum minus the minimum of the truth.
 
     Returns
     -------
     float
-        Infinite where the two are equal.
+        Infinite if the two are equal.
 
     Raises
     ------
@@ -53,22 +53,22 @@ def psnr(
 def range_invariant_psnr(
     prediction: Real[np.ndarray, "..."], truth: Real[np.ndarray, "..."]
 ) -> float:
-    """PSNR after the scale and offset that bring the prediction nearest to the truth.
+    """PSNR after the scale and offset that bring the prediction closest to the truth.
 
     Parameters
     ----------
     prediction, truth
-        Arrays of one shape.
+        Arrays of the same shape.
 
     Returns
     -------
     float
-        In decibels, with the range of the truth as peak.
+        In decibels; the peak is the range of the truth.
 
     Raises
     ------
     LadderscopeError
-        As `psnr`.
+        As for `psnr`.
 
     References
     ----------
@@ -93,24 +93,24 @@ def ssim(
     truth: Real[np.ndarray, "*planes Y X"],
     peak: float | int | None = None,
 ) -> float:
-    """Structural similarity, with the Gaussian window and constants of the paper.
+    """Structural similarity with the Gaussian window and the constants of the paper.
 
     Parameters
     ----------
     prediction, truth
-        Images of one shape; of a stack, every plane is compared and the mean is given.
+        Images of the same shape; for a stack, the mean over its planes.
     peak
         The range of the signal; by default that of the truth.
 
     Returns
     -------
     float
-        1 where the two are equal.
+        1 if the two are equal.
 
     Raises
     ------
     LadderscopeError
-        As `psnr`, and where a side is shorter than the window of 11 pixels.
+        As for `psnr`, or a side is shorter than the window of 11 pixels.
 
     References
     ----------
@@ -128,8 +128,8 @@ def ssim(
     prediction, truth = _pair(prediction, truth)
     if truth.ndim < 2 or min(truth.shape[-2:]) < _SSIM_WINDOW:
         raise LadderscopeError(
-            f"SSIM compares planes of at least {_SSIM_WINDOW}×{_SSIM_WINDOW} pixels; these have "
-            f"shape {truth.shape}"
+            f"SSIM needs planes of at least {_SSIM_WINDOW}×{_SSIM_WINDOW} pixels, but the shape is "
+            f"{truth.shape}"
         )
     peak = _peak(truth, peak)
     planes = (-1, *truth.shape[-2:])
@@ -152,27 +152,27 @@ def ms_ssim(
     truth: Real[np.ndarray, "*planes Y X"],
     peak: float | int | None = None,
 ) -> float:
-    """Multi-scale structural similarity: that of the image, and of it at 1/2, 1/4, 1/8 and 1/16.
+    """Multi-scale structural similarity: at full size and at 1/2, 1/4, 1/8 and 1/16 of it.
 
-    torchmetrics computes it. Contrast and structure count at every scale, brightness at the
-    coarsest only, each with the paper's weight; a scale that is anti-correlated counts as 0.
+    Computed by torchmetrics. Contrast and structure count at every scale, brightness only at the
+    coarsest, each with the weight of the paper; an anticorrelated scale counts as 0.
 
     Parameters
     ----------
     prediction, truth
-        Images of one shape; of a stack, every plane is compared and the mean is given.
+        Images of the same shape; for a stack, the mean over its planes.
     peak
         The range of the signal; by default that of the truth.
 
     Returns
     -------
     float
-        From 0 to 1, where the two are equal.
+        From 0 to 1; 1 if the two are equal.
 
     Raises
     ------
     LadderscopeError
-        As `psnr`, and where a side is shorter than 176 pixels, 11 at the coarsest scale.
+        As for `psnr`, or a side is shorter than 176 pixels, which are 11 at the coarsest scale.
 
     References
     ----------
@@ -188,8 +188,8 @@ def ms_ssim(
     prediction, truth = _pair(prediction, truth)
     if truth.ndim < 2 or min(truth.shape[-2:]) < MS_SSIM_SIDE:
         raise LadderscopeError(
-            f"MS-SSIM compares planes of at least {MS_SSIM_SIDE}×{MS_SSIM_SIDE} pixels; these "
-            f"have shape {truth.shape}"
+            f"MS-SSIM needs planes of at least {MS_SSIM_SIDE}×{MS_SSIM_SIDE} pixels, but the shape "
+            f"is {truth.shape}"
         )
     peak = _peak(truth, peak)
     centre = truth.mean()
@@ -213,9 +213,9 @@ def _ms_ssim(
         structural_similarity_index_measure,
     )
 
-    # In float64 it takes 20 GB for 4 megapixels, and float32 cannot hold a small contrast on a
-    # large offset. Contrast and structure do not know the offset, so they are had without it; the
-    # one factor that does, the coarsest scale's, is small enough for float64.
+    # float64 would take 20 GB for 4 megapixels, and float32 cannot hold a small contrast on a large
+    # offset. Contrast and structure do not depend on the offset, so they are computed without it;
+    # the one factor that does, that of the coarsest scale, is small enough for float64.
     one, other = (torch.from_numpy(image)[None, None] for image in (prediction, truth))
     finer = multiscale_structural_similarity_index_measure(
         ((one - centre) / peak).float(),
@@ -238,7 +238,7 @@ def _pair(
     if prediction.shape != truth.shape:
         raise LadderscopeError(
             f"the prediction has shape {prediction.shape} and the truth {truth.shape}: only "
-            "images of one shape can be compared"
+            "images of the same shape can be compared"
         )
     if truth.size == 0:
         raise LadderscopeError(f"there are no pixels to compare: the shape is {truth.shape}")
@@ -249,7 +249,8 @@ def _peak(truth: Float64[np.ndarray, "..."], peak: float | int | None) -> float:
     found = float(np.ptp(truth)) if peak is None else float(peak)
     if not found > 0:
         raise LadderscopeError(
-            f"the peak is {found:g}, and it must be positive: give peak, the range of the signal"
+            f"the peak is {found:g} but must be positive"
             + (" (the truth is constant)" if peak is None else "")
+            + ": set peak to the range of the signal"
         )
     return found

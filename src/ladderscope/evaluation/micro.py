@@ -1,4 +1,4 @@
-"""MicroSSIM and MicroMS3IM, by their authors' package."""
+"""MicroSSIM and MicroMS3IM, computed by the package of their authors."""
 
 import contextlib
 import io
@@ -11,18 +11,18 @@ from jaxtyping import Real
 from ladderscope.errors import LadderscopeError
 from ladderscope.evaluation.metrics import MS_SSIM_SIDE
 
-MICROSSIM_MISSING = 'MicroSSIM and MicroMS3IM need one more package: run "pip install microssim"'
+MICROSSIM_MISSING = 'MicroSSIM and MicroMS3IM need another package: run "pip install microssim"'
 
 
 class MicroScores(NamedTuple):
-    """MicroSSIM and its multi-scale kin; None where it is not defined or the planes are small."""
+    """MicroSSIM and MicroMS3IM; None if undefined, or if the planes are too small."""
 
     micro_ssim: float | None
     micro_ms3im: float | None
 
 
 def microssim_installed() -> bool:
-    """Tell whether the package ``microssim`` is there."""
+    """Whether the package ``microssim`` is installed."""
     try:
         import microssim  # noqa: F401
     except ImportError:
@@ -33,17 +33,17 @@ def microssim_installed() -> bool:
 def micro_scores(
     prediction: Real[np.ndarray, "*planes Y X"], truth: Real[np.ndarray, "*planes Y X"]
 ) -> MicroScores:
-    """Structural similarity made for micrographs: without their offset, at their best scale.
+    """Structural similarity for micrographs: without their offset, at the best scale.
 
-    The third percentile of each image is subtracted, both are divided by the truth's maximum
-    above it, and the prediction is scaled so that SSIM is largest. All three are found for the
-    whole stack at once, as the package advises; planes whose truth is constant have no range to
-    compare with, and are left out.
+    The third percentile of each image is subtracted, both are divided by the remaining maximum of
+    the truth, and the prediction is scaled to maximise SSIM. All three values are determined for
+    the whole stack at once, as the package recommends. Planes with a constant truth have no range
+    and are excluded.
 
     Parameters
     ----------
     prediction, truth
-        Images of one shape, of at least 11×11 pixels; of a stack, the mean over planes is given.
+        Images of the same shape, of at least 11×11 pixels; for a stack, the mean over its planes.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def micro_scores(
         if np.ptp(truth_plane) > 0
     ]
     truths, predictions = map(list, zip(*planes, strict=True))
-    # a single plane goes in as it is; the progress bar that a list brings is not wanted
+    # a single plane is passed as it is; a list of planes would show a progress bar
     both = (truths, predictions) if len(planes) > 1 else planes[0]
     with contextlib.redirect_stderr(io.StringIO()), np.errstate(all="ignore"):
         fitted = MicroSSIM().fit(*both)
@@ -82,6 +82,6 @@ def _planes(image: Real[np.ndarray, "*planes Y X"]) -> Real[np.ndarray, "planes 
 
 
 def _mean(values: list[float]) -> float | None:
-    # not finite where 97 of 100 pixels of the truth have its highest value: nothing to divide by
+    # not finite if 97 % of the truth have its highest value: there is nothing to divide by
     found = float(np.mean(values))
     return found if math.isfinite(found) else None

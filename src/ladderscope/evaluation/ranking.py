@@ -1,11 +1,11 @@
-"""Whether a spread is large where the error is."""
+"""Whether the spread is large where the error is."""
 
 import numpy as np
 from jaxtyping import Real
 
 from ladderscope.errors import LadderscopeError
 
-_PIXELS = 1_000_000  # of which the standard error of a rank correlation is 0.001
+_PIXELS = 1_000_000  # the standard error of the rank correlation is then 0.001
 _SEED = 0
 
 
@@ -14,30 +14,30 @@ def spread_ranks_errors(
     prediction: Real[np.ndarray, "..."],
     truth: Real[np.ndarray, "..."],
 ) -> float:
-    """Rank correlation (Spearman's) of the spread with the absolute error, over pixels.
+    """Spearman's rank correlation between the spread and the absolute error, over pixels.
 
-    Only the order counts, so the spread need not be calibrated. Not even a perfect one comes near
-    1: an error is a draw from a distribution whose width the spread tells, and most draws are
-    small. See docs/evaluation.md for what to expect.
+    Only the order counts, so the spread need not be calibrated. Even a perfect spread stays far
+    below 1: an error is one draw from a distribution whose width the spread predicts, and most
+    draws are small. docs/evaluation.md says what to expect.
 
     Parameters
     ----------
     spread
         The standard deviation over posterior samples.
     prediction, truth
-        In the same units; all three have one shape. Of more than 1,000,000 pixels as many are
-        drawn, always the same.
+        In the same units and of the same shape as the spread. From more than 1,000,000 pixels,
+        a fixed random subset of that size is used.
 
     Returns
     -------
     float
-        1 if errors are larger wherever the spread is, 0 if it tells nothing of them.
+        1 if errors are larger wherever the spread is, 0 if the spread is unrelated to them.
 
     Raises
     ------
     LadderscopeError
-        The shapes differ, there are fewer than two pixels, or the spread or the error is the same
-        everywhere, so that there is nothing to rank.
+        The shapes differ, there are fewer than two pixels, or the spread or the error is
+        constant, so that there is nothing to rank.
 
     Examples
     --------
@@ -49,8 +49,8 @@ def spread_ranks_errors(
 
     if not spread.shape == prediction.shape == truth.shape or truth.size < 2:
         raise LadderscopeError(
-            f"a spread of shape {spread.shape}, a prediction of {prediction.shape} and a truth of "
-            f"{truth.shape}: ranking takes one shape, of at least 2 pixels"
+            f"the spread has shape {spread.shape}, the prediction {prediction.shape} and the truth "
+            f"{truth.shape}: ranking needs three of the same shape, of at least 2 pixels"
         )
     flat = [image.reshape(-1) for image in (spread, prediction, truth)]
     if truth.size > _PIXELS:
@@ -63,6 +63,6 @@ def spread_ranks_errors(
     for name, values in (("spread", spread), ("error", error)):
         if not np.ptp(values) > 0:
             raise LadderscopeError(
-                f"the {name} is {values[0]:g} at every pixel, and there is nothing to rank"
+                f"the {name} is {values[0]:g} at every pixel: there is nothing to rank"
             )
     return float(spearmanr(spread, error).statistic)

@@ -1,4 +1,4 @@
-"""Whether what was taken away looks like the camera's noise, and like nothing else."""
+"""Whether what was removed from an image is the camera noise and nothing else."""
 
 import math
 from dataclasses import dataclass
@@ -12,25 +12,25 @@ from ladderscope.errors import LadderscopeError
 if TYPE_CHECKING:
     from ladderscope.noise import NoiseModel
 
-_STRUCTURED = 0.05  # a correlation that is visible to the eye in the residual
+_STRUCTURED = 0.05  # a correlation that the eye sees in the residual
 _VARIANCE_RANGE = (0.8, 1.25)
 _STANDARD_ERRORS = 4
 
 
 @dataclass(frozen=True)
 class ResidualCheck:
-    """What an image minus its restoration looks like, in units of the noise.
+    """The residual, an image minus its restoration, in units of the noise.
 
     Attributes
     ----------
     variance : float
-        Variance of the residual divided by that of the noise, pixel by pixel; 1 if exactly the
-        noise was removed.
+        Variance of the residual, with each pixel divided by the standard deviation of its noise; 1
+        if exactly the noise was removed.
     correlation : float
-        Of a residual with its neighbours, the mean of the horizontal and the vertical one; 0 for
-        noise that is independent from pixel to pixel.
+        Of neighbouring pixels of the residual, the mean of the horizontal and the vertical
+        correlation; 0 for noise that is independent from pixel to pixel.
     verdict : str
-        One sentence.
+        What this means, in words.
     """
 
     variance: float
@@ -43,14 +43,14 @@ def residual_check(
     restoration: Real[np.ndarray, "*planes Y X"],
     noise_model: "NoiseModel",
 ) -> ResidualCheck:
-    """Compare what was removed with what the noise model says of the noise.
+    """Compare the residual with the noise that the noise model expects.
 
     Parameters
     ----------
     observation, restoration
-        The noisy image and the restored one, of one channel, in camera units.
+        The noisy and the restored image of one channel, in grey levels.
     noise_model
-        The noise of that channel.
+        The noise model of that channel.
 
     Raises
     ------
@@ -67,8 +67,8 @@ def residual_check(
     """
     if observation.shape != restoration.shape or min(observation.shape[-2:], default=0) < 2:
         raise LadderscopeError(
-            f"an image of shape {observation.shape} and a restoration of shape "
-            f"{restoration.shape}: the residual needs two of one shape, of at least 2×2 pixels"
+            f"the image has shape {observation.shape} and the restoration {restoration.shape}: "
+            "the residual needs two images of the same shape, of at least 2×2 pixels"
         )
     residual = _standardised(observation, restoration, noise_model)
     variance = float(residual.var())
@@ -104,23 +104,24 @@ def _verdict(variance: float, correlation: float, pixels: int) -> str:
     low, high = _VARIANCE_RANGE
     if correlation > max(_STRUCTURED, chance):
         return (
-            "What was removed has structure: neighbouring pixels go together, so either some of "
-            "the image was removed with the noise, or the camera's noise is itself correlated."
+            "The residual is structured: neighbouring pixels are correlated. Either part of the "
+            "image was removed with the noise, or the camera noise is itself correlated."
         )
     if correlation < -max(_STRUCTURED, chance):
         return (
-            "What was removed alternates from pixel to pixel, more than independent noise does: "
-            "either some of the noise is left in the restoration, or the image was sharpened "
-            "before."
+            "The residual alternates from pixel to pixel more than independent noise does. Either "
+            "some noise remains in the restoration, or the image was sharpened beforehand."
         )
     if variance < low:
         return (
-            "Less was removed than the noise that is expected: some of it is left in the "
-            "restoration, or the noise model says too much."
+            "Less was removed than the expected noise. Either some noise remains in the "
+            "restoration, or the noise model overestimates the noise."
         )
     if variance > high:
         return (
-            "More was removed than the noise that is expected: some of the image may have gone "
-            "with it, or the noise model says too little."
+            "More was removed than the expected noise. Either part of the image was removed with "
+            "it, or the noise model underestimates the noise."
         )
-    return "What was removed looks like the camera's noise alone: of its size, without structure."
+    return (
+        "The residual looks like camera noise alone: it has the expected variance and no structure."
+    )

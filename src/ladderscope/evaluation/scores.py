@@ -1,4 +1,4 @@
-"""All that can be said of a prediction beside its truth, channel by channel."""
+"""All scores of a prediction against the truth, per channel."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,24 +22,24 @@ from ladderscope.images.axes import planes_last, to_ome_order
 
 @dataclass(frozen=True)
 class ChannelScores:
-    """How like its truth one channel is. docs/evaluation.md says what each number means.
+    """How similar one channel is to its truth. docs/evaluation.md explains each score.
 
     Attributes
     ----------
     channel : str
         Its name, or "channel 1" and so on.
     psnr, range_invariant_psnr : float
-        In decibels; the peak is the maximum minus the minimum of the truth. Infinite where
-        nothing differs.
+        In decibels; the peak is the maximum minus the minimum of the truth. Infinite if the two
+        are equal.
     ssim : float
         Structural similarity, at most 1.
     ms_ssim : float or None
-        The same over five scales, from 0 to 1. None where a side is shorter than 176 pixels.
+        The same over five scales, from 0 to 1. None if a side is shorter than 176 pixels.
     micro_ssim, micro_ms3im : float or None
-        The same two, made for micrographs. None where the package ``microssim`` is not
-        installed; the second also where the first of its kind is None.
+        The variants of SSIM and MS-SSIM for micrographs. None if the package ``microssim`` is not
+        installed; the second also if `ms_ssim` is None.
     spread_ranks_errors : float or None
-        The rank correlation of spread and absolute error. None where no spread was given.
+        The rank correlation of spread and absolute error. None if no spread was given.
     """
 
     channel: str
@@ -63,22 +63,22 @@ def evaluate(
         An image with any axes.
     truth
         The clean image: one with the channels of the prediction, or a list of images that hold
-        them in their order. Axes may be in another order than the prediction's, and an axis of
-        length 1 may be missing; samples (S) and times (T) are the same, as in our files.
+        them in the same order. The axes may be ordered differently, and an axis of length 1 may
+        be missing; samples (S) and times (T) are treated alike, as in the files we write.
     spread
-        The standard deviation of posterior samples, shaped like the prediction.
+        The standard deviation of the posterior samples, of the shape of the prediction.
 
     Returns
     -------
     tuple of ChannelScores
-        One a channel.
+        One per channel.
 
     Raises
     ------
     LadderscopeError
         The numbers of channels or the shapes differ; there are NaN or infinite pixels; a channel
-        of the truth is constant; planes are smaller than 11×11 pixels; the spread, or the error,
-        is the same everywhere.
+        of the truth is constant; planes are smaller than 11×11 pixels; the spread or the error is
+        constant.
 
     Examples
     --------
@@ -94,9 +94,9 @@ def evaluate(
     predicted = _channels(prediction)
     if len(sources) != len(predicted):
         raise LadderscopeError(
-            f"{_called(prediction)} has {_count(len(predicted))}, and its truth "
-            f"({', '.join(map(_called, truths))}) {_count(len(sources))}: give a truth with the "
-            "channels of the prediction, or one image for each of them, in their order"
+            f"{_called(prediction)} has {_count(len(predicted))}, but its truth "
+            f"({', '.join(map(_called, truths))}) has {_count(len(sources))}: give one truth with "
+            "all channels of the prediction, or one image per channel in the same order"
         )
     spreads = None if spread is None else _channels(spread)
     if spread is not None and spreads is not None and spreads.shape != predicted.shape:
@@ -113,8 +113,8 @@ def evaluate(
             _check_finite(spread, spreads[number], name)
         if np.ptp(channel) == 0:
             raise LadderscopeError(
-                f"{_called(image)}: every pixel of {name} is {channel.flat[0]:g}, and a constant "
-                "truth has no range to measure errors by; is it the right image?"
+                f"{_called(image)}: every pixel of {name} is {channel.flat[0]:g}. A constant truth "
+                "has no range to compare errors with; check that it is the right image"
             )
     return tuple(
         _scores(
@@ -151,7 +151,7 @@ def _scores(
 
 
 def _channels(image: Image) -> Real[np.ndarray, "channels *planes Y X"]:
-    """Bring the axes of any image into one order, channels first, without those of length 1."""
+    """Bring the axes into one order, channels first, without other axes of length 1."""
     planes = planes_last(*to_ome_order(image.pixels, image.axes))
     others = [size for size in planes.shape[:-3] if size > 1]
     channels = np.moveaxis(planes, -3, 0)
@@ -159,7 +159,7 @@ def _channels(image: Image) -> Real[np.ndarray, "channels *planes Y X"]:
 
 
 def _names(prediction: Image, truths: Sequence[Image], channels: int) -> tuple[str, ...]:
-    """Name the channels as the prediction does, or else as a single truth does."""
+    """Name the channels as the prediction does, or else as the only truth does."""
     found = prediction.channel_names or (truths[0].channel_names if len(truths) == 1 else None)
     return found or numbered_channels(channels)
 
@@ -168,16 +168,16 @@ def _check_finite(image: Image, channel: Real[np.ndarray, "..."], name: str) -> 
     count = channel.size - np.count_nonzero(np.isfinite(channel))
     if count:
         raise LadderscopeError(
-            f"{_called(image)}: {count} of {channel.size} pixels of {name} are NaN or infinite, "
-            "and no error can be measured there; crop them away, in all the images alike"
+            f"{_called(image)}: {count} of {channel.size} pixels of {name} are NaN or infinite; "
+            "crop all images to a field without them"
         )
 
 
 def _differ(prediction: Image, other: Image) -> str:
     return (
-        f"{_called(prediction)} has the shape {prediction.pixels.shape} ({prediction.axes}), and "
-        f"{_called(other)} {other.pixels.shape} ({other.axes}): only images of the same size can "
-        "be compared; crop both to the same field"
+        f"{_called(prediction)} has shape {prediction.pixels.shape} ({prediction.axes}), but "
+        f"{_called(other)} has {other.pixels.shape} ({other.axes}): only images of the same shape "
+        "can be compared; crop both to the same field"
     )
 
 

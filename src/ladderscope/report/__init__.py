@@ -1,8 +1,9 @@
-"""A run on one page, for the microscopist who made it and for the one who asks later."""
+"""A run on one page, for whoever made it and for whoever asks later."""
 
 from ladderscope.report.figures import comparison_picture, split_picture
 from ladderscope.report.noise_figures import noise_model_figure
-from ladderscope.report.page import Report, RestoredImage, restored_image, write_report
+from ladderscope.report.page import Report, write_report
+from ladderscope.report.restored import RestoredImage, restored_image
 from ladderscope.report.words import channel_names, noise_in_words
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Pictures and charts as bytes, drawn without touching matplotlib's global state."""
+"""Comparisons and charts, drawn without touching matplotlib's global state."""
 
 import math
 from collections.abc import Sequence
@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from ladderscope.harmless import readable
+from ladderscope.models.file import Model
 from ladderscope.pictures import Plane, drawn, grey_range
-from ladderscope.report.words import UNCALIBRATED
-from ladderscope.training import Record
+from ladderscope.report.words import UNCALIBRATED, free_bits_of
 
 OVERVIEW_SIDE = 480
 DETAIL_SIDE = 96
@@ -24,7 +24,7 @@ Column = tuple[Plane, str, dict[str, Any]]
 
 
 def bright_end(spread: Plane) -> float:
-    """Choose the end of the colours of a spread, which begin at 0.
+    """Choose the bright end of the colour map of a spread; the dark end is 0.
 
     Examples
     --------
@@ -35,7 +35,7 @@ def bright_end(spread: Plane) -> float:
 
 
 def overview(plane: Plane) -> Plane:
-    """Leave out rows and columns until a plane fits the page; noise keeps its looks.
+    """Drop rows and columns until a plane fits the page; noise keeps its appearance.
 
     Examples
     --------
@@ -47,7 +47,7 @@ def overview(plane: Plane) -> Plane:
 
 
 def busiest(restored: Plane, side: int = DETAIL_SIDE) -> tuple[slice, slice]:
-    """Find the square in which the restoration varies most, to show it enlarged.
+    """Find the square in which the restoration varies most, to enlarge it.
 
     Examples
     --------
@@ -67,37 +67,39 @@ def busiest(restored: Plane, side: int = DETAIL_SIDE) -> tuple[slice, slice]:
     return max(squares, key=lambda square: float(restored[square].std()))
 
 
-def loss_curves(history: Sequence[Record]) -> bytes:
-    """Draw the loss and its two parts over the steps, as an SVG."""
+def loss_curves(model: Model) -> bytes:
+    """Draw the loss and its two terms against the training steps, as an SVG."""
     figure = Figure(figsize=(10, 2.9), layout="constrained")
+    history = model.outcome.history
     steps = [line.step for line in history]
     for axes, (title, name) in zip(
         figure.subplots(1, 3),
-        [("loss", "loss"), ("reconstruction", "reconstruction"), ("KL", "kl")],
+        [("loss", "loss"), ("reconstruction term", "reconstruction"), ("KL divergence", "kl")],
         strict=True,
     ):
         training = [getattr(line, name) for line in history]
         validation = [getattr(line, f"validation_{name}") for line in history]
         axes.plot(steps, training, color=TRAINING, marker=".", label="training")
         axes.plot(steps, validation, color=VALIDATION, marker=".", label="validation")
-        label(axes, title, "step", "mean, nats")
+        label(axes, title, "step", "mean (nats)")
     figure.axes[0].legend(frameon=False)
     return drawn(figure, "svg")
 
 
-def level_curves(history: Sequence[Record], free_bits: float, blind_levels: int = 0) -> bytes:
-    """Draw the KL of every level that sees the image over the steps, as an SVG."""
+def level_curves(model: Model) -> bytes:
+    """Draw the KL of every level that sees the image against the training steps, as an SVG."""
     figure = Figure(figsize=(6, 3), layout="constrained")
     axes = figure.subplots()
+    history, free_bits = model.outcome.history, free_bits_of(model.settings)
     steps = [line.step for line in history]
     curves = zip(*(line.level_kl for line in history), strict=True)
-    for level, values in enumerate(curves, start=blind_levels + 1):
+    for level, values in enumerate(curves, start=model.settings.blind_levels + 1):
         axes.plot(steps, np.maximum(values, 1e-6), marker=".", label=f"level {level}")
     if free_bits > 0:
         axes.axhline(free_bits, color="0.4", linestyle="--", label="free bits")
     axes.set_yscale("log")
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    label(axes, "KL of each level (1 is the finest)", "step", "nats per patch")
+    label(axes, "KL divergence of each level (1 is the finest)", "step", "nats per patch")
     return drawn(figure, "svg")
 
 
@@ -108,14 +110,14 @@ def comparison_picture(
     clean: Plane,
     titles: Sequence[str],
 ) -> bytes:
-    """Make a PNG of noisy, restored, spread and clean beside each other, a detail below each.
+    """Draw the noisy, restored, spread and clean planes side by side as a PNG, with details.
 
     Parameters
     ----------
     noisy, restored, spread, clean
-        Planes of one size; without a spread its column is left out.
+        Planes of the same shape; without a spread, its column is left out.
     titles
-        Those of noisy, restored and clean.
+        Of the noisy, the restored and the clean plane.
     """
     first, second, last = titles
     greys = _greys(clean)
@@ -130,17 +132,17 @@ def split_picture(
     channels: Sequence[tuple[Plane, Plane | None, Plane]],
     titles: Sequence[str],
 ) -> bytes:
-    """Make a PNG of a mixed image and of its channels beside each other, a detail below each.
+    """Draw a mixed image and its channels side by side as a PNG, with details below.
 
     Parameters
     ----------
     mixed
         The image that was split.
     channels
-        For each the restored plane, its spread and the truth, of one size; without a spread its
-        column is left out.
+        For each, the restored plane, its spread and the truth, of the same shape; without a
+        spread, its column is left out.
     titles
-        That of the mixed image, then those of the restored plane and the truth of each channel.
+        Of the mixed image, then of the restored plane and the truth of each channel.
     """
     columns: list[Column] = [(mixed, titles[0], _greys(mixed))]
     for number, (restored, spread, truth) in enumerate(channels):
@@ -162,16 +164,16 @@ def _colours(spread: Plane) -> dict[str, Any]:
 
 
 def _columns(columns: Sequence[Column], detail: tuple[slice, slice], *, width: float) -> bytes:
-    """Draw planes beside each other, each with its detail below."""
+    """Draw planes side by side, each with its detail below."""
     height, breadth = columns[0][0].shape
-    shares = (height / breadth, 1.0)
+    heights = (height / breadth, 1.0)
     titles = [_wrapped(title, width) for _, title, _ in columns]
     lines = max(title.count("\n") + 1 for title in titles)
-    size = (width * len(columns), width * sum(shares) + _INCHES_A_LINE * lines)
+    size = (width * len(columns), width * sum(heights) + _INCHES_A_LINE * lines)
     close = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01, compress=True)
     figure = Figure(figsize=size, dpi=110, layout=close)
     for (above, below), (plane, _, look), title in zip(
-        figure.subplots(2, len(columns), height_ratios=shares).T, columns, titles, strict=True
+        figure.subplots(2, len(columns), height_ratios=heights).T, columns, titles, strict=True
     ):
         above.imshow(plane, **look)
         below.imshow(plane[detail], **look)
@@ -183,7 +185,7 @@ def _columns(columns: Sequence[Column], detail: tuple[slice, slice], *, width: f
 
 
 def _wrapped(title: str, width: float) -> str:
-    """Break a title where it opens a bracket, and where its column, in inches, ends."""
+    """Break a title before a bracket, and at the width of its column, in inches."""
     lines = readable(title).replace(" (", "\n(").splitlines()
     return "\n".join(fill(line, int(_LETTERS_AN_INCH * width)) for line in lines)
 
@@ -202,12 +204,12 @@ def _frame(axes: Any, detail: tuple[slice, slice]) -> None:
 
 
 def write_title(axes: Any, title: str, fontsize: float) -> None:
-    """Write a title as it is: names in it are never mathematics, whatever signs they have."""
+    """Write a title literally: names in it are never mathematics."""
     axes.set_title(title, fontsize=fontsize, parse_math=False, usetex=False)
 
 
 def label(axes: Any, title: str, horizontal: str, vertical: str) -> None:
-    """Name a chart and its axes."""
+    """Label a chart and its axes."""
     write_title(axes, readable(title), fontsize=10)
     axes.set_xlabel(horizontal, fontsize=9)
     axes.set_ylabel(vertical, fontsize=9)

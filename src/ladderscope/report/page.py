@@ -1,33 +1,18 @@
-"""The report: one HTML page that holds everything it shows and asks nothing of the network."""
+"""The report: one HTML page that holds everything it shows and fetches nothing."""
 
-import base64
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape as escape_markup
 from importlib import metadata
 from pathlib import Path
 
-import numpy as np
-from jaxtyping import Real
-
-from ladderscope.evaluation import ResidualCheck, residual_check
 from ladderscope.files import whole_file
-from ladderscope.harmless import readable
-from ladderscope.images import Image, numbered_channels
-from ladderscope.models import Restoration
 from ladderscope.models.file import Model
-from ladderscope.models.matching import noise_of_channels
 from ladderscope.models.progress import duration
-from ladderscope.pictures import encoded, grey_range
-from ladderscope.report.figures import (
-    bright_end,
-    busiest,
-    level_curves,
-    loss_curves,
-    overview,
-)
+from ladderscope.pictures import encoded
+from ladderscope.report import html
+from ladderscope.report.figures import level_curves, loss_curves, overview
 from ladderscope.report.noise_figures import noise_model_figure
-from ladderscope.report.unexplained import Unexplained, unexplained
+from ladderscope.report.restored import Panels, Picture, RestoredImage
 from ladderscope.report.words import (
     UNCALIBRATED,
     channel_names,
@@ -37,86 +22,6 @@ from ladderscope.report.words import (
 )
 
 SHOWN_IMAGES = 6
-
-STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #1d2430; background: #fff;
-       max-width: 68rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { line-height: 1.2; } h2 { margin-top: 2.5rem; border-bottom: 1px solid #d8dde5; }
-h3 { margin: 1.5rem 0 .3rem; overflow-wrap: anywhere; }
-.panels { display: grid; grid-template-columns: repeat(3, 1fr); gap: .5rem; }
-figure { margin: 0; } figcaption { font-size: .85rem; color: #4a5464; }
-.panels img { width: 100%; display: block; image-rendering: pixelated; }
-.chart { max-width: 100%; } .quiet { color: #4a5464; font-size: .9rem; }
-table { border-collapse: collapse; } td, th { text-align: left; padding: .15rem 1.2rem .15rem 0;
-        vertical-align: top; overflow-wrap: anywhere; }
-td:first-child, th:first-child { min-width: 9rem; }
-th { font-weight: 600; } .failed { color: #9c1c1c; }
-"""
-
-
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """A plane, how it is shown, and what it is called.
-
-    Attributes
-    ----------
-    plane : array
-        Its pixels.
-    low, high : float
-        What is drawn black and white, or at the ends of the colours.
-    colours : str
-        A colour map of matplotlib.
-    title, values : str
-        What it is, and what its colours mean.
-    """
-
-    plane: Real[np.ndarray, "Y X"]
-    low: float
-    high: float
-    colours: str
-    title: str
-    values: str
-
-
-@dataclass(frozen=True, eq=False)
-class Panels:
-    """Pictures of one place, in rows; the detail is shown enlarged below."""
-
-    label: str
-    rows: tuple[tuple[Picture | None, ...], ...]
-    detail: tuple[slice, slice]
-
-
-@dataclass(frozen=True, eq=False)
-class RestoredImage:
-    """What the report says of one image.
-
-    Attributes
-    ----------
-    name : str
-        The file that was restored.
-    files : tuple of str
-        What was written.
-    seconds : float
-        How long restoring took.
-    where : str
-        Which plane is shown, of several.
-    checks : tuple of (str, ResidualCheck)
-        One a channel, with the channel's name, of the plane shown; none of a split image.
-    panels : tuple of Panels
-        One a channel, or one of all channels of a split image; none for an image that is listed
-        without pictures.
-    unexplained : Unexplained, optional
-        Of a split image: the residual of the plane shown.
-    """
-
-    name: str
-    files: tuple[str, ...]
-    seconds: float
-    where: str
-    checks: tuple[tuple[str, ResidualCheck], ...]
-    panels: tuple[Panels, ...] = ()
-    unexplained: Unexplained | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,15 +33,15 @@ class Report:
     title, sentence : str
         What was done.
     model : Model
-        Settings, noise and history.
+        Settings, noise and training history.
     images : tuple of RestoredImage
-        In the order of restoring.
+        In the order in which they were restored.
     failures : tuple of (str, str)
         Files that could not be used, and why.
     notices : tuple of str
-        What the user was told, beyond the notices of the model.
+        Warnings of this run, besides the notices stored in the model.
     samples : int
-        Posterior samples drawn of each image.
+        Posterior samples drawn per image.
     """
 
     title: str
@@ -146,126 +51,6 @@ class Report:
     failures: tuple[tuple[str, str], ...] = ()
     notices: tuple[str, ...] = ()
     samples: int = 16
-
-
-def restored_image(
-    image: Image,
-    restored: Restoration,
-    model: Model,
-    *,
-    files: Sequence[str],
-    seconds: float,
-    shown: bool,
-) -> RestoredImage:
-    """Take from an image and its restoration what the report needs: the middle plane.
-
-    Parameters
-    ----------
-    image, restored
-        Before and after.
-    model
-        What restored it.
-    files
-        What was written.
-    seconds
-        How long it took.
-    shown
-        Whether the report shows pictures of it.
-    """
-    planes = image.planes()
-    middle = len(planes) // 2
-    where = f"plane {middle + 1} of {len(planes)}" if len(planes) > 1 else ""
-
-    def plane_of(pixels: Real[np.ndarray, "..."], axes: str) -> Real[np.ndarray, "channels Y X"]:
-        return np.array(Image(pixels, axes, image.name).planes()[middle])
-
-    before, after = planes[middle].copy(), plane_of(restored.mean, restored.axes)
-    spread = None if restored.std is None else plane_of(restored.std, restored.axes)
-    names = restored.channel_names or numbered_channels(len(after))
-    labels = [str(name) for name in names] if len(after) > 1 else [""]
-    if restored.residual is not None:
-        residual = plane_of(restored.residual, image.axes)[0]
-        return RestoredImage(
-            image.name,
-            tuple(files),
-            seconds,
-            where,
-            checks=(),
-            panels=(_split_panels(before[0], after, spread, residual, labels),) if shown else (),
-            unexplained=unexplained(before[0], residual, after, model),
-        )
-    checks = tuple(
-        (label, residual_check(one, other, noise_model))
-        for label, one, other, noise_model in zip(
-            # an imported model may know nothing of the noise: then there is nothing to check
-            labels,
-            before,
-            after,
-            noise_of_channels(image, model),
-            strict=bool(model.noise_models),
-        )
-        if min(one.shape) > 1
-    )
-    panels = tuple(
-        _denoised_panels(label, before[n], after[n], None if spread is None else spread[n])
-        for n, label in enumerate(labels)
-    )
-    return RestoredImage(image.name, tuple(files), seconds, where, checks, panels if shown else ())
-
-
-def _denoised_panels(
-    label: str,
-    before: Real[np.ndarray, "Y X"],
-    after: Real[np.ndarray, "Y X"],
-    spread: Real[np.ndarray, "Y X"] | None,
-) -> Panels:
-    ends = grey_range(after)
-    third = None if spread is None else _spread_picture(spread, UNCALIBRATED)
-    row = _grey_picture(before, ends, "before"), _grey_picture(after, ends, "after"), third
-    return Panels(label, (row,), busiest(after))
-
-
-def _split_panels(
-    mixed: Real[np.ndarray, "Y X"],
-    channels: Real[np.ndarray, "channels Y X"],
-    spread: Real[np.ndarray, "channels Y X"] | None,
-    residual: Real[np.ndarray, "Y X"],
-    names: Sequence[str],
-) -> Panels:
-    explained = mixed - residual
-    end = bright_end(np.abs(residual))
-    first = (
-        _grey_picture(mixed, grey_range(explained), "mixed"),
-        *(
-            _grey_picture(channel, grey_range(channel), name)
-            for channel, name in zip(channels, names, strict=True)
-        ),
-        Picture(
-            residual,
-            -end,
-            end,
-            "RdBu_r",
-            "residual: mixed minus the channels",
-            f": blue {-end:.4g}, red {end:.4g}",
-        ),
-    )
-    if spread is None:
-        return Panels("", (first,), busiest(explained))
-    pictures = [
-        _spread_picture(of_channel, f"{name}, {UNCALIBRATED}")
-        for of_channel, name in zip(spread, names, strict=True)
-    ]
-    return Panels("", (first, (None, *pictures, None)), busiest(explained))
-
-
-def _grey_picture(plane: Real[np.ndarray, "Y X"], ends: tuple[float, float], title: str) -> Picture:
-    low, high = ends
-    return Picture(plane, low, high, "gray", title, f" (black {low:.4g}, white {high:.4g})")
-
-
-def _spread_picture(spread: Real[np.ndarray, "Y X"], title: str) -> Picture:
-    end = bright_end(spread)
-    return Picture(spread, 0.0, end, "magma", title, f": black 0, bright {end:.4g}")
 
 
 def write_report(path: Path, report: Report, *, overwrite: bool = False) -> None:
@@ -282,57 +67,55 @@ def write_report(path: Path, report: Report, *, overwrite: bool = False) -> None
 
 def page(report: Report) -> str:
     """Put the page together."""
-    sections = [
-        _notices([*report.model.notices, *report.notices]),
-        _images(report),
-        _failures(report.failures),
-        _residuals(report.images),
-        _unexplained(report.images),
-        _mixing(report.model),
-        _noise(report.model),
-        _training(report.model),
-        _times(report),
-        _settings(report.model),
-    ]
-    return (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        f"<title>{escape(report.title)}</title><style>{STYLE}</style></head><body>\n"
-        f"<h1>{escape(report.title)}</h1>\n<p>{escape(report.sentence)}</p>\n"
-        + "\n".join(section for section in sections if section)
-        + f'\n<p class="quiet">Made by Ladderscope {escape(metadata.version("ladderscope"))}.</p>'
-        "\n</body></html>\n"
+    return html.document(
+        report.title,
+        [
+            html.paragraph(report.sentence),
+            *_notices([*report.model.notices, *report.notices]),
+            *_images(report),
+            *_failures(report.failures),
+            *_residuals(report.images),
+            *_unexplained(report.images),
+            *_mixing(report.model),
+            *_noise(report.model),
+            *_training(report.model),
+            *_times(report),
+            *_settings(report.model),
+            html.small_print(f"Made by Ladderscope {metadata.version('ladderscope')}."),
+        ],
     )
 
 
-def _images(report: Report) -> str:
-    parts = ["<h2>Images</h2>"]
+def _notices(notices: Sequence[str]) -> Iterator[str]:
+    if notices:
+        yield "<h2>Warnings and notices</h2>" + html.bullets(notices)
+
+
+def _images(report: Report) -> Iterator[str]:
+    yield "<h2>Images</h2>"
     if report.samples > 1:
-        what, given = (
-            ("Each channel", "mixed") if report.model.mixture else ("The restoration", "noisy")
+        what, plausible, given = (
+            ("Each channel", "channels", "mixed")
+            if report.model.mixture
+            else ("The restoration", "clean images", "noisy")
         )
-        parts.append(
-            f"<p>{what} is the mean of {report.samples} posterior samples: of images that "
-            f"the model holds possible, given the {given} one. Where they disagree, the "
-            f"{UNCALIBRATED} is large; its size has not been compared with real errors, so read "
-            "it as “more” or “less” certain, and not as an error bar.</p>"
+        yield html.paragraph(
+            f"{what} is the mean of {report.samples} posterior samples: plausible {plausible}, "
+            f"given the {given} image. Where the samples differ, the {UNCALIBRATED} is large. It "
+            "has not been compared with true errors: it shows which parts are more certain than "
+            "others, but it is not an error bar."
         )
     for image in report.images:
         if image.panels:
-            parts.append(_image(image))
+            written = f"Files written: {', '.join(image.files)}"
+            yield f"<h3>{html.escape(image.name)}</h3>"
+            yield html.small_print(f"{image.where}. {written}" if image.where else written)
+            yield from map(_panels, image.panels)
     listed = [image for image in report.images if not image.panels]
     if listed:
-        items = "".join(
-            f"<li>{escape(image.name)}: {escape(', '.join(image.files))}</li>" for image in listed
+        yield "<h3>Also restored, not shown</h3>" + html.bullets(
+            f"{image.name}: {', '.join(image.files)}" for image in listed
         )
-        parts.append(f"<h3>Restored too, not shown</h3><ul>{items}</ul>")
-    return "\n".join(parts)
-
-
-def _image(image: RestoredImage) -> str:
-    written = f"Written: {', '.join(image.files)}"
-    about = f"{image.where}. {written}" if image.where else written
-    panels = "\n".join(_panels(panel) for panel in image.panels)
-    return f'<h3>{escape(image.name)}</h3><p class="quiet">{escape(about)}</p>{panels}'
 
 
 def _panels(panels: Panels) -> str:
@@ -340,7 +123,7 @@ def _panels(panels: Panels) -> str:
     figures = [_shown(one) for one in pictures] + [_shown(one, panels.detail) for one in pictures]
     columns = len(panels.rows[0])
     wide = "" if columns == 3 else f' style="grid-template-columns: repeat({columns}, 1fr)"'
-    label = f"<p><b>{escape(panels.label)}</b></p>" if panels.label else ""
+    label = f"<p><b>{html.escape(panels.label)}</b></p>" if panels.label else ""
     return f'{label}<div class="panels"{wide}>{"".join(figures)}</div>'
 
 
@@ -351,19 +134,19 @@ def _shown(one: Picture | None, detail: tuple[slice, slice] | None = None) -> st
     pixels = overview(one.plane) if detail is None else one.plane[detail]
     title = one.title if detail is None else f"detail, {one.title}"
     values = one.values if detail is None or one.colours != "gray" else ""
-    return _figure(encoded(pixels, one.low, one.high, one.colours), title + values)
+    return html.figure(encoded(pixels, one.low, one.high, one.colours), title + values)
 
 
-def _failures(failures: Sequence[tuple[str, str]]) -> str:
-    if not failures:
-        return ""
-    items = "".join(
-        f"<li><b>{escape(name)}</b>: {escape(reason)}</li>" for name, reason in failures
-    )
-    return f'<h2 class="failed">Files that failed</h2><ul class="failed">{items}</ul>'
+def _failures(failures: Sequence[tuple[str, str]]) -> Iterator[str]:
+    if failures:
+        items = "".join(
+            f"<li><b>{html.escape(name)}</b>: {html.escape(reason)}</li>"
+            for name, reason in failures
+        )
+        yield f'<h2 class="failed">Files that failed</h2><ul class="failed">{items}</ul>'
 
 
-def _residuals(images: Sequence[RestoredImage]) -> str:
+def _residuals(images: Sequence[RestoredImage]) -> Iterator[str]:
     rows = [
         [
             f"{image.name} {label}".strip(),
@@ -374,17 +157,25 @@ def _residuals(images: Sequence[RestoredImage]) -> str:
         for image in images
         for label, check in image.checks
     ]
-    if not rows:
-        return ""
-    heading = ["image", "variance (should be 1)", "correlation (should be 0)", "in words"]
-    return (
-        "<h2>What was removed</h2><p>The noisy image minus the restoration, divided by the "
-        "expected standard deviation of the noise. It should have variance 1, and a pixel should "
-        "tell nothing about its neighbours.</p>" + _table(rows, heading)
-    )
+    if rows:
+        yield "<h2>What was removed</h2>"
+        yield html.paragraph(
+            "The residual is the noisy image minus the restoration, divided by the expected "
+            "standard deviation of the noise. If exactly the noise was removed, its variance is 1 "
+            "and neighbouring pixels are uncorrelated."
+        )
+        yield html.table(
+            rows,
+            [
+                "image",
+                "variance (expected: 1)",
+                "correlation of neighbours (expected: 0)",
+                "assessment",
+            ],
+        )
 
 
-def _unexplained(images: Sequence[RestoredImage]) -> str:
+def _unexplained(images: Sequence[RestoredImage]) -> Iterator[str]:
     rows = [
         [
             image.name,
@@ -397,134 +188,96 @@ def _unexplained(images: Sequence[RestoredImage]) -> str:
         for image in images
         if (found := image.unexplained)
     ]
-    if not rows:
-        return ""
-    heading = [
-        "image",
-        "rms of the residual",
-        "of the image's standard deviation",
-        "noise expected",
-        "correlation of neighbours",
-        "in words",
-    ]
-    return (
-        "<h2>What the channels do not explain</h2><p>The residual is the mixed image minus what "
-        "the restored channels add up to, in the units of the image. Of a good split it is the "
-        "noise of the image, in which a pixel tells next to nothing about its neighbours "
-        "(correlation 0). The noise expected is that of mixtures of the training recordings. "
-        "A small residual is necessary and not sufficient: what was put into the wrong channel "
-        "does not show in it.</p>" + _table(rows, heading)
-    )
+    if rows:
+        yield "<h2>What the channels do not explain</h2>"
+        yield html.paragraph(
+            "The residual is the mixed image minus the restored channels, added up as below, in "
+            "grey levels. After a good split only the noise of the image is left, and neighbouring "
+            "pixels are almost uncorrelated. The expected noise is that of the training "
+            "recordings, added up in the same way. A small residual is necessary but not "
+            "sufficient: a structure in the wrong channel leaves no trace in it."
+        )
+        yield html.table(
+            rows,
+            [
+                "image",
+                "rms of the residual",
+                "relative to the image's standard deviation",
+                "expected noise",
+                "correlation of neighbours",
+                "assessment",
+            ],
+        )
 
 
-def _mixing(model: Model) -> str:
-    if model.mixture is None:
-        return ""
-    words = model.mixture.mixing.in_words(channel_names(model))
-    return f"<h2>What the model takes a mixed image for</h2><p>{escape(words)}</p>"
+def _mixing(model: Model) -> Iterator[str]:
+    if model.mixture is not None:
+        yield "<h2>How the channels add up to a mixed image</h2>"
+        yield html.paragraph(model.mixture.mixing.in_words(channel_names(model)))
 
 
-def _noise(model: Model) -> str:
-    if not model.noise_models:
-        return ""
-    parts = ["<h2>The camera's noise</h2>"]
+def _noise(model: Model) -> Iterator[str]:
+    if model.noise_models:
+        yield "<h2>Camera noise</h2>"
     for name, noise, fit in zip(
-        channel_names(model), model.noise_models, model.noise_fits, strict=True
+        channel_names(model) if model.noise_models else (),
+        model.noise_models,
+        model.noise_fits,
+        strict=True,
     ):
         if len(model.noise_models) > 1:
-            parts.append(f"<h3>{escape(name)}</h3>")
-        parts.append(f"<p>{escape(noise_in_words(noise, fit))}</p>")
+            yield f"<h3>{html.escape(name)}</h3>"
+        yield html.paragraph(noise_in_words(noise, fit))
         if fit is not None:
-            drawn = noise_model_figure(fit, file_format="svg")
-            parts.append(_chart(drawn, "the noise: its variance against the signal, its shape"))
-    return "\n".join(parts)
+            figure = noise_model_figure(fit, file_format="svg")
+            yield html.chart(figure, "noise variance against the signal, and noise distribution")
 
 
-def _training(model: Model) -> str:
-    history = model.outcome.history
-    if not history:
-        return ""
-    free_bits, blind_levels = free_bits_of(model.settings), model.settings.blind_levels
-    explains, looked_up, overfitted = (
+def _training(model: Model) -> Iterator[str]:
+    if not model.outcome.history:
+        return
+    explains, given, overfitted = (
         ("the channels explain their recordings", "mixed", "training images")
         if model.mixture
         else ("the restored image explains the noisy one", "noisy", "noise")
     )
-    return "\n".join(
-        [
-            f"<h2>Training</h2>\n<p>The loss has two parts: how badly {explains} "
-            f"(reconstruction), and how much the network had to look up in the {looked_up} image "
-            "to do so (KL). Both should fall or level off; if the validation curve rises while "
-            f"the training curve falls, the network overfits the {overfitted}.</p>",
-            _chart(loss_curves(history), "loss, reconstruction and KL over the steps"),
-            _chart(
-                level_curves(history, free_bits, blind_levels), "KL of each level over the steps"
-            ),
-            f"<p>{escape(levels_in_words(history[-1].level_kl, free_bits, blind_levels))}</p>",
-        ]
+    yield "<h2>Training</h2>"
+    yield html.paragraph(
+        f"The loss has two terms: the reconstruction term measures how poorly {explains}, and the "
+        f"KL divergence how much information the latents take from the {given} image. Both should "
+        "fall or level off. If the validation curve rises while the training curve falls, the "
+        f"network overfits the {overfitted}."
+    )
+    yield html.chart(loss_curves(model), "loss, reconstruction term and KL divergence")
+    yield html.chart(level_curves(model), "KL divergence of each level")
+    yield html.paragraph(
+        levels_in_words(
+            model.outcome.history[-1].level_kl,
+            free_bits_of(model.settings),
+            model.settings.blind_levels,
+        )
     )
 
 
-def _notices(notices: Sequence[str]) -> str:
-    if not notices:
-        return ""
-    items = "".join(f"<li>{escape(notice)}</li>" for notice in notices)
-    return f"<h2>First look, and notices</h2><ul>{items}</ul>"
-
-
-def _times(report: Report) -> str:
+def _times(report: Report) -> Iterator[str]:
     outcome = report.model.outcome
     rows = [["prediction", duration(sum(image.seconds for image in report.images))]]
     if report.model.careamics is None:
         rows = [
             ["training", duration(outcome.seconds)],
             *rows,
-            ["steps", str(outcome.steps)],
-            ["best step, whose weights are used", str(outcome.best_step)],
+            ["training steps", str(outcome.steps)],
+            ["best step (its weights are used)", str(outcome.best_step)],
             ["skipped batches (loss not finite)", str(outcome.skipped)],
-            ["interrupted", "yes, before the budget was spent" if outcome.interrupted else "no"],
+            ["interrupted", "yes, before the end of the budget" if outcome.interrupted else "no"],
             ["compiled", "yes" if outcome.compiled else "no"],
         ]
-    return "<h2>Time</h2>" + _table(rows)
+    yield "<h2>Run time</h2>" + html.table(rows)
 
 
-def _settings(model: Model) -> str:
+def _settings(model: Model) -> Iterator[str]:
     values = {
         name: value for name, value in model.settings.model_dump().items() if value is not None
     }
     rows = [[name, str(value)] for name, value in (values | {"seed": model.seed}).items()]
-    return "<h2>Settings</h2>" + _table(rows)
-
-
-def _table(rows: Sequence[Sequence[str]], heading: Sequence[str] = ()) -> str:
-    head = "".join(f"<th>{escape(cell)}</th>" for cell in heading)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
-    )
-    return f"<table>{f'<tr>{head}</tr>' if head else ''}{body}</table>"
-
-
-def escape(text: str) -> str:
-    r"""Make of any text one that the page can hold, and that is no markup.
-
-    Examples
-    --------
-    >>> escape("<b>\udcff")
-    '&lt;b&gt;�'
-    """
-    return escape_markup(readable(text))
-
-
-def _figure(image: bytes, caption: str) -> str:
-    return (
-        f'<figure><img src="{_embedded(image, "png")}" alt="{escape(caption)}">'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
-    )
-
-
-def _chart(image: bytes, caption: str) -> str:
-    return f'<img class="chart" src="{_embedded(image, "svg+xml")}" alt="{escape(caption)}">'
-
-
-def _embedded(image: bytes, kind: str) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
+    yield "<h2>Settings</h2>" + html.table(rows)

@@ -1,4 +1,4 @@
-"""What the channels of a split image leave unexplained, as numbers and in words."""
+"""What the channels of a split image leave unexplained, in numbers and in words."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from ladderscope.evaluation import residual_check
 from ladderscope.models.file import Model
 from ladderscope.noise import Gaussian
 
-STRUCTURED = 0.1  # where what is smooth holds a tenth of the residual's variance, noise the rest
+STRUCTURED = 0.1  # a tenth of the residual's variance is smooth, the rest is noise
 _MUCH_LARGER = 1.5  # than the noise
 _LARGE = 0.1  # of the image's standard deviation, where the noise is not known
 
@@ -25,13 +25,13 @@ class Unexplained:
     rms : float
         Its root mean square, in the units of the image.
     share : float
-        The same, divided by the standard deviation of the image.
+        The same, as a fraction of the standard deviation of the image.
     correlation : float
-        Of a pixel with its neighbours: 0 for noise that is independent from pixel to pixel.
+        Of neighbouring pixels: 0 for noise that is independent from pixel to pixel.
     noise : float or None
-        The standard deviation of the noise in a mixture of recordings, by their noise models;
-        None where the method has none, or where mixed images were recorded to train on, as these
-        have the noise of one recording.
+        The standard deviation of the noise of the recordings added up, by their noise models.
+        None if the method has no noise models, or if it was trained on recorded mixed images,
+        which have the noise of a single recording.
     """
 
     rms: float
@@ -44,38 +44,38 @@ class Unexplained:
         """The numbers and the verdict."""
         return (
             f"rms {self.rms:.4g}, {100 * self.share:.0f} % of the image's standard deviation; "
-            f"correlation of neighbours {self.correlation:+.3f}. {self.verdict}"
+            f"correlation of neighbouring pixels {self.correlation:+.3f}. {self.verdict}"
         )
 
     @property
     def verdict(self) -> str:
-        """Say what this means."""
+        """What this means, in one or two sentences."""
         is_large = (
             self.share > _LARGE if self.noise is None else self.rms > _MUCH_LARGER * self.noise
         )
         match self.correlation > STRUCTURED, is_large:
             case True, True:
                 return (
-                    "What is left is large and has structure: neighbouring pixels go together. "
-                    "The image holds something that the training channels do not explain, such as "
-                    "another structure, another brightness or blur. Do not trust the channels "
-                    "where the residual shows shapes."
+                    "The residual is large and structured: neighbouring pixels are correlated. The "
+                    "image contains something that the training channels do not explain, such as "
+                    "another structure, or another brightness or blur. Do not trust the channels "
+                    "where the residual shows structures."
                 )
             case True, False:
-                size = "small" if self.noise is None else "about as strong as the noise, or weaker"
+                size = "small" if self.noise is None else "about as strong as the noise or weaker"
                 return (
-                    f"What is left is {size}, but has structure: neighbouring pixels go together. "
-                    "Look at the residual for shapes that belong into a channel."
+                    f"The residual is {size}, but structured: neighbouring pixels are correlated. "
+                    "Look for structures in the residual that belong in a channel."
                 )
             case False, True if self.noise is not None:
                 return (
-                    f"What is left has no structure, and is {self.rms / self.noise:.1f} times as "
-                    "strong as the noise: the image is noisier than mixtures of the training "
-                    "recordings."
+                    f"The residual has no structure, but is {self.rms / self.noise:.1f} times as "
+                    "strong as the expected noise: the image is noisier than the training "
+                    "recordings added up."
                 )
         return (
-            "What is left looks like noise alone: the channels explain the image. That each part "
-            "is in the right channel does not follow."
+            "The residual looks like noise alone: the channels explain the image. This does not "
+            "prove that every structure is in the right channel."
         )
 
 
@@ -92,11 +92,11 @@ def unexplained(
     observation
         The mixed image.
     residual
-        What is left of it without the channels.
+        The mixed image minus what the channels explain.
     channels
         The restored channels.
     model
-        The splitter's.
+        The splitter's model.
     """
     deviation = float(observation.std(dtype=np.float64))
     rms = math.sqrt(float(np.mean(residual.astype(np.float64) ** 2)))

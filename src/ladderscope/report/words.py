@@ -1,4 +1,4 @@
-"""Numbers said in words, the same in the report and on the command line."""
+"""Numbers in words, the same in the report and on the command line."""
 
 import math
 
@@ -16,16 +16,16 @@ from ladderscope.noise_estimation import NoiseFit
 from ladderscope.noise_estimation.fitted import figures
 
 UNCALIBRATED = "spread of posterior samples (uncalibrated)"
-NEXT_TO_NOTHING = 0.1  # nats per patch
+_ALMOST_NOTHING = 0.1  # nats per patch
 
 
 def channel_names(model: Model) -> list[str]:
-    """Name the channels of a model: as its images do, or by number."""
+    """Name the channels of a model as its images do, or by number."""
     return [str(name) for name in model.channel_names or numbered_channels(len(model.statistics))]
 
 
 def noise_in_words(model: NoiseModel, fit: NoiseFit | None = None) -> str:
-    """Describe the noise of a channel: as it was measured, or as it was given.
+    """Describe the noise of a channel, as it was measured or as it was given.
 
     Examples
     --------
@@ -69,28 +69,28 @@ def model_in_words(model: NoiseModel) -> str:
 
 
 def free_bits_of(settings: DenoiserSettings | SplitterSettings) -> float:
-    """Give the free bits that the levels are judged by: those of the method's larger term."""
+    """Give the free bits by which the levels are judged: those of the method's larger term."""
     if isinstance(settings, SplitterSettings) and settings.weight_of_denoisplit < 0.5:
         return settings.musplit_free_bits
     return settings.free_bits
 
 
 def levels_in_words(level_kl: tuple[float, ...], free_bits: float, blind_levels: int = 0) -> str:
-    """Say which levels of the network are in use, by the KL that they carry in nats per patch.
+    """Say which levels of the network are in use, by their KL divergence in nats per patch.
 
     Parameters
     ----------
     level_kl
         Of each level that sees the image, finest first.
     free_bits
-        In nats per patch. Without any, a level counts as collapsed below 0.1 nats.
+        In nats per patch. If 0, a level below 0.1 nats counts as collapsed.
     blind_levels
         How many finer levels do not see the image.
 
     Examples
     --------
-    >>> levels_in_words((40.0, 0.2), free_bits=1.0)[:32]
-    'Level 2 has collapsed: it carrie'
+    >>> levels_in_words((40.0, 0.2), free_bits=1.0)[:20]
+    'Level 2 has collapse'
     >>> levels_in_words((40.0, 3.0), free_bits=1.0, blind_levels=1)[:31]
     'Level 1 never sees the image. N'
     """
@@ -104,25 +104,28 @@ def _blind_in_words(blind_levels: int) -> str:
 
 
 def _collapsed_in_words(level_kl: tuple[float, ...], free_bits: float, blind_levels: int) -> str:
-    least = free_bits or NEXT_TO_NOTHING
+    least = free_bits or _ALMOST_NOTHING
     collapsed = [
         (number, kl)
         for number, kl in enumerate(level_kl, start=blind_levels + 1)
         if math.isfinite(kl) and kl < least
     ]
+    limit = f"{least:g} nat{'' if least == 1 else 's'} per patch"
+    if free_bits:
+        limit = f"the free bits ({limit})"
     if not collapsed:
         which = "No other level" if blind_levels else "No level"
-        bits = f"{least:g} nats per patch"
-        share = f"its free bits ({bits})" if free_bits else bits
-        return f"{which} has collapsed: each carries at least {share}."
+        return f"{which} has collapsed: each carries at least {limit}."
     which = ", ".join(str(number) for number, _ in collapsed)
     carried = ", ".join(f"{kl:.2g}" for _, kl in collapsed)
-    limit = f"the free bits ({free_bits:g})" if free_bits else str(least)
     several = len(collapsed) > 1
-    them = "them" if several else "it"
+    subject, carry, them = (
+        (f"Levels {which} have", "they carry", "them")
+        if several
+        else (f"Level {which} has", "it carries", "it")
+    )
     return (
-        f"Level{'s' if several else ''} {which} {'have' if several else 'has'} collapsed: "
-        f"{'they carry' if several else 'it carries'} {carried} nats per patch, less than {limit}, "
-        f"so the restoration makes next to no use of {them}. Longer training or a higher "
-        f"free_bits may bring {them} back. This is no error: judge by the images."
+        f"{subject} collapsed: {carry} {carried} nats per patch, less than {limit}, so the "
+        f"restoration makes almost no use of {them}. Longer training or a higher free_bits may "
+        f"bring {them} back. This is not an error: judge by the images."
     )
