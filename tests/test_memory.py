@@ -7,7 +7,6 @@ import torch
 from ladderscope import Denoiser, LadderscopeError
 from ladderscope.data import TrainingPatches
 from ladderscope.memory import NotEnoughMemory, enough_memory
-from ladderscope.models.restorer import Restorer
 
 ALLOCATOR = (
     "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: "
@@ -63,6 +62,6 @@ def test_training_names_what_makes_it_smaller(crops, monkeypatch):
 
 @pytest.mark.parametrize("work", ["predict", "sample"])
 def test_restoring_names_what_makes_it_smaller(denoiser, crops, monkeypatch, work):
-    monkeypatch.setattr(Restorer, "_asked", ran_out)
+    monkeypatch.setattr("ladderscope.models.restoring.show", ran_out)
     with pytest.raises(NotEnoughMemory, match=r"part of the image.*tile_core"):
         getattr(denoiser, work)(crops[0])

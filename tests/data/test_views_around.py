@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.measure import block_reduce
 
-from ladderscope.data import Field, PatchShape, cut, views_around
+from ladderscope.data import Field, PatchShape, cut
 from ladderscope.data.fields import Place
+from ladderscope.images.wider_views import views_around
 
 
 def by_hand(pixels, rows, columns, views):

@@ -17,7 +17,7 @@ def shown():
 def test_one_pixel_that_is_no_number_fails_its_square(shown, value):
     restored = np.full(shown.shape, 100.0)
     restored[20, 40] = value
-    marked = failed(shown, restored, NOISE, CONTRAST)
+    marked = failed(squares(shown), restored, NOISE, CONTRAST)
     assert marked.sum() == 16 * 16
     assert marked[16:32, 32:48].all()
 
@@ -25,11 +25,11 @@ def test_one_pixel_that_is_no_number_fails_its_square(shown, value):
 def test_a_mean_that_moves_by_many_deviations_fails(shown):
     restored = np.full(shown.shape, 100.0)
     restored[:16, :16] += 8 * NOISE
-    assert np.argwhere(failed(shown, restored, NOISE, CONTRAST)).max() == 15
+    assert np.argwhere(failed(squares(shown), restored, NOISE, CONTRAST)).max() == 15
 
 
 def test_a_good_restoration_does_not_fail(shown):
-    assert failed(shown, np.full(shown.shape, 100.0), NOISE, CONTRAST) is None
+    assert failed(squares(shown), np.full(shown.shape, 100.0), NOISE, CONTRAST) is None
 
 
 def test_noise_that_differs_between_squares_is_minded(shown):
@@ -37,14 +37,14 @@ def test_noise_that_differs_between_squares_is_minded(shown):
     restored[:16, :16] += 8 * NOISE
     deviation = np.full((4, 5), NOISE)
     deviation[0, 0] = 2 * NOISE
-    assert failed(shown, restored, deviation, CONTRAST) is None
+    assert failed(squares(shown), restored, deviation, CONTRAST) is None
 
 
 def test_every_plane_of_a_stack_is_looked_at(shown):
     stack = np.stack([shown, shown])
     restored = np.full(stack.shape, 100.0)
     restored[1, 63, 79] = np.nan
-    marked = failed(stack, restored, NOISE, CONTRAST)
+    marked = failed(squares(stack), restored, NOISE, CONTRAST)
     assert marked.sum(axis=(1, 2)).tolist() == [0, 256]
 
 

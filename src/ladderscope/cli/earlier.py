@@ -15,8 +15,9 @@ from ladderscope.errors import LadderscopeError
 from ladderscope.images import Image, open_image, read_images
 from ladderscope.images.artefacts import cleaned
 from ladderscope.models import Denoiser, Restoration, load
+from ladderscope.models.channel_noise import listed
 from ladderscope.models.file import Model
-from ladderscope.models.restorer import listed, training_statistics
+from ladderscope.models.fitting import training_statistics
 from ladderscope.noise import NoiseModel
 from ladderscope.report import RestoredImage, restored_image
 

@@ -22,7 +22,6 @@ from ladderscope.data.mixing import (
     validation_mixtures,
 )
 from ladderscope.data.sampling import PatchBatch, TrainingPatches, validation_batch
-from ladderscope.data.wider_views import views_around
 
 __all__ = [
     "Channels",
@@ -46,5 +45,4 @@ __all__ = [
     "side_for",
     "validation_batch",
     "validation_mixtures",
-    "views_around",
 ]

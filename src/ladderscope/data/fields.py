@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float32, Shaped
 
-from ladderscope.data.wider_views import views_around
 from ladderscope.errors import LadderscopeError
 from ladderscope.images import Image
+from ladderscope.images.wider_views import views_around
 
 HELD_OUT_IMAGES_FROM = 5
 HELD_OUT_FRACTION = 0.1

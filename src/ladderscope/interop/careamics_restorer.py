@@ -20,7 +20,7 @@ from ladderscope.interop.checkpoint import InteropError, naming, read_checkpoint
 from ladderscope.models import Denoiser, DenoiserSettings, Splitter, SplitterSettings
 from ladderscope.models.config import settings_for
 from ladderscope.models.file import Mixture
-from ladderscope.models.restorer import empty_model
+from ladderscope.models.fitting import empty_model
 from ladderscope.noise import NoiseModel
 
 logger = logging.getLogger("ladderscope")

@@ -1,13 +1,14 @@
 """Denoising with a ladder VAE trained on the noisy images themselves (HDN)."""
 
 import os
+from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32, Float64, Real
+from jaxtyping import Float32, Float64, Real
 
-from ladderscope.data import TrainingPatches, fields_of, hold_out, validation_batch
+from ladderscope.data import Field, TrainingPatches, fields_of, hold_out, validation_batch
 from ladderscope.errors import LadderscopeError
 from ladderscope.images import (
     Image,
@@ -17,24 +18,30 @@ from ladderscope.images import (
     read_images,
 )
 from ladderscope.machine import usual_device
+from ladderscope.models.channel_noise import channel_noise
+from ladderscope.models.checks import check_depth, warn_if_far
 from ladderscope.models.config import DenoiserSettings
+from ladderscope.models.fitting import (
+    checked_run,
+    empty_model,
+    looked_at,
+    new_network,
+    patch_shape,
+    training_options,
+    training_statistics,
+    with_budget,
+    with_patches_that_fit,
+)
 from ladderscope.models.matching import (
     common_sampling,
     order_of_model,
     say_which_channels_differ,
     warn_of_other_channels,
 )
-from ladderscope.models.restorer import (
-    Job,
-    Notices,
-    Restorer,
-    checked_run,
-    empty_model,
-    middle_of,
-    patch_shape,
-    training_statistics,
-    warn_if_far,
-)
+from ladderscope.models.notices import Notices
+from ladderscope.models.restorer import Restorer
+from ladderscope.models.restoring import Job, LastLook, Mask, Values
+from ladderscope.models.thumbnail import middle_of
 from ladderscope.prediction import Shown, limits
 from ladderscope.prediction.last_look import failed, squares
 from ladderscope.training import DenoisingModule
@@ -135,57 +142,53 @@ class Denoiser(Restorer[DenoiserSettings]):
             A bad budget, images smaller than what the levels need, noise models that do not
             match the channels, or a loss that stays non-finite.
         """
-        settings = self._with_budget(minutes, steps, epochs)
-        run = checked_run(state_file, resume, compile_network, progress)
+        settings = with_budget(self.settings, minutes, steps, epochs)
+        run = checked_run(self.device, state_file, resume, compile_network, progress)
         notice = Notices()
-        stack = read_images(images, axes)
-        self._check_depth(stack, notice)
-        say_which_channels_differ(stack, notice)
-        sampling = common_sampling(stack, notice, settings.dimensions)
-        looked = self._look(stack, notice)
+        recorded = read_images(images, axes)
+        first = recorded[0]
+        check_depth(recorded, settings.dimensions, notice)
+        say_which_channels_differ(recorded, notice)
+        sampling = common_sampling(recorded, notice, settings.dimensions)
+        looked = looked_at(recorded, notice)
         statistics = training_statistics(looked)
         fields = fields_of(looked, self._space)
-        settings = self._fitting(settings, fields, notice)
-        recorded = fields_of(stack, self._space)
-        noise_models, fits = self._noise_models(
-            [
-                [field for field in recorded if field.channel == channel]
-                for channel in range(stack[0].channels)
-            ],
-            stack[0].channel_names or numbered_channels(stack[0].channels),
+        settings = with_patches_that_fit(settings, fields, notice)
+        noise_models, fits = channel_noise(
+            self.noise,
+            _by_channel(fields_of(recorded, self._space)),
+            first.channel_names or numbered_channels(first.channels),
             notice,
+            structured=settings.blind_levels > 0,
         )
         held_out = hold_out(fields, settings.patch, self.seed)
         notice(held_out.notice)
         shape = patch_shape(settings)
-        module = DenoisingModule(
-            self._new_network(settings),
-            noise_models,
-            statistics,
-            free_bits=settings.free_bits,
-            **self._training_options(settings),
-        )
-        model = empty_model(
-            settings,
-            seed=self.seed,
-            statistics=statistics,
-            noise_models=tuple(noise_models),
-            noise_fits=tuple(fits),
-            axes=stack[0].axes,
-            channel_names=stack[0].channel_names,
-            **sampling._asdict(),
-        )
-        self._train(
-            module,
+        return self._train(
+            empty_model(
+                settings,
+                seed=self.seed,
+                statistics=statistics,
+                noise_models=tuple(noise_models),
+                noise_fits=tuple(fits),
+                axes=first.axes,
+                channel_names=first.channel_names,
+                **sampling._asdict(),
+            ),
+            DenoisingModule(
+                new_network(settings, self.seed),
+                noise_models,
+                statistics,
+                free_bits=settings.free_bits,
+                **training_options(settings, self.device),
+            ),
             TrainingPatches(held_out.training, shape, settings.batch, self.seed),
             validation_batch(held_out.validation, shape, self.seed),
-            model,
             run,
             [field.pixels.shape for field in fields],
             notice,
+            detail=middle_of(first),
         )
-        self._detail = middle_of(stack[0])
-        return self
 
     def _jobs(self) -> list[Job]:
         return [
@@ -200,28 +203,27 @@ class Denoiser(Restorer[DenoiserSettings]):
             restored = restored[:, np.argsort(order)]
         return image.from_planes(restored, self._space), image.axes
 
-    def _fields(self, image: Image) -> Real[np.ndarray, "fields channels *space"]:
-        fields = super()._fields(image)
+    def _planes(self, image: Image) -> Real[np.ndarray, "fields channels *space"]:
+        fields = super()._planes(image)
         order = order_of_model(image, self.model)
         return fields if order is None else fields[:, order]
 
-    def _last_look(
-        self,
-        shown: Shown,
-        channel: int,
-        values: Float32[np.ndarray, "*space"],
-        spread: Float32[np.ndarray, "*space"] | None,
-    ) -> Bool[np.ndarray, "*space"] | None:
+    def _last_look(self, shown: Shown, channel: int) -> LastLook:
         contrast = self.model.statistics[channel].std
-        deviation = self._deviation(squares(shown.pixels), channel)
-        mask = failed(shown.pixels, values, deviation, contrast)
-        if mask is not None:
-            values[mask] = shown.pixels[mask]
-            if spread is not None:
-                spread[mask] = self._deviation(shown.pixels[mask].astype(np.float64), channel)
-        if shown.excess is not None:
-            values += shown.excess
-        return mask
+        before = squares(shown.pixels)
+        deviation = self._deviation(before, channel)
+
+        def look(values: Values, spread: Values | None) -> Mask:
+            mask = failed(before, values, deviation, contrast)
+            if mask is not None:
+                values[mask] = shown.pixels[mask]
+                if spread is not None:
+                    spread[mask] = self._deviation(shown.pixels[mask].astype(np.float64), channel)
+            if shown.excess is not None:
+                values += shown.excess
+            return mask
+
+        return look
 
     def _deviation(
         self, signal: Float64[np.ndarray, "..."], channel: int
@@ -256,3 +258,8 @@ class Denoiser(Restorer[DenoiserSettings]):
                 "the training images",
                 "The restoration may be wrong; train on images like this one",
             )
+
+
+def _by_channel(fields: Sequence[Field]) -> list[list[Field]]:
+    channels = sorted({field.channel for field in fields})
+    return [[field for field in fields if field.channel == channel] for channel in channels]

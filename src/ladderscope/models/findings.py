@@ -6,7 +6,6 @@ import numpy as np
 from jaxtyping import Bool
 from numpy.typing import NDArray
 
-from ladderscope.images import Image
 from ladderscope.prediction import Shown
 from ladderscope.prediction.last_look import places
 
@@ -20,14 +19,14 @@ class Findings:
 
     Parameters
     ----------
-    image
-        What is restored.
+    name
+        Of the image.
     fields
         The shape (fields, channels, [Z], Y, X) of what comes of it.
     """
 
-    def __init__(self, image: Image, fields: tuple[int, ...]) -> None:
-        self.name = image.name
+    def __init__(self, name: str, fields: tuple[int, ...]) -> None:
+        self.name = name
         self.shape = fields
         self.blank: list[str] = []
         self.padding: NDArray[np.bool_] | None = None

@@ -8,70 +8,57 @@ from dataclasses import replace
 from typing import Any, Literal, Self
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64
+from jaxtyping import Float32
 
 from ladderscope.data import (
-    Channels,
     Field,
     Intensities,
     MixedPatches,
-    Mixing,
     fields_of,
-    find_foreground,
-    hold_out,
     measure_mixtures,
-    planes_of,
     validation_mixtures,
 )
-from ladderscope.data.foreground import KEPT_BACKGROUND, smoothed
+from ladderscope.data.foreground import KEPT_BACKGROUND
 from ladderscope.errors import LadderscopeError
-from ladderscope.images import (
-    Image,
-    ImageError,
-    Sources,
-    channel_statistics,
-    read_images,
-)
+from ladderscope.images import Image, Sources, channel_statistics
 from ladderscope.images.axes import from_planes
 from ladderscope.machine import usual_device
+from ladderscope.models.channel_noise import Noise, channel_noise
+from ladderscope.models.checks import check_depth, warn_if_far
 from ladderscope.models.config import SplitterSettings
 from ladderscope.models.file import Mixture
+from ladderscope.models.fitting import (
+    checked_run,
+    empty_model,
+    new_network,
+    patch_shape,
+    training_options,
+    training_statistics,
+    with_budget,
+    with_patches_that_fit,
+)
 from ladderscope.models.given import (
-    check_channels,
     check_nothing_to_mix,
     check_number,
-    check_pairs,
     checked_names,
     checked_offsets,
     say_what_has_no_effect,
 )
-from ladderscope.models.matching import common_sampling, say_which_channels_differ
-from ladderscope.models.restorer import (
-    Job,
-    Noise,
-    Notices,
-    Restorer,
-    checked_run,
-    empty_model,
-    middle_of,
-    patch_shape,
-    training_statistics,
-    warn_if_far,
-)
+from ladderscope.models.matching import common_sampling
+from ladderscope.models.mixing import made_mixing, mixed_detail, recorded_mixing, with_foreground
+from ladderscope.models.notices import Notices
+from ladderscope.models.recordings import divided, looked_at_all, read_recordings
+from ladderscope.models.restorer import Restorer
+from ladderscope.models.restoring import Job, LastLook, Mask, Values
 from ladderscope.noise import NoiseError, NoiseModel
 from ladderscope.noise_estimation import NoiseFit
-from ladderscope.noise_estimation.fit import MOST_PLANES
 from ladderscope.prediction import Shown, limits
 from ladderscope.prediction.last_look import out_of_range
 from ladderscope.training import SplittingModule
 
 logger = logging.getLogger("ladderscope")
 
-_DARKEST = 0.1  # per cent of a plane's places, from which an offset is taken
-_PIXELS_LOOKED_AT = 2**22
-_MIXED = "the mixed images"
 _IF_FAR = "The split may be wrong: record it as the training images were, or train on some like it"
-_EXPLAINED = 0.5  # of recorded mixed images, by their channels: less is not a sum of them
 _FEW = 0.01  # of the pixels may lie outside the intensities of training
 
 
@@ -200,123 +187,101 @@ class Splitter(Restorer[SplitterSettings]):
             different number or size, offsets, ratios or a balance for mixed images that were
             recorded, or as `Denoiser.fit` raises it.
         """
-        settings = self._with_budget(minutes, steps, epochs)
-        run = checked_run(state_file, resume, compile_network, progress)
+        settings = with_budget(self.settings, minutes, steps, epochs)
+        run = checked_run(self.device, state_file, resume, compile_network, progress)
         notice = Notices()
-        paired = paired or mixed is not None
         check_number(channels, settings.channels)
         names = checked_names(names, settings.channels)
         offsets = checked_offsets(offsets, settings.channels)
         if mixed is not None:
             check_nothing_to_mix(settings, offsets)
-        stacks = [_read(sources, axes, name) for name, sources in zip(names, channels, strict=True)]
-        recorded = None if mixed is None else _read(mixed, axes, _MIXED)
-        everything = list(zip(names, stacks, strict=True))
-        if recorded is not None:
-            everything.append((_MIXED, recorded))
-        check_channels(everything)
-        if paired:
-            check_pairs(everything, notice)
         say_what_has_no_effect(settings, notice)
-        for stack in stacks:
-            say_which_channels_differ(stack, notice)
-        images = [image for _, stack in everything for image in stack]
+        recorded = read_recordings(channels, mixed, axes, names, paired, notice)
+        images = [image for stack in recorded.stacks for image in stack]
         sampling = common_sampling(images, notice, settings.dimensions)
-        self._check_depth([image for stack in stacks for image in stack], notice)
-        unlooked = [fields_of(stack, self._space) for stack in stacks]
-        looked = [self._look(stack, notice) for _, stack in everything]
-        if paired:
-            looked = _with_common_padding(looked)
-        stacks, recorded = looked[: len(stacks)], None if recorded is None else looked[-1]
-        fields = [fields_of(stack, self._space) for stack in stacks]
-        mixed_fields = None if recorded is None else fields_of(recorded, self._space)
-        settings = self._fitting(settings, [field for of in fields for field in of], notice)
-        statistics = [training_statistics(stack)[0] for stack in stacks]
-        noise_models: list[NoiseModel] = []
-        fits: list[NoiseFit | None] = []
-        if settings.weight_of_denoisplit > 0:
-            try:
-                noise_models, fits = self._noise_models(unlooked, names, notice)
-            except NoiseError as error:
-                raise NoiseError(
-                    f"{error}; or split by method musplit, which needs no noise model"
-                ) from error
-        elif self.noise != "auto":
-            notice("musplit asks for no noise model: the one that was given is not used")
-
-        held_out = [hold_out(of_channel, settings.patch, self.seed) for of_channel in fields]
-        told = [of_channel.notice for of_channel in held_out]
-        if len(set(told)) > 1:
-            told = [f"{name}, {text}" for name, text in zip(names, told, strict=True)]
-        for text in dict.fromkeys(told):
-            notice(text)
-        shape = patch_shape(settings)
-        training = Channels(
-            [of_channel.training for of_channel in held_out],
-            paired,
-            _of_same_images(mixed_fields, held_out[0].training),
+        of_channels = [image for stack in recorded.channels for image in stack]
+        check_depth(of_channels, settings.dimensions, notice)
+        looked = looked_at_all(recorded, notice)
+        fields = [fields_of(stack, self._space) for stack in looked.channels]
+        mixed_fields = None if looked.mixed is None else fields_of(looked.mixed, self._space)
+        settings = with_patches_that_fit(
+            settings, [field for of_channel in fields for field in of_channel], notice
+        )
+        statistics = [training_statistics(stack)[0] for stack in looked.channels]
+        unlooked = [fields_of(stack, self._space) for stack in recorded.channels]
+        noise_models, fits = self._noise_of(unlooked, names, settings, notice)
+        training, validation = divided(
+            fields, mixed_fields, looked, settings.patch, self.seed, notice
         )
         if settings.foreground:
-            training = _with_foreground(training, names, notice)
+            training = with_foreground(training, names, notice)
         deviations = [channel.std for channel in statistics]
         mixing = (
-            _recorded_mixing(fields, mixed_fields, names, notice)
-            if mixed_fields is not None
-            else _made_mixing(settings, fields, offsets, deviations)
+            made_mixing(settings, fields, offsets, deviations, names, notice)
+            if mixed_fields is None
+            else recorded_mixing(fields, mixed_fields, names, notice)
         )
-        notice(mixing.in_words(names))
-        if mixed_fields is None and offsets is None:
-            notice(
-                "the black levels in that are those of the darkest places: where a channel has no "
-                "background, give its own (offsets, or --offset)"
-            )
+        shape = patch_shape(settings)
         patches = MixedPatches(training, mixing, shape, settings.batch, self.seed)
         of_patches, intensities = measure_mixtures(patches)
         mixture = Mixture(
-            of_patches if recorded is None else channel_statistics(recorded)[0],
+            of_patches if looked.mixed is None else channel_statistics(looked.mixed)[0],
             mixing,
             intensities,
-            recorded is not None,
+            looked.mixed is not None,
         )
-        validation = Channels(
-            [of_channel.validation for of_channel in held_out],
-            paired,
-            _of_same_images(mixed_fields, held_out[0].validation),
-        )
-        module = SplittingModule(
-            self._new_network(settings),
-            mixture.statistics,
-            statistics,
-            mixing.offsets,
-            noise_models,
-            denoisplit_weight=settings.weight_of_denoisplit,
-            variance=settings.variance,
-            free_bits=settings.free_bits,
-            musplit_free_bits=settings.musplit_free_bits,
-            **self._training_options(settings),
-        )
-        model = empty_model(
-            settings,
-            seed=self.seed,
-            statistics=tuple(statistics),
-            noise_models=tuple(noise_models),
-            noise_fits=tuple(fits),
-            axes=stacks[0][0].axes,
-            channel_names=tuple(names),
-            mixture=mixture,
-            **sampling._asdict(),
-        )
-        self._train(
-            module,
+        return self._train(
+            empty_model(
+                settings,
+                seed=self.seed,
+                statistics=tuple(statistics),
+                noise_models=tuple(noise_models),
+                noise_fits=tuple(fits),
+                axes=looked.channels[0][0].axes,
+                channel_names=tuple(names),
+                mixture=mixture,
+                **sampling._asdict(),
+            ),
+            SplittingModule(
+                new_network(settings, self.seed),
+                mixture.statistics,
+                statistics,
+                mixing.offsets,
+                noise_models,
+                denoisplit_weight=settings.weight_of_denoisplit,
+                variance=settings.variance,
+                free_bits=settings.free_bits,
+                musplit_free_bits=settings.musplit_free_bits,
+                **training_options(settings, self.device),
+            ),
             patches,
             validation_mixtures(validation, mixing, shape, self.seed),
-            model,
             run,
             [[field.pixels.shape for field in of_channel] for of_channel in fields],
             notice,
+            detail=mixed_detail([stack[0] for stack in looked.channels], looked.mixed, mixing),
         )
-        self._detail = _mixed_detail([stack[0] for stack in stacks], recorded, mixing)
-        return self
+
+    def _noise_of(
+        self,
+        fields: Sequence[Sequence[Field]],
+        names: Sequence[str],
+        settings: SplitterSettings,
+        notice: Notices,
+    ) -> tuple[list[NoiseModel], list[NoiseFit | None]]:
+        """Give the noise of each channel, if the method's objective holds it."""
+        if settings.weight_of_denoisplit == 0:
+            if self.noise != "auto":
+                notice("musplit asks for no noise model: the one that was given is not used")
+            return [], []
+        try:
+            return channel_noise(
+                self.noise, fields, names, notice, structured=settings.blind_levels > 0
+            )
+        except NoiseError as error:
+            raise NoiseError(
+                f"{error}; or split by method musplit, which needs no noise model"
+            ) from error
 
     def _jobs(self) -> list[Job]:
         mixture = self._mixture()
@@ -360,20 +325,18 @@ class Splitter(Restorer[SplitterSettings]):
     def _channel_names(self, image: Image) -> tuple[str, ...] | None:
         return self.model.channel_names
 
-    def _last_look(
-        self,
-        shown: Shown,
-        channel: int,
-        values: Float32[np.ndarray, "*space"],
-        spread: Float32[np.ndarray, "*space"] | None,
-    ) -> Bool[np.ndarray, "*space"] | None:
+    def _last_look(self, shown: Shown, channel: int) -> LastLook:
         of_training = self.model.statistics[channel]
-        mask = out_of_range(values, *limits(of_training))
-        if mask is not None:
-            values[mask] = of_training.mean
-            if spread is not None:
-                spread[mask] = of_training.std
-        return mask
+
+        def look(values: Values, spread: Values | None) -> Mask:
+            mask = out_of_range(values, *limits(of_training))
+            if mask is not None:
+                values[mask] = of_training.mean
+                if spread is not None:
+                    spread[mask] = of_training.std
+            return mask
+
+        return look
 
     def _residual(
         self, image: Image, mean: Float32[np.ndarray, "fields channels *space"]
@@ -383,23 +346,6 @@ class Splitter(Restorer[SplitterSettings]):
         if image.padding is not None:
             residual[replace(image, pixels=image.padding).planes(self._space)] = 0
         return image.from_planes(residual, self._space)
-
-
-def _read(sources: Sources, axes: str | None, name: str) -> list[Image]:
-    try:
-        return read_images(sources, axes)
-    except ImageError as error:
-        raise ImageError(f"{name}: {error}") from error
-
-
-def _with_common_padding(stacks: Sequence[list[Image]]) -> list[list[Image]]:
-    """Give images of one place the padding of each other."""
-    together = []
-    for images in zip(*stacks, strict=True):
-        masks = [image.padding for image in images if image.padding is not None]
-        padding = np.logical_or.reduce(masks) if masks else None
-        together.append([replace(image, padding=padding) for image in images])
-    return [list(stack) for stack in zip(*together, strict=True)]
 
 
 def _flattest(settings: SplitterSettings, mixture: Mixture) -> float:
@@ -428,95 +374,3 @@ def _warn_if_beyond(image: Image, intensities: Intensities, deviation: float) ->
             furthest,
             _IF_FAR,
         )
-
-
-def _of_same_images(mixed: Sequence[Field] | None, chosen: Sequence[Field]) -> list[Field] | None:
-    """Choose the mixed fields of those images whose first channel was chosen."""
-    images = {field.image for field in chosen}
-    return None if mixed is None else [field for field in mixed if field.image in images]
-
-
-def _with_foreground(channels: Channels, names: Sequence[str], notice: Notices) -> Channels:
-    found = [find_foreground(of_channel) for of_channel in channels.fields]
-    thresholds = ", ".join(
-        f"{name} {foreground.threshold:.4g}" for name, foreground in zip(names, found, strict=True)
-    )
-    notice(
-        "patches of background alone are drawn a fifth as often as others; structure is what is "
-        f"brighter, once smoothed, than: {thresholds} (foreground=False draws all alike)"
-    )
-    return Channels(channels.fields, channels.paired, channels.mixed, found)
-
-
-def _made_mixing(
-    settings: SplitterSettings,
-    fields: Sequence[Sequence[Field]],
-    offsets: Sequence[float] | None,
-    deviations: Sequence[float],
-) -> Mixing:
-    if offsets is None:
-        offsets = [_darkest(of_channel) for of_channel in fields]
-    weights = [1.0] * len(fields)
-    if settings.balance == "std":
-        weights = [max(deviations) / deviation for deviation in deviations]
-    return Mixing(
-        tuple(offsets),
-        tuple(weights),
-        float(np.mean(offsets)),
-        settings.ratios,
-    )
-
-
-def _recorded_mixing(
-    fields: Sequence[Sequence[Field]],
-    mixed: Sequence[Field],
-    names: Sequence[str],
-    notice: Notices,
-) -> Mixing:
-    """Find by least squares how the channels add up to what was recorded.
-
-    All are smoothed first, which changes nothing in how they add up: noise in the channels would
-    make their weights too small.
-    """
-    parts = [_some_pixels(of_channel) for of_channel in fields]
-    columns = np.stack([*parts, np.ones_like(parts[0])], axis=1)
-    observed = _some_pixels(mixed)
-    solution, *_ = np.linalg.lstsq(columns, observed, rcond=None)
-    *weights, offset = (float(value) for value in solution)
-    explained = 1 - float((observed - columns @ solution).var() / observed.var())
-    told = f"the channels explain {100 * explained:.0f} % of what varies in the mixed images"
-    absent = [name for name, weight in zip(names, weights, strict=True) if weight <= 0]
-    if absent or explained < _EXPLAINED:
-        also = f", {' and '.join(absent)} not at all or negatively" if absent else ""
-        notice(
-            f"{told}{also}: check that image k of every channel and of the mixed images shows the "
-            "same place, pixel by pixel",
-            logging.WARNING,
-        )
-    else:
-        notice(told)
-    return Mixing((0.0,) * len(weights), tuple(weights), offset)
-
-
-def _darkest(fields: Sequence[Field]) -> float:
-    """Give the grey level of the darkest places, once the noise is smoothed away."""
-    planes = planes_of(fields, MOST_PLANES)
-    return float(min(np.percentile(smoothed(plane), _DARKEST) for plane in planes))
-
-
-def _some_pixels(fields: Sequence[Field]) -> Float64[np.ndarray, " pixels"]:
-    planes = planes_of(fields, MOST_PLANES)
-    step = 1 + sum(plane.size for plane in planes) // _PIXELS_LOOKED_AT
-    return np.concatenate([smoothed(plane).ravel()[::step].astype(np.float64) for plane in planes])
-
-
-def _mixed_detail(
-    firsts: Sequence[Image], recorded: Sequence[Image] | None, mixing: Mixing
-) -> Image | None:
-    if recorded is not None:
-        return middle_of(recorded[0])
-    details = [middle_of(first) for first in firsts]
-    if len({(detail.axes, detail.pixels.shape) for detail in details}) > 1:
-        return None
-    parts = np.stack([detail.pixels.astype(np.float32) for detail in details])
-    return Image(mixing.mixed(parts), details[0].axes, "detail")

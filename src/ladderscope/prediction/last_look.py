@@ -17,7 +17,7 @@ _CONTRAST = 2.0  # and of the training images
 
 
 def failed(
-    shown: Real[np.ndarray, "*space"],
+    before: Float[np.ndarray, "*squares"],
     restored: Float[np.ndarray, "*space"],
     deviation: Float[np.ndarray, "*squares"] | float,
     contrast: float,
@@ -26,9 +26,9 @@ def failed(
 
     Parameters
     ----------
-    shown : array of shape ([Z], Y, X)
-        What the network saw, in camera units.
-    restored : array of the same shape
+    before : array
+        The `squares` of what the network saw, in camera units.
+    restored : array of shape ([Z], Y, X)
         What came of it.
     deviation : array of the shape of `squares`, or float
         The standard deviation of the noise in each square.
@@ -37,27 +37,26 @@ def failed(
 
     Returns
     -------
-    array of the shape of `shown`, or None
+    array of the shape of `restored`, or None
         None if nothing failed.
 
     Examples
     --------
     >>> shown = np.random.default_rng(0).normal(100.0, 5.0, (64, 64))
     >>> restored = np.full((64, 64), 100.0)
-    >>> failed(shown, restored, 5.0, 20.0) is None
+    >>> failed(squares(shown), restored, 5.0, 20.0) is None
     True
     >>> restored[20, 40] = np.inf
-    >>> np.argwhere(failed(shown, restored, 5.0, 20.0))[[0, -1]].tolist()
+    >>> np.argwhere(failed(squares(shown), restored, 5.0, 20.0))[[0, -1]].tolist()
     [[16, 32], [31, 47]]
     """
-    before, after = squares(shown), squares(restored)
-    moved = np.abs(after - before)
+    moved = np.abs(squares(restored) - before)
     bad = ~(moved <= np.maximum(_NOISE * np.asarray(deviation), _CONTRAST * contrast))
     if not bad.any():
         return None
     rows, columns = (
         np.minimum(np.arange(size) // SQUARE, count - 1)
-        for size, count in zip(shown.shape[-2:], bad.shape[-2:], strict=True)
+        for size, count in zip(restored.shape[-2:], bad.shape[-2:], strict=True)
     )
     spread: NDArray[np.bool_] = bad[..., rows[:, None], columns]
     return spread

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float32, Real
 
 from ladderscope.images import Statistics
 from ladderscope.images.artefacts import Artefacts, blank_filled, filled
+from ladderscope.images.normalisation import normalised_pixels
 from ladderscope.images.outliers import find_outliers
 
 WIDENED = 3.0  # times the range of training, seen from its mean, is shown as it is
@@ -110,19 +111,4 @@ def show(
             beyond &= ~padding | (field > high)
         pixels = pixels.clip(low, high)
         excess = (field - pixels.astype(np.float64)).astype(np.float32)
-    return Shown(pixels, _normalised(pixels, statistics), excess, beyond, padding)
-
-
-def _normalised(
-    pixels: Real[np.ndarray, "*space"], statistics: Statistics
-) -> Float32[np.ndarray, "*space"]:
-    if statistics.std == 0:  # a channel that was blank in training
-        return np.zeros(pixels.shape, np.float32)
-    if pixels.dtype.itemsize > 4 or (pixels.dtype.kind in "iu" and pixels.dtype.itemsize > 2):
-        # 32-bit floats hold whole numbers up to 2²⁴ only: a large offset would take the digits
-        exact = (pixels.astype(np.float64) - statistics.mean) / statistics.std
-        return exact.astype(np.float32)
-    normalised = pixels.astype(np.float32)
-    normalised -= np.float32(statistics.mean)
-    normalised /= np.float32(statistics.std)
-    return normalised
+    return Shown(pixels, normalised_pixels(pixels, statistics), excess, beyond, padding)

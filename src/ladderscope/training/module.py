@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ladderscope.data import MixedBatch, PatchBatch
 from ladderscope.images import Statistics
+from ladderscope.images.normalisation import denormalised, normalised
 from ladderscope.losses import (
     ConstantKLWeight,
     LinearKLWeight,
@@ -246,8 +247,8 @@ class DenoisingModule(RestorationModule[PatchBatch]):
         per_patch = (-1, *(1,) * (batch.observation.ndim - 1))
         mean = self.mean[batch.channel].reshape(per_patch)
         std = self.std[batch.channel].reshape(per_patch)
-        found = terms(_channels_last((batch.observation - mean) / std))
-        log_likelihood = self._log_likelihood(batch, found.output * std + mean)
+        found = terms(_channels_last(normalised(batch.observation, mean, std)))
+        log_likelihood = self._log_likelihood(batch, denormalised(found.output, mean, std))
         weight = torch.as_tensor(kl_weight, dtype=torch.float32, device=found.kl.device)
         kl = found.inner_kl
         return hdn_objective(log_likelihood, kl, free_bits=self.free_bits, kl_weight=weight), kl
@@ -330,8 +331,8 @@ class SplittingModule(RestorationModule[MixedBatch]):
         self, batch: MixedBatch, terms: Callable[[Tensor], Terms], kl_weight: float
     ) -> tuple[Objective, Float[Tensor, "batch levels"]]:
         """Give the method's objective, and each patch's and level's KL, without margins."""
-        normalised = (batch.observation - self.mixture.mean) / self.mixture.std
-        found = terms(_channels_last(normalised))
+        observed = normalised(batch.observation, self.mixture.mean, self.mixture.std)
+        found = terms(_channels_last(observed))
         space = (1,) * (batch.target.ndim - 2)
         ratio = batch.ratio.reshape(*batch.ratio.shape, *space)
         mean, std, offset = (
@@ -342,14 +343,14 @@ class SplittingModule(RestorationModule[MixedBatch]):
         denoisplit = musplit = None
         if self.denoisplit_weight > 0:
             # The channel as it is in the mixture, brought to the strength of its recording.
-            signal = (channels * std + mean - offset) / ratio + offset
+            signal = (denormalised(channels, mean, std) - offset) / ratio + offset
             likelihoods = [
                 model.log_likelihood(batch.target[:, number], signal[:, number])
                 for number, model in enumerate(self.noise_models)
             ]
             denoisplit = torch.stack(likelihoods, dim=1)
         if self.denoisplit_weight < 1:
-            target = ((batch.target - offset) * ratio + offset - mean) / std
+            target = normalised((batch.target - offset) * ratio + offset, mean, std)
             musplit = gaussian_log_likelihood(
                 target, channels, self._log_variance(found.output, target - channels)
             )

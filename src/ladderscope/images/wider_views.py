@@ -71,7 +71,10 @@ def _indices(side: slice, length: int) -> Shaped[np.ndarray, " side"]:
 def _halved(view: Float32[np.ndarray, "*space"]) -> Float32[np.ndarray, "*half_space"]:
     upper, lower = view[..., ::2, :], view[..., 1::2, :]
     both = upper + lower
-    return np.float32(0.25) * (both[..., ::2] + both[..., 1::2])
+    halved: Float32[np.ndarray, "*half_space"] = np.float32(0.25) * (
+        both[..., ::2] + both[..., 1::2]
+    )
+    return halved
 
 
 def _centre(

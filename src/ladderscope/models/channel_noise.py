@@ -1,0 +1,114 @@
+"""The noise model of each channel that a restorer is trained on: given, or measured."""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ladderscope.data import Field, planes_of
+from ladderscope.errors import LadderscopeError
+from ladderscope.inspection import about_correlation
+from ladderscope.noise import Gaussian, NoiseError, NoiseModel
+from ladderscope.noise_estimation import NoiseFit, calibrate_poisson_gaussian
+from ladderscope.noise_estimation.fit import MOST_PLANES
+
+logger = logging.getLogger("ladderscope")
+
+Noise: TypeAlias = str | NoiseModel | Sequence[str | NoiseModel]
+_PLANES_CHECKED = 8
+
+
+def listed(noise: Noise) -> list[Any] | None:
+    """List what was given for each channel, or None where one thing was given for all."""
+    return None if isinstance(noise, str) or not isinstance(noise, Sequence) else list(noise)
+
+
+def check_noise(noise: Noise) -> None:
+    """Refuse what is neither a noise model nor ``"auto"``, nor a list of these.
+
+    Raises
+    ------
+    LadderscopeError
+        It is something else.
+    """
+    for entry in [noise] if (entries := listed(noise)) is None else entries:
+        if entry != "auto" and not isinstance(entry, NoiseModel):
+            raise LadderscopeError(
+                f"noise={entry!r}: give 'auto', a noise model such as "
+                "ladderscope.noise.Gaussian(sigma=3.0), or a list with one per channel"
+            )
+
+
+def channel_noise(
+    noise: Noise,
+    fields: Sequence[Sequence[Field]],
+    names: Sequence[str],
+    notice: Callable[[str, int], None],
+    *,
+    structured: bool,
+) -> tuple[list[NoiseModel], list[NoiseFit | None]]:
+    """Take or measure the noise of each channel.
+
+    Parameters
+    ----------
+    noise
+        What was given: a noise model or ``"auto"``, for all channels or one per channel.
+    fields, names
+        The fields of each channel, as recorded, and its name.
+    notice
+        Takes what there is to say, and its level.
+    structured
+        Whether the network is made for correlated noise: then correlation draws no warning.
+
+    Returns
+    -------
+    noise models, and fits
+        One per channel; the fit is None where the noise model was given.
+
+    Raises
+    ------
+    LadderscopeError
+        There are not as many noise models as channels.
+    NoiseError
+        The noise of a channel cannot be measured.
+    """
+    entries = listed(noise) or [noise] * len(fields)
+    if len(entries) != len(fields):
+        raise LadderscopeError(
+            f"{len(entries)} noise models for {len(fields)} channels: give one per channel, or "
+            "one for all"
+        )
+    several = len(fields) > 1
+    models: list[NoiseModel] = []
+    fits: list[NoiseFit | None] = []
+    for name, entry, of_channel in zip(names, entries, fields, strict=True):
+        planes = planes_of(of_channel, MOST_PLANES)
+        fit = None
+        if several and all(np.ptp(plane) == 0 for plane in planes):
+            notice(
+                f"{name} is blank, every pixel having one value: it is left as it is, and has "
+                "no noise",
+                logging.WARNING,
+            )
+            entry = Gaussian(1.0)
+        else:
+            if not structured:
+                checked = planes[:: -(-len(planes) // _PLANES_CHECKED)]
+                if finding := about_correlation(checked, name if several else ""):
+                    notice(finding.text, logging.WARNING)
+            if isinstance(entry, str):
+                fit = _measured(planes, name if several else "")
+                entry = fit.model
+        models.append(entry)
+        fits.append(fit)
+    return models, fits
+
+
+def _measured(planes: Sequence[Any], name: str) -> NoiseFit:
+    try:
+        fit = calibrate_poisson_gaussian(planes)
+    except NoiseError as error:
+        raise NoiseError(f"{name}: {error}" if name else str(error)) from error
+    logger.info("noise%s: %s", f" of {name}" if name else "", fit.summary())
+    return fit

@@ -1,0 +1,130 @@
+"""Whether images are such as a model is for: their depth, their size, their intensities."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from ladderscope.errors import LadderscopeError
+from ladderscope.images import Image, Statistics
+from ladderscope.images.artefacts import Artefacts, outliers_of
+from ladderscope.inspection import look_before_restoring
+from ladderscope.models.config import RestorerSettings
+from ladderscope.models.file import Model
+from ladderscope.models.matching import warn_of_other_sampling
+
+logger = logging.getLogger("ladderscope")
+
+FAR_IN_DEVIATIONS = 3.0
+
+
+def check_depth(images: Sequence[Image], dimensions: int, notice: Callable[[str], None]) -> None:
+    """Refuse single planes where stacks are needed; say once where a 2-D model takes stacks.
+
+    Raises
+    ------
+    LadderscopeError
+        The model has three dimensions, and an image has no stack of planes.
+    """
+    depths = [
+        image.pixels.shape[image.axes.index("Z")] if "Z" in image.axes else 1 for image in images
+    ]
+    if dimensions == 2:
+        if max(depths) > 1:
+            first = depths.index(max(depths))
+            notice(
+                f"{images[first].name}: its {depths[first]} Z planes are restored one by one; "
+                "a 2-D model does not look across Z"
+            )
+    elif min(depths) < 2:
+        image = images[depths.index(min(depths))]
+        raise LadderscopeError(
+            f"{image.name} has the axes {image.axes} and the shape {image.pixels.shape}: a "
+            "model of three dimensions takes stacks of at least 2 Z planes; for single planes "
+            "use dimensions=2"
+        )
+
+
+def look_at(image: Image, model: Model, check: Callable[[Image], None]) -> None:
+    """Look at an image before it is restored: warn of what it has that training had not.
+
+    Parameters
+    ----------
+    image
+        With its padding.
+    model
+        What is to restore it.
+    check
+        What else its kind of model asks; is given the image without hot and dead pixels.
+    """
+    artefacts = Artefacts(image.padding, outliers_of(image))
+    for text, is_warning in look_before_restoring(image, artefacts):
+        logger.log(logging.WARNING if is_warning else logging.INFO, "%s", text)
+    check_depth([image], model.settings.dimensions, logger.info)
+    check(replace(image, padding=artefacts.mask))
+    warn_of_other_sampling(image, model)
+    _warn_if_mostly_reflected(image, model.settings)
+
+
+def _warn_if_mostly_reflected(image: Image, settings: RestorerSettings) -> None:
+    widest = settings.widest_view(settings.patch)
+    shorter = min(image.pixels.shape[image.axes.index(letter)] for letter in "YX")
+    if settings.context > 1 and widest > 2 * shorter:
+        logger.warning(
+            "%s is %d pixels on its shorter side, and the model was trained on views of up to "
+            "%d: most of the widest is filled by reflection here; give it larger images",
+            image.name,
+            shorter,
+            widest,
+        )
+
+
+def warn_if_far(
+    found: Statistics,
+    trained: Statistics,
+    name: str,
+    like: str,
+    advice: str,
+    *,
+    flatter: float = 1.0,
+) -> bool:
+    """Warn where an image is far from what a model was trained on, and say by how much.
+
+    Parameters
+    ----------
+    found, trained
+        Of the image, and of the training images.
+    name, like
+        What to call them.
+    advice
+        What may be wrong then, and what to do.
+    flatter
+        The standard deviation of an image like those of training, as a fraction of theirs: patches
+        with little background vary more than whole images do.
+
+    Returns
+    -------
+    bool
+        Whether it is far.
+    """
+    shift = abs(found.mean - trained.mean) / trained.std
+    ratio = found.std / trained.std
+    least = flatter / FAR_IN_DEVIATIONS
+    if found.std == 0:  # blank: handed back as it is
+        return False
+    far = shift > FAR_IN_DEVIATIONS or not least < ratio < FAR_IN_DEVIATIONS
+    if far:
+        logger.warning(
+            "%s: mean %.4g and standard deviation %.4g are far from those of %s (%.4g and %.4g): "
+            "the mean is %.1f of their standard deviations away, and the standard deviation is "
+            "%.2g times theirs. %s",
+            name,
+            found.mean,
+            found.std,
+            like,
+            trained.mean,
+            trained.std,
+            shift,
+            ratio,
+            advice,
+        )
+    return far

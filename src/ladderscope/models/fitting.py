@@ -1,0 +1,288 @@
+"""What fitting a denoiser and fitting a splitter have in common, from patches to a model."""
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any, cast
+
+from ladderscope.data import Field, MixedBatch, MixedPatches, PatchBatch, TrainingPatches
+from ladderscope.data.fields import PatchShape, side_for
+from ladderscope.errors import LadderscopeError
+from ladderscope.files import check_writable, expanded
+from ladderscope.images import Image, ImageError, Statistics, channel_statistics
+from ladderscope.inspection import first_look
+from ladderscope.machine import best_device, fast_type, single_precision
+from ladderscope.memory import enough_memory
+from ladderscope.models.building import budget_of, kl_weight_of, network_of, rate_of
+from ladderscope.models.config import (
+    DenoiserSettings,
+    RestorerSettings,
+    Settings,
+    SplitterSettings,
+    replaced,
+)
+from ladderscope.models.file import Model
+from ladderscope.models.notices import Notices
+from ladderscope.models.whole import whole_number
+from ladderscope.network import LadderVAE
+from ladderscope.training import UNTRAINED, Course, Outcome, RestorationModule, train
+from ladderscope.training.optimizers import OPTIMIZERS
+from ladderscope.training.seeding import seeded
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a training is run, beside its settings.
+
+    Attributes
+    ----------
+    device : str, optional
+        Where it is trained; the best device there is by default.
+    state_file : Path, optional
+        Where the state of training is kept.
+    resume : bool
+        Whether to go on from there.
+    compile_network : bool, optional
+        Whether to use torch.compile; by default where it pays.
+    progress : bool
+        Whether to show a progress bar.
+    """
+
+    device: str | None
+    state_file: Path | None
+    resume: bool
+    compile_network: bool | None
+    progress: bool
+
+
+def checked_run(
+    device: str | None,
+    state_file: str | os.PathLike[str] | None,
+    resume: bool,
+    compile_network: bool | None,
+    progress: bool,
+) -> Run:
+    """Check how a training is to be run.
+
+    Raises
+    ------
+    LadderscopeError
+        It is to be resumed from nowhere, or its state cannot be kept there.
+    """
+    if resume and state_file is None:
+        raise LadderscopeError("resume=True needs the state_file of the interrupted training")
+    where = None if state_file is None else expanded(state_file)
+    if where is not None:
+        check_writable([where])
+    return Run(device, where, resume, compile_network, progress)
+
+
+def with_budget(
+    settings: Settings, minutes: float | None, steps: int | None, epochs: float | None
+) -> Settings:
+    """Replace the budget by the one that is given, if any."""
+    whole = None if steps is None else whole_number(steps, "steps", least=1)
+    budget = {"minutes": minutes, "steps": whole, "epochs": epochs}
+    return replaced(settings, {name: value for name, value in budget.items() if value is not None})
+
+
+def looked_at(images: Sequence[Image], notice: Callable[[str, int], None]) -> list[Image]:
+    """Say what a first look at training images finds; give them fit to be learned from."""
+    looked, findings = first_look(images)
+    for text, is_warning in findings:
+        notice(text, logging.WARNING if is_warning else logging.INFO)
+    return looked
+
+
+def training_statistics(images: Sequence[Image]) -> tuple[Statistics, ...]:
+    """Measure the channels of training images; a blank one beside others is given a unit.
+
+    Raises
+    ------
+    ImageError
+        All of them are blank.
+    """
+    found = channel_statistics(images)
+    if not any(channel.std > 0 for channel in found):
+        raise ImageError(
+            f"{images[0].name}: every plane is blank, all of its pixels having one value, so there "
+            "is nothing to learn from. Leave such planes out."
+        )
+    return tuple(channel if channel.std > 0 else replace(channel, std=1.0) for channel in found)
+
+
+def with_patches_that_fit(
+    settings: Settings, fields: Sequence[Field], notice: Callable[[str], None]
+) -> Settings:
+    """Make patches smaller where the smallest image has no room for them.
+
+    Raises
+    ------
+    LadderscopeError
+        An image is smaller than what the levels need, or most of the widest view would be
+        reflection.
+    """
+    patch = side_for(fields, settings.patch, settings.patch_multiple)
+    if patch < settings.patch:
+        notice(
+            f"patches are {patch}×{patch} pixels instead of {settings.patch}: the smallest "
+            "image has no room for more"
+        )
+    widest = settings.widest_view(patch)
+    shortest = min(min(field.pixels.shape[-2:]) for field in fields)
+    if widest > 2 * shortest:
+        raise LadderscopeError(
+            f"context={settings.context} shows {widest}×{widest} pixels around every patch of "
+            f"{patch}×{patch}, and the smallest image is {shortest} pixels on its shorter "
+            "side: most of that would be reflections. Use less context, a smaller patch, or "
+            "larger images"
+        )
+    if widest > shortest:
+        notice(
+            f"the widest view, {widest}×{widest} pixels, is larger than the smallest image "
+            f"({shortest} pixels on its shorter side): the rest is filled by reflection"
+        )
+    if settings.dimensions == 2:
+        return settings.model_copy(update={"patch": patch})
+    depth = min(settings.depth, *(field.pixels.shape[0] for field in fields))
+    if depth < settings.depth:
+        notice(
+            f"patches are {depth} planes deep instead of {settings.depth}: the smallest stack "
+            "has no more"
+        )
+    return settings.model_copy(update={"patch": patch, "depth": depth})
+
+
+def patch_shape(settings: RestorerSettings) -> PatchShape:
+    """Give the shape of a patch, by the settings."""
+    depth = settings.depth if settings.dimensions == 3 else None
+    return PatchShape(settings.patch, depth, settings.context)
+
+
+def new_network(settings: RestorerSettings, seed: int) -> LadderVAE:
+    """Make a network with random weights that the seed fixes."""
+    with seeded(seed), single_precision():
+        return network_of(settings)
+
+
+def training_options(settings: RestorerSettings, device: str | None) -> dict[str, Any]:
+    """Give what a `RestorationModule` of either kind takes."""
+    place = best_device(device)
+    # On a CPU, the gradients of 3-D convolutions over two planes are wrong in bfloat16.
+    thin = place.type == "cpu" and settings.dimensions == 3 and settings.depth < 3
+    return {
+        "kl_weight": kl_weight_of(settings),
+        "optimizer": OPTIMIZERS[settings.optimizer],
+        "gradient_clip": settings.gradient_clip,
+        "autocast": None if thin else fast_type(place),
+    }
+
+
+def empty_model(settings: RestorerSettings, *, seed: int, **known: Any) -> Model:
+    """Make a model that has yet to be trained of what is known before."""
+    return Model(
+        settings=cast(DenoiserSettings | SplitterSettings, settings),
+        weights={},
+        outcome=UNTRAINED,
+        seed=seed,
+        notices=(),
+        thumbnail=None,
+        version=metadata.version("ladderscope"),
+        created="",
+        **known,
+    )
+
+
+def trained(
+    model: Model,
+    module: RestorationModule[Any],
+    patches: TrainingPatches | MixedPatches,
+    validation: PatchBatch | MixedBatch,
+    run: Run,
+    described: Any,
+    notice: Notices,
+) -> Model:
+    """Train, and give the model its weights and the outcome; the module keeps the network.
+
+    Parameters
+    ----------
+    model
+        What is known before training.
+    module, patches, validation
+        What is trained, on what, and what judges it.
+    run
+        How.
+    described
+        What tells these data from others, as JSON: a training is resumed with the same alone.
+    notice
+        What has been said so far, and takes what there is to say.
+    """
+    settings = model.settings
+    budget, validations = budget_of(settings, patches.batches_per_epoch)
+    course = Course(
+        budget,
+        rate_of(settings),
+        validation,
+        validations=validations,
+        state_file=run.state_file,
+        fingerprint=_fingerprint(model, described),
+    )
+    side = f"{settings.patch}×{settings.patch}"
+    with enough_memory(
+        f"training on batches of {settings.batch} patches of {side} pixels",
+        f"give a smaller batch (now {settings.batch}) or patch (now {settings.patch}), fewer "
+        'filters, or preset="tiny"',
+    ):
+        outcome = train(
+            module,
+            patches,
+            course,
+            seed=model.seed,
+            resume=run.resume,
+            device=str(best_device(run.device)),
+            compile_network=run.compile_network,
+            progress=run.progress,
+        )
+    _say_what_went_wrong(outcome, notice)
+    return replace(
+        model,
+        weights=module.weights(),
+        outcome=outcome,
+        notices=tuple(dict.fromkeys(notice.said)),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _say_what_went_wrong(outcome: Outcome, notice: Callable[[str], None]) -> None:
+    best = f"the best model so far, of step {outcome.best_step}, is used"
+    if outcome.interrupted:
+        notice(f"training was interrupted after {outcome.steps} steps; {best}")
+    if outcome.diverged:
+        notice(
+            f"training stopped after {outcome.steps} steps, as its loss was no longer finite; "
+            f"{best}"
+        )
+    if outcome.skipped:
+        notice(
+            f"{outcome.skipped} of {outcome.steps} batches were skipped: their loss or "
+            "gradient was not finite"
+        )
+
+
+def _fingerprint(model: Model, described: Any) -> str:
+    """Tell trainings apart by all that decides their course."""
+    known = {
+        "settings": model.settings.model_dump(),
+        "seed": model.seed,
+        "statistics": [asdict(channel) for channel in model.statistics],
+        "noise": [noise.to_dict() for noise in model.noise_models],
+        "mixture": None if model.mixture is None else asdict(model.mixture),
+        "data": described,
+    }
+    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()

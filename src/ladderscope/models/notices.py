@@ -1,0 +1,20 @@
+"""What fitting reports to the user, and what the model keeps of it."""
+
+import logging
+
+logger = logging.getLogger("ladderscope")
+
+
+class Notices:
+    """Logs what there is to say while fitting, and keeps it for the model."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.warnings: list[str] = []
+
+    def __call__(self, text: str, level: int = logging.INFO) -> None:
+        """Log a sentence, and keep it."""
+        self.said.append(text)
+        if level >= logging.WARNING:
+            self.warnings.append(text)
+        logger.log(level, "%s", text)

@@ -1,0 +1,201 @@
+"""From the fields of an image to restored fields: predicting and sampling, which share one loop."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float32, Real
+from torch import Tensor
+
+from ladderscope.images import Statistics
+from ladderscope.images.normalisation import denormalised
+from ladderscope.models.findings import Findings
+from ladderscope.models.progress import PredictionProgress
+from ladderscope.network import LadderVAE
+from ladderscope.prediction import Geometry, Shown, decodings, draw, restore, show
+
+Mask: TypeAlias = Bool[np.ndarray, "*space"] | None
+Values: TypeAlias = Float32[np.ndarray, "*space"]
+# Finds and replaces what cannot be a restoration, in the values and in their spread.
+LastLook: TypeAlias = Callable[[Values, Values | None], Mask]
+
+
+class Job(NamedTuple):
+    """One run of the network over a field: which channel goes in, and which come out."""
+
+    channel: int
+    statistics: Statistics
+    outputs: range
+
+
+@dataclass(frozen=True)
+class Restoring:
+    """What restores fields, whatever they are of.
+
+    Attributes
+    ----------
+    network : LadderVAE
+        In evaluation mode, on its device.
+    geometry : Geometry
+        The tiles.
+    autocast : torch.dtype, optional
+        Type of the network's arithmetic.
+    jobs : sequence of Job
+        The runs of the network that a field takes.
+    statistics : sequence of Statistics
+        One per channel that comes out.
+    last_look : callable
+        Gives, of what the network was shown and a channel that came out, its last look.
+    """
+
+    network: LadderVAE
+    geometry: Geometry
+    autocast: torch.dtype | None
+    jobs: Sequence[Job]
+    statistics: Sequence[Statistics]
+    last_look: Callable[[Shown, int], LastLook]
+
+
+class Fields(NamedTuple):
+    """The fields of an image, whose name is given, and where they are padding."""
+
+    name: str
+    pixels: Real[np.ndarray, "fields channels *space"]
+    padding: Bool[np.ndarray, "fields channels *space"] | None
+
+
+class Restored(NamedTuple):
+    """Restored fields in camera units, the spread of two samples or more, and what was found."""
+
+    mean: Float32[np.ndarray, "fields channels *space"]
+    std: Float32[np.ndarray, "fields channels *space"] | None
+    findings: Findings
+
+
+class Drawn(NamedTuple):
+    """Samples of fields in camera units, and what was found."""
+
+    samples: Float32[np.ndarray, "samples fields channels *space"]
+    findings: Findings
+
+
+class _Question(NamedTuple):
+    """One run of the network: what was observed, and what it is shown of that."""
+
+    number: int  # of the field
+    job: Job
+    observed: Real[np.ndarray, "*space"]
+    shown: Shown
+
+
+class _Answer(NamedTuple):
+    """What the network makes of it, normalised."""
+
+    values: Float[Tensor, "copies outputs *space"]
+    spread: Float[Tensor, "outputs *space"] | None
+
+
+def restored_fields(
+    restoring: Restoring, fields: Fields, *, samples: int, seed: int, bar: bool
+) -> Restored:
+    """Restore fields: the mean over posterior samples, and their spread."""
+    mean = np.empty((1, *_shape(restoring, fields)), np.float32)
+    std = np.empty_like(mean[0]) if samples > 1 else None
+
+    def ask(question: _Question, tick: Callable[[], None]) -> _Answer:
+        how = _how(restoring, question, samples, seed)
+        found = restore(restoring.network, question.shown.normalised, **how, tick=tick)
+        return _Answer(found.mean[None], found.std)
+
+    with PredictionProgress(fields.name, _decodings(restoring, fields, samples), bar=bar) as tick:
+        findings = _answer(restoring, fields, partial(ask, tick=tick), mean, std)
+    return Restored(mean[0], std, findings)
+
+
+def drawn_fields(
+    restoring: Restoring, fields: Fields, *, samples: int, seed: int, bar: bool
+) -> Drawn:
+    """Draw posterior samples of fields."""
+    draws = np.empty((samples, *_shape(restoring, fields)), np.float32)
+
+    def ask(question: _Question, tick: Callable[[], None]) -> _Answer:
+        how = _how(restoring, question, samples, seed)
+        return _Answer(draw(restoring.network, question.shown.normalised, **how, tick=tick), None)
+
+    with PredictionProgress(fields.name, _decodings(restoring, fields, samples), bar=bar) as tick:
+        findings = _answer(restoring, fields, partial(ask, tick=tick), draws, None)
+    return Drawn(draws, findings)
+
+
+def _how(restoring: Restoring, question: _Question, samples: int, seed: int) -> dict[str, Any]:
+    return {
+        "samples": samples,
+        "seed": seed,
+        "number": question.number * len(restoring.jobs) + question.job.channel,
+        "outputs": len(question.job.outputs),
+        "geometry": restoring.geometry,
+        "autocast": restoring.autocast,
+    }
+
+
+def _decodings(restoring: Restoring, fields: Fields, samples: int) -> int:
+    one = decodings(restoring.network, fields.pixels.shape[2:], samples, restoring.geometry)
+    return len(fields.pixels) * len(restoring.jobs) * one
+
+
+def _shape(restoring: Restoring, fields: Fields) -> tuple[int, ...]:
+    return len(fields.pixels), len(restoring.statistics), *fields.pixels.shape[2:]
+
+
+def _questions(restoring: Restoring, fields: Fields) -> Iterator[_Question]:
+    for number, channels in enumerate(fields.pixels):
+        for job in restoring.jobs:
+            observed = channels[job.channel]
+            padding = None if fields.padding is None else fields.padding[number, job.channel]
+            yield _Question(number, job, observed, show(observed, job.statistics, padding))
+
+
+def _answer(
+    restoring: Restoring,
+    fields: Fields,
+    ask: Callable[[_Question], _Answer],
+    values: Float32[np.ndarray, "copies fields channels *space"],
+    spread: Float32[np.ndarray, "fields channels *space"] | None,
+) -> Findings:
+    """Fill the values, and the spread where it is wanted, in camera units."""
+    findings = Findings(fields.name, values.shape[1:])
+    for question in _questions(restoring, fields):
+        number, job = question.number, question.job
+        findings.show(number, job.channel, question.shown)
+        if question.shown.is_blank:
+            values[:, number, list(job.outputs)] = question.observed
+            if spread is not None:
+                spread[number, list(job.outputs)] = 0
+            continue
+        answer = ask(question)
+        for index, channel in enumerate(job.outputs):
+            known = restoring.statistics[channel]
+            of_channel = values[:, number, channel]
+            of_channel[:] = denormalised(answer.values[:, index], known.mean, known.std).numpy()
+            deviation = None
+            if spread is not None and answer.spread is not None:
+                deviation = spread[number, channel]
+                deviation[:] = answer.spread[index].numpy() * known.std
+            look = restoring.last_look(question.shown, channel)
+            for copy in of_channel:
+                findings.fail(number, _settled(question, look, copy, deviation))
+    return findings
+
+
+def _settled(question: _Question, look: LastLook, values: Values, spread: Values | None) -> Mask:
+    """Put right what was not asked or not answered, and mark the latter."""
+    failed = look(values, spread)
+    if (padding := question.shown.padding) is not None:
+        values[padding] = question.observed[padding]
+        if spread is not None:
+            spread[padding] = 0
+        failed = failed if failed is None else failed & ~padding
+    return failed
