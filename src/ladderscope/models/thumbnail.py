@@ -1,15 +1,14 @@
 """The small picture in a model file: a detail of a training image, before and after."""
 
-import io
 from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Float32, Real
-from matplotlib.image import imsave
 
 from ladderscope.images import Image
 from ladderscope.images.artefacts import with_padding
 from ladderscope.models.restoration import Restoration
+from ladderscope.pictures import encoded, grey_range, scaled
 
 _LARGEST = {"Z": 8, "Y": 192, "X": 192}
 
@@ -31,21 +30,12 @@ def thumbnail(detail: Image, restore: Callable[[Image], Restoration]) -> bytes:
     restored = restore(with_padding(detail))
     before = _middle_planes(detail.pixels, detail.axes)[0]
     after = _middle_planes(restored.mean, restored.axes)
-    png = io.BytesIO()
-    shown = [_greys(before, after[0] if len(after) == 1 else before), *map(_greys, after)]
-    imsave(png, np.hstack(shown), vmin=0, vmax=1, cmap="gray", format="png")
-    return png.getvalue()
+    shown = [(before, after[0] if len(after) == 1 else before), *zip(after, after, strict=True)]
+    greys = [scaled(plane, *grey_range(like)) for plane, like in shown]
+    return encoded(np.hstack(greys), 0, 1)
 
 
 def _middle_planes(pixels: Real[np.ndarray, "..."], axes: str) -> list[Float32[np.ndarray, "Y X"]]:
     """Give the middle plane of every channel."""
     planes = Image(pixels, axes, "detail").planes()
     return list(planes[len(planes) // 2].astype(np.float32))
-
-
-def _greys(
-    plane: Float32[np.ndarray, "Y X"], like: Float32[np.ndarray, "Y X"] | None = None
-) -> Float32[np.ndarray, "Y X"]:
-    low, high = np.percentile(plane if like is None else like, (0.5, 99.8))
-    greys: Float32[np.ndarray, "Y X"] = (plane - low) / max(high - low, 1e-6)
-    return greys
