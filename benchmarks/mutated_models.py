@@ -211,6 +211,7 @@ def opened(path: Path) -> str:
     """Open a file as a user would, and return the outcome."""
     from ladderscope import load
     from ladderscope.cli.info import info
+    from ladderscope.cli.options import Training
     from ladderscope.cli.setup import make_restorer
     from ladderscope.errors import LadderscopeError
     from ladderscope.models import Denoiser
@@ -228,7 +229,7 @@ def opened(path: Path) -> str:
                 mean = restorer.predict(image, "ZYX"[-space:], samples=0).mean
                 return "opened" if np.isfinite(mean).all() else "not finite"
             if path.suffix == ".yaml":
-                make_restorer(Denoiser, path, "cpu")
+                make_restorer(Denoiser, Training(device="cpu", config=path))
             else:
                 load_noise_model(path)
         return "opened"

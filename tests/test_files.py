@@ -41,7 +41,7 @@ def test_the_unfinished_file_is_beside_the_final_one_hidden_with_its_suffixes(tm
 def test_a_file_that_exists_is_refused_before_any_work(tmp_path):
     (tmp_path / "a.txt").write_text("before")
     with (
-        pytest.raises(OutputError, match=r"a\.txt: exists already"),
+        pytest.raises(OutputError, match=r"a\.txt already exists"),
         whole_file(tmp_path / "a.txt"),
     ):
         pytest.fail("the block must not run")
@@ -50,7 +50,7 @@ def test_a_file_that_exists_is_refused_before_any_work(tmp_path):
 
 def test_a_name_that_is_taken_while_it_is_written_is_left_to_the_first(tmp_path):
     path = tmp_path / "a.txt"
-    with pytest.raises(OutputError, match=r"a\.txt: exists already"), whole_file(path) as second:
+    with pytest.raises(OutputError, match=r"a\.txt already exists"), whole_file(path) as second:
         second.write_text("second")
         with whole_file(path) as first:
             first.write_text("first")
@@ -67,7 +67,7 @@ def test_where_there_are_no_links_the_first_wins_too(tmp_path, monkeypatch):
 
 def test_a_broken_link_is_not_replaced_unasked(tmp_path):
     (tmp_path / "a.txt").symlink_to("nowhere")
-    with pytest.raises(OutputError, match="exists already"), whole_file(tmp_path / "a.txt"):
+    with pytest.raises(OutputError, match="already exists"), whole_file(tmp_path / "a.txt"):
         pytest.fail("the block must not run")
     assert (tmp_path / "a.txt").is_symlink()
 

@@ -1,4 +1,4 @@
-"""Files that are whole under their final names, whoever else is writing; and names of files."""
+"""Files that appear under their final names only when complete; and the names of files."""
 
 import errno
 import hashlib
@@ -77,8 +77,8 @@ def whole_file(path: str | os.PathLike[str], overwrite: bool = False) -> Iterato
             if not _is_full(error):
                 raise
             raise OutputError(
-                f"{final}: the disk is full ({error}); nothing was left half-written. "
-                "Free some space, or choose another folder."
+                f"{final}: the disk is full ({error}); no partial file remains. Free some space, "
+                "or choose another folder."
             ) from error
         finally:
             held.close()
@@ -116,8 +116,8 @@ def claimed(path: str | os.PathLike[str]) -> Iterator[None]:
             held.callback(os.close, descriptor)
             if _lock(descriptor) is False:
                 raise OutputError(
-                    f"{final}: another process is writing this output; wait until it has ended, "
-                    "or choose another -o."
+                    f"{final}: another process is writing this output; wait until it has finished, "
+                    "or choose another output."
                 )
             with suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(descriptor), claim.stat()):
@@ -162,7 +162,7 @@ def check_writable(paths: Iterable[Path]) -> None:
                 inside.mkdir(parents=True, exist_ok=True)
             for file in files:
                 if taken(file) and file.is_dir():
-                    raise OutputError(f"{file}: this is a folder; give the name of a file.")
+                    raise OutputError(f"{file} is a folder; give the name of a file.")
                 _try_name(file, inside)
 
 
@@ -212,7 +212,7 @@ def _begin(final: Path, overwrite: bool, held: ExitStack) -> Path:
     """Make the hidden file, and lock it as long as it is `held`."""
     with _in_words(final):
         if final.is_dir():
-            raise OutputError(f"{final}: this is a folder; give the name of a file.")
+            raise OutputError(f"{final} is a folder; give the name of a file.")
         if taken(final) and not overwrite:
             raise _exists(final)
         final.parent.mkdir(parents=True, exist_ok=True)
@@ -242,8 +242,8 @@ def _finish(unfinished: Path, final: Path, overwrite: bool, held: ExitStack) -> 
         raise _exists(final, " (another process wrote it meanwhile)") from error
     except OSError as error:
         raise OutputError(
-            f"{final}: cannot be replaced ({error.strerror or error}); is it open in another "
-            "program? Nothing was left half-written."
+            f"{final}: cannot be replaced ({error.strerror or error}); close it if it is "
+            "open in another program. No partial file remains."
         ) from error
 
 
@@ -311,13 +311,14 @@ def _try_name(file: Path, trial: Path) -> None:
         (trial / file.name).touch(exist_ok=False)
     except FileExistsError as error:
         raise OutputError(
-            f"{file}: two outputs would have this name, as the file system writes it; rename one "
-            "of the inputs."
+            f"{file}: two outputs would have this name on this file system; rename one of the "
+            "inputs."
         ) from error
     except (OSError, ValueError) as error:
         raise OutputError(
-            f"{file}: no file can have this name here ({_reason(error)}): rename the input, or "
-            "choose another output. Outputs are named as their inputs, and a few letters more."
+            f"{file}: the file system does not allow this name ({_reason(error)}). Outputs are "
+            "named after their inputs, with a suffix added: rename the input, or choose another "
+            "output."
         ) from error
 
 
@@ -331,7 +332,7 @@ def _in_words(final: Path) -> Iterator[None]:
     except (OSError, ValueError) as error:
         raise OutputError(
             f"{final}: cannot be written ({_reason(error)}); check that the folder "
-            f"{final.parent} can be made and written to, or choose another."
+            f"{final.parent} exists or can be created and is writable, or choose another."
         ) from error
 
 
@@ -341,7 +342,7 @@ def _reason(error: OSError | ValueError) -> str:
 
 def _exists(final: Path, why: str = "") -> OutputError:
     return OutputError(
-        f"{final}: exists already{why} and is left as it is; choose another name or folder, or "
+        f"{final} already exists{why} and was not changed; choose another name or folder, or "
         "allow it to be overwritten."
     )
 

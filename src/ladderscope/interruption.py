@@ -66,11 +66,11 @@ class Requests:
             raise Stopped(number)
         self.pending = True
         if number == signal.SIGINT:
-            logger.warning("stopping after this step; press Ctrl-C again to abort at once")
+            logger.warning("stopping after this step; press Ctrl-C again to abort immediately")
         else:
             self.status = 128 + number
             logger.warning(
-                "%s received: stopping after this step; a second signal aborts at once",
+                "received %s: stopping after this step; a second signal aborts immediately",
                 signal.Signals(number).name,
             )
 

@@ -43,7 +43,9 @@ def best_device(wanted: str | None = None) -> torch.device:
     except RuntimeError:
         raise LadderscopeError(f"device={wanted!r}: give cpu, cuda or mps") from None
     if not there.get(device.type, device.type == "cpu"):
-        raise LadderscopeError(f"device={wanted!r}: this machine has none that PyTorch can use")
+        raise LadderscopeError(
+            f"device={wanted!r}: PyTorch finds no such device on this machine; give another"
+        )
     return device
 
 

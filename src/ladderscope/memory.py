@@ -1,4 +1,4 @@
-"""Running out of memory, said in words."""
+"""Running out of memory, explained in an error message."""
 
 import re
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _POWERS = "KMGTPE"
 
 
 class NotEnoughMemory(LadderscopeError):
-    """Work that needs more memory than there is, and what to make smaller."""
+    """Work that needs more memory than is available, and what to make smaller."""
 
 
 @contextmanager
@@ -43,8 +43,8 @@ def enough_memory(work: str, advice: str) -> Iterator[None]:
     >>> with enough_memory("making zeros", "make fewer"):
     ...     raise MemoryError("Unable to allocate 7.28 TiB for an array")
     Traceback (most recent call last):
-    ladderscope.memory.NotEnoughMemory: making zeros takes more memory than there is: 8,004 GB \
-were asked for at once. To go on, make fewer
+    ladderscope.memory.NotEnoughMemory: making zeros needs more memory than is available: a single \
+step requested 8,004 GB. To continue, make fewer
     """
     try:
         yield
@@ -52,9 +52,9 @@ were asked for at once. To go on, make fewer
         if not isinstance(error, MemoryError) and not _RAN_OUT.search(str(error)):
             raise
         asked = _asked(str(error))
-        at_once = "" if asked is None else f": {asked} were asked for at once"
+        at_once = "" if asked is None else f": a single step requested {asked}"
         raise NotEnoughMemory(
-            f"{work} takes more memory than there is{at_once}. To go on, {advice}"
+            f"{work} needs more memory than is available{at_once}. To continue, {advice}"
         ) from error
 
 

@@ -1,10 +1,11 @@
-"""What outputs may be called: a name that promises something else than is made is refused."""
+"""The names of outputs: a name whose ending does not match the content is refused."""
 
 import os
 from pathlib import Path
 from typing import NamedTuple
 
 from ladderscope.files import OutputError, expanded, stem
+from ladderscope.words import listed
 
 _Name = str | os.PathLike[str]
 
@@ -53,14 +54,14 @@ class FileKind(NamedTuple):
         path, is_folder = _read(name)
         if is_folder:
             raise OutputError(
-                f"{os.fspath(name)}: this is a folder, and {self.what} is one file: write "
+                f"{os.fspath(name)} is a folder, but {self.what} is a single file: write "
                 f"{path / self.example}"
             )
         if not self.names(path):
             base = _without_ending(path)
             right = path.with_name(base + self.endings[0] if base else self.example)
             raise OutputError(
-                f"{path}: {self.what} is a {_listed(self.endings)} file: write {right}"
+                f"{path}: {self.what} is a {listed(self.endings, 'or')} file: write {right}"
             )
         return path
 
@@ -113,7 +114,7 @@ def output_folder(name: _Name) -> Path:
         ending = path.name.lower()
     if ending == ".zarr" or (ending in _ENDINGS_OF_FILES and not is_folder):
         raise OutputError(
-            f"{path}: {ending} is the ending of a file, and a folder is needed here: write "
+            f"{path}: {ending} is the ending of a file, but a folder is needed here: write "
             f"{path.with_name(_without_ending(path) or 'restored')}"
         )
     return path
@@ -148,11 +149,11 @@ def _read(name: _Name) -> tuple[Path, bool]:
     try:
         text = os.fsdecode(name)
     except TypeError:
-        raise OutputError(f"{name!r}: this is not the name of a file or folder") from None
+        raise OutputError(f"{name!r} is not the name of a file or folder") from None
     if not text.strip():
-        raise OutputError("the name of an output is empty: write where it is to go")
+        raise OutputError("the name of an output is empty: give a file or a folder")
     if "\0" in text:
-        raise OutputError(f"{text!r}: no name can hold the character \\0; leave it out")
+        raise OutputError(f"{text!r}: a file name cannot contain the character \\0; remove it")
     path = expanded(text)
     return path, text.endswith(_SEPARATORS) or path.name in ("", "..") or path.is_dir()
 
@@ -162,8 +163,3 @@ def _without_ending(path: Path) -> str:
     base = Path(stem(path))
     name = base.stem if base.suffix.lower() in _ENDINGS_OF_FILES else base.name
     return "" if name.lower() in {".ome", *_ENDINGS_OF_FILES} else name
-
-
-def _listed(endings: tuple[str, ...]) -> str:
-    *others, last = endings
-    return f"{', '.join(others)} or {last}" if others else last

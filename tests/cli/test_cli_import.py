@@ -221,9 +221,9 @@ def refused(*arguments):
 @pytest.mark.parametrize(
     "options, named",
     [
-        ([], "give --data-mean and --data-std, .* data_config.image_means"),
-        (["--data-mean", 1], "give --data-mean and --data-std"),
-        (["--data-std", 1], "give --data-mean and --data-std"),
+        ([], "--data-mean and --data-std .* data_config.image_means"),
+        (["--data-mean", 1], "--data-mean and --data-std"),
+        (["--data-std", 1], "--data-mean and --data-std"),
         ([*NUMBERS, *NUMBERS, "--data-mean", 1], "3 means and 2 standard deviations"),
         ([*NUMBERS * 4], "4 means and 4 standard deviations .* 3, the mixed image's first"),
         (["--data-mean", "nan", "--data-std", 1], "the mean of the data must be finite"),
@@ -291,8 +291,8 @@ def test_outputs_are_not_replaced_unasked(trained):
     imported(paths, *NUMBERS)
     before = paths.model.read_bytes()
     asked = [paths.checkpoint, "--config", paths.config, *NUMBERS, "-o"]
-    assert "exists already: give --overwrite" in refused(*asked, paths.model)
+    assert "give --overwrite" in refused(*asked, paths.model)
     assert paths.model.read_bytes() == before
     assert "is a .ladder file" in refused(*asked, paths.checkpoint, "--overwrite")
-    assert "this is a folder" in refused(*asked, paths.model.parent)
+    assert "is a folder" in refused(*asked, paths.model.parent)
     assert "there is no such file" in refused("nowhere.ckpt", "-o", "m.ladder", *NUMBERS)

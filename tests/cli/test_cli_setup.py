@@ -2,6 +2,7 @@
 
 import pytest
 
+from ladderscope.cli.options import Training
 from ladderscope.cli.setup import make_restorer, parse_noise, read_config
 from ladderscope.errors import LadderscopeError
 from ladderscope.models import Denoiser, Splitter
@@ -61,7 +62,7 @@ def test_a_file_of_something_else_is_refused_by_its_name(tmp_path):
 def test_a_config_file_may_name_a_file_of_noise_models(config, tmp_path):
     save_noise_model(MIXTURE, tmp_path / "noise.json")
     path = config(f"preset: tiny\nnoise: {tmp_path / 'noise.json'}\n")
-    assert make_restorer(Denoiser, path, None)[0].noise == MIXTURE
+    assert make_restorer(Denoiser, Training(config=path))[0].noise == MIXTURE
 
 
 @pytest.fixture
@@ -77,19 +78,19 @@ def config(tmp_path):
 
 def test_a_file_gives_settings_and_flags_win(config):
     path = config("preset: tiny\nfilters: 4\nminutes: 2\nnoise: gaussian:3\nseed: 5\naxes: TYX\n")
-    denoiser, axes = make_restorer(Denoiser, path, None, steps=7, seed=None, axes=None)
+    denoiser, axes = make_restorer(Denoiser, Training(config=path, steps=7))
     assert (denoiser.settings.filters, denoiser.settings.levels) == (4, 2)
     assert (denoiser.settings.steps, denoiser.settings.minutes) == (7, None)
     assert (denoiser.noise, denoiser.seed, axes) == (Gaussian(3.0), 5, "TYX")
-    assert make_restorer(Denoiser, path, None, seed=0, axes="ZYX")[0].seed == 0
+    assert make_restorer(Denoiser, Training(config=path, seed=0, axes="ZYX"))[0].seed == 0
 
 
 def test_a_file_may_hold_the_settings_of_a_splitter_and_those_are_no_denoiser_s(config):
     path = config("preset: tiny\nmethod: musplit\nratios: [0.5, 2]\nchannels: 3\n")
-    settings = make_restorer(Splitter, path, None, channels=2)[0].settings
+    settings = make_restorer(Splitter, Training(config=path), channels=2)[0].settings
     assert (settings.method, settings.ratios, settings.channels) == ("musplit", (0.5, 2.0), 2)
     with pytest.raises(LadderscopeError, match="no setting 'method'"):
-        make_restorer(Denoiser, path, None)
+        make_restorer(Denoiser, Training(config=path))
 
 
 def test_an_empty_file_changes_nothing(config):
@@ -100,7 +101,7 @@ def test_an_empty_file_changes_nothing(config):
     ("text", "words"),
     [
         ("filter: 4", "there is no setting 'filter'"),
-        ("- a", "must hold lines"),
+        ("- a", "one setting per line"),
         ("a: [", "is not YAML"),
         ("seed: x", "seed"),
         ("seed: true", "seed"),
@@ -112,4 +113,4 @@ def test_an_empty_file_changes_nothing(config):
 )
 def test_mistakes_in_a_file_are_said(config, text, words):
     with pytest.raises(LadderscopeError, match=words):
-        make_restorer(Denoiser, config(text), None)
+        make_restorer(Denoiser, Training(config=config(text)))

@@ -96,12 +96,12 @@ def test_prediction_writes_channels_spread_residual_and_report(trained, tmp_path
     assert np.allclose(residual.pixels, observed - restored.pixels.sum(0) + 20, atol=1e-3)
     assert "residual mixed.tif: rms" in result.shown and f"report {page}" in result.shown
     html = page.read_text(encoding="utf-8")
-    assert "1 image was split into dna and cells, with the mean of 2 posterior samples" in html
+    assert "1 image was split into dna and cells, using the mean of 2 posterior samples" in html
 
     (tmp_path / "out" / "mixed_restored.ome.tif").unlink()
     (tmp_path / "out" / "mixed_spread.ome.tif").unlink()
     refused = run(*arguments)
-    assert refused.code == 1 and "mixed_residual.ome.tif exists already" in refused.said
+    assert refused.code == 1 and "mixed_residual.ome.tif already exists" in refused.said
     assert run(*arguments, "--overwrite", "--report", page.with_suffix(".txt")).code == 1
 
 
@@ -120,14 +120,14 @@ def test_a_denoiser_s_prediction_has_a_report_too_and_no_residual(denoiser, trai
     assert run("predict", model, source, "-o", out, "--samples", 0, "--report", page).code == 0
     assert written(out) == ["a_restored.ome.tif"]
     html = page.read_text(encoding="utf-8")
-    assert "1 image was restored, with its posterior means, by a denoiser" in html
+    assert "1 image was restored, using a single pass at the posterior means, by a denoiser" in html
     assert "What was removed" in html and "do not explain" not in html
 
 
 def test_info_says_what_is_split_and_how_it_was_mixed(trained):
     shown = run("info", trained.model).shown
     for text in (
-        "splitter (microsplit, no context)",
+        "splitter (microsplit, no lateral context)",
         "values dna: mean",
         "values cells: mean",
         "mixed Mixed image = (dna − 20) + (cells − 20) + 20.",
@@ -194,7 +194,7 @@ def test_a_recorded_superposition_is_trained_on(folder):
     assert found.mixture.mixing.weights == pytest.approx((1, 1), abs=1e-3)
     assert (found.settings.variance, found.noise_models) == (0.5, ())
     shown = run("info", model).shown
-    assert "splitter (musplit, no context)" in shown and "Given" not in shown
+    assert "splitter (musplit, no lateral context)" in shown and "Given" not in shown
 
 
 @pytest.mark.parametrize(
@@ -202,14 +202,14 @@ def test_a_recorded_superposition_is_trained_on(folder):
     [
         (["dna/*.tif"], [], "write a name and its files"),
         (["=dna/*.tif"], [], "write a name and its files"),
-        (["a=dna/*.tif", "a=cells/*.tif"], [], "there is a channel a already"),
+        (["a=dna/*.tif", "a=cells/*.tif"], [], "two channels named a"),
         (["a=dna/*.tif"], [], "two or more"),
         (["a=dna/*.tif", "b=none/*.tif"], [], "no image found"),
-        (["a=dna/*.tif", "b=dna/0.tif"], [], "belongs to channel a and to channel b"),
+        (["a=dna/*.tif", "b=dna/0.tif"], [], "for channel a and for channel b"),
         (
             ["a=dna/*.tif", "b=cells/*.tif"],
             ["--mixed", "dna/*.tif"],
-            "belongs to channel a and to the mixed images",
+            "for channel a and for the mixed images",
         ),
         (["a=dna", "b=cells"], ["--ratios", 2, 1], "the smaller first"),
         (["a=dna", "b=cells"], ["--context", 5], "at most 3"),
@@ -292,7 +292,7 @@ def test_a_file_that_cannot_be_used_is_left_out_unless_others_belong_to_it(folde
     assert result.code == 1
     assert "1.tif: is blank" in result.said
     assert (folder / "m.ladder").exists() is not paired
-    assert ("left out:" in result.said) is not paired
+    assert ("skipped:" in result.said) is not paired
 
 
 def test_a_channel_of_nothing_but_constant_images_is_refused(folder):
@@ -325,4 +325,4 @@ def test_the_demonstration_adds_two_stains_and_takes_them_apart(tmp_path):
     shapes = [tifffile.imread(out / "split" / "training" / f"{n}.tif").shape for n in ("dna",)]
     assert [*shapes, tifffile.imread(out / "split" / "mixed.tif").shape] == [(512, 320), (512, 192)]
     assert run("demo", "--split", "-o", out, *quick).code == 1
-    assert "leave --image out" in run("demo", "--split", "--image", "ph3").said
+    assert "omit --image" in run("demo", "--split", "--image", "ph3").said

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def check(inputs: options.Inputs, axes: options.Axes = None) -> None:
-    """Look at images: padding, hot pixels, saturation, copies, noise, metadata.
+    """Inspect images for padding, hot pixels, saturation, duplicates, noise and metadata.
 
-    Nothing is trained or written. “denoise” and “train” take the same look before they begin.
+    Nothing is trained or written. “denoise” and “train” run the same checks before they start.
     """
     from ladderscope.cli import work
     from ladderscope.cli.terminal import in_words, show_summary
@@ -43,7 +43,7 @@ def check(inputs: options.Inputs, axes: options.Axes = None) -> None:
 
 
 def _facts(image: "Image") -> Iterator[tuple[str, str]]:
-    """Give what the file says of itself."""
+    """Give what the file states: shape, axes, channels, pixel size."""
     shape = "×".join(map(str, image.pixels.shape))
     yield "image", f"{shape} ({image.axes}), {image.pixels.dtype}"
     if image.channel_names:
@@ -83,7 +83,7 @@ def _noise(image: "Image") -> Iterator[tuple[str, str]]:
 
 
 def _together(looks: "Sequence[ImageLook]") -> Iterator[str]:
-    """Warn of what tells the images apart."""
+    """Warn of differences between the images."""
     from ladderscope.images import ImageError
     from ladderscope.images.channels import channel_order, names_differ
     from ladderscope.inspection import compare
@@ -101,12 +101,12 @@ def _together(looks: "Sequence[ImageLook]") -> Iterator[str]:
         names = look.channel_names, first.channel_names
         order = channel_order(*names)
         if names_differ(*names) or (order is not None and order != sorted(order)):
-            listed = [", ".join(of or ()) for of in names]
-            yield f"the channels of {look.name} are {listed[0]}; of {first.name}, {listed[1]}"
+            here, there = (", ".join(of or ()) for of in names)
+            yield f"the channels of {look.name} are {here}; those of {first.name} are {there}"
     sizes = {look.pixel_size for look in alike if look.pixel_size}
     if len(sizes) > 1:
         different = "; ".join(f"{size[0]:.4g} × {size[1]:.4g} µm" for size in sorted(sizes))
-        yield f"the pixel sizes differ: {different}. A model learns structures of one size best"
+        yield f"the pixel sizes differ: {different}. A model works best for one pixel size"
     try:
         yield from (finding.text for finding in compare(alike))
     except ImageError as error:

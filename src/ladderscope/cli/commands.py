@@ -11,11 +11,11 @@ from ladderscope.errors import LadderscopeError
 from ladderscope.interruption import AFTER_CTRL_C, listening
 from ladderscope.memory import enough_memory
 
-_LESS = "give smaller images, or fewer at a time, and close other programs"
+_LESS = "process fewer or smaller images at a time, or close other programs"
 
 
 class PlainEnds(TyperGroup):
-    """Ends every command in plain words: 1 after an error, 130 after Ctrl-C, no traceback."""
+    """Ends every command with a plain message: exit status 1 after an error, 130 after Ctrl-C."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
@@ -29,7 +29,7 @@ class PlainEnds(TyperGroup):
                 say_error(in_words(error))
                 raise typer.Exit(1) from error
             except KeyboardInterrupt as error:
-                say_error("interrupted; completed files are intact, and there are no partial files")
+                say_error("interrupted; completed files are intact and there are no partial files")
                 raise typer.Exit(getattr(error, "status", AFTER_CTRL_C)) from error
         if requests.status:
             raise typer.Exit(requests.status)
@@ -47,11 +47,11 @@ app = typer.Typer(
 training = typer.Typer(no_args_is_help=True, help="Train a model and save it.")
 training.command("denoiser")(train.train_denoiser)
 training.command("splitter")(train.train_splitter)
-noises = typer.Typer(no_args_is_help=True, help="Measure, show and check a camera's noise.")
+noises = typer.Typer(no_args_is_help=True, help="Measure, show and check the noise of a camera.")
 noises.command("fit")(noise.fit)
 noises.command("show")(noise.show)
 noises.command("check")(noise.check)
-imports = typer.Typer(no_args_is_help=True, help="Bring a model along that other software trained.")
+imports = typer.Typer(no_args_is_help=True, help="Import a model trained by other software.")
 imports.command("careamics")(importing.careamics)
 
 app.command("denoise")(denoise.denoise)
@@ -77,7 +77,9 @@ def _show_version(wanted: bool) -> None:
 def _top(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Say which version."),
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
     ] = False,
 ) -> None:
     pass

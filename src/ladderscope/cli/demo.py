@@ -1,4 +1,4 @@
-"""``ladderscope demo``: the whole path, on sample images whose clean version is known."""
+"""``ladderscope demo``: the whole workflow, on sample images whose clean version is known."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -25,7 +25,7 @@ def demo(
         bool,
         typer.Option(
             "--split",
-            help="Add two stains up and take them apart again; goes to OUT_DIR/split.",
+            help="Add up the images of two stains and split the sum; results go to OUT_DIR/split.",
         ),
     ] = False,
     minutes: options.Minutes = None,
@@ -34,11 +34,12 @@ def demo(
     seed: options.Seed = None,
     device: options.DeviceName = None,
     images: Annotated[
-        list[str] | None, typer.Option("--image", help="Sample images: cells, dna or ph3.")
+        list[str] | None,
+        typer.Option("--image", help="Sample image: cells, dna or ph3. May be repeated."),
     ] = None,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Add noise to sample images of cells, restore them, and say how much that gained."""
+    """Add noise to sample images, restore them, and compare the result with the clean images."""
     from ladderscope.cli.setup import make_restorer
     from ladderscope.errors import LadderscopeError
     from ladderscope.models import Denoiser, Splitter
@@ -47,16 +48,16 @@ def demo(
     folder = output_folder(output)
     if minutes is None and steps is None:
         minutes = 3.0
-    chosen = {"preset": preset, "minutes": minutes, "steps": steps, "seed": seed}
+    chosen = options.Training(preset=preset, minutes=minutes, steps=steps, seed=seed, device=device)
     if not split:
-        denoiser, _ = make_restorer(Denoiser, None, device, **chosen)
+        denoiser, _ = make_restorer(Denoiser, chosen)
         _denoise(denoiser, images or [*STAINS[::-1]], folder, overwrite)
         return
     if images:
         raise LadderscopeError(
-            f"--split takes the stains {' and '.join(STAINS)} apart: leave --image out"
+            f"--split always uses the stains {' and '.join(STAINS)}: omit --image"
         )
-    splitter, _ = make_restorer(Splitter, None, device, **chosen)
+    splitter, _ = make_restorer(Splitter, chosen)
     _split(splitter, folder / "split", overwrite)
 
 
@@ -81,7 +82,7 @@ def _denoise(denoiser: "Denoiser", names: list[str], output: Path, overwrite: bo
         noisy,
         outputs,
         output,
-        title="Ladderscope's demonstration",
+        title="Denoising demonstration",
         samples=SAMPLES,
         overwrite=overwrite,
     )
@@ -144,11 +145,11 @@ def _split(splitter: "Splitter", output: Path, overwrite: bool) -> None:
             path,
             splitter,
             done,
-            title="Ladderscope's demonstration of splitting",
+            title="Splitting demonstration",
             sentence=(
                 f"A splitter was trained on the left {TRAINED_COLUMNS} columns of two stains of "
-                f"one field, {' and '.join(STAINS)}, with noise added. In the other columns both "
-                "were added up before the noise, and that one image was split."
+                f"the same field, {' and '.join(STAINS)}, with noise added. The remaining columns "
+                "of both stains were added up, noise was added, and this mixed image was split."
             ),
             samples=SAMPLES,
             overwrite=overwrite,
@@ -161,7 +162,7 @@ def _split(splitter: "Splitter", output: Path, overwrite: bool) -> None:
 
 
 def _begin(output: Path, outputs: list[Path], inputs: "dict[Path, Image]", overwrite: bool) -> None:
-    """Check that all can be written, say whose the images are, and write those with noise."""
+    """Check that everything can be written, credit the images, and write the noisy ones."""
     import logging
 
     import tifffile
@@ -212,7 +213,11 @@ def _compare(
         before, after = psnr(observed.pixels, truth.pixels), psnr(restored, truth.pixels)
         rows.append(("PSNR", f"{truth.name}: noisy {before:.2f} dB, restored {after:.2f} dB"))
         if truth is clean[0]:
-            titles = [f"noisy ({before:.1f} dB)", f"restored ({after:.1f} dB)", "clean (the truth)"]
+            titles = [
+                f"noisy ({before:.1f} dB)",
+                f"restored ({after:.1f} dB)",
+                "ground truth",
+            ]
             spread = tifffile.imread(files.spread)
             drawn = comparison_picture(observed.pixels, restored, spread, truth.pixels, titles)
             with whole_file(picture_path, overwrite) as unfinished:
@@ -240,7 +245,7 @@ def _compare_split(
             for score, measure in (("PSNR", psnr), ("range-invariant", range_invariant_psnr))
         ]
         rows.append(("split", f"{name}, {'; '.join(scores)}"))
-        titles += [f"{name}, split ({psnr(channel, stain.pixels):.1f} dB)", f"{name} (the truth)"]
+        titles += [f"{name}, split ({psnr(channel, stain.pixels):.1f} dB)", f"{name}, ground truth"]
     channels = [
         (restored[number], spread[number], stain.pixels) for number, stain in enumerate(truth)
     ]

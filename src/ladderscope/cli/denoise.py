@@ -5,30 +5,21 @@ import typer
 from ladderscope.cli import options
 
 
+@options.with_training
 def denoise(
     inputs: options.Inputs,
     output: options.OutputFolder,
-    axes: options.Axes = None,
-    preset: options.Preset = None,
-    minutes: options.Minutes = None,
-    steps: options.Steps = None,
-    epochs: options.Epochs = None,
-    noise: options.Noise = None,
+    training: options.Training,
     blind_levels: options.BlindLevels = None,
-    context: options.Context = None,
-    dimensions: options.Dimensions = None,
     samples: options.Samples = 16,
-    seed: options.Seed = None,
-    device: options.DeviceName = None,
     keep_dtype: options.KeepDtype = False,
     overwrite: options.Overwrite = False,
     resume: options.Resume = False,
     no_thumbnail: options.NoThumbnail = False,
-    config: options.Config = None,
 ) -> None:
-    """Train on the noisy images themselves, restore them, and write a report.
+    """Train on noisy images, restore them, and write a report.
 
-    Ctrl-C ends training early and uses the best model so far; a second one aborts.
+    Ctrl-C ends training early and keeps the best model so far; pressing it again aborts.
     """
     from ladderscope.cli import work
     from ladderscope.cli.naming import output_names, outputs_in
@@ -40,21 +31,7 @@ def denoise(
 
     folder = output_folder(output)
     model_path, report_path = folder / "model.ladder", folder / "report.html"
-    denoiser, axes = make_restorer(
-        Denoiser,
-        config,
-        device,
-        axes=axes,
-        preset=preset,
-        minutes=minutes,
-        steps=steps,
-        epochs=epochs,
-        noise=noise or None,
-        blind_levels=blind_levels,
-        context=context,
-        dimensions=dimensions,
-        seed=seed,
-    )
+    denoiser, axes = make_restorer(Denoiser, training, blind_levels=blind_levels)
     paths = work.find(inputs)
     outputs = {
         path: outputs_in(folder, name)

@@ -46,9 +46,9 @@ def trained_before(denoiser: Denoiser, model_path: Path, images: Sequence[Image]
     """
     found = load(model_path, device=denoiser.device)
     if not isinstance(found, Denoiser):
-        differences = [f"it holds a {found.kind}"]
+        differences = [f"it contains a {found.kind}"]
     elif found.model.outcome.interrupted:
-        differences = ["its training was not finished"]
+        differences = ["its training is unfinished"]
     else:
         differences = [
             *_other_settings(found.model, denoiser),
@@ -57,10 +57,9 @@ def trained_before(denoiser: Denoiser, model_path: Path, images: Sequence[Image]
         ]
     if differences or not isinstance(found, Denoiser):
         raise LadderscopeError(
-            f"there is nothing to resume: {model_path} is complete, and not of this run: "
-            f"{'; '.join(differences)}. Give the images and settings of that run to restore what "
-            f"it left, restore others by: ladderscope predict {model_path} IN... -o OUT, or give "
-            "--overwrite to train anew"
+            f"{model_path} is from another run: {'; '.join(differences)}. To resume that run, give "
+            "its images and settings. To restore other images with its model, run: ladderscope "
+            f"predict {model_path} IN... -o OUT. To train again, give --overwrite"
         )
     return found
 
@@ -151,7 +150,7 @@ def _other_images(model: Model, images: Sequence[Image]) -> list[str]:
     stack = read_images(images)  # as training takes them, their channels in one order
     first = stack[0]
     if (model.axes, model.channel_names) != (first.axes, first.channel_names):
-        return ["the images have other axes or channels"]
+        return ["the images have different axes or channels"]
     numbers = [
         value
         for found in (
@@ -164,7 +163,7 @@ def _other_images(model: Model, images: Sequence[Image]) -> list[str]:
     before, now = numbers[: len(numbers) // 2], numbers[len(numbers) // 2 :]
     if all(math.isclose(one, other, rel_tol=_SAME) for one, other in zip(before, now, strict=True)):
         return []
-    return ["it was trained on other images"]
+    return ["it was trained on different images"]
 
 
 def _in_words(entries: Sequence[str | NoiseModel]) -> str:

@@ -1,4 +1,4 @@
-"""``ladderscope evaluate``: restorations beside the truth, number by number."""
+"""``ladderscope evaluate``: scores of restorations against the ground truth."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from ladderscope.evaluation import ChannelScores
     from ladderscope.images import Image, OpenImage
 
-_NAMED = 6
 _LABEL_WIDTH = 22
 _COLUMN_WIDTH = 10
 _NONE = "–"
@@ -37,35 +36,36 @@ def evaluate(
         list[str],
         typer.Argument(
             metavar="TRUTH...",
-            help="The clean images: a file, or a folder or pattern with files of the same names "
-            '("a.tif" for "a_restored.ome.tif"). For split images also one for each channel, in '
-            "the order of the channels.",
+            help="Clean images: a file, or a folder or pattern with files of the same names "
+            '("a.tif" for "a_restored.ome.tif"). For split images, one argument per channel, in '
+            "the order of the channels, is possible too.",
         ),
     ],
     axes: Annotated[
         str | None,
         typer.Option(
-            help='Axes, such as "CYX", of the files that have so many; the others tell theirs.'
+            help='Axes, such as "CYX", of the files with this number of axes; files with another '
+            "number must state their own."
         ),
     ] = None,
     spread: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help='The spread of the one prediction. "a_spread.ome.tif" beside "a_restored.ome.tif" '
-            "is found by itself.",
+            help="Spread of the prediction, if there is only one. By default "
+            '"a_spread.ome.tif" is used for "a_restored.ome.tif".',
         ),
     ] = None,
     output: Annotated[
         str | None,
-        typer.Option("--json", "-o", metavar="FILE", help="Write the numbers for other programs."),
+        typer.Option("--json", "-o", metavar="FILE", help="Also write the scores as JSON."),
     ] = None,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Compare restored or split images with the truth, channel by channel.
+    """Compare restored or split images with the ground truth, per channel.
 
-    PSNR, range-invariant PSNR, SSIM, MS-SSIM, MicroSSIM, MicroMS3IM.
-    With a spread, also how well it ranks the errors.
+    Reports PSNR, range-invariant PSNR, SSIM, MS-SSIM, MicroSSIM and MicroMS3IM and, if there is a
+    spread, how well it ranks the errors.
     """
     from ladderscope.cli.preflight import check_outputs
     from ladderscope.cli.terminal import in_words, say_error
@@ -122,8 +122,8 @@ def _comparisons(
     predictions = [path for path in found if path.with_name(stem(path)) not in beside_them]
     if spread is not None and len(predictions) > 1:
         raise LadderscopeError(
-            f"--spread {spread} is one file, and there are {len(predictions)} predictions: leave "
-            "it out, and each takes the _spread.ome.tif beside it"
+            f"--spread {spread} names one file, but there are {len(predictions)} predictions: omit "
+            "it, and the _spread.ome.tif beside each prediction is used"
         )
     names = [name.removesuffix("_restored") for name in output_names(predictions)]
     matched = [
@@ -148,9 +148,9 @@ def _by_channel(prediction: Path, truths: Sequence[str], axes: str | None) -> li
         return [list(truths)]
     if channels != len(truths):
         raise LadderscopeError(
-            f"{prediction} has {channels} channels, and {len(truths)} truths are given: give one "
-            "with all the channels, or one for each, in their order (and quote patterns, so that "
-            "the shell leaves them whole)"
+            f"{prediction} has {channels} channels, but {len(truths)} truths are given: give one "
+            "with all channels, or one per channel, in their order (quote patterns, so that the "
+            "shell does not expand them)"
         )
     return [[truth] for truth in truths]
 
@@ -163,6 +163,7 @@ def _partners(
 
     from ladderscope.cli.naming import output_names
     from ladderscope.errors import LadderscopeError
+    from ladderscope.words import some
 
     if len(predictions) == len(truths) == 1:
         return list(truths)
@@ -172,14 +173,14 @@ def _partners(
     if alone:
         wanted = predictions[names.index(alone[0])]
         raise LadderscopeError(
-            f"there is no truth for {_some(alone)}; truths without a prediction: "
-            f"{_some(spare) or 'none'}. Files belong together by their names, and those of equal "
-            f"names by their folders too: {wanted} looks for a truth called {alone[0]}.tif. Rename "
-            "them, or name one prediction and its truth, and quote patterns"
+            f"there is no truth for {some(alone)}; truths without a prediction: "
+            f"{some(spare) or 'none'}. Files are matched by name and, if several have the same "
+            f"name, by folder: the truth for {wanted} should be called {alone[0]}.tif. Rename the "
+            "files, or give a single prediction and its truth; quote patterns"
         )
     if spare:
         logging.getLogger("ladderscope").warning(
-            "there is no prediction for %s: left out", _some(spare)
+            "there is no prediction for %s: ignored", some(spare)
         )
     return [named[name] for name in names]
 
@@ -221,7 +222,7 @@ def _show(one: _Comparison, scores: "Sequence[ChannelScores]") -> None:
     from ladderscope.cli.terminal import show_summary
     from ladderscope.evaluation.metrics import MS_SSIM_SIDE
 
-    small = f"for sides of at least {MS_SSIM_SIDE} pixels"
+    small = f"needs images of at least {MS_SSIM_SIDE}×{MS_SSIM_SIDE} pixels"
     absent, absent_too = _why_no_microssim(small)
     width = max(_COLUMN_WIDTH, *(len(score.channel) for score in scores)) + 2
     rows = [("file", str(one.prediction)), *(("truth", str(path)) for path in one.truths)]
@@ -256,7 +257,7 @@ def _why_no_microssim(small: str) -> tuple[str, str]:
 
     if microssim_installed():
         return "the truth is at its maximum nearly everywhere", small
-    install = 'needs the package microssim: run "pip install microssim"'
+    install = 'needs the microssim package: run "pip install microssim"'
     return install, install
 
 
@@ -292,8 +293,3 @@ def _write(
     text = json.dumps({"images": images, "failures": failed}, indent=2, allow_nan=False)
     with whole_file(path, overwrite) as unfinished:
         unfinished.write_text(f"{text}\n", encoding="utf-8")
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more

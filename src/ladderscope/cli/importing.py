@@ -1,4 +1,4 @@
-"""``ladderscope import``: models that other software trained, made into ours."""
+"""``ladderscope import``: models trained by other software."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +13,7 @@ def careamics(
         Path,
         typer.Argument(
             metavar="CHECKPOINT",
-            help="A ladder VAE of CAREamics: a .ckpt, .pth or .safetensors file.",
+            help="A ladder VAE trained by CAREamics: a .ckpt, .pth or .safetensors file.",
         ),
     ],
     output: options.OutputModel,
@@ -21,41 +21,44 @@ def careamics(
         list[float] | None,
         typer.Option(
             metavar="M",
-            help="The mean that CAREamics normalised with, in grey levels. Of a splitter: once for "
-            "all, once per channel, or once for the mixed image and then once per channel.",
+            help="Mean that CAREamics used for normalisation, in grey levels. For a splitter: once "
+            "for all, once per channel, or once for the mixed image and then once per channel.",
         ),
     ] = None,
     data_std: Annotated[
         list[float] | None,
-        typer.Option(metavar="S", help="The standard deviation, as often as the mean."),
+        typer.Option(
+            metavar="S",
+            help="Standard deviation used for normalisation, given as often as the mean.",
+        ),
     ] = None,
     config: Annotated[
         Path | None,
         typer.Option(
             metavar="YAML",
-            help="The network's configuration, where the checkpoint does not hold it.",
+            help="Configuration of the network, if the checkpoint does not contain it.",
         ),
     ] = None,
     noise: Annotated[
         list[Path] | None,
         typer.Option(
             metavar="FILE.npz",
-            help="The noise model of a channel, once per channel; by default those in the "
-            "checkpoint. Prediction needs none.",
+            help="Noise model of a channel, given once per channel (default: those in the "
+            "checkpoint). Prediction needs none.",
         ),
     ] = None,
     trust: Annotated[
         bool,
         typer.Option(
             "--trust",
-            help="Open a checkpoint that may run code. Only for files from people whom you trust.",
+            help="Open a checkpoint that may run code. Only for files from sources you trust.",
         ),
     ] = False,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Bring a model along that CAREamics trained (HDN, µSplit, denoiSplit, MicroSplit).
+    """Import a CAREamics model (HDN, µSplit, denoiSplit or MicroSplit).
 
-    Restore images with it by “ladderscope predict MODEL.ladder IN... -o OUT”.
+    “ladderscope predict MODEL.ladder IN... -o OUT” then restores images with it.
     """
     from ladderscope.cli.preflight import check_outputs
     from ladderscope.cli.terminal import show_summary
@@ -71,10 +74,11 @@ def careamics(
     check_outputs([model_path], inputs, may_replace=overwrite)
     if not data_mean or not data_std:
         raise LadderscopeError(
-            "give --data-mean and --data-std, what CAREamics normalised its training images with: "
-            "a checkpoint does not hold them, and with others the results are wrong. For HDN they "
-            "are data_config.image_means and image_stds of the configuration, for splitting what "
-            "get_mean_std() of the training data set returns"
+            "--data-mean and --data-std are missing: give the mean and standard deviation that "
+            "CAREamics used for normalisation. The checkpoint does not contain them, and the "
+            "results are wrong without them. For HDN they are data_config.image_means and "
+            "image_stds in the configuration; for splitting, get_mean_std() of the training data "
+            "set returns them"
         )
     stored = [load_noise_model(path) for path in noise or []]
     models = [model for one in stored for model in ([one] if isinstance(one, NoiseModel) else one)]

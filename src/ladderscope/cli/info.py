@@ -1,4 +1,4 @@
-"""``ladderscope info``: what a model file holds, in words."""
+"""``ladderscope info``: the contents of a model file, in words."""
 
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def info(model: options.ModelFile) -> None:
-    """Say what a model is, what it was trained on, and how that went."""
+    """Show what a model is, what it was trained on, and how the training went."""
     from datetime import datetime
 
     from ladderscope.cli.terminal import show_summary
@@ -60,7 +60,7 @@ def info(model: options.ModelFile) -> None:
     listed = (f"{name} {value}" for name, value in settings if value is not None)
     rows.append(("settings", ", ".join(listed)))
     rows += [("notice", notice) for notice in found.notices]
-    rows.append(("thumbnail", "yes, a detail of a training image" if found.thumbnail else "no"))
+    rows.append(("thumbnail", "yes, a crop of a training image" if found.thumbnail else "no"))
     show_summary(rows)
 
 
@@ -70,7 +70,11 @@ def _kind(model: "Model") -> str:
     settings = model.settings
     if not isinstance(settings, SplitterSettings):
         return model.kind
-    views = f"lateral context of {settings.context} views" if settings.context > 1 else "no context"
+    views = (
+        f"lateral context of {settings.context} views"
+        if settings.context > 1
+        else "no lateral context"
+    )
     return f"{model.kind} ({settings.method}, {views})"
 
 

@@ -1,4 +1,4 @@
-"""``ladderscope noise``: a camera's noise measured, shown, and compared with images."""
+"""``ladderscope noise``: measure the noise of a camera, show it, compare it with images."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,53 +22,59 @@ def fit(
     output: Annotated[
         str,
         typer.Option(
-            "--output", "-o", metavar="NOISE.json", help="The model to write: .json or .npz."
+            "--output", "-o", metavar="NOISE.json", help="Noise model to write: .json or .npz."
         ),
     ],
     signal: Annotated[
         list[str] | None,
         typer.Option(
             metavar="PATTERN",
-            help="The clean images: one for each noisy one, in the same order, or one for all.",
+            help="Clean images: one per noisy image, in the same order, or one for all.",
         ),
     ] = None,
     repeats: Annotated[
         str | None,
         typer.Option(
             metavar="AXIS",
-            help="The axis along which one scene was taken again and again, such as T. Files "
-            "without that axis are repeats of each other.",
+            help="Axis along which the same scene was recorded repeatedly, such as T. Files "
+            "without this axis are repeats of each other.",
         ),
     ] = None,
     kind: Annotated[
         Kind,
         typer.Option(
-            help="What to fit. Without clean images or repeats, a mixture or a histogram takes "
-            "the minutes of training a denoiser."
+            help="Kind of noise model. Without clean images or repeats, a mixture or a histogram "
+            "first trains a denoiser, which takes minutes."
         ),
     ] = "poisson_gaussian",
     dark: Annotated[
         list[str] | None,
-        typer.Option(metavar="FILE", help="Dark frames, for the black level and the read noise."),
+        typer.Option(
+            metavar="FILE", help="Dark frames, to measure the black level and the read noise."
+        ),
     ] = None,
     offset: Annotated[
         list[float] | None,
         typer.Option(
             metavar="N",
-            help="The black level in grey levels, if it is known; once, or once per channel.",
+            help="Black level in grey levels, if known; once for all channels or once per channel.",
         ),
     ] = None,
     axes: options.Axes = None,
-    components: Annotated[int, typer.Option(min=1, max=16, help="Gaussians in a mixture.")] = 3,
+    components: Annotated[
+        int, typer.Option(min=1, max=16, help="Number of Gaussians in a mixture.")
+    ] = 3,
     coefficients: Annotated[
         int,
-        typer.Option(min=1, max=8, help="Coefficients of a mixture's polynomials: 2 is a line."),
+        typer.Option(
+            min=1, max=8, help="Number of coefficients per polynomial of a mixture; 2 is a line."
+        ),
     ] = 2,
     denoiser: Annotated[
         Path | None,
         typer.Option(
             metavar="MODEL.ladder",
-            help="A trained denoiser whose result is taken for the clean image.",
+            help="Trained denoiser whose restorations serve as the clean images.",
         ),
     ] = None,
     preset: options.Preset = None,
@@ -77,13 +83,13 @@ def fit(
     seed: options.Seed = None,
     device: options.DeviceName = None,
     no_picture: Annotated[
-        bool, typer.Option("--no-picture", help="Draw no picture of the fit beside the model.")
+        bool, typer.Option("--no-picture", help="Do not plot the fit beside the model.")
     ] = False,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Measure the noise of a camera, on its images or on pairs, and save the model.
+    """Measure the noise of a camera and save a noise model.
 
-    It serves “denoise --noise NOISE.json”, for all images of this camera and settings.
+    Use it with “denoise --noise NOISE.json” for all images from this camera at these settings.
     """
     from ladderscope.cli import work
     from ladderscope.cli.preflight import check_outputs
@@ -101,8 +107,8 @@ def fit(
     suffix = model_path.suffix.lower()
     if suffix == ".npz" and kind != "mixture":
         raise LadderscopeError(
-            f"-o {output}: a noise model is written as .json, and a mixture also as .npz (--kind "
-            "mixture), for other software"
+            f"-o {output}: only a Gaussian mixture (--kind mixture) can be written as .npz; write "
+            f"{model_path.with_suffix('.json')}"
         )
     paths = work.find(inputs)
     given = [*(signal or []), *(dark or [])]
@@ -114,8 +120,8 @@ def fit(
     first = open_images(paths, axes)[0]
     if suffix == ".npz" and first.channels > 1:
         raise LadderscopeError(
-            f"-o {output}: the images have {first.channels} channels, and an .npz holds the model "
-            "of one; write a .json"
+            f"-o {output}: the images have {first.channels} channels, but an .npz file holds the "
+            f"noise model of one; write {model_path.with_suffix('.json')}"
         )
     found = measure_noise(
         paths,
@@ -153,18 +159,16 @@ def show(
     output: Annotated[
         str | None,
         typer.Option(
-            "--output", "-o", metavar="PICTURE", help="Draw it: a .png, .svg or .pdf file."
+            "--output", "-o", metavar="PICTURE", help="Plot to write: .png, .svg or .pdf."
         ),
     ] = None,
     signals: Annotated[
         tuple[float, float] | None,
-        typer.Option(
-            metavar="DARK BRIGHT", help="Show these signals, grey levels, instead of the usual."
-        ),
+        typer.Option(metavar="DARK BRIGHT", help="Range of signals to show, in grey levels."),
     ] = None,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Say what a noise model holds: how strong the noise is, from dark to bright."""
+    """Show a noise model: how strong the noise is, from dark to bright."""
     import math
 
     from ladderscope.cli.preflight import check_outputs
@@ -180,8 +184,8 @@ def show(
 
     if signals is not None and not (-_BRIGHTEST <= signals[0] < signals[1] <= _BRIGHTEST):
         raise LadderscopeError(
-            f"--signals {signals[0]:g} {signals[1]:g}: give a dark signal and a brighter one, of "
-            f"at most {_BRIGHTEST:g} grey levels"
+            f"--signals {signals[0]:g} {signals[1]:g}: give a dark signal and then a brighter one, "
+            f"both within ±{_BRIGHTEST:g} grey levels"
         )
     picture = None if output is None else PICTURE.file(output)
     if picture is not None:
@@ -217,9 +221,10 @@ def check(
     noise: options.Noise = None,
     axes: options.Axes = None,
 ) -> None:
-    """Compare the noise that a model predicts with the noise that images hold.
+    """Compare the noise that a model predicts with the noise of images.
 
-    It is about right, too weak, too strong, or correlated between neighbouring pixels.
+    Reports whether the model fits, underestimates or overestimates the noise, and whether the
+    noise of neighbouring pixels is correlated.
     """
     from ladderscope.cli import work
     from ladderscope.cli.setup import parse_noise
@@ -252,12 +257,13 @@ def _checks(image: "OpenImage", given: Any) -> "list[NoiseCheck]":
     """Check each channel of an image with its model, or with one measured on it."""
     from ladderscope.errors import LadderscopeError
     from ladderscope.noise_estimation import check as check_noise
+    from ladderscope.words import counted
 
     models = given if isinstance(given, list) else [given] * image.channels
     if len(models) != image.channels:
         raise LadderscopeError(
-            f"{image.name} has {image.channels} channel{'s' if image.channels > 1 else ''}, and "
-            f"{len(models)} noise models are given: give one for all, or one per channel"
+            f"{len(models)} noise models are given for {counted(image.channels, 'channel')}: give "
+            "one for all channels, or one per channel"
         )
     checks = []
     for number, model in enumerate(models):

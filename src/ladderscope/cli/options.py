@@ -1,7 +1,11 @@
 """The options that commands share, each with its one description."""
 
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -10,40 +14,45 @@ Device = Literal["cpu", "cuda", "mps"]
 Inputs = Annotated[
     list[str],
     typer.Argument(
-        metavar="IN...", help='Noisy images: TIFF files, folders, or patterns such as "day1/*.tif".'
+        metavar="IN...",
+        help='Noisy images: TIFF files, folders, or quoted patterns such as "day1/*.tif".',
     ),
 ]
 # Outputs are texts: a path would lose the separator at the end that says “a folder”.
 OutputModel = Annotated[
-    str, typer.Option("--output", "-o", metavar="MODEL.ladder", help="The model to write.")
+    str, typer.Option("--output", "-o", metavar="MODEL.ladder", help="Model file to write.")
 ]
 OutputFolder = Annotated[
-    str, typer.Option("--output", "-o", metavar="OUT_DIR", help="Folder for what is written.")
+    str, typer.Option("--output", "-o", metavar="OUT_DIR", help="Folder for the results.")
 ]
 Axes = Annotated[
     str | None,
-    typer.Option(help='Axes of the images, such as "TYX", where their files do not tell.'),
+    typer.Option(help='Axes of the images, such as "TYX", if the files do not state them.'),
 ]
 Preset = Annotated[
     str | None,
     typer.Option(
-        help="small (the default: five minutes), tiny (to try things out), or paper (HDN's "
-        "recipe, for a GPU)."
+        help="small (default, five minutes), tiny (for a quick trial) or paper (the published "
+        "recipe of HDN, for a GPU)."
     ),
 ]
 Minutes = Annotated[
-    float | None, typer.Option(help="Train for so many minutes (default: the preset's).")
+    float | None, typer.Option(help="Training time in minutes (default: that of the preset).")
 ]
-Steps = Annotated[int | None, typer.Option(help="Train for so many steps instead.")]
-Epochs = Annotated[float | None, typer.Option(help="Train for so many epochs instead.")]
+Steps = Annotated[
+    int | None, typer.Option(help="Number of training steps, instead of a training time.")
+]
+Epochs = Annotated[
+    float | None, typer.Option(help="Number of training epochs, instead of a training time.")
+]
 Noise = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NOISE",
-        help="auto (the default: measured on the images); a file from “ladderscope noise fit” or "
-        "an .npz of PPN2V, HDN or CAREamics; gaussian:SIGMA; or "
+        help="Noise model: auto (default, measured on the images), a file from “ladderscope noise "
+        "fit”, an .npz file from PPN2V, HDN or CAREamics, gaussian:SIGMA, or "
         "poisson-gaussian:GAIN,OFFSET,READ in grey levels (gain: grey levels per photoelectron). "
-        "Once for all channels, or once per channel.",
+        "Give it once for all channels, or once per channel.",
     ),
 ]
 BlindLevels = Annotated[
@@ -51,8 +60,8 @@ BlindLevels = Annotated[
     typer.Option(
         min=0,
         metavar="N",
-        help="Against lines and patterns in the noise: the N finest levels of the network never "
-        "see the image (default: 0, all see it; try 2).",
+        help="Against lines and patterns in the noise: hide the image from the N finest levels of "
+        "the network (default: 0; try 2).",
     ),
 ]
 Context = Annotated[
@@ -60,8 +69,8 @@ Context = Annotated[
     typer.Option(
         min=1,
         metavar="N",
-        help="Lateral context: how many views the network has of a place, each twice as wide as "
-        "the one before (default: 1, the patch alone).",
+        help="Lateral context: number of views of each patch, the patch included, each twice as "
+        "wide as the one before (default: 1).",
     ),
 ]
 Dimensions = Annotated[
@@ -70,48 +79,105 @@ Dimensions = Annotated[
         min=2,
         max=3,
         metavar="2|3",
-        help="3 looks across the planes of Z stacks; 2, the default, takes them one by one.",
+        help="2 (default) restores the planes of a Z stack one by one; 3 also uses the "
+        "neighbouring planes.",
     ),
 ]
-Seed = Annotated[int | None, typer.Option(help="Fixes what is random.", min=0)]
+Seed = Annotated[int | None, typer.Option(help="Random seed.", min=0)]
 DeviceName = Annotated[
-    Device | None, typer.Option("--device", help="Where to compute; the best there is by default.")
+    Device | None,
+    typer.Option("--device", help="Device to compute on (default: the best available)."),
 ]
 Samples = Annotated[
     int,
     typer.Option(
         min=0,
         max=1_000_000,
-        help="Posterior samples to average. 0 is one pass, the quickest, without a spread.",
+        help="Number of posterior samples to average. 0 takes a single pass: the fastest, but "
+        "without a spread.",
     ),
 ]
 KeepDtype = Annotated[
     bool,
     typer.Option(
-        "--keep-dtype", help="Write restorations in the type of the input, clipped and rounded."
+        "--keep-dtype", help="Save restorations in the data type of the input, rounded and clipped."
     ),
 ]
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace files that earlier runs have written.")
-]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing output files.")]
 Resume = Annotated[
     bool,
     typer.Option(
         "--resume",
-        help="Go on with a run that Ctrl-C ended, or a crash: same images, same settings.",
+        help="Continue an interrupted run. Give the same images and settings.",
     ),
 ]
 NoThumbnail = Annotated[
     bool,
-    typer.Option("--no-thumbnail", help="Keep pictures of the data out of the model file."),
+    typer.Option("--no-thumbnail", help="Store no pictures of the data in the model file."),
 ]
 Config = Annotated[
     Path | None,
     typer.Option(
         "--config",
         metavar="RUN.YAML",
-        help="Settings in a file: preset, noise, seed, axes, and any setting of the model. "
-        "What the command line says comes first.",
+        help="YAML file with settings: preset, noise, seed, axes, and any setting of the model. "
+        "Options on the command line take precedence.",
     ),
 ]
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL.ladder", help="A trained model.")]
+
+
+@dataclass(frozen=True)
+class Training:
+    """The options of every training; None stands for one that was not given."""
+
+    axes: Axes = None
+    preset: Preset = None
+    minutes: Minutes = None
+    steps: Steps = None
+    epochs: Epochs = None
+    noise: Noise = None
+    context: Context = None
+    dimensions: Dimensions = None
+    seed: Seed = None
+    device: DeviceName = None
+    config: Config = None
+
+
+def with_training(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of `Training` in place of its parameter of that name.
+
+    Parameters
+    ----------
+    command
+        A function with a parameter ``training: Training``.
+
+    Returns
+    -------
+    Callable
+        A function with one parameter per option, as Typer reads them.
+
+    Examples
+    --------
+    >>> @with_training
+    ... def show(training: Training, samples: int = 16) -> None:
+    ...     print(training.minutes, samples)
+    >>> show(minutes=2.0, samples=4)
+    2.0 4
+    """
+    shared = inspect.signature(Training).parameters
+    own = inspect.signature(command).parameters
+    parameters = [
+        option.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, parameter in own.items()
+        for option in (shared.values() if name == "training" else [parameter])
+    ]
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        training = Training(**{name: given.pop(name) for name in shared if name in given})
+        command(training=training, **given)
+
+    run.__annotations__ = {option.name: option.annotation for option in parameters}
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return run

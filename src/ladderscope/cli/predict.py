@@ -1,4 +1,4 @@
-"""``ladderscope predict``: restore images with a model that is trained already."""
+"""``ladderscope predict``: restore images with a trained model."""
 
 from typing import Annotated
 
@@ -13,7 +13,10 @@ def predict(
     output: Annotated[
         str,
         typer.Option(
-            "--output", "-o", metavar="OUT", help="A folder; or, for one image, a .tif file."
+            "--output",
+            "-o",
+            metavar="OUT",
+            help="Folder for the results or, for a single image, a .tif file.",
         ),
     ],
     samples: options.Samples = 16,
@@ -24,7 +27,7 @@ def predict(
     overwrite: options.Overwrite = False,
     report: Annotated[
         str | None,
-        typer.Option(metavar="FILE.html", help="Write a page with pictures and checks."),
+        typer.Option(metavar="FILE.html", help="Also write a report with pictures and checks."),
     ] = None,
 ) -> None:
     """Restore or split images with a trained model."""
@@ -44,7 +47,7 @@ def predict(
     paths = work.find(inputs)
     if to_a_file and len(paths) > 1:
         raise LadderscopeError(
-            f"-o {output} is one file, and there are {len(paths)} images: give a folder"
+            f"-o {output} names one file, but there are {len(paths)} images: give a folder"
         )
     outputs = (
         [outputs_at(target, split=split)]

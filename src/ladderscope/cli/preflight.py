@@ -1,12 +1,11 @@
-"""What is checked before any work is done, so that no training ends at a closed door."""
+"""Checks before any work, so that no training ends with a file that cannot be written."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ladderscope.errors import LadderscopeError
 from ladderscope.files import OutputError, check_writable, claimed, taken
-
-_NAMED = 5
+from ladderscope.words import some
 
 
 def state_of(model_path: Path) -> Path:
@@ -31,15 +30,14 @@ def check_outputs(outputs: Sequence[Path], inputs: Iterable[Path], *, may_replac
     originals = {path.resolve() for path in inputs}
     for output in outputs:
         if output.resolve() in originals:
-            raise OutputError(f"{output} is an input, and would be overwritten: choose another -o")
+            raise OutputError(f"{output} is an input and would be overwritten: choose another -o")
         if taken(output) and output.is_dir():
-            raise OutputError(f"{output}: this is a folder, and a file of that name is to be made")
+            raise OutputError(f"{output} is a folder: choose another -o")
     existing = [str(output) for output in outputs if taken(output)]
     if existing and not may_replace:
-        more = f" and {len(existing) - _NAMED} more" if len(existing) > _NAMED else ""
         raise OutputError(
-            f"{', '.join(existing[:_NAMED])}{more} exist{'' if len(existing) > 1 else 's'} "
-            f"already: give --overwrite to replace, or another -o"
+            f"{some(existing)} already exist{'' if len(existing) > 1 else 's'}: give --overwrite "
+            "to replace, or choose another -o"
         )
     check_writable(outputs)
 
@@ -47,7 +45,7 @@ def check_outputs(outputs: Sequence[Path], inputs: Iterable[Path], *, may_replac
 def check_training(
     model_path: Path, *, resume: bool, overwrite: bool, restores: bool = False
 ) -> bool:
-    """Check that an unfinished training is there to be resumed, or is not lost unasked.
+    """Check that a training to resume exists, and that no unfinished one is lost unasked.
 
     Parameters
     ----------
@@ -66,33 +64,33 @@ def check_training(
     Raises
     ------
     LadderscopeError
-        There is none, or there is one and it was not said what shall become of it.
+        There is nothing to resume, or an unfinished training and neither option.
     """
     state = state_of(model_path)
     if taken(state) and state.is_dir():
         raise OutputError(
-            f"{state}: this is a folder, and the state of the training is to be kept in a file of "
-            "that name; rename it, or choose another -o"
+            f"{state} is a folder, but the training needs a file of this name: rename the folder, "
+            "or choose another -o"
         )
     if resume and overwrite:
         raise LadderscopeError(
-            "--resume goes on with a training and --overwrite starts anew: give one of the two"
+            "--resume continues a training and --overwrite starts again: give only one of them"
         )
     if resume and not state.exists():
         if restores and model_path.is_file():
             return False
         done = (
-            f" The training of {model_path} is complete; restore images with it by: ladderscope "
-            f"predict {model_path} IN... -o OUT"
+            f" The training of {model_path} is complete; to restore images with it, run: "
+            f"ladderscope predict {model_path} IN... -o OUT"
             if model_path.exists()
-            else " Leave --resume out to train anew."
+            else " Omit --resume to start a new training."
         )
         raise LadderscopeError(f"there is nothing to resume: {state} does not exist.{done}")
     if state.exists() and not (resume or overwrite):
         with claimed(model_path):
             pass  # another process may be at it
         raise LadderscopeError(
-            f"{state} holds a training that was not finished: give --resume to finish it, or "
-            "--overwrite to start anew"
+            f"{state} contains an unfinished training: give --resume to continue it, or "
+            "--overwrite to start again"
         )
     return True

@@ -1,8 +1,9 @@
-"""What a command did, in one sentence for the report."""
+"""What a command did, in a sentence or two for the report."""
 
 from ladderscope.models import Denoiser, Splitter
 from ladderscope.models.progress import duration
 from ladderscope.report import channel_names
+from ladderscope.words import counted, listed
 
 
 def predicted(restorer: Denoiser | Splitter, restored: int, samples: int) -> str:
@@ -10,17 +11,16 @@ def predicted(restorer: Denoiser | Splitter, restored: int, samples: int) -> str
     model = restorer.model
     done = "restored"
     if isinstance(restorer, Splitter):
-        *names, last = channel_names(model)
-        done = f"split into {', '.join(names)} and {last}"
+        done = f"split into {listed(channel_names(model))}"
     steps, seconds = model.outcome.steps, model.outcome.seconds
     trained = (
-        "CAREamics trained"
+        "was trained by CAREamics"
         if model.careamics is not None
         else f"was trained for {steps} steps ({duration(seconds)})"
     )
     return (
-        f"{restored} image{' was' if restored == 1 else 's were'} {done}, with {_how(samples)}, by "
-        f"a {restorer.kind} that {trained}."
+        f"{counted(restored, 'image')} {'was' if restored == 1 else 'were'} {done}, using "
+        f"{_how(samples)}, by a {restorer.kind} that {trained}."
     )
 
 
@@ -29,10 +29,14 @@ def denoised(denoiser: Denoiser, trained: int, restored: int, samples: int) -> s
     outcome = denoiser.model.outcome
     return (
         f"A denoiser was trained for {outcome.steps} steps ({duration(outcome.seconds)}) on "
-        f"{trained} noisy image{'s' if trained > 1 else ''}, without any clean one, and {restored} "
-        f"of them {'were' if restored != 1 else 'was'} restored with {_how(samples)}."
+        f"{counted(trained, 'noisy image')}, without clean images. {restored} of them "
+        f"{'was' if restored == 1 else 'were'} restored, using {_how(samples)}."
     )
 
 
 def _how(samples: int) -> str:
-    return f"the mean of {samples} posterior samples" if samples else "its posterior means"
+    return (
+        f"the mean of {samples} posterior samples"
+        if samples
+        else "a single pass at the posterior means"
+    )

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ladderscope.cli.options import Training
 from ladderscope.errors import LadderscopeError
 from ladderscope.models import Denoiser, DenoiserSettings, Splitter, SplitterSettings
 from ladderscope.noise import (
@@ -49,7 +50,7 @@ def read_config(
     if entries is None:
         return {}
     if not isinstance(entries, dict):
-        raise LadderscopeError(f'{path}: must hold lines such as "minutes: 5", a setting each')
+        raise LadderscopeError(f'{path}: write one setting per line, such as "minutes: 5"')
     known = [*_BESIDE_SETTINGS, *settings.model_fields]
     for name, value in entries.items():
         if name not in known:
@@ -70,7 +71,7 @@ def merged(config: Mapping[str, Any], flags: Mapping[str, Any]) -> dict[str, Any
     >>> merged({"minutes": 5, "seed": 1}, {"steps": 100, "minutes": None, "seed": None})
     {'seed': 1, 'steps': 100}
     """
-    given = {name: value for name, value in flags.items() if value is not None}
+    given = {name: value for name, value in flags.items() if value not in (None, [])}
     kept = dict(config)
     if any(name in given for name in BUDGET):
         kept = {name: value for name, value in kept.items() if name not in BUDGET}
@@ -78,15 +79,26 @@ def merged(config: Mapping[str, Any], flags: Mapping[str, Any]) -> dict[str, Any
 
 
 def make_restorer(
-    kind: type[Restorer], config: Path | None, device: str | None, **flags: Any
+    kind: type[Restorer], training: Training, **own: Any
 ) -> tuple[Restorer, str | None]:
-    """Make an untrained restorer of a YAML file and of flags, and say the axes of its images.
+    """Make an untrained restorer of options and their YAML file, and say the axes of its images.
+
+    Parameters
+    ----------
+    kind
+        What to make.
+    training
+        The options of every training.
+    own
+        Settings that only this kind has; None for those not given.
 
     Raises
     ------
     LadderscopeError
         Something in the options or the file cannot be.
     """
+    flags = vars(training) | own
+    config, device = flags.pop("config"), flags.pop("device")
     chosen = merged(read_config(config, kind.settings_kind) if config else {}, flags)
     axes = chosen.pop("axes", None)
     noise = parse_noise(chosen.pop("noise", "auto"))
@@ -117,13 +129,13 @@ def parse_channels(texts: Sequence[str]) -> dict[str, str]:
             )
         if name in channels:
             raise LadderscopeError(
-                f"--channel {text}: there is a channel {name} already; give every channel a name "
-                "of its own, and all its files by one pattern or folder"
+                f"--channel {text}: there are two channels named {name}; give each channel its own "
+                "name, and all its files as one pattern or folder"
             )
         channels[name] = files
     if len(channels) < 2:
         raise LadderscopeError(
-            "one channel is given: splitting takes two or more, each with its own --channel "
+            "only one channel is given: splitting needs two or more, each with its own --channel "
             "NAME=FILES"
         )
     return channels

@@ -15,28 +15,19 @@ Method = Literal["musplit", "denoisplit", "microsplit"]
 Balance = Literal["none", "std"]
 
 
+@options.with_training
 def train_denoiser(
     inputs: options.Inputs,
     output: options.OutputModel,
-    axes: options.Axes = None,
-    preset: options.Preset = None,
-    minutes: options.Minutes = None,
-    steps: options.Steps = None,
-    epochs: options.Epochs = None,
-    noise: options.Noise = None,
+    training: options.Training,
     blind_levels: options.BlindLevels = None,
-    context: options.Context = None,
-    dimensions: options.Dimensions = None,
-    seed: options.Seed = None,
-    device: options.DeviceName = None,
     overwrite: options.Overwrite = False,
     resume: options.Resume = False,
     no_thumbnail: options.NoThumbnail = False,
-    config: options.Config = None,
 ) -> None:
-    """Train a denoiser on noisy images and save it, with a picture of the noise it measured.
+    """Train a denoiser on noisy images and save it, with a plot of the measured noise.
 
-    Ctrl-C ends training early and saves the best model so far; a second one aborts.
+    Ctrl-C ends training early and saves the best model so far; pressing it again aborts.
     """
     from ladderscope.cli import work
     from ladderscope.cli.setup import make_restorer
@@ -45,21 +36,7 @@ def train_denoiser(
     from ladderscope.names import MODEL
 
     model_path = MODEL.file(output)
-    denoiser, axes = make_restorer(
-        Denoiser,
-        config,
-        device,
-        axes=axes,
-        preset=preset,
-        minutes=minutes,
-        steps=steps,
-        epochs=epochs,
-        noise=noise or None,
-        blind_levels=blind_levels,
-        context=context,
-        dimensions=dimensions,
-        seed=seed,
-    )
+    denoiser, axes = make_restorer(Denoiser, training, blind_levels=blind_levels)
     paths = work.find(inputs)
     picture = _check(model_path, paths, resume=resume, overwrite=overwrite)
     with claimed(model_path):
@@ -75,83 +52,74 @@ def train_denoiser(
         _sum_up(denoiser, model_path, picture, failures, overwrite=overwrite or resume)
 
 
+@options.with_training
 def train_splitter(
     channels: Annotated[
         list[str],
         typer.Option(
             "--channel",
             metavar="NAME=FILES",
-            help="A structure and its recordings, without a C axis: a TIFF file, a folder, or a "
-            'pattern such as "nuclei=dna/*.tif". Once for each structure.',
+            help="Name of a structure and its recordings, without a C axis: a TIFF file, a folder, "
+            'or a pattern such as "nuclei=dna/*.tif". Give it once per structure.',
         ),
     ],
     output: options.OutputModel,
+    training: options.Training,
     mixed: Annotated[
         list[str] | None,
         typer.Option(
             metavar="FILES",
-            help="The superposition, if it was recorded too: file k of it shows the same place "
-            "as file k of every channel. Without it, training adds the channels up.",
+            help="Recordings of the mixed images: file k shows the same field as file k of every "
+            "channel. Without them, training adds the channels up.",
         ),
     ] = None,
     paired: Annotated[
         bool,
         typer.Option(
             "--paired",
-            help="File k of every channel shows the same place, so mix what really lies over one "
-            "another. Without it, places are drawn independently.",
+            help="File k of every channel shows the same field, so that training mixes structures "
+            "that belong together. By default the positions are drawn independently per channel.",
         ),
     ] = False,
     method: Annotated[
         Method | None,
         typer.Option(
-            help="musplit for recordings with little noise, denoisplit to take the noise out as "
-            "well, microsplit (the default) for the weighted mean of both."
+            help="musplit for recordings with little noise, denoisplit to remove noise as well, "
+            "microsplit (default) for the weighted mean of both."
         ),
     ] = None,
-    context: options.Context = None,
-    dimensions: options.Dimensions = None,
     offset: Annotated[
         list[float] | None,
         typer.Option(
             metavar="N",
-            help="The black level in grey levels, once for all channels, or once per channel "
-            "(default: that of the darkest pixels).",
+            help="Black level in grey levels, once for all channels or once per channel (default: "
+            "estimated from the darkest pixels).",
         ),
     ] = None,
     balance: Annotated[
         Balance | None,
         typer.Option(
-            help="std brings the channels to equal standard deviation before they are added up; "
-            "none, the default, adds them up as they are."
+            help="std scales the channels to equal standard deviation before they are added up; "
+            "none (default) adds them up as they are."
         ),
     ] = None,
     ratios: Annotated[
         tuple[float, float] | None,
         typer.Option(
             metavar="LOW HIGH",
-            help="Vary the strength of each channel in the mixture within this range "
-            "(default: 1 1).",
+            help="Multiply each channel by a random factor from this range before they are added "
+            "up (default: 1 1).",
         ),
     ] = None,
-    axes: options.Axes = None,
-    preset: options.Preset = None,
-    minutes: options.Minutes = None,
-    steps: options.Steps = None,
-    epochs: options.Epochs = None,
-    noise: options.Noise = None,
-    seed: options.Seed = None,
-    device: options.DeviceName = None,
     overwrite: options.Overwrite = False,
     resume: options.Resume = False,
     no_thumbnail: options.NoThumbnail = False,
-    config: options.Config = None,
 ) -> None:
-    """Train a splitter on images of single structures and save it.
+    """Train a splitter on recordings of single structures and save it.
 
-    “ladderscope predict” then splits images in which all structures were recorded together.
+    “ladderscope predict” then splits images in which the structures are superimposed.
 
-    Ctrl-C ends training early and saves the best model so far; a second one aborts.
+    Ctrl-C ends training early and saves the best model so far; pressing it again aborts.
     """
     from ladderscope.cli import work
     from ladderscope.cli.setup import make_restorer, parse_channels
@@ -162,22 +130,7 @@ def train_splitter(
     model_path = MODEL.file(output)
     files = parse_channels(channels)
     splitter, axes = make_restorer(
-        Splitter,
-        config,
-        device,
-        axes=axes,
-        preset=preset,
-        minutes=minutes,
-        steps=steps,
-        epochs=epochs,
-        noise=noise or None,
-        method=method,
-        channels=len(files),
-        context=context,
-        dimensions=dimensions,
-        balance=balance,
-        ratios=ratios,
-        seed=seed,
+        Splitter, training, method=method, channels=len(files), balance=balance, ratios=ratios
     )
     paths = {name: work.find([pattern]) for name, pattern in files.items()}
     mixed_paths = work.find(mixed) if mixed else []
@@ -208,7 +161,7 @@ def train_splitter(
 
 
 def _check(model_path: Path, paths: list[Path], *, resume: bool, overwrite: bool) -> Path:
-    """See that a model can be written, and name the picture of the noise beside it."""
+    """Check that a model can be written, and name the plot of the noise beside it."""
     from ladderscope.cli.preflight import check_outputs, check_training, state_of
 
     check_training(model_path, resume=resume, overwrite=overwrite)

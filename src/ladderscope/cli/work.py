@@ -30,6 +30,7 @@ from ladderscope.report import (
     write_report,
 )
 from ladderscope.report.page import SHOWN_IMAGES
+from ladderscope.words import counted
 
 logger = logging.getLogger("ladderscope")
 
@@ -70,7 +71,7 @@ def find(inputs: Sequence[str]) -> list[Path]:
 def read_batch(
     paths: Sequence[Path], axes: str | None
 ) -> tuple[dict[Path, Image], tuple[Failure, ...]]:
-    """Read images to train on; those that cannot be read are told, and left out.
+    """Read images to train on; those that cannot be read are reported and skipped.
 
     Raises
     ------
@@ -85,14 +86,14 @@ def read_batch(
             image = read_image(path, axes)
         except (LadderscopeError, OSError) as error:
             failures.append(_failure(path, error))
-            logger.warning("left out: %s", _told(failures[-1]))
+            logger.warning("skipped: %s", _told(failures[-1]))
             continue
         images[path] = replace(image, name=str(path)) if path.name in alike else image
     if not images:
         raise LadderscopeError(
             failures[0].reason
             if len(failures) == 1
-            else f"none of the {len(failures)} images can be used; the reasons are above"
+            else f"none of the {len(failures)} images can be used; the reasons are given above"
         )
     check_same_kind(list(images.values()))
     return images, tuple(failures)
@@ -118,11 +119,11 @@ def read_channels(
         for path in files:
             if (other := whose.setdefault(path.resolve(), name)) != name:
                 raise LadderscopeError(
-                    f"{path} belongs to {other} and to {name}: give each its own files"
+                    f"{path} is given for {other} and for {name}: give each its own files"
                 )
     if together:
         first = ", ".join(str(files[0]) for _, files in groups if files)
-        logger.info("files show the same place in the order of their names, such as %s", first)
+        logger.info("files are matched in the order of their names, such as %s", first)
     stacks: list[list[Image]] = []
     failures: tuple[Failure, ...] = ()
     for of_channel in paths.values():
@@ -198,7 +199,7 @@ def restore_all(
                 on_page = len(images) < shown
                 if keep_whole and is_whole(outputs, just_so, samples):
                     described, written = kept_image(image, outputs, model, samples, shown=on_page)
-                    logger.info("%s: kept, as it was restored before", image.name)
+                    logger.info("%s: already restored, kept", image.name)
                 else:
                     started = time.monotonic()
                     restored = cast(
@@ -225,7 +226,9 @@ def restore_all(
             files += written
             if described.seconds and sum(one.seconds > 0 for one in images) == 1:
                 left = len(jobs) - len(images)
-                say_how_long(f"the other {left} images", described.seconds * left)
+                say_how_long(
+                    f"restoring the remaining {counted(left, 'image')}", described.seconds * left
+                )
     return Restorations(tuple(images), tuple(files), tuple(failures), tuple(warnings))
 
 
@@ -338,13 +341,13 @@ def training_rows(restorer: Restorer, model_path: Path) -> list[tuple[str, str]]
     """Sum up a training: where the model is, how it went, what the noise was found to be."""
     model = restorer.model
     outcome = model.outcome
-    ended = ", interrupted: --resume finishes it" if outcome.interrupted else ""
+    ended = ", interrupted (--resume continues it)" if outcome.interrupted else ""
     rows = [
         ("model", str(model_path)),
         ("training", f"{outcome.steps} steps in {duration(outcome.seconds)}{ended}"),
     ]
     if outcome.skipped:
-        rows.append(("skipped", f"{outcome.skipped} batches, their loss was not finite"))
+        rows.append(("skipped", f"{counted(outcome.skipped, 'batch', 'es')}: loss not finite"))
     return rows + noise_rows(model) + [("warning", text) for text in restorer.warnings]
 
 
@@ -368,9 +371,8 @@ def say_failures(failures: Sequence[Failure]) -> None:
 def restored_rows(done: Restorations, samples: int) -> list[tuple[str, str]]:
     """Sum up a prediction: how many images, which files, and what channels leave unexplained."""
     if not done.images:
-        return [("restored", "no image")]
-    count = f"{len(done.images)} image{'s' if len(done.images) > 1 else ''}"
-    rows = [("restored", f"{count} in {duration(done.seconds)}")]
+        return [("restored", "no images")]
+    rows = [("restored", f"{counted(len(done.images), 'image')} in {duration(done.seconds)}")]
     rows += [("file", str(path)) for path in done.files]
     rows += [
         ("residual", f"{image.name}: {image.unexplained.summary}")
@@ -378,7 +380,7 @@ def restored_rows(done: Restorations, samples: int) -> list[tuple[str, str]]:
         if image.unexplained
     ]
     if samples < 2:
-        rows.append(("spread", "none: it takes at least 2 samples (--samples 16)"))
+        rows.append(("spread", "none: needs at least 2 samples (--samples 2 or more)"))
     return rows + [("warning", text) for text in dict.fromkeys(done.warnings)]
 
 

@@ -10,6 +10,7 @@ from ladderscope.files import expanded
 from ladderscope.images.errors import ImageError
 from ladderscope.images.image import Image
 from ladderscope.images.metadata import is_own_output
+from ladderscope.words import some
 
 logger = logging.getLogger("ladderscope")
 
@@ -93,15 +94,16 @@ def find_images(sources: Sources, *, own_outputs: bool = False) -> Found:
             skipped.append(source)
         else:
             kept.append(source)
+    ours = some([path.name for path in skipped], 3)
     if skipped and not kept:
         raise ImageError(
-            f"every file found was written by Ladderscope itself ({_some(skipped)}), and its own "
+            f"every file found was written by Ladderscope itself ({ours}), and its own "
             "outputs are not taken as input; give the original images."
         )
     if not kept:
         raise ImageError("no images were given; give a file, a pattern, a folder or an array.")
     if skipped:
-        logger.info("left out, as Ladderscope wrote them itself: %s", _some(skipped))
+        logger.info("left out, as Ladderscope wrote them itself: %s", ours)
     return Found(kept, skipped)
 
 
@@ -211,8 +213,3 @@ def _is_pattern(part: str) -> bool:
 def _as_it_is(path: Path) -> Path:
     """Make sure that nobody takes the name of a file for that of a user."""
     return path.absolute() if str(path).startswith("~") else path
-
-
-def _some(paths: list[Path]) -> str:
-    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
-    return ", ".join(path.name for path in paths[:3]) + more
