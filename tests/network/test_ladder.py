@@ -362,9 +362,9 @@ def test_features_carry_the_size_of_the_image():
 @pytest.mark.parametrize("levels", [0, 1, 3])
 def test_noise_for_another_number_of_levels_is_a_value_error(levels):
     noise = [image(1, 3, 4, 4), image(1, 2, 2, 2), image(1, 2, 1, 1)][:levels]
-    with pytest.raises(ValueError, match=f"each of 2 levels, got {levels}"):
+    with pytest.raises(ValueError, match=f"each of 2 levels, found {levels}"):
         FLAT.decode(FLAT.encode(image(1, 1, 8, 8)), noise)
-    with pytest.raises(ValueError, match=f"each of 2 levels, got {levels}"):
+    with pytest.raises(ValueError, match=f"each of 2 levels, found {levels}"):
         FLAT.sample_prior(noise)
 
 
@@ -396,9 +396,9 @@ def test_a_top_prior_with_places_ties_the_kl_to_a_size_but_not_the_output():
     network = ladder(top_prior_size=(4, 3))
     features = network.encode(image(1, 1, 20, 12))
     noise = network.standard_noise(features)
-    with pytest.raises(ValueError, match=r"maps of \(4, 3\), this one is \(5, 3\).*without priors"):
+    with pytest.raises(ValueError, match=r"\(4, 3\).*\(5, 3\).*without priors"):
         network.decode(features, noise)
-    with pytest.raises(ValueError, match=r"\(4, 3\), this one is \(5, 3\)"):
+    with pytest.raises(ValueError, match=r"\(4, 3\).*\(5, 3\)"):
         network.sample_prior(noise)
     assert network.decode(features, noise, priors=False).output.shape == (1, 1, 20, 12)
 

@@ -1,4 +1,4 @@
-"""The ladder variational autoencoder, alone: tensors in, tensors and distributions out."""
+"""The ladder variational autoencoder: tensors in, tensors and distributions out."""
 
 from ladderscope.network.ladder import Decoded, Features, LadderVAE
 from ladderscope.network.latent import DiagonalGaussian, Level

@@ -1,4 +1,4 @@
-"""The pieces that every level of the ladder is made of, in the order in which data meets them."""
+"""The layers that every level of the ladder is made of."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -19,24 +19,22 @@ _DROPOUT: dict[int, type[nn.Dropout2d] | type[nn.Dropout3d]] = {2: nn.Dropout2d,
 
 
 def convolution(dimensions: int, inputs: int, outputs: int, kernel: int = 3) -> nn.Module:
-    """Make a convolution that keeps the size of the map."""
+    """Return a convolution that keeps the size of the map."""
     return _CONVOLUTION[dimensions](inputs, outputs, kernel, padding=kernel // 2)
 
 
 class ELU(nn.Module):
-    """The exponential linear unit, its gradient taken from the result.
-
-    `torch.nn.ELU` takes it from the input, by a second exponential. The result is kept for the
-    convolution that follows anyway. Compiled, it is this that keeps the gradients on their way
-    through an activation and batch normalisation out of memory.
-    """
+    """The exponential linear unit, with its gradient computed from the result."""
 
     def forward(self, features: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-        """Let what is positive through, and the exponential minus one of what is not."""
+        """Return x where it is positive, and exp(x) − 1 elsewhere."""
         return _ELU.apply(features)  # type: ignore[no-untyped-call]
 
 
 class _ELU(torch.autograd.Function):
+    # Autograd would keep the input and compute a second exponential. The result is kept anyway, for
+    # the convolution that follows, and with it a compiled step need not write the gradients between
+    # an activation and a batch normalisation to memory.
     @staticmethod
     def forward(ctx: Any, features: Tensor) -> Tensor:
         result = functional.elu(features)
@@ -50,7 +48,7 @@ class _ELU(torch.autograd.Function):
 
 
 class Upsampling(nn.Module):
-    """The transposed convolution that doubles Y and X, and keeps Z."""
+    """A transposed convolution that doubles Y and X and keeps Z."""
 
     def __init__(self, dimensions: int, channels: int) -> None:
         super().__init__()
@@ -64,9 +62,9 @@ class Upsampling(nn.Module):
     def forward(
         self, features: Float[Tensor, "batch channels *space"]
     ) -> Float[Tensor, "batch channels *finer_space"]:
-        """Double the map."""
-        # A bias within is free, but its gradient takes oneDNN several times as long as the other
-        # gradients of a transposed convolution together (seen with torch 2.13).
+        """Double Y and X."""
+        # As an argument the bias costs nothing, but its gradient takes oneDNN several times as long
+        # as all other gradients of a transposed convolution together (measured with torch 2.13).
         within = None if torch.is_grad_enabled() else self.bias
         finer = self.transposed(features, self.weight, within, self.stride, 1, self.output_padding)
         if within is None:
@@ -75,7 +73,7 @@ class Upsampling(nn.Module):
 
 
 class Downsampling(nn.Module):
-    """The strided convolution that halves Y and X, and keeps Z."""
+    """A strided convolution that halves Y and X and keeps Z."""
 
     def __init__(self, dimensions: int, channels: int) -> None:
         super().__init__()
@@ -85,24 +83,24 @@ class Downsampling(nn.Module):
     def forward(
         self, features: Float[Tensor, "batch channels *space"]
     ) -> Float[Tensor, "batch channels *coarser_space"]:
-        """Halve the map."""
+        """Halve Y and X."""
         if features.shape[-1] > 2:
             return self.convolution(features)
-        # Where the output is one column wide, oneDNN's strided bfloat16 convolution reads memory
-        # that nobody has written (seen with torch 2.13).
+        # For an output of one column, oneDNN's strided bfloat16 convolution reads uninitialised
+        # memory (seen with torch 2.13).
         with torch.autocast(features.device.type, enabled=False):
             return self.convolution(features.to(self.convolution.weight.dtype))
 
 
 class Gate(nn.Module):
-    """Two convolutions: the one, activated, is scaled by the sigmoid of the other."""
+    """Two convolutions: the first, activated, is multiplied by the sigmoid of the second."""
 
     def __init__(
         self, dimensions: int, channels: int, activation: Activation, kernel: int = 1
     ) -> None:
         super().__init__()
-        # One convolution to twice the channels is the same, but in the channels-last format its
-        # halves are not contiguous, and activating them takes several times as long.
+        # A single convolution with twice the channels is equivalent, but its halves are not
+        # contiguous in the channels-last format, which makes the activation several times slower.
         self.value = convolution(dimensions, channels, channels, kernel)
         self.gate = convolution(dimensions, channels, channels, kernel)
         self.activation = activation()
@@ -112,28 +110,28 @@ class Gate(nn.Module):
         features: Float[Tensor, "batch channels *space"],
         added_to: Float[Tensor, "batch channels *space"] | None = None,
     ) -> Float[Tensor, "batch channels *space"]:
-        """Gate the features, and add them to others if there are any."""
+        """Gate the features and, if given, add them to others."""
         value, gate = self.activation(self.value(features)), torch.sigmoid(self.gate(features))
         return value * gate if added_to is None else torch.addcmul(added_to, value, gate)
 
 
 class ResidualBlock(nn.Module):
-    """Twice (normalisation, activation, 3×3 convolution, dropout), a gate, and the input added.
+    """Twice (normalisation, activation, 3×3 convolution, dropout), a gate, and a skip connection.
 
     Parameters
     ----------
     dimensions : int
         2 or 3 spatial dimensions.
     channels : int
-        Channels of input and output.
+        Channels of the input and of the output.
     activation : callable
-        Makes the activation module, such as ``torch.nn.ELU``.
+        Returns the activation module, such as ``torch.nn.ELU``.
     batch_norm : bool
         Whether batch normalisation precedes each activation.
     dropout : float
         Probability with which a whole channel is dropped in training.
     gated : bool
-        Whether the gate closes the block.
+        Whether the block ends with a gate.
     """
 
     def __init__(
@@ -162,7 +160,7 @@ class ResidualBlock(nn.Module):
     def forward(
         self, features: Float[Tensor, "batch channels *space"]
     ) -> Float[Tensor, "batch channels *space"]:
-        """Add the block's residual to its input."""
+        """Add the residual to the input."""
         if not self.gated:
             return features + self.residual(features)
         *layers, gate = self.residual
@@ -173,7 +171,7 @@ class ResidualBlock(nn.Module):
 
 
 class Merge(nn.Module):
-    """Two maps into one: concatenated, mixed by a 1×1 convolution, and a residual block."""
+    """Two maps into one: concatenation, a 1×1 convolution, and a residual block."""
 
     def __init__(self, dimensions: int, channels: int, block: Callable[[], nn.Module]) -> None:
         super().__init__()

@@ -1,23 +1,23 @@
-"""What lies around the patch: wider views of the same centre, and the padding that fits both."""
+"""Lateral context: inputs that show the surroundings of the patch, and padding that fits both."""
 
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
 
-class WiderView(nn.Module):
-    """Where one wider view joins the bottom-up pass.
+class LateralContext(nn.Module):
+    """Where a lateral-context input joins the bottom-up pass.
 
-    The view has as many pixels as the patch, each twice as wide as those of the view before. The
-    features that come up, which cover half of its width, are padded with zeros to the whole of
-    it, and merged with the features of the view.
+    The input has as many pixels as the patch and is twice as wide as the one before. The features
+    of the bottom-up pass, which cover half of its width, are padded with zeros to its full width
+    and merged with its own features.
 
     Parameters
     ----------
     first : torch.nn.Module
-        Makes feature maps of the view.
+        Computes the feature maps of the input.
     merge : torch.nn.Module
-        Merges two maps into one, as `Merge` does: what comes up, and these.
+        Merges the features of the bottom-up pass with these, as `Merge` does.
     """
 
     def __init__(self, first: nn.Module, merge: nn.Module) -> None:
@@ -30,7 +30,7 @@ class WiderView(nn.Module):
         features: Float[Tensor, "batch channels *half_space"],
         view: Float[Tensor, "batch inputs *space"],
     ) -> Float[Tensor, "batch channels *space"]:
-        """Widen the features by what the view shows."""
+        """Extend the features by those of the surroundings."""
         wide = self.first(view)
         height, width = (a - b for a, b in zip(wide.shape[-2:], features.shape[-2:], strict=True))
         margins = (width // 2, width - width // 2, height // 2, height - height // 2)
@@ -40,7 +40,7 @@ class WiderView(nn.Module):
 def centre(
     features: Float[Tensor, "batch channels *space"], size: tuple[int, int]
 ) -> Float[Tensor, "batch channels *centre"]:
-    """Cut the centre of this (Y, X) out of a map."""
+    """Crop a map to its central (Y, X)."""
     height, width = size
     top, left = (features.shape[-2] - height) // 2, (features.shape[-1] - width) // 2
     return features[..., top : top + height, left : left + width]
@@ -49,7 +49,7 @@ def centre(
 def pad_far_ends(
     image: Float[Tensor, "batch channels *space"], multiple: int
 ) -> Float[Tensor, "batch channels *padded_space"]:
-    """Pad Y and X behind their ends, by reflection, up to a multiple."""
+    """Pad Y and X at their far ends, by reflection, up to a multiple."""
     bottom, right = (-side % multiple for side in image.shape[-2:])
     return _pad(image, (0, right, 0, bottom))
 
@@ -59,9 +59,9 @@ def pad_around(
 ) -> Float[Tensor, "batch channels *padded_space"]:
     """Pad Y and X on both sides, by reflection, up to a multiple.
 
-    Views of one centre stay so, because each is padded by as many of its own pixels. Where the
-    margin is odd, the far end gets one pixel more, and view k is shifted by 2^(k−1) − ½ pixels
-    against the patch.
+    Views keep their common centre, because each is padded by the same number of its own pixels.
+    Where that number is odd, the far end gets one pixel more, and view k is shifted by
+    2^(k−1) − ½ pixels relative to the patch.
     """
     height, width = (-side % multiple for side in image.shape[-2:])
     return _pad(image, (width // 2, width - width // 2, height // 2, height - height // 2))

@@ -1,4 +1,4 @@
-"""The ladder variational autoencoder: a bottom-up pass, a latent on every level, and back down."""
+"""The ladder variational autoencoder: bottom-up pass, one latent per level, top-down pass."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ladderscope.network.arguments import check_arguments
 from ladderscope.network.blocks import (
     ELU,
     Activation,
@@ -17,21 +18,21 @@ from ladderscope.network.blocks import (
     ResidualBlock,
     convolution,
 )
-from ladderscope.network.context import WiderView, centre, pad_around, pad_far_ends
+from ladderscope.network.context import LateralContext, centre, pad_around, pad_far_ends
 from ladderscope.network.latent import DiagonalGaussian, Level, Rung
 
-_FIRST_KERNEL_OF_WIDER_VIEWS = 5
+_CONTEXT_KERNEL = 5  # of the first convolution of a lateral-context input
 
 
 class Features(NamedTuple):
-    """What the bottom-up pass saw: one map a level, finest first, and the image's (Y, X)."""
+    """Result of the bottom-up pass: one map per level, finest first, and the image's (Y, X)."""
 
     levels: tuple[Float[Tensor, "batch channels *space"], ...]
     size: tuple[int, int]
 
 
 class Decoded(NamedTuple):
-    """What the top-down pass made: the output, and what each level held, finest first."""
+    """Result of the top-down pass: the output, and the latent of each level, finest first."""
 
     output: Float[Tensor, "batch outputs *space"]
     levels: tuple[Level, ...]
@@ -40,22 +41,22 @@ class Decoded(NamedTuple):
 class LadderVAE(nn.Module):
     """A ladder variational autoencoder for images of any size.
 
-    Level l (1 is the finest) has a latent map at 1/2^l of the image's resolution. Bottom-up,
-    strided convolutions and residual blocks make one feature map a level; top-down, each level
-    merges its map with what came from above into the posterior q, draws its latent, and hands
-    it on beside a skip from all coarser levels.
+    Level l (1 is the finest) has a latent map with 1/2^l of the image's resolution. Bottom-up,
+    strided convolutions and residual blocks compute one feature map per level. Top-down, each
+    level merges its map with the features of the coarser levels into the posterior q, draws its
+    latent, and passes it on, together with a skip connection from all coarser levels.
 
-    With m views, an image comes as the patch followed by m − 1 wider views of the same centre,
-    each of as many pixels, which are twice as wide as those of the view before. View k joins the
-    bottom-up pass at level k: what comes up is padded with zeros to the view's extent and merged
-    with the view's features. Top-down, maps that are wider than needed are cropped to their
-    centre. The map of level l then has the patch's size divided by 2^max(0, l − m + 1).
+    With m views, the input is the patch followed by m − 1 lateral-context inputs with the same
+    centre and the same number of pixels, each twice as wide as the one before. Input k joins the
+    bottom-up pass at level k: the features are padded with zeros to its extent and merged with
+    its own features. Top-down, maps that are wider than needed are cropped to their centre. The
+    map of level l then has the size of the patch divided by 2^max(0, l − m + 1).
 
     Parameters
     ----------
     input_channels, output_channels : int
-        Channels of the image, of each view, and of the output. A log-variance is predicted as
-        further channels of the output: its meaning is the objective's.
+        Channels of each view of the image, and of the output. A log-variance is predicted as
+        further channels of the output, which the objective interprets.
     latent_channels : sequence of int
         Latent channels of each level, finest first; its length is the number of levels.
     filters : int
@@ -63,7 +64,7 @@ class LadderVAE(nn.Module):
     blocks : int
         Residual blocks per level, in both directions.
     first_kernel : int
-        Side of the first convolution, odd; that of a wider view has 5.
+        Kernel size of the first convolution, odd; for lateral-context inputs it is 5.
     batch_norm : bool
         Batch normalisation in the residual blocks.
     dropout : float
@@ -75,30 +76,31 @@ class LadderVAE(nn.Module):
     dimensions : int
         2 for Y X, 3 for Z Y X. Z keeps its resolution on every level.
     decoder_dimensions : int, optional
-        2 under 3 `dimensions` restores one plane from a stack, of which every level's map goes
-        through a gate and is averaged over Z; by default the same number.
+        By default equal to `dimensions`. With 2 and 3 `dimensions`, one plane is restored from a
+        stack: the map of every level passes through a gate and is averaged over Z.
     views : int
-        The patch and its wider views, from 1 to one more than there are levels.
+        The patch and its lateral-context inputs: from 1 to the number of levels plus 1.
     posterior_scales : sequence of float, optional
-        A factor for each level, finest first, on the features that its posterior is read from.
+        One factor per level, finest first, on the features from which its posterior is computed.
     top_prior_size : sequence of int, optional
-        ([Z] Y X) of the prior of the top level, learned place by place, which ties the KL and
-        `sample_prior` to one size of image; by default one value per channel serves all sizes.
+        ([Z] Y X) of the prior of the top level, if it is learned per position. The KL divergence
+        and `sample_prior` then work for one image size only. By default the prior has one value
+        per channel, for all image sizes.
     blind_levels : int
         How many of the finest levels never see the image. The posterior of such a level is its
-        prior, in training as in prediction, so that only coarser levels carry what the image
-        says: HDN's remedy for structured noise (its HDN3–6).
+        prior, in training and in prediction, so that only coarser levels carry information about
+        the image: HDN's method for structured noise (its HDN3–6).
 
     Raises
     ------
     ValueError
-        An argument is out of range; an image is empty or has other channels than the network.
+        If an argument is out of range, or an image is empty or has the wrong number of channels.
 
     References
     ----------
     Sønderby et al., "Ladder variational autoencoders", NeurIPS 2016; Prakash et al.,
     "Interpretable unsupervised diversity denoising and artefact removal", ICLR 2022; Ashesh et
-    al., "µSplit: image decomposition for fluorescence microscopy", ICCV 2023 (wider views).
+    al., "µSplit: image decomposition for fluorescence microscopy", ICCV 2023 (lateral context).
 
     Examples
     --------
@@ -132,49 +134,23 @@ class LadderVAE(nn.Module):
         blind_levels: int = 0,
     ) -> None:
         super().__init__()
-        if dimensions not in (2, 3):
-            raise ValueError(f"dimensions must be 2 (Y X) or 3 (Z Y X), not {dimensions}")
         if decoder_dimensions is None:
             decoder_dimensions = dimensions
-        if decoder_dimensions not in (2, dimensions):
-            raise ValueError(
-                f"decoder_dimensions must be 2 or the encoder's {dimensions}, "
-                f"not {decoder_dimensions}"
-            )
-        if not latent_channels or min(latent_channels) < 1:
-            raise ValueError(
-                f"latent_channels needs one positive number per level, got {latent_channels!r}"
-            )
-        if min(input_channels, output_channels, filters, blocks) < 1:
-            raise ValueError("input_channels, output_channels, filters and blocks start at 1")
-        if first_kernel < 1 or first_kernel % 2 == 0:
-            raise ValueError(f"first_kernel must be odd and positive, not {first_kernel}")
         levels = len(latent_channels)
-        if not 0 <= blind_levels < levels:
-            raise ValueError(
-                f"blind_levels must be from 0 to {levels - 1}, as one of the "
-                f"{levels} levels must see the image, not {blind_levels}"
-            )
-        if not 1 <= views <= levels + 1:
-            raise ValueError(
-                f"views must be from 1 to {levels + 1}, as each of the {levels} levels takes "
-                f"one wider view at most, not {views}"
-            )
         posterior_scales = (1.0,) * levels if posterior_scales is None else posterior_scales
-        if len(posterior_scales) != levels:
-            raise ValueError(
-                f"posterior_scales needs one number for each of {levels} levels, "
-                f"got {posterior_scales!r}"
-            )
         top_prior_size = (1,) * decoder_dimensions if top_prior_size is None else top_prior_size
-        if len(top_prior_size) != decoder_dimensions or min(top_prior_size) < 1:
-            raise ValueError(
-                f"top_prior_size needs {decoder_dimensions} positive numbers, "
-                f"got {top_prior_size!r}"
-            )
-
+        check_arguments(
+            dimensions=(dimensions, decoder_dimensions),
+            counts=(input_channels, output_channels, filters, blocks),
+            latent_channels=latent_channels,
+            first_kernel=first_kernel,
+            views=views,
+            blind_levels=blind_levels,
+            posterior_scales=posterior_scales,
+            top_prior_size=top_prior_size,
+        )
         if activation is nn.ELU:
-            activation = ELU  # the same function, its gradient cheaper
+            activation = ELU  # the same function with a cheaper gradient
         self.dimensions, self.views = dimensions, views
         self.input_channels, self.output_channels = input_channels, output_channels
         self.latent_channels = tuple(latent_channels)
@@ -199,11 +175,12 @@ class LadderVAE(nn.Module):
             nn.Sequential(Downsampling(dimensions, filters), *(block() for _ in range(blocks)))
             for _ in self.latent_channels
         )
+        # Named as in the model files that are already saved.
         self.wider_views = nn.ModuleList(
-            WiderView(first(_FIRST_KERNEL_OF_WIDER_VIEWS), Merge(dimensions, filters, block))
+            LateralContext(first(_CONTEXT_KERNEL), Merge(dimensions, filters, block))
             for _ in range(1, views)
         )
-        # One per level, or none at all; of a blind level's map only the size matters.
+        # One per level, or none at all; only the size of a blind level's map matters.
         self.z_gates = nn.ModuleList(
             nn.Identity()
             if level < blind_levels
@@ -232,28 +209,28 @@ class LadderVAE(nn.Module):
 
     @property
     def multiple(self) -> int:
-        """Of what number Y and X are multiples inside the network: others are padded."""
+        """The number of which Y and X are multiples inside the network; other sizes are padded."""
         halvings = len(self.latent_channels) - (self.views - 1)
-        # the patch is the middle half of the next view: its quarters must be whole pixels
+        # The patch is the central half of the next view: quarters of it must be whole pixels.
         return 2**halvings if self.views == 1 else max(4, 2**halvings)
 
     @property
     def outer_convolutions(self) -> tuple[nn.Module, ...]:
-        """The convolutions that see pixels: the first of each view, and the output's."""
-        of_wider_views = (cast(Any, view).first[0] for view in self.wider_views)
-        return self.first[0], *of_wider_views, self.output
+        """The convolutions next to pixels: the first one of each view, and the output's."""
+        of_context = (cast(Any, context).first[0] for context in self.wider_views)
+        return self.first[0], *of_context, self.output
 
     def encode(self, image: Float[Tensor, "batch channels *space"]) -> Features:
-        """Run the bottom-up pass once, for as many samples as one likes.
+        """Run the bottom-up pass, once for any number of samples.
 
         Parameters
         ----------
         image : Tensor
             Shape (batch, channels, [Z] Y X), normalised; with views, (batch, views · channels,
-            [Z] Y X), the patch first. Y and X of any size: they are padded by reflection to a
-            `multiple`, and the output is cropped back. Without wider views that happens at the
-            far ends. With them it happens on both sides, so that they stay centred, up to half
-            a pixel of each where the margin is odd.
+            [Z] Y X), the patch first. Y and X may have any size: they are padded by reflection to
+            a `multiple`, and the output is cropped. A patch alone is padded at the far ends. With
+            lateral context, all views are padded on both sides to keep their common centre, up to
+            half a pixel of each where the padding is odd.
         """
         channels = self.views * self.input_channels
         if image.ndim != 2 + self.dimensions or image.shape[1] != channels:
@@ -261,34 +238,34 @@ class LadderVAE(nn.Module):
             views = f" with {self.views} views of the patch as channels" if self.views > 1 else ""
             raise ValueError(
                 f"the network takes (batch, {channels}, {space}){views}, "
-                f"got an image of shape {tuple(image.shape)}"
+                f"found an image of shape {tuple(image.shape)}"
             )
         if image.numel() == 0:
-            raise ValueError(f"the image is empty: its shape is {tuple(image.shape)}")
+            raise ValueError(f"the image must not be empty, found the shape {tuple(image.shape)}")
         height, width = image.shape[-2:]
         pad = pad_far_ends if self.views == 1 else pad_around
-        patch, *wider = pad(image, self.multiple).chunk(self.views, dim=1)
+        patch, *context = pad(image, self.multiple).chunk(self.views, dim=1)
 
         features = self.first(patch)
         levels = []
         for index, stage in enumerate(self.bottom_up):
             features = stage(features)
-            if index < len(wider):
-                features = self.wider_views[index](features, wider[index])
+            if index < len(context):
+                features = self.wider_views[index](features, context[index])
             levels.append(self.z_gates[index](features).mean(dim=2) if self.z_gates else features)
         return Features(tuple(levels), (height, width))
 
     def standard_noise(
         self, features: Features, generator: torch.Generator | None = None
     ) -> tuple[Float[Tensor, "..."], ...]:
-        """Draw standard-normal noise for every level, finest first, as `decode` takes it.
+        """Draw standard-normal noise for every level, finest first, as `decode` needs it.
 
         Parameters
         ----------
         features : Features
             From `encode`.
         generator : torch.Generator, optional
-            Where the noise comes from, on whatever device; by default torch's own.
+            The source of the noise, on any device; by default torch's own generator.
         """
         return tuple(
             torch.randn(
@@ -307,56 +284,62 @@ class LadderVAE(nn.Module):
         *,
         priors: bool = True,
     ) -> Decoded:
-        """Run the top-down pass with the latents that the noise picks from the posteriors.
+        """Run the top-down pass with latents drawn from the posteriors.
 
         Parameters
         ----------
         features : Features
-            From `encode`; a batch of one is broadcast against a batch of noise.
+            From `encode`; a batch of one is broadcast to the batch of the noise.
         noise : sequence of Tensor
             Standard-normal noise for each level, finest first: (batch, latent channels, [Z] Y X).
             Zeros decode the means.
         priors : bool
-            Whether the priors of sighted levels are computed too, for the KL. Prediction needs
-            none; those of blind levels are what is sampled.
+            Whether to compute the priors of all levels, for the KL divergence. Prediction needs
+            only those of blind levels, which are sampled.
         """
-        self._check_levels(noise)
-        finer = self._finer_sizes(features.levels)
-        above: Any = None
-        levels: list[Level] = []
-        for index in reversed(range(len(self.rungs))):
-            sighted, level_map = index >= self.blind_levels, features.levels[index]
-            posterior = self._posterior(index, level_map, above) if sighted else None
-            prior = self._prior(index, level_map, above) if priors or not sighted else None
-            drawn_from = cast(DiagonalGaussian, posterior if sighted else prior)
-            sample = drawn_from.sample(noise[index])
-            levels.append(Level(posterior, prior, sample))
-            above = self._rung(index).descend(sample, above, finer[index])
-        return Decoded(self._finish(above, features.size), tuple(reversed(levels)))
+        return self._top_down(noise, features.levels, features.size, self.blind_levels, priors)
 
     def sample_prior(self, noise: Sequence[Float[Tensor, "..."]]) -> Decoded:
-        """Run the top-down pass with the latents that the noise picks from the priors.
+        """Run the top-down pass with latents drawn from the priors: an image from no observation.
 
         Parameters
         ----------
         noise : sequence of Tensor
-            As in `decode`; its shapes set the size of the image.
+            As in `decode`; its shapes determine the size of the image.
         """
-        self._check_levels(noise)
-        finer = self._finer_sizes(noise)
-        above: Any = None
-        levels: list[Level] = []
-        for index in reversed(range(len(self.rungs))):
-            prior = self._prior(index, noise[index], above)
-            sample = prior.sample(noise[index])
-            levels.append(Level(None, prior, sample))
-            above = self._rung(index).descend(sample, above, finer[index])
-        return Decoded(self._finish(above, finer[0]), tuple(reversed(levels)))
+        return self._top_down(noise, noise, None, len(self.rungs), priors=True)
 
     def forward(self, image: Float[Tensor, "batch channels *space"]) -> Decoded:
         """Encode an image and decode one posterior sample, as a training step does."""
         features = self.encode(image)
         return self.decode(features, self.standard_noise(features))
+
+    def _top_down(
+        self,
+        noise: Sequence[Tensor],
+        maps: Sequence[Tensor],
+        size: tuple[int, int] | None,
+        blind_levels: int,
+        priors: bool,
+    ) -> Decoded:
+        """Sample blind levels from their priors, where only the size of a map matters."""
+        if len(noise) != len(self.rungs):
+            raise ValueError(
+                f"noise must have one tensor for each of {len(self.rungs)} levels, "
+                f"found {len(noise)}"
+            )
+        finer = self._finer_sizes(maps)
+        above: Any = None
+        levels: list[Level] = []
+        for index in reversed(range(len(self.rungs))):
+            blind = index < blind_levels
+            posterior = None if blind else self._posterior(index, maps[index], above)
+            prior = self._prior(index, maps[index], above) if priors or blind else None
+            drawn_from = cast(DiagonalGaussian, prior if blind else posterior)
+            sample = drawn_from.sample(noise[index])
+            levels.append(Level(posterior, prior, sample))
+            above = self._rung(index).descend(sample, above, finer[index])
+        return Decoded(self._finish(above, size or finer[0]), tuple(reversed(levels)))
 
     def _rung(self, index: int) -> Rung:
         return cast(Rung, self.rungs[index])
@@ -373,19 +356,13 @@ class LadderVAE(nn.Module):
         learned, space = tuple(self.top_prior.shape[2:]), tuple(level_map.shape[2:])
         if any(side not in (1, needed) for side, needed in zip(learned, space, strict=True)):
             raise ValueError(
-                f"the top level's prior was learned for maps of {learned}, this one is {space}: "
-                "give images of the size that it was trained on, or decode without priors"
+                f"the prior of the top level was learned for maps of {learned}, found {space}: "
+                "use images of the training size, or decode without priors"
             )
         return rung.gaussian(self.top_prior)
 
-    def _check_levels(self, noise: Sequence[Tensor]) -> None:
-        if len(noise) != len(self.rungs):
-            raise ValueError(
-                f"noise is needed for each of {len(self.rungs)} levels, got {len(noise)}"
-            )
-
     def _finer_sizes(self, level_maps: Sequence[Tensor]) -> list[tuple[int, int]]:
-        """Return the (Y, X) that each level hands its features on to, the image's first."""
+        """Return the (Y, X) of the next finer map of each level, the image's first."""
         sizes = [(level.shape[-2], level.shape[-1]) for level in level_maps]
         height, width = sizes[0]
         return [(2 * height, 2 * width) if self.views == 1 else sizes[0], *sizes[:-1]]

@@ -1,4 +1,4 @@
-"""A level's latent variable: the Gaussians over it, and its rung of the top-down pass."""
+"""The latent of one level: its prior and posterior, and its part of the top-down pass."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -10,44 +10,43 @@ from torch import Tensor, nn
 from ladderscope.network.blocks import Merge, Upsampling, convolution
 from ladderscope.network.context import centre
 
-# Trained ladders stay below 4. Far from all training, the exponential would be infinite.
+# Trained ladders stay below 4. Far from the training images, the exponential would be infinite.
 MOST_LOG_VARIANCE = 10.0
 
 
 class DiagonalGaussian(NamedTuple):
-    """A Gaussian over a spatial map, its entries independent.
+    """A Gaussian over a spatial map with independent entries.
 
     Attributes
     ----------
     mean, log_variance : Tensor
-        Shape (batch, latent channels, [Z] Y X), float32 at least. A prior of the top level has
-        size one along the axes over which it is the same.
+        Shape (batch, latent channels, [Z] Y X), at least float32. The prior of the top level has
+        size 1 along the axes on which it does not depend.
     """
 
     mean: Float[Tensor, "batch channels *space"]
     log_variance: Float[Tensor, "batch channels *space"]
 
     def sample(self, noise: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-        """Turn standard-normal noise into a draw; zeros give the mean.
+        """Turn standard-normal noise into a sample; zeros give the mean.
 
-        The log-variance counts up to 10, which keeps draws finite.
+        The log-variance is limited to 10, which keeps samples finite.
         """
         limited = self.log_variance.clamp(max=MOST_LOG_VARIANCE)
         return self.mean + torch.exp(0.5 * limited) * noise
 
 
 class Level(NamedTuple):
-    """What one level held in a decoding.
+    """The latent of one level in one decoding.
 
     Attributes
     ----------
     posterior : DiagonalGaussian or None
-        q(z | coarser levels, observation); None when the prior was sampled, as it always is on a
-        blind level.
+        q(z | coarser levels, observation); None if the prior was sampled, as on blind levels.
     prior : DiagonalGaussian or None
-        p(z | coarser levels); None when the decoding was told that nobody needs it.
+        p(z | coarser levels); None if it was not requested.
     sample : Tensor
-        z itself, shape (batch, latent channels, [Z] Y X).
+        z, shape (batch, latent channels, [Z] Y X).
     """
 
     posterior: DiagonalGaussian | None
@@ -56,27 +55,27 @@ class Level(NamedTuple):
 
 
 class Rung(nn.Module):
-    """One level of the top-down pass: its Gaussians, and the way down from its sample.
+    """One level of the top-down pass: its prior, its posterior, and the path to the next level.
 
-    The top rung has nothing above it: its posterior comes from the bottom-up features alone and
-    its prior is a learned tensor, which the ladder holds.
+    The top rung has no coarser level above it: its posterior depends on the bottom-up features
+    alone, and its prior is a learned tensor of the ladder.
 
     Parameters
     ----------
     dimensions, channels, latent_channels : int
-        Spatial dimensions, channels of the feature maps, and channels of the latent.
+        Spatial dimensions, channels of the feature maps, and latent channels.
     block : callable
         Makes a residual block.
     blocks : int
-        How many follow the upsampling.
+        Number of residual blocks after the upsampling.
     variance_map : torch.nn.Module
-        Turns the convolution's raw second half into a log-variance.
+        Turns the second half of the convolution's output into a log-variance.
     top : bool
         Whether this is the top rung.
     blind : bool
-        Whether the level never sees the image: it has a prior and no posterior.
+        Whether the level never sees the image; it then has a prior and no posterior.
     posterior_scale : float
-        Multiplies the features that the posterior is read from.
+        Factor on the features from which the posterior is computed.
     """
 
     def __init__(
@@ -108,7 +107,7 @@ class Rung(nn.Module):
         )
 
     def gaussian(self, raw: Float[Tensor, "batch channels *space"]) -> DiagonalGaussian:
-        """Read mean and log-variance from the halves of a map, in float32 at least."""
+        """Split a map into mean and log-variance, at least in float32."""
         if raw.dtype in (torch.bfloat16, torch.float16):
             raw = raw.float()
         mean, raw_log_variance = raw.chunk(2, dim=1)
@@ -135,10 +134,10 @@ class Rung(nn.Module):
         above: Float[Tensor, "batch channels *space"] | None,
         finer: tuple[int, int],
     ) -> Float[Tensor, "batch channels *finer_space"]:
-        """Hand the sample on to the next finer level, beside what came from all coarser ones.
+        """Combine the sample with the features of all coarser levels, for the next finer level.
 
-        `finer` is the (Y, X) of that level. Wider views make maps that reach beyond it: of these
-        the centre is handed on.
+        `finer` is the (Y, X) of that level. Lateral context makes maps that extend beyond it; they
+        are cropped to their centre.
         """
         features = self.from_sample(sample)
         if above is not None:

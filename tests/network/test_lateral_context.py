@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from ladderscope.losses import gaussian_kl, samplewise
 from ladderscope.network import DiagonalGaussian, LadderVAE
-from ladderscope.network.context import WiderView, centre, pad_around
+from ladderscope.network.context import LateralContext, centre, pad_around
 
 LEVELS = 3
 EVERY = [1, 2, 3, 4]
@@ -98,7 +98,7 @@ class Watched(nn.Module):
 @pytest.mark.parametrize("depth", [[], [5]], ids=str)
 def test_features_lie_in_the_middle_of_the_view_with_zeros_around(depth):
     features, view = image(1, 2, *depth, 4, 6), image(1, 2, *depth, 8, 12)
-    place = WiderView(nn.Identity(), Watched())
+    place = LateralContext(nn.Identity(), Watched())
     merged = place(features, view)
     expected = torch.zeros(1, 2, *depth, 8, 12)
     expected[..., 2:6, 3:9] = features
