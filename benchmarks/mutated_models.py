@@ -29,6 +29,8 @@ TESTS = Path(__file__).parents[1] / "tests"
 sys.path.insert(0, str(TESTS / "corpus"))
 
 KINDS = (".ladder", ".json", ".npz", ".yaml")
+MODELS = ["denoiser", "splitter", "from_careamics"]
+MODELS += [f"format_3/{name}" for name in MODELS]
 SHARES = (0.7, 0.1, 0.1, 0.1)
 NUMBERS = [0, -1, 1, 2, 3, 0.5, 1e-300, 1e308, -1e308, 2**31, 2**62, 2**64, 10**30, 10**400]
 NUMBERS += [float("nan"), float("inf"), -float("inf")]
@@ -48,7 +50,7 @@ def mutated(number: int, seed: int) -> tuple[str, bytes]:
 def model(rng: random.Random) -> bytes:
     from write import members_of, zipped
 
-    members = members_of(rng.choice(["denoiser", "splitter", "from_careamics"]))
+    members = members_of(rng.choice(MODELS))
     match rng.randrange(8):
         case 0 | 1 | 2:
             name = rng.choice(["config.json", "config.json", "noise.json", "history.json"])

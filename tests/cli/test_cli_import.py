@@ -180,7 +180,7 @@ def test_a_checkpoint_that_describes_itself_needs_no_config(trained):
     result = run("import", "careamics", paths.checkpoint, "-o", paths.model, *options)
     assert result.code == 0
     assert "mixed images are normalised with mean 100 and standard deviation 22.361" in result.said
-    assert "network   LVAE of CAREamics: 3 levels of 4, 6, 8 latent channels" in result.shown
+    assert "network   LVAE of CAREamics: 3 levels of 4, 6 and 8 latent channels" in result.shown
 
 
 @pytest.mark.parametrize("noise_models", [0, 1])

@@ -65,7 +65,9 @@ def replaced(content, path, value):
     return copy
 
 
-@pytest.mark.parametrize("kind", ["denoiser", "splitter", "from_careamics"])
+@pytest.mark.parametrize(
+    "kind", ["splitter", "from_careamics", "format_3/denoiser", "format_3/from_careamics"]
+)
 @few
 @given(data=st.data())
 def test_any_value_may_be_replaced_by_anything(kind, data, tmp_path):
@@ -82,7 +84,7 @@ def test_any_value_may_be_replaced_by_anything(kind, data, tmp_path):
 @few
 @given(data=st.data())
 def test_any_bytes_may_be_flipped_cut_or_doubled(data, tmp_path):
-    content = bytearray((FIXTURES / "splitter.ladder").read_bytes())
+    content = bytearray((FIXTURES / "format_3" / "splitter.ladder").read_bytes())
     directory = content.rindex(b"PK\x01\x02")
     for _ in range(data.draw(st.integers(1, 3))):
         start = data.draw(st.sampled_from([0, 30, directory, len(content) - 30]))

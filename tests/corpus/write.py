@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 FIXTURES = Path(__file__).parents[1] / "models" / "fixtures"
+VALID = FIXTURES / "format_3" / "denoiser.ladder"
 UNPACKED = 6 * 10**7
 NETWORK = {
     "input_shape": [32, 32],
@@ -41,7 +42,7 @@ NOISE_HEAD = {"format": "ladderscope noise model", "format_version": 1}
 BELL = "\x1b]0;owned\x07\x1b[31m"
 
 
-def members_of(name: str = "denoiser") -> dict[str, bytes]:
+def members_of(name: str = "format_3/denoiser") -> dict[str, bytes]:
     """Read the members of a valid model file."""
     with zipfile.ZipFile(FIXTURES / f"{name}.ladder") as archive:
         return {member: archive.read(member) for member in archive.namelist()}
@@ -89,7 +90,7 @@ def lying_bomb(name: str) -> bytes:
 
 def directory_changed(offset: int, layout: str, value: int, member: int = 0) -> bytes:
     """Write a valid model, but for one field of a member's entry in the directory."""
-    content = bytearray((FIXTURES / "denoiser.ladder").read_bytes())
+    content = bytearray(VALID.read_bytes())
     place = -1
     for _ in range(member + 1):
         place = content.index(b"PK\x01\x02", place + 1)
@@ -106,7 +107,7 @@ def many_members() -> bytes:
 
 def zip64() -> bytes:
     """Write a valid model with a directory of the format for large files, of absurd size."""
-    content = (FIXTURES / "denoiser.ladder").read_bytes()
+    content = VALID.read_bytes()
     start = content.index(b"PK\x01\x02")
     record = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, 5, 5, 2**40, start)
     locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, len(content) - 22, 1)
@@ -119,7 +120,7 @@ def with_twins() -> bytes:
     return content.replace(b"config.jsom", b"config.json")
 
 
-def changed(member: str, change: Callable[[Any], Any], model: str = "denoiser") -> bytes:
+def changed(member: str, change: Callable[[Any], Any], model: str = "format_3/denoiser") -> bytes:
     """Write a model with one JSON member changed: in place, or replaced by what is returned."""
     members = members_of(model)
     content = json.loads(members[member])
@@ -128,7 +129,7 @@ def changed(member: str, change: Callable[[Any], Any], model: str = "denoiser") 
     return zipped(members)
 
 
-def config_with(path: str, value: Any, model: str = "denoiser") -> bytes:
+def config_with(path: str, value: Any, model: str = "format_3/denoiser") -> bytes:
     """Write a model with one entry of its config replaced."""
 
     def change(config: Any) -> None:
@@ -198,8 +199,8 @@ def models() -> dict[str, bytes]:
         "zip64": zip64(),
         "twins": with_twins(),
         "unknown member": zipped(members_of() | {"run.py": b"import os"}),
-        "behind the end": (FIXTURES / "denoiser.ladder").read_bytes() + b"more",
-        "before the start": b"#!/bin/sh\n" + (FIXTURES / "denoiser.ladder").read_bytes(),
+        "behind the end": VALID.read_bytes() + b"more",
+        "before the start": b"#!/bin/sh\n" + VALID.read_bytes(),
         "encrypted": directory_changed(8, "<H", 1),
         "overlapping": directory_changed(42, "<L", 0, member=1),
         "size of 4 GB": directory_changed(24, "<L", 2**32 - 2),
@@ -232,10 +233,14 @@ def models() -> dict[str, bytes]:
                 more={"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
             )
         ),
-        "fewer channels": config_with("statistics", [], "splitter"),
-        "weights of one channel": config_with("mixture.mixing.weights", [1.0], "splitter"),
-        "no mixture": config_with("mixture", None, "splitter"),
+        "fewer channels": config_with("statistics", [], "format_3/splitter"),
+        "weights of one channel": config_with("mixture.mixing.weights", [1.0], "format_3/splitter"),
+        "no mixture": config_with("mixture", None, "format_3/splitter"),
         "another network": config_with("careamics.z_dims", [2, 3], "from_careamics"),
+        "a network of format 3 in format 1": config_with("architecture", {}, "denoiser"),
+        "imported in format 1": config_with("trained_by", "CAREamics", "denoiser"),
+        "neither network": config_with("format_version", 3, "denoiser"),
+        "both networks": config_with("careamics", NETWORK),
         "levels without validation": history_with("level_kl", [1.0]),
         "noise of nobody": changed("noise.json", lambda noise: []),
         "noise of two": changed("noise.json", lambda noise: noise * 2),
@@ -262,7 +267,7 @@ def models() -> dict[str, bytes]:
     }.items():
         files[f"{name} {value}"] = config_with(f"settings.{name}", value)
     wrong: dict[str, list[Any]] = {
-        "format_version": [True, 1.0, "1", 0, -3, 3],
+        "format_version": [True, 1.0, "1", 0, -3, 2, 4],
         "ladderscope_version": [None, 3, "9" * 1000],
         "created": [None, 5, "", "yesterday", "0001-01-01", "9999-12-31T23:59:59-23:59"],
         "kind": [None, 3, BELL, ["denoiser"], {}],
@@ -277,6 +282,24 @@ def models() -> dict[str, bytes]:
         "training.interrupted": [None, 1, "yes"],
         "mixture": [{}, 3],
         "careamics": [3, {}, {"z_dims": [2**40]}],
+        "trained_by": [None, 3, "", BELL],
+        "architecture": [None, 3, {}, [], {"latent_channels": [2, 2]}],
+        "architecture.output_channels": [None, 0, 3, 2**40, 1.0],
+        "architecture.latent_channels": [None, [], [2], [2, 3], [2, 2**40], [2] * 10**4],
+        "architecture.filters": [0, 5, 1024, 2**40],
+        "architecture.blocks": [0, 2, 10**9],
+        "architecture.first_kernel": [2, 5, -1, 10**6 + 1],
+        "architecture.batch_norm": [True, 1, None],
+        "architecture.dropout": [0.5, -0.1, 1.5, "1"],
+        "architecture.activation": [None, "os.system", BELL],
+        "architecture.variance": [None, "eval", 1],
+        "architecture.dimensions": [1, 3, 4, "2"],
+        "architecture.decoder_dimensions": [1, 3],
+        "architecture.views": [0, 2, 2**31],
+        "architecture.posterior_scales": [[], [1.0], [0.0, 1.0], [1e300, 1.0], [1.0] * 10**5],
+        "architecture.top_prior_size": [[], [1], [4096, 4096], [2**40, 1], [1, 1, 1]],
+        "architecture.blind_levels": [1, 2, -1],
+        "architecture.unknown": [1],
         "pixel_size": [1.0, [1.0], [0.0, 1.0], ["a", "b"]],
         "unknown": [1],
     }

@@ -13,6 +13,7 @@ from matplotlib import image as png
 
 from ladderscope import Denoiser, load
 from ladderscope.models import ModelFileError
+from ladderscope.models.architecture import Architecture
 from ladderscope.models.file import read_model, write_model
 from ladderscope.noise import Gaussian
 
@@ -172,8 +173,17 @@ def changed(saved, path, **fields):
     return write(path, found | {"config.json": json.dumps(config).encode()})
 
 
+def test_the_file_says_what_the_network_is_built_from(denoiser, saved, tmp_path):
+    """Settings say how it was trained: what they no longer mean changes no network."""
+    config = json.loads(entries_of(saved)["config.json"])
+    assert Architecture(**config["architecture"]) == denoiser.model.architecture
+    settings = config["settings"] | {"filters": 12, "activation": "relu"}
+    opened = read_model(changed(saved, tmp_path / "x.ladder", settings=settings))
+    assert opened.architecture == denoiser.model.architecture
+
+
 def test_a_newer_format_is_refused_with_the_way_to_update(saved, tmp_path):
-    path = changed(saved, tmp_path / "x.ladder", format_version=3, ladderscope_version="9.1")
+    path = changed(saved, tmp_path / "x.ladder", format_version=4, ladderscope_version="9.1")
     refused(path, "9.1", "Update Ladderscope")
 
 
@@ -215,9 +225,25 @@ def test_an_entry_that_is_whole_but_wrong_is_refused(saved, tmp_path, entry, con
     refused(write(tmp_path / "x.ladder", entries_of(saved) | {entry: content}))
 
 
-def test_weights_that_do_not_fit_the_settings_are_refused_by_name(saved, tmp_path):
-    settings = json.loads(entries_of(saved)["config.json"])["settings"] | {"filters": 12}
-    refused(changed(saved, tmp_path / "x.ladder", settings=settings))
+def test_weights_that_do_not_fit_the_network_are_refused_by_name(saved, tmp_path):
+    network = json.loads(entries_of(saved)["config.json"])["architecture"] | {"filters": 12}
+    refused(changed(saved, tmp_path / "x.ladder", architecture=network), "model.safetensors")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"latent_channels": [4, 4, 4]},
+        {"dimensions": 3},
+        {"views": 2},
+        {"blind_levels": 1},
+        {"output_channels": 3},
+    ],
+    ids=str,
+)
+def test_a_network_that_contradicts_the_settings_is_refused(saved, tmp_path, wrong):
+    network = json.loads(entries_of(saved)["config.json"])["architecture"] | wrong
+    refused(changed(saved, tmp_path / "x.ladder", architecture=network), "config.json")
 
 
 def test_a_model_from_before_there_were_blind_levels_opens_with_none(

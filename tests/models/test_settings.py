@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from ladderscope import Denoiser
 from ladderscope.errors import LadderscopeError
 from ladderscope.models import PRESETS
-from ladderscope.models.building import network_of, weights_of
+from ladderscope.models.architecture import architecture_of, network_of, weights_of
 from ladderscope.models.config import MOST_PARAMETERS, DenoiserSettings, settings_for
 from ladderscope.noise import Gaussian
 
@@ -83,22 +83,22 @@ def test_a_network_beyond_the_limit_is_refused_before_any_of_it_is_made():
         DenoiserSettings, "tiny", {"filters": 1024, "blocks": 2, "dimensions": 3}
     )
     with pytest.raises(LadderscopeError, match="250,000,000"):
-        network_of(settings)
+        network_of(architecture_of(settings))
 
 
 def test_the_published_network_is_far_from_the_limit():
     for dimensions in (2, 3):
         settings = settings_for(DenoiserSettings, "paper", {"dimensions": dimensions})
-        parameters = sum(value.numel() for value in weights_of(settings).values())
+        parameters = sum(value.numel() for value in weights_of(architecture_of(settings)).values())
         assert 10 * parameters < MOST_PARAMETERS
 
 
 def test_weights_are_told_without_drawing_random_numbers():
     torch.manual_seed(3)
     state = torch.get_rng_state()
-    told = weights_of(PRESETS["tiny"])
+    told = weights_of(architecture_of(PRESETS["tiny"]))
     assert torch.equal(torch.get_rng_state(), state)
-    made = network_of(PRESETS["tiny"]).state_dict()
+    made = network_of(architecture_of(PRESETS["tiny"])).state_dict()
     assert {name: value.shape for name, value in told.items()} == {
         name: value.shape for name, value in made.items()
     }

@@ -63,7 +63,6 @@ def careamics(
     from ladderscope.cli.preflight import check_outputs
     from ladderscope.cli.terminal import show_summary
     from ladderscope.errors import LadderscopeError
-    from ladderscope.interop.careamics_config import describe
     from ladderscope.interop.careamics_restorer import import_careamics
     from ladderscope.names import MODEL
     from ladderscope.noise import NoiseModel, load_noise_model
@@ -100,7 +99,7 @@ def careamics(
         [
             ("model", str(model_path)),
             ("kind", restorer.kind),
-            ("network", describe(model.careamics or {})),
+            ("network", f"LVAE of CAREamics: {model.architecture.in_words()}"),
             *(
                 (
                     "values",

@@ -25,7 +25,7 @@ def info(model: options.ModelFile) -> None:
     found = read_model(model)
     outcome, settings = found.outcome, found.settings
     ended = datetime.fromisoformat(found.created).astimezone()
-    done = "imported" if found.careamics else "trained"
+    done = "imported" if found.imported else "trained"
     parameters = sum(value.numel() for value in found.weights.values())
     names = channel_names(found)
     several = len(names) > 1
@@ -41,7 +41,7 @@ def info(model: options.ModelFile) -> None:
         rows.append(("mixed", found.mixture.mixing.in_words(names)))
         rows.append(("values", f"mixed images: {_values(found.mixture.statistics)}"))
     rows += noise_rows(found)
-    rows.append(("training", "by CAREamics" if found.careamics else _training(found)))
+    rows.append(("training", f"by {found.trained_by}" if found.imported else _training(found)))
     if outcome.history:
         last = outcome.history[-1]
         rows += [

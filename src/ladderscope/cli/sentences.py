@@ -14,8 +14,8 @@ def predicted(restorer: Denoiser | Splitter, restored: int, samples: int) -> str
         done = f"split into {listed(channel_names(model))}"
     steps, seconds = model.outcome.steps, model.outcome.seconds
     trained = (
-        "was trained by CAREamics"
-        if model.careamics is not None
+        f"was trained by {model.trained_by}"
+        if model.imported
         else f"was trained for {steps} steps ({duration(seconds)})"
     )
     return (

@@ -27,9 +27,9 @@ from jaxtyping import Real
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
+from ladderscope.errors import LadderscopeError
 from ladderscope.interop.careamics_config import (
     A_U_NET,
-    LVAEConfig,
     compare_configs,
     compare_shapes,
     enclosed,
@@ -38,10 +38,10 @@ from ladderscope.interop.careamics_config import (
 from ladderscope.interop.careamics_losses import replay_losses
 from ladderscope.interop.checkpoint import InteropError, naming, read_checkpoint
 from ladderscope.losses import channelwise, gaussian_kl, gaussian_kl_one_sample, samplewise, spatial
-from ladderscope.models.config import MOST_PARAMETERS
+from ladderscope.models.architecture import weights_of
+from ladderscope.models.earlier import LVAEConfig
 from ladderscope.models.weights import check_finite
 from ladderscope.network import DiagonalGaussian, LadderVAE, Level
-from ladderscope.network.blocks import Activation
 from ladderscope.noise import GaussianMixture
 from ladderscope.untrusted import InputError
 
@@ -56,15 +56,6 @@ __all__ = [
     "to_careamics",
 ]
 
-_ACTIVATIONS: dict[str, Activation] = {
-    "None": nn.Identity,
-    "Sigmoid": nn.Sigmoid,
-    "Softmax": lambda: nn.Softmax(dim=1),
-    "Tanh": nn.Tanh,
-    "ReLU": nn.ReLU,
-    "LeakyReLU": nn.LeakyReLU,
-    "ELU": nn.ELU,
-}
 # What checkpoints of CAREamics hold beside the network, whose entries begin with "model.".
 _BESIDE = ("noise_model.", "noise_model_likelihood.", "gaussian_likelihood.")
 _OF_A_UNET = ("encoder.encoder_blocks.", "decoder.decoder_blocks.", "final_conv.")
@@ -79,15 +70,6 @@ class Origin:
 
     config: LVAEConfig
     idle: Mapping[str, Tensor]
-
-
-class _LogVariance(nn.Module):
-    """CAREamics' variances, as the log-variances that our network asks for."""
-
-    def forward(self, raw: Tensor) -> Tensor:
-        """Turn raw values into log-variances."""
-        raw = raw.clamp(max=20.0)
-        return torch.log(torch.where(raw > 0, 1 + raw, raw.exp()) + 1e-6)
 
 
 def load_lvae(
@@ -204,33 +186,17 @@ def build_lvae(config: Mapping[str, Any] | LVAEConfig | str | os.PathLike[str]) 
 
 def _without_content(config: LVAEConfig) -> LadderVAE:
     """Build the network without allocating its weights, and refuse one of too many."""
+    try:
+        weights_of(config.architecture)
+    except LadderscopeError as error:
+        raise InteropError(str(error)) from error
     with torch.device("meta"):
-        network = _built(config)
-    parameters = sum(value.numel() for value in network.state_dict().values())
-    if parameters > MOST_PARAMETERS:
-        raise InteropError(
-            f"the config asks for a network of {parameters:,} parameters, and at most "
-            f"{MOST_PARAMETERS:,} are allowed"
-        )
-    return network
+        return _built(config)
 
 
 def _built(config: LVAEConfig) -> LadderVAE:
     levels = range(1, len(config.z_dims) + 1)
-    network = LadderVAE(
-        output_channels=config.output_channels * (2 if config.predict_logvar else 1),
-        latent_channels=config.z_dims,
-        filters=config.encoder_n_filters,
-        batch_norm=True,
-        dropout=max(config.encoder_dropout, config.decoder_dropout),
-        activation=_ACTIVATIONS[config.nonlinearity],
-        variance_map=_LogVariance(),
-        dimensions=len(config.encoder_conv_strides),
-        decoder_dimensions=len(config.decoder_conv_strides),
-        views=config.multiscale_count,
-        posterior_scales=[(2 * level) ** 0.5 if len(levels) > 4 else 1.0 for level in levels],
-        top_prior_size=config.top_prior_size,
-    )
+    network = config.architecture.build()
     for name, module in network.named_modules():
         if isinstance(module, nn.Dropout2d | nn.Dropout3d):
             decoding = name.startswith(("rungs.", "last."))

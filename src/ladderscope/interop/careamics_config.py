@@ -4,21 +4,14 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError
 
 from ladderscope.files import expanded
 from ladderscope.interop.checkpoint import InteropError, naming
-from ladderscope.models.config import (
-    LARGEST_PATCH,
-    MOST_CHANNELS,
-    MOST_DEPTH,
-    MOST_FILTERS,
-    MOST_LEVELS,
-    RestorerSettings,
-    SplitterSettings,
-)
+from ladderscope.models.config import LARGEST_PATCH, MOST_LEVELS
+from ladderscope.models.earlier import LVAEConfig
 from ladderscope.untrusted import InputError, read_yaml, shortened, shown
 
 A_U_NET = (
@@ -28,103 +21,9 @@ A_U_NET = (
 # Where the constructor's arguments are found in the configurations that enclose them.
 _ENCLOSING = ("algorithm_config", "algorithm", "model")
 
-Dropout = Annotated[float, Field(ge=0, le=1)]
-Axes = Annotated[
-    tuple[Annotated[int, Field(ge=1, le=LARGEST_PATCH)], ...], Field(min_length=2, max_length=3)
-]
-Filters = Annotated[int, Field(ge=1, le=MOST_FILTERS)]
 Shape = tuple[int, ...]
 _DEEPEST = 10
 _TOLD = 10  # problems in an error
-
-
-class LVAEConfig(BaseModel):
-    """The constructor arguments of CAREamics' ladder VAE, under its names.
-
-    Attributes
-    ----------
-    input_shape
-        ([Z] Y X) of the patches that it was trained on.
-    output_channels, z_dims
-        Channels of the target, and latent channels of each level, finest first.
-    multiscale_count
-        Views: the patch and the wider ones.
-    encoder_n_filters, decoder_n_filters
-        Channels of the feature maps, the same number.
-    encoder_conv_strides, decoder_conv_strides
-        (2, 2) in 2-D, (1, 2, 2) in 3-D.
-    encoder_dropout, decoder_dropout
-        Probability with which a channel is dropped in training.
-    nonlinearity
-        Name of the activation.
-    predict_logvar
-        ``"pixelwise"`` if a log-variance is predicted in as many further channels.
-    analytical_kl
-        Whether the KL has its closed form, or is estimated from the sample.
-
-    Notes
-    -----
-    All are bounded as our own settings are: at most 10 levels, 1,024 filters and latent channels
-    of a level, 64 output channels, patches of 4,096 pixels and 1,024 planes.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    input_shape: Axes
-    output_channels: Annotated[int, Field(ge=1, le=MOST_CHANNELS)]
-    multiscale_count: Annotated[int, Field(ge=1, le=MOST_LEVELS + 1)]
-    z_dims: Annotated[tuple[Filters, ...], Field(min_length=1, max_length=MOST_LEVELS)]
-    encoder_n_filters: Filters
-    decoder_n_filters: Filters
-    encoder_conv_strides: Axes
-    decoder_conv_strides: Axes
-    encoder_dropout: Dropout
-    decoder_dropout: Dropout
-    nonlinearity: Literal["None", "Sigmoid", "Softmax", "Tanh", "ReLU", "LeakyReLU", "ELU"]
-    predict_logvar: Literal["pixelwise"] | None = None
-    analytical_kl: bool
-
-    @model_validator(mode="after")
-    def _is_a_network(self) -> "LVAEConfig":
-        for strides in (self.encoder_conv_strides, self.decoder_conv_strides):
-            if strides not in ((2, 2), (1, 2, 2)):
-                raise ValueError(f"strides must be [2, 2] or [1, 2, 2], not {list(strides)}")
-        dimensions = len(self.encoder_conv_strides)
-        if len(self.input_shape) != dimensions or len(self.decoder_conv_strides) > dimensions:
-            raise ValueError(
-                f"input_shape {list(self.input_shape)}, encoder_conv_strides of {dimensions} and "
-                f"decoder_conv_strides of {len(self.decoder_conv_strides)} axes do not go together"
-            )
-        if max(self.input_shape[:-2], default=1) > MOST_DEPTH:
-            raise ValueError(f"input_shape {list(self.input_shape)} has over {MOST_DEPTH} planes")
-        if self.encoder_n_filters != self.decoder_n_filters:
-            raise ValueError(
-                "encoder_n_filters and decoder_n_filters must be one number, as their features "
-                f"are merged: found {self.encoder_n_filters} and {self.decoder_n_filters}"
-            )
-        if self.multiscale_count > len(self.z_dims) + 1:
-            raise ValueError(
-                f"multiscale_count is {self.multiscale_count}, but {len(self.z_dims)} levels "
-                f"take {len(self.z_dims) + 1} views at most"
-            )
-        if min(self.top_prior_size) < 1:
-            raise ValueError(
-                f"input_shape {list(self.input_shape)} is too small to be halved on "
-                f"{len(self.z_dims) + 1 - self.multiscale_count} levels"
-            )
-        return self
-
-    @property
-    def restores_a_plane(self) -> bool:
-        """Whether a 2-D decoder restores one plane of a stack."""
-        return len(self.decoder_conv_strides) < len(self.encoder_conv_strides)
-
-    @property
-    def top_prior_size(self) -> tuple[int, ...]:
-        """([Z] Y X) of the top level's prior."""
-        halvings = len(self.z_dims) + 1 - self.multiscale_count
-        *depth, height, width = self.input_shape[-len(self.decoder_conv_strides) :]
-        return (*depth, height >> halvings, width >> halvings)
 
 
 def read_config(config: Mapping[str, Any] | LVAEConfig | str | os.PathLike[str]) -> LVAEConfig:
@@ -190,45 +89,6 @@ def enclosed(config: Mapping[str, Any]) -> dict[str, Any]:
             return {str(name): value for name, value in config.items()}
         config = found
     raise InteropError(f"the config encloses another more than {_DEEPEST} times")
-
-
-def describe(config: Mapping[str, Any] | LVAEConfig) -> str:
-    """Say in words what network a config describes.
-
-    Examples
-    --------
-    >>> describe({
-    ...     "input_shape": [64, 64], "output_channels": 2, "multiscale_count": 3,
-    ...     "z_dims": [4, 6, 8], "encoder_n_filters": 32, "decoder_n_filters": 32,
-    ...     "encoder_conv_strides": [2, 2], "decoder_conv_strides": [2, 2],
-    ...     "encoder_dropout": 0.1, "decoder_dropout": 0.1, "nonlinearity": "ELU",
-    ...     "predict_logvar": "pixelwise", "analytical_kl": True,
-    ... })
-    'LVAE of CAREamics: 3 levels of 4, 6, 8 latent channels, 32 filters, ELU, 3 views, 2 outputs \
-with their log-variances, trained on patches of 64×64 pixels'
-    """
-    config = read_config(config)
-    *depth, height, width = config.input_shape
-    channels = config.output_channels
-    outputs = f"{channels} output{'s' if channels > 1 else ''}"
-    if config.predict_logvar:
-        outputs += f" with {'their log-variances' if channels > 1 else 'its log-variance'}"
-    patches = f"trained on patches of {height}×{width} pixels"
-    if depth:
-        patches += f" and {depth[0]} planes"
-    if config.restores_a_plane:
-        patches += ", of which it restores the middle one"
-    return ", ".join(
-        [
-            f"LVAE of CAREamics: {len(config.z_dims)} levels of "
-            f"{', '.join(map(str, config.z_dims))} latent channels",
-            f"{config.encoder_n_filters} filters",
-            config.nonlinearity,
-            *([f"{config.multiscale_count} views"] if config.multiscale_count > 1 else []),
-            outputs,
-            patches,
-        ]
-    )
 
 
 def compare_configs(given: LVAEConfig, own: Mapping[str, Any]) -> None:
@@ -317,30 +177,3 @@ def _options_behind(
     if re.search("stochastic|top_prior", name) and one[latent_axis] != other[latent_axis]:
         return ("z_dims",)
     return (f"{side}_n_filters",)
-
-
-def check_settings(config: LVAEConfig, settings: RestorerSettings) -> None:
-    """Raise an error if a restorer's settings are of another network than the config.
-
-    Raises
-    ------
-    InteropError
-        Naming the setting.
-    """
-    channels = settings.channels if isinstance(settings, SplitterSettings) else 1
-    found = settings.model_dump() | {"channels": channels}
-    needed = {
-        "levels": len(config.z_dims),
-        "filters": config.encoder_n_filters,
-        "latent_channels": max(config.z_dims),
-        "context": config.multiscale_count,
-        "dimensions": len(config.input_shape),
-        "channels": config.output_channels,
-    }
-    if config.restores_a_plane:
-        needed["tile_depth_margin"] = config.input_shape[0] // 2
-    for name, value in needed.items():
-        if found[name] != value:
-            raise InteropError(
-                f"the config asks for {name} {value}, the settings have {found[name]}"
-            )

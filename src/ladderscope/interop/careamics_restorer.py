@@ -15,10 +15,10 @@ from numpy.typing import ArrayLike
 from ladderscope.data import Mixing
 from ladderscope.images import Statistics, numbered_channels
 from ladderscope.interop.careamics import load_lvae, load_noise_models, origin_of
-from ladderscope.interop.careamics_config import LVAEConfig
 from ladderscope.interop.checkpoint import InteropError, naming, read_checkpoint
 from ladderscope.models import Denoiser, DenoiserSettings, Splitter, SplitterSettings
 from ladderscope.models.config import settings_for
+from ladderscope.models.earlier import LVAEConfig
 from ladderscope.models.file import Mixture
 from ladderscope.models.fitting import empty_model
 from ladderscope.noise import NoiseModel
@@ -122,7 +122,8 @@ def import_careamics(
         axes="ZYX"[-len(found.input_shape) :],
         channel_names=numbered_channels(channels) if splits else None,
         mixture=mixture if splits else None,
-        careamics=found.model_dump(mode="json"),
+        architecture=found.architecture,
+        trained_by="CAREamics",
     )
     for notice in notices[1:]:
         logger.info(notice)

@@ -17,7 +17,7 @@ from ladderscope.errors import LadderscopeError
 from ladderscope.files import whole_file
 from ladderscope.images import Statistics
 from ladderscope.models import schema
-from ladderscope.models.building import weights_of
+from ladderscope.models.architecture import Architecture, weights_of
 from ladderscope.models.config import DenoiserSettings, SplitterSettings
 from ladderscope.models.weights import check_finite, read_weights
 from ladderscope.noise import NoiseModel
@@ -67,6 +67,8 @@ class Model:
     ----------
     settings : DenoiserSettings or SplitterSettings
         As given, but for the size of patches, which is as used.
+    architecture : Architecture
+        What the network is built from.
     weights : dict of str to Tensor
         Of the network.
     statistics : tuple of Statistics
@@ -93,8 +95,8 @@ class Model:
         When training ended, as ISO 8601 in UTC.
     mixture : Mixture, optional
         Of a splitter.
-    careamics : dict, optional
-        For a network that CAREamics trained, how it builds it.
+    trained_by : str
+        ``"Ladderscope"``, or ``"CAREamics"`` for an imported model.
     pixel_size : (float, float), optional
         Height and width of a pixel of the training images, in micrometres, if all have the same.
     slice_spacing : float, optional
@@ -102,6 +104,7 @@ class Model:
     """
 
     settings: DenoiserSettings | SplitterSettings
+    architecture: Architecture
     weights: dict[str, torch.Tensor]
     statistics: tuple[Statistics, ...]
     noise_models: tuple[NoiseModel, ...]
@@ -115,9 +118,14 @@ class Model:
     version: str
     created: str
     mixture: Mixture | None = None
-    careamics: dict[str, Any] | None = None
+    trained_by: schema.TrainedBy = "Ladderscope"
     pixel_size: tuple[float, float] | None = None
     slice_spacing: float | None = None
+
+    @property
+    def imported(self) -> bool:
+        """Whether other software trained the network."""
+        return self.trained_by != "Ladderscope"
 
     @property
     def kind(self) -> str:
@@ -151,6 +159,8 @@ def write_model(path: Path, model: Model, *, overwrite: bool = True) -> None:
         "created": model.created,
         "kind": model.kind,
         "settings": model.settings.model_dump(),
+        "architecture": model.architecture.model_dump(),
+        "trained_by": model.trained_by,
         "statistics": [asdict(channel) for channel in model.statistics],
         "axes": model.axes,
         "channel_names": model.channel_names
@@ -159,7 +169,6 @@ def write_model(path: Path, model: Model, *, overwrite: bool = True) -> None:
         "notices": _notices(model.notices),
         "training": outcome,
         "mixture": None if model.mixture is None else asdict(model.mixture),
-        "careamics": model.careamics,
         "pixel_size": model.pixel_size,
         "slice_spacing": model.slice_spacing,
     }
@@ -215,7 +224,7 @@ def read_model(path: Path) -> Model:
             if WEIGHTS not in archive.sizes:
                 raise InputError(f"no {WEIGHTS} in it")
             entries = {name: _member(archive, name) for name in names}
-            weights = read_weights(archive, WEIGHTS, weights_of(config.settings, config.careamics))
+            weights = read_weights(archive, WEIGHTS, weights_of(config.built_from()))
             return _model(entries, weights, config)
     except schema.NewerFormatError as error:
         raise ModelFileError(f"{path}: {error}") from error
@@ -246,6 +255,7 @@ def _model(
         raise InputError(f"{THUMBNAIL}: not a PNG of at most {_MOST_PIXELS:,} pixels")
     return Model(
         settings=config.settings,
+        architecture=config.built_from(),
         weights=weights,
         statistics=tuple(_statistics(channel) for channel in config.statistics),
         noise_models=noise_models,
@@ -261,7 +271,7 @@ def _model(
         version=config.ladderscope_version,
         created=config.created,
         mixture=None if config.mixture is None else _mixture(config.mixture),
-        careamics=config.careamics,
+        trained_by=config.made_by(),
         pixel_size=config.pixel_size,
         slice_spacing=config.slice_spacing,
     )

@@ -19,7 +19,8 @@ from ladderscope.images import Image, ImageError, Statistics, channel_statistics
 from ladderscope.inspection import first_look
 from ladderscope.machine import best_device, fast_type, single_precision
 from ladderscope.memory import enough_memory
-from ladderscope.models.building import budget_of, kl_weight_of, network_of, rate_of
+from ladderscope.models.architecture import architecture_of, network_of
+from ladderscope.models.building import budget_of, kl_weight_of, rate_of
 from ladderscope.models.config import (
     DenoiserSettings,
     RestorerSettings,
@@ -168,7 +169,7 @@ def patch_shape(settings: RestorerSettings) -> PatchShape:
 def new_network(settings: RestorerSettings, seed: int) -> LadderVAE:
     """Make a network with random weights that the seed fixes."""
     with seeded(seed), single_precision():
-        return network_of(settings)
+        return network_of(architecture_of(settings))
 
 
 def training_options(settings: RestorerSettings, device: str | None) -> dict[str, Any]:
@@ -195,7 +196,7 @@ def empty_model(settings: RestorerSettings, *, seed: int, **known: Any) -> Model
         thumbnail=None,
         version=metadata.version("ladderscope"),
         created="",
-        **known,
+        **{"architecture": architecture_of(settings), **known},
     )
 
 

@@ -18,7 +18,8 @@ from ladderscope.images.artefacts import with_padding
 from ladderscope.images.read import named_sources
 from ladderscope.machine import best_device, fast_type, keep_freed_memory, usual_device
 from ladderscope.memory import enough_memory
-from ladderscope.models.building import geometry_of, unfilled_network_of
+from ladderscope.models.architecture import unfilled_network_of
+from ladderscope.models.building import geometry_of
 from ladderscope.models.channel_noise import Noise, check_noise
 from ladderscope.models.checks import look_at
 from ladderscope.models.config import Settings, settings_for
@@ -100,7 +101,7 @@ class Restorer(ABC, Generic[Settings]):
         restorer = cls(noise=list(model.noise_models) or "auto", seed=model.seed, device=device)
         restorer.settings = cast(Settings, model.settings)
         restorer._model = model
-        restorer._network = unfilled_network_of(model.settings, model.careamics)
+        restorer._network = unfilled_network_of(model.architecture)
         try:
             restorer._network.load_state_dict(model.weights)
         except RuntimeError as error:

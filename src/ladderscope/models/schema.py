@@ -18,14 +18,16 @@ from pydantic import (
 
 from ladderscope.harmless import readable
 from ladderscope.images.axes import AXES
+from ladderscope.models.architecture import Architecture, architecture_of
 from ladderscope.models.config import DenoiserSettings, RestorerSettings, SplitterSettings
+from ladderscope.models.earlier import LVAEConfig
 from ladderscope.noise import NoiseError, NoiseModel, noise_model_from_dict
 from ladderscope.noise_estimation import NoiseFit
 from ladderscope.untrusted import InputError, parse_json, shortened, shown
 from ladderscope.untrusted.parsing import MOST_VALUES
 
 FORMAT = "ladderscope model"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 MOST_CHANNELS = 10_000  # that are restored one by one
 MOST_NOTICES, LONGEST_NOTICE, LONGEST_NAME = 500, 4000, 256
 MOST_VALIDATIONS = 5000
@@ -63,6 +65,7 @@ Notice = Annotated[str, Field(max_length=LONGEST_NOTICE), AfterValidator(readabl
 Notices = Annotated[tuple[Notice, ...], Field(max_length=MOST_NOTICES)]
 Bins = Annotated[tuple[Number, ...], Field(max_length=_MOST_BINS)]
 Interval = tuple[Number, Number]
+TrainedBy = Literal["Ladderscope", "CAREamics"]
 
 
 class NewerFormatError(InputError):
@@ -174,7 +177,7 @@ class ConfigEntry(BaseModel):
     model_config = _STRICT
 
     format: Literal["ladderscope model"]
-    format_version: Literal[1, 2]
+    format_version: Literal[1, 2, 3]
     ladderscope_version: Annotated[str, Field(max_length=64), AfterValidator(readable)]
     created: Annotated[str, Field(max_length=64), AfterValidator(_date)]
     statistics: Annotated[tuple[StatisticsEntry, ...], Field(max_length=MOST_CHANNELS)]
@@ -183,7 +186,10 @@ class ConfigEntry(BaseModel):
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     notices: Notices
     training: TrainingEntry
-    careamics: dict[str, Any] | None = None
+    settings: DenoiserSettings | SplitterSettings
+    architecture: Architecture | None = None
+    trained_by: TrainedBy = "Ladderscope"
+    careamics: LVAEConfig | None = None  # in formats 1 and 2, in place of the two before
     pixel_size: tuple[Positive, Positive] | None = None
     slice_spacing: Positive | None = None
 
@@ -195,6 +201,43 @@ class ConfigEntry(BaseModel):
         if names and len(names) != len(self.statistics):
             raise ValueError(f"{len(names)} channel_names for {len(self.statistics)} statistics")
         return self
+
+    @model_validator(mode="after")
+    def _network_as_its_format_has_it(self) -> Self:
+        if self.format_version < 3 and (self.architecture or self.trained_by != "Ladderscope"):
+            raise ValueError("architecture and trained_by need format_version 3")
+        if self.format_version >= 3 and (self.architecture is None or self.careamics):
+            raise ValueError("format_version 3 needs an architecture, and has no careamics")
+        return self
+
+    @model_validator(mode="after")
+    def _network_does_what_the_settings_say(self) -> Self:
+        settings, network = self.settings, self.built_from()
+        channels = settings.channels if isinstance(settings, SplitterSettings) else 1
+        found = {
+            "levels": len(network.latent_channels),
+            "dimensions": network.dimensions,
+            "context": network.views,
+            "blind_levels": network.blind_levels,
+        }
+        for name, value in found.items():
+            if value != getattr(settings, name):
+                raise ValueError(
+                    f"settings.{name} is {getattr(settings, name)}, the network has {value}"
+                )
+        if network.output_channels not in (channels, 2 * channels):
+            raise ValueError(f"{network.output_channels} output_channels for {channels} channels")
+        return self
+
+    def built_from(self) -> Architecture:
+        """Give what the network is built from, in whatever format it is stored."""
+        if self.careamics is not None:
+            return self.careamics.architecture
+        return architecture_of(self.settings) if self.architecture is None else self.architecture
+
+    def made_by(self) -> TrainedBy:
+        """Say which software trained the network, in whatever format that is stored."""
+        return self.trained_by if self.careamics is None else "CAREamics"
 
 
 class DenoiserEntry(ConfigEntry):
@@ -274,8 +317,6 @@ def config_of(content: bytes) -> DenoiserEntry | SplitterEntry:
                 f"{metadata.version('ladderscope')}: update Ladderscope if that is newer"
             )
         raise InputError(f"config.json: {_in_words(error)}{advice}") from error
-    if config.careamics is not None:
-        _check_careamics(config.careamics, config.settings)
     return config
 
 
@@ -321,7 +362,8 @@ def noise_of(
     except ValidationError as error:
         raise InputError(f"noise.json: {_in_words(error)}") from error
     channels = len(config.statistics)
-    needed = {channels} if config.kind == "denoiser" and not config.careamics else {0, channels}
+    trained_here = config.made_by() == "Ladderscope"
+    needed = {channels} if config.kind == "denoiser" and trained_here else {0, channels}
     if len(entries) not in needed:
         raise InputError(f"noise.json: {len(entries)} noise models for {channels} channels")
     try:
@@ -349,15 +391,6 @@ def _noise_model(entries: Mapping[str, Any]) -> NoiseModel:
     if unknown:
         raise InputError(f"noise.json: a {model.kind} has no {shown(min(unknown))}")
     return model
-
-
-def _check_careamics(entries: Mapping[str, Any], settings: RestorerSettings) -> None:
-    from ladderscope.interop.careamics_config import check_settings, read_config
-
-    try:
-        check_settings(read_config(entries), settings)
-    except ValueError as error:
-        raise InputError(f"config.json: careamics: {error}") from error
 
 
 def _written_by(config: Mapping[str, Any]) -> str:

@@ -262,7 +262,7 @@ def _training(model: Model) -> Iterator[str]:
 def _times(report: Report) -> Iterator[str]:
     outcome = report.model.outcome
     rows = [["prediction", duration(sum(image.seconds for image in report.images))]]
-    if report.model.careamics is None:
+    if not report.model.imported:
         rows = [
             ["training", duration(outcome.seconds)],
             *rows,
