@@ -1,6 +1,7 @@
 """Rules of the code that no linter knows: short files, and imports where one sees them."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,6 +66,15 @@ def test_no_import_of_ours_hides_inside_a_function():
         and (lines := list(hidden_imports(path.read_text("utf-8"))))
     }
     assert hidden == {}
+
+
+def test_the_map_has_every_room_and_module():
+    rooms = {path.name.removesuffix(".py") for path in SOURCE.iterdir() if path.suffix == ".py"}
+    rooms |= {path.parent.name for path in SOURCE.glob("*/__init__.py")}
+    page = (SOURCE.parents[1] / "docs" / "architecture.md").read_text("utf-8")
+    first_cells = re.findall(r"^\| (`.+?`) \|", page, flags=re.MULTILINE)
+    named = {name for cell in first_cells for name in re.findall("`(.+?)`", cell)}
+    assert named >= rooms - {"__init__"}
 
 
 def hidden_imports(source: str) -> Iterator[int]:
