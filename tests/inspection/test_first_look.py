@@ -105,12 +105,26 @@ def test_images_of_two_types_and_scales_are_refused_by_name():
 
 def test_images_of_two_types_and_one_scale_are_named():
     findings = first_look(images(camera(), camera(1).astype(np.float32)))[1]
-    assert any("uint16" in text and "float32" in text for text, _ in findings)
+    assert any("uint16" in text and "float32" in text for text, *_ in findings)
+
+
+def test_findings_of_one_kind_in_many_images_become_one_that_names_the_first_and_the_count():
+    pixels = [camera(seed) for seed in range(8)]
+    for number, plane in enumerate(pixels):
+        plane[20, 30] = 65535
+        if number < 2:
+            plane[:, :24] = 0
+    findings = first_look(images(*pixels))[1]
+    padding = [finding.text for finding in findings if not finding.is_warning]
+    assert [text[:5] for text in padding] == ["0.tif", "1.tif"]
+    (outliers,) = [finding.text for finding in findings if finding.is_warning]
+    for part in ("0.tif", "Y=20, X=30", "7 other images", "1.tif, 2.tif, 3.tif and 4 more"):
+        assert part in outliers
 
 
 def test_images_of_two_scales_are_named():
     findings = first_look(images(camera(), 12 * camera(1)))[1]
-    assert any("scale" in text and "1.tif" in text for text, _ in findings)
+    assert any("scale" in text and "1.tif" in text for text, *_ in findings)
 
 
 def test_what_was_measured_can_be_compared_without_the_pixels():

@@ -33,8 +33,8 @@ def check(inputs: options.Inputs, axes: options.Axes = None) -> None:
             continue
         looks.append(looked.look)
         rows = [("file", str(path)), *_facts(image), *_noise(image)]
-        for text, is_warning in looked.findings:
-            rows.append(("warning" if is_warning else "notice", text))
+        for finding in looked.findings:
+            rows.append(("warning" if finding.is_warning else "notice", finding.text))
         show_summary(rows)
     show_summary([("warning", text) for text in _together(looks)])
     work.say_failures(failures)

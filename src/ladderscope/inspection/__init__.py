@@ -1,10 +1,11 @@
-"""The first look at images, which every command shares: what is wrong with them, in words."""
+"""The first look at images, shared by all commands: what is wrong with them, in words."""
 
 from ladderscope.inspection.first_look import (
     Finding,
     about_correlation,
     compare,
     first_look,
+    gathered,
     look_at,
     look_before_restoring,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "about_correlation",
     "compare",
     "first_look",
+    "gathered",
     "look_at",
     "look_before_restoring",
 ]

@@ -1,4 +1,4 @@
-"""A first look at images: what a user should know of them, in sentences, and what is left out."""
+"""A first look at images: what a user should know about them, in sentences."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -12,24 +12,40 @@ from ladderscope.images.artefacts import Artefacts, cleaned
 from ladderscope.inspection.numbers import ImageLook, measure
 from ladderscope.noise_estimation import neighbour_correlation
 
-_PADDING = 1e-3  # share of the pixels that is worth a word
+_PADDING = 1e-3  # fraction of the pixels that is worth reporting
 _SATURATED = 5e-3
-_DRIFT = 0.3  # of the brightness above the dark
+_DRIFT = 0.3  # of the brightness above the dark level
 _MONOTONE = 0.7  # rank correlation of brightness with time
 _SCALE = 5.0  # ratio of middle and bright levels
 _ANOTHER_NOISE = 16.0  # ratio of the contrasts of files of two types
-_NAMED = 6
+_NAMED = 6  # planes
+_FIRST = 3  # images that are named
+_FEW = 5  # images that get a sentence each
 
 
 class Finding(NamedTuple):
-    """One sentence or two, and whether it is a warning."""
+    """One sentence or two about images.
+
+    Attributes
+    ----------
+    text : str
+        What was found, and what to do.
+    is_warning : bool
+        False for a notice, which needs no action.
+    kind : str
+        The same for findings of one kind in several images.
+    image : str
+        The name of the image; empty for a finding about several.
+    """
 
     text: str
     is_warning: bool = True
+    kind: str = ""
+    image: str = ""
 
 
 class LookedAt(NamedTuple):
-    """An image fit to be learned from, what was measured in it, and what there is to say."""
+    """An image ready for training, what was measured in it, and what was found."""
 
     image: Image
     look: ImageLook
@@ -39,8 +55,8 @@ class LookedAt(NamedTuple):
 def look_at(image: Image) -> LookedAt:
     """Look at one image.
 
-    Padding is marked, and filled by reflection; hot and dead pixels are replaced by the median of
-    their surroundings. The image that was given stays as it is.
+    Padding is marked and filled by reflection; hot and dead pixels are replaced by the median of
+    their surroundings. The given image is not changed.
 
     Parameters
     ----------
@@ -51,8 +67,8 @@ def look_at(image: Image) -> LookedAt:
     --------
     >>> pixels = np.random.default_rng(0).poisson(100, (64, 64))
     >>> pixels[20, 30] = 60000
-    >>> print(look_at(Image(pixels, "YX", "a.tif")).findings[0].text[:63])
-    a.tif: 1 pixel stands out from all around it (hot or dead pixel
+    >>> print(look_at(Image(pixels, "YX", "a.tif")).findings[0].text[:47])
+    a.tif: 1 pixel stands out from its surroundings
     """
     clean, artefacts = cleaned(image)
     look = measure(image, artefacts)
@@ -60,7 +76,7 @@ def look_at(image: Image) -> LookedAt:
 
 
 def first_look(images: Sequence[Image]) -> tuple[list[Image], list[Finding]]:
-    """Look at images that are to be used together, one by one and beside each other.
+    """Look at images that are to be used together, one by one and in comparison.
 
     Parameters
     ----------
@@ -70,12 +86,13 @@ def first_look(images: Sequence[Image]) -> tuple[list[Image], list[Finding]]:
     Returns
     -------
     list of Image, list of Finding
-        The images fit to be learned from, as `look_at` gives them, and what there is to say.
+        The images ready for training, as `look_at` returns them, and what was found. Findings of
+        one kind in many images are gathered into one.
 
     Raises
     ------
     ImageError
-        If the images are of types and scales that cannot have the same noise.
+        If the images have data types and contrasts that one noise model cannot describe.
 
     Examples
     --------
@@ -86,11 +103,34 @@ def first_look(images: Sequence[Image]) -> tuple[list[Image], list[Finding]]:
     """
     looked = [look_at(image) for image in images]
     findings = [finding for one in looked for finding in one.findings]
-    return [one.image for one in looked], findings + compare([one.look for one in looked])
+    return [one.image for one in looked], gathered(findings) + compare([one.look for one in looked])
+
+
+def gathered(findings: Sequence[Finding]) -> list[Finding]:
+    """Gather findings of one kind in more than five images into one, which names the first few.
+
+    Examples
+    --------
+    >>> findings = [Finding(f"{n}.tif: odd", kind="odd", image=f"{n}.tif") for n in range(9)]
+    >>> gathered(findings)[0].text
+    '0.tif: odd. Similar findings in 8 other images: 1.tif, 2.tif, 3.tif and 5 more'
+    >>> gathered(findings[:2]) == findings[:2]
+    True
+    """
+    of_kind: dict[str, dict[str, Finding]] = {}
+    for one in findings:
+        of_kind.setdefault(one.kind, {}).setdefault(one.image, one)
+    many = {kind: of for kind, of in of_kind.items() if kind and len(of) > _FEW}
+    kept = [one for one in findings if one.kind not in many]
+    for first, *others in (list(of.values()) for of in many.values()):
+        named = _listed([one.image for one in others])
+        text = f"{first.text}. Similar findings in {len(others)} other images: {named}"
+        kept.append(first._replace(text=text))
+    return kept
 
 
 def look_before_restoring(image: Image, artefacts: Artefacts) -> list[Finding]:
-    """Look at an image that is to be restored: what restoring it does not say by itself.
+    """Look at an image that is to be restored, for what prediction itself does not report.
 
     Parameters
     ----------
@@ -113,7 +153,7 @@ def look_before_restoring(image: Image, artefacts: Artefacts) -> list[Finding]:
 
 
 def compare(looks: Sequence[ImageLook]) -> list[Finding]:
-    """Look for what tells images of one call apart: types, scales, objectives.
+    """Look for differences between images: data types, scales, objectives.
 
     Parameters
     ----------
@@ -123,29 +163,31 @@ def compare(looks: Sequence[ImageLook]) -> list[Finding]:
     Raises
     ------
     ImageError
-        If two are of types and scales that cannot have the same noise.
+        If two have data types and contrasts that one noise model cannot describe.
     """
     findings = []
     first = looks[0]
     if others := [look for look in looks if look.dtype != first.dtype]:
         ratio = _contrast_ratio(first, others[0])
+        names = _listed([look.name for look in others])
         text = (
-            f"{first.name} is of type {first.dtype} and {_names(others)} of type "
-            f"{others[0].dtype}: files that were converted have another gain and offset"
+            f"{first.name} has data type {first.dtype}, but {names} {others[0].dtype}: "
+            "conversion changes the gain and the offset"
         )
         if max(ratio, 1 / ratio) > _ANOTHER_NOISE:
             raise ImageError(
-                f"{text}, and their contrast differs by a factor of {max(ratio, 1 / ratio):.0f}, "
-                "so one noise model cannot hold for both. Give the images as the camera gave them, "
-                "or one kind at a time."
+                f"{text}, and the contrast differs by a factor of {max(ratio, 1 / ratio):.0f}: one "
+                "noise model cannot describe both. Use the original files, or one data type at a "
+                "time."
             )
-        findings.append(Finding(f"{text}. Give all images as the camera gave them"))
+        findings.append(Finding(f"{text}. Use the original files for all images"))
     elif others := [look for look in looks if _other_scale(first, look)]:
+        names = _listed([look.name for look in others])
         findings.append(
             Finding(
                 f"the intensities of {first.name} (median {first.levels[0][1]:.4g}) and of "
-                f"{_names(others)} (median {others[0].levels[0][1]:.4g}) differ in scale: train "
-                "one model per recording with its own camera settings"
+                f"{names} (median {others[0].levels[0][1]:.4g}) differ in scale: train "
+                "one model for each set of camera settings"
             )
         )
     objectives = {look.acquisition.objective: look for look in looks[::-1]}
@@ -154,22 +196,22 @@ def compare(looks: Sequence[ImageLook]) -> list[Finding]:
         one, other, *_ = objectives.values()
         findings.append(
             Finding(
-                f"{one.name} and {other.name} were recorded with different objectives: one model "
-                "learns structures of one size best"
+                f"{one.name} and {other.name} were recorded with different objectives: train one "
+                "model per objective"
             )
         )
     return findings
 
 
 def about_correlation(planes: Iterable[Real[np.ndarray, "Y X"]], name: str = "") -> Finding | None:
-    """Say whether the noise of neighbouring pixels is correlated; None if it is not.
+    """Report whether the noise of neighbouring pixels is correlated; None if it is not.
 
     Parameters
     ----------
     planes
-        Of one channel, as they were recorded.
+        Of one channel, as recorded.
     name
-        Of the channel, of several.
+        Of the channel, if there are several.
 
     Examples
     --------
@@ -182,107 +224,104 @@ def about_correlation(planes: Iterable[Real[np.ndarray, "Y X"]], name: str = "")
         return None
     return Finding(
         f"the noise{f' of {name}' if name else ''} is correlated between neighbouring pixels "
-        f"({found.horizontal:.2f} horizontally, {found.vertical:.2f} vertically), as by "
-        "interpolation, smoothing, compression or read-out: most of it will be kept as if it "
-        "were structure. Use the raw recording if there is one; otherwise try blind_levels=2 "
+        f"({found.horizontal:.2f} horizontally, {found.vertical:.2f} vertically), as after "
+        "interpolation, smoothing or compression, or from the read-out: most of it will be kept as "
+        "if it were structure. Use the raw recording if you have it; otherwise try blind_levels=2 "
         "(--blind-levels 2)"
     )
 
 
 def _about(look: ImageLook, *, learns: bool = True) -> list[Finding]:
-    several = len(look.levels) > 1
-    names = [f"{look.name}, {name}" for name in numbered_channels(len(look.levels))]
-    findings = []
+    of_channels = [
+        f"{look.name}, {name}" if len(look.levels) > 1 else look.name
+        for name in numbered_channels(len(look.levels))
+    ]
+    found: list[tuple[str, str, bool]] = []
     if look.padding > _PADDING:
-        findings.append(
-            Finding(
-                f"{look.name}: {100 * look.padding:.2g} % of the pixels are padding: constant, so "
-                "nothing was measured there. They are left out of noise, statistics and patches",
-                is_warning=False,
-            )
+        text = (
+            f"{look.name}: {100 * look.padding:.2g} % of the pixels are padding: they are constant "
+            "and were not measured. They are excluded from the noise, the statistics and the "
+            "patches"
         )
-    for name, blank in zip(names, look.blank, strict=True):
+        found.append(("padding", text, False))
+    for name, blank in zip(of_channels, look.blank, strict=True):
         if blank:
-            findings.append(
-                Finding(
-                    f"{name if several else look.name}: "
-                    f"{_planes(look, blank, 'is blank', 'are blank')}, every pixel having one "
-                    "value. Blank planes are left out of training and handed back as they are"
-                )
+            text = (
+                f"{name}: {_planes(look, blank, 'the plane', 'is blank', 'are blank')}: all pixels "
+                "have the same value. Blank planes are excluded from training and returned "
+                "unchanged"
             )
+            found.append(("blank", text, True))
     if look.outliers:
-        findings.append(Finding(_about_outliers(look, learns)))
-    ends = zip(names, look.saturated, look.ceiling, look.levels, strict=True)
+        found.append(("outliers", _about_outliers(look, learns), True))
+    ends = zip(of_channels, look.saturated, look.ceiling, look.levels, strict=True)
     for name, share, ceiling, levels in ends:
         if share > _SATURATED or _sets_the_scale(share, ceiling, levels):
-            findings.append(
-                Finding(
-                    f"{name if several else look.name}: {100 * share:.2g} % of the pixels are "
-                    f"saturated, at {ceiling:g}: what was cut off cannot be restored. Record with "
-                    "less light or gain"
-                )
+            text = (
+                f"{name}: {100 * share:.2g} % of the pixels are saturated at {ceiling:g}: clipped "
+                "intensities cannot be restored. Record with less light or a lower gain"
             )
+            found.append(("saturated", text, True))
     if look.copies and learns:
-        findings.append(
-            Finding(
-                f"{look.name}: "
-                f"{_planes(look, look.copies, 'repeats an earlier one', 'repeat earlier ones')}: "
-                "the same noise seen twice looks like signal. Leave copies out"
-            )
+        repeat = _planes(
+            look, look.copies, "a channel", "repeats an earlier one", "repeat earlier ones"
         )
-    for name, brightness, levels in zip(names, look.brightness, look.levels, strict=True):
+        text = (
+            f"{look.name}: {repeat}: the same noise seen twice looks like signal. Remove the copies"
+        )
+        found.append(("copies", text, True))
+    for name, brightness, levels in zip(of_channels, look.brightness, look.levels, strict=True):
         if (change := _drift(brightness, float(levels[0]))) is not None:
-            findings.append(
-                Finding(
-                    f"{name if several else look.name}: brightness "
-                    f"{'rises' if change > 0 else 'falls'} by {100 * abs(change):.0f} % from the "
-                    "first frames to the last, as by bleaching; the noise is measured over all "
-                    "frames",
-                    is_warning=False,
-                )
+            text = (
+                f"{name}: the brightness {'rises' if change > 0 else 'falls'} by "
+                f"{100 * abs(change):.0f} % from the first frames to the last, as with bleaching; "
+                "the noise is measured over all frames"
             )
-    return findings
+            found.append(("drift", text, False))
+    return [Finding(text, is_warning, kind, look.name) for kind, text, is_warning in found]
 
 
 def _about_outliers(look: ImageLook, learns: bool) -> str:
-    listed = "; ".join(
-        ", ".join(f"{letter}={at}" for letter, at in zip(look.axes, place, strict=True))
-        + f" ({value:g})"
-        for place, value in look.outliers_at
-    )
-    one = look.outliers == 1
+    listed = "; ".join(f"{_position(look.axes, at)} ({value:g})" for at, value in look.outliers_at)
     more = ", …" if look.outliers > len(look.outliers_at) else ""
-    left_out = f"{'It is' if one else 'They are'} "
-    if learns:
-        left_out += "left out of noise, statistics and patches, and "
+    what, these = (
+        ("1 pixel stands out from its surroundings (a hot or dead pixel, or a cosmic ray)", "It is")
+        if look.outliers == 1
+        else (
+            f"{look.outliers} pixels stand out from their surroundings (hot or dead pixels, or "
+            "cosmic rays)",
+            "They are",
+        )
+    )
+    excluded = "excluded from the noise, the statistics and the patches, and " if learns else ""
     return (
-        f"{look.name}: {look.outliers} pixel{' stands' if one else 's stand'} out from all around "
-        f"{'it' if one else 'them'} (hot or dead pixels, cosmic rays), at {listed}{more} (counted "
-        f"from 0). {left_out}not corrected in the restoration"
+        f"{look.name}: {what}, at {listed}{more} (counted from 0). {these} {excluded}not corrected "
+        "in the restoration"
     )
 
 
 def _sets_the_scale(share: float, ceiling: float, levels: np.ndarray) -> bool:
-    """Tell whether saturated pixels, however few, vary more than all others together."""
+    """Whether saturated pixels, however few, vary more than all others together."""
     low, middle, high = levels
     return share > 0 and bool(share * (ceiling - middle) ** 2 > (high - low) ** 2)
 
 
-def _planes(look: ImageLook, places: Sequence[tuple[int, ...]], one: str, several: str) -> str:
-    """Say what planes do, and which these are."""
+def _planes(look: ImageLook, at: Sequence[tuple[int, ...]], single: str, does: str, do: str) -> str:
+    """Say what planes do, and which planes they are; `single` names the only plane there is."""
     if not look.others:
-        return f"it {one}"
-    listed = "; ".join(
-        ", ".join(f"{letter}={at}" for letter, at in zip(look.others, place, strict=True))
-        for place in places[:_NAMED]
-    )
-    more = ", …" if len(places) > _NAMED else ""
-    do = f"1 plane {one}" if len(places) == 1 else f"{len(places)} planes {several}"
-    return f"{do} ({listed}{more}, counted from 0)"
+        return f"{single} {does}"
+    listed = "; ".join(_position(look.others, one) for one in at[:_NAMED])
+    more = ", …" if len(at) > _NAMED else ""
+    planes = f"1 plane {does}" if len(at) == 1 else f"{len(at)} planes {do}"
+    return f"{planes} ({listed}{more}, counted from 0)"
+
+
+def _position(axes: str, at: Sequence[int]) -> str:
+    return ", ".join(f"{letter}={number}" for letter, number in zip(axes, at, strict=True))
 
 
 def _drift(brightness: np.ndarray, dark: float) -> float | None:
-    """Return by which share frames become brighter, if they do all the time, and by much."""
+    """Return the fraction by which frames become brighter, if steadily and by much."""
     if brightness.size < 4:
         return None
     third = max(1, brightness.size // 3)
@@ -302,7 +341,7 @@ def _contrast_ratio(one: ImageLook, other: ImageLook) -> float:
 
 
 def _other_scale(one: ImageLook, other: ImageLook) -> bool:
-    """Tell whether both the middle and the bright level are many times those of the other."""
+    """Whether both the median and the bright level are many times those of the other."""
     for of_one, of_other in zip(one.levels, other.levels, strict=True):
         if of_one[1] > 0 and of_other[1] > 0:
             ratios = of_one[1:] / of_other[1:]
@@ -311,6 +350,6 @@ def _other_scale(one: ImageLook, other: ImageLook) -> bool:
     return False
 
 
-def _names(looks: Sequence[ImageLook]) -> str:
-    listed = ", ".join(look.name for look in looks[:3])
-    return f"{listed} and {len(looks) - 3} more" if len(looks) > 3 else listed
+def _listed(names: Sequence[str]) -> str:
+    first = ", ".join(names[:_FIRST])
+    return f"{first} and {len(names) - _FIRST} more" if len(names) > _FIRST else first

@@ -1,4 +1,4 @@
-"""What a first look measures in one image: numbers, plane by plane."""
+"""What a first look measures in one image, plane by plane."""
 
 import zlib
 from dataclasses import dataclass
@@ -12,39 +12,39 @@ from ladderscope.images import Acquisition, Image
 from ladderscope.images.artefacts import Artefacts
 from ladderscope.images.axes import planes_last
 
-_FEWEST = 10  # equal pixels at the bright end make a pile
+_FEWEST = 10  # pixels of the greatest value that count as saturated
 _SAMPLED = 2**14  # pixels of a plane, for percentiles
 _NAMED = 3
-_REPEATED = 0.1  # of the usual difference between frames: less is the frame over again
+_REPEATED = 0.1  # of the usual difference between frames: less is a repeated frame
 _FEWEST_STEPS = 3
 
 
 @dataclass(frozen=True, eq=False)
 class ImageLook:
-    """Numbers about one image; those of channels are lists with one entry per channel.
+    """Measurements of one image; those of channels are lists with one entry per channel.
 
     Parameters
     ----------
     name, axes, dtype, pixel_size, channel_names, acquisition
         As of the image.
     padding
-        Share of the pixels that are padding, blank planes left out.
+        Fraction of the pixels that are padding, excluding blank planes.
     blank
-        For each channel, the positions of planes in which every pixel has one value.
+        For each channel, the positions of planes in which all pixels have the same value.
     outliers
-        How many pixels stand out from all around them.
+        Number of pixels that stand out from their surroundings.
     outliers_at
-        Where the first of them are, in the image's axes, and their values.
+        Positions of the first of them along the image's axes, and their values.
     saturated, ceiling
-        For each channel the share of the pixels at its greatest value, if values pile up there, and
-        that value.
+        For each channel, the fraction of the pixels at its greatest value, if values pile up
+        there, and that value.
     levels
-        For each channel the 1st, 50th and 99th percentile of its pixels.
+        For each channel, the 1st, 50th and 99th percentile of its pixels.
     copies
-        Positions of planes that repeat an earlier one: to the pixel, or in time, differing from the
-        frame before by next to nothing where other frames differ.
+        Positions of planes that repeat an earlier one: exactly, or, in a movie, with almost no
+        difference from the frame before where other frames differ.
     brightness
-        For each channel the mean of every frame, in time; empty where there is no time.
+        For each channel, the mean of every frame; empty if there is no time axis.
     """
 
     name: str
@@ -65,7 +65,7 @@ class ImageLook:
 
     @property
     def others(self) -> str:
-        """The axes beside C, Y and X, along which positions are counted."""
+        """The axes other than C, Y and X, along which positions are counted."""
         return "".join(letter for letter in self.axes if letter not in "CYX")
 
 
@@ -130,7 +130,7 @@ def measure(image: Image, artefacts: Artefacts) -> ImageLook:
 
 
 class _Channel:
-    """Numbers of one channel while its planes go by."""
+    """Measurements of one channel, plane by plane."""
 
     def __init__(self) -> None:
         self.blank: list[tuple[int, ...]] = []
@@ -158,7 +158,7 @@ class _Channel:
 
     @property
     def saturated(self) -> float:
-        """Share of the pixels at the greatest value, if these are a pile."""
+        """Fraction of the pixels at the greatest value, if values pile up there."""
         piled = self.full or self.at_end > self.below_end
         return self.at_end / self.pixels if piled and self.at_end >= _FEWEST else 0.0
 
@@ -170,7 +170,7 @@ class _Channel:
 
 
 def _repeated(image: Image, planes: Shaped[np.ndarray, "*others_channels Y X"]) -> list[Any]:
-    """Find frames that are the one before over again, as compressed movies have them."""
+    """Find frames that repeat the one before, as in compressed movies."""
     letters = [letter for letter in image.axes if letter not in "CYX"]
     if "T" not in letters:
         return []
@@ -178,7 +178,7 @@ def _repeated(image: Image, planes: Shaped[np.ndarray, "*others_channels Y X"]) 
     in_time = np.moveaxis(planes, along, 0)
     stride = max(1, int(np.sqrt(planes.shape[-1] * planes.shape[-2] / _SAMPLED)))
     steps = np.zeros((max(0, len(in_time) - 1), *in_time.shape[1:-3]))
-    known = np.zeros(steps.shape, dtype=bool)  # a step to a blank frame says nothing
+    known = np.zeros(steps.shape, dtype=bool)  # a step to or from a blank frame is not counted
     for number in range(len(steps)):
         before, after = (
             in_time[at][..., 0, ::stride, ::stride].astype(np.float64)
@@ -198,7 +198,7 @@ def _repeated(image: Image, planes: Shaped[np.ndarray, "*others_channels Y X"]) 
 
 
 def _in_time(image: Image, means: list[float], outer: tuple[int, ...]) -> NDArray[np.float64]:
-    """Average the means of planes over all but time; nothing if there is none, or planes lack."""
+    """Average the plane means over all but time; empty without time, or if planes are blank."""
     letters = [letter for letter in image.axes if letter not in "CYX"]
     if "T" not in letters or len(means) != int(np.prod(outer)):
         return np.zeros(0)

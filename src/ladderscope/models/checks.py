@@ -57,8 +57,9 @@ def look_at(image: Image, model: Model, check: Callable[[Image], None]) -> None:
         What else its kind of model asks; is given the image without hot and dead pixels.
     """
     artefacts = Artefacts(image.padding, outliers_of(image))
-    for text, is_warning in look_before_restoring(image, artefacts):
-        logger.log(logging.WARNING if is_warning else logging.INFO, "%s", text)
+    for finding in look_before_restoring(image, artefacts):
+        level = logging.WARNING if finding.is_warning else logging.INFO
+        logger.log(level, "%s", finding.text, extra={"kind": finding.kind})
     check_depth([image], model.settings.dimensions, logger.info)
     check(replace(image, padding=artefacts.mask))
     warn_of_other_sampling(image, model)

@@ -88,8 +88,8 @@ class Denoiser(Restorer[DenoiserSettings]):
 
     kind = "denoiser"
     settings_kind = DenoiserSettings
-    handed_back = "it is added to the restoration as it was recorded"
-    instead = "The image stands there as it was recorded, and its noise as the spread"
+    handed_back = "it is added to the restoration as recorded"
+    instead = "The recorded pixels are returned there, with the standard deviation of the noise as the spread"
 
     @usual_device()
     def fit(

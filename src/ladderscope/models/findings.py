@@ -1,4 +1,4 @@
-"""What prediction found out about an image, gathered over its planes and said once."""
+"""What prediction found out about an image, gathered over its planes and reported once."""
 
 import logging
 
@@ -15,14 +15,14 @@ _NAMED = 8
 
 
 class Findings:
-    """Gathers what of an image was not, or could not be, restored.
+    """Gathers which parts of an image were not, or could not be, restored.
 
     Parameters
     ----------
     name
         Of the image.
     fields
-        The shape (fields, channels, [Z], Y, X) of what comes of it.
+        The shape (fields, channels, [Z], Y, X) of the restoration.
     """
 
     def __init__(self, name: str, fields: tuple[int, ...]) -> None:
@@ -34,7 +34,7 @@ class Findings:
         self.failed: NDArray[np.bool_] | None = None
 
     def show(self, number: int, channel: int, shown: Shown) -> None:
-        """Take in what the network was shown of a field, and what it was not."""
+        """Note what the network was not shown of a field."""
         if shown.is_blank:
             of = [
                 f"{what} {at}"
@@ -52,39 +52,39 @@ class Findings:
         self.beyond = self._marked(self.beyond, number, shown.beyond)
 
     def fail(self, number: int, mask: Bool[np.ndarray, "*space"] | None) -> None:
-        """Take in where the restoration of a field failed."""
+        """Note where the restoration of a field failed."""
         self.failed = self._marked(self.failed, number, mask)
 
     def say(self, low: float, high: float, *, handed_back: str, instead: str) -> None:
-        """Log it, what matters as a warning.
+        """Log what was found, as a warning if the user should act.
 
         Parameters
         ----------
         low, high
-            Beyond which values the image was limited.
+            The limits of the intensities that the network was shown.
         handed_back
-            What became of what exceeds them.
+            What happens to intensities that exceed them.
         instead
-            What stands in the result where the restoration failed.
+            What the result contains where the restoration failed.
         """
         if self.blank:
             more = f" and {len(self.blank) - _NAMED} more" if len(self.blank) > _NAMED else ""
             logger.warning(
-                "%s: blank, and handed back as it is (planes are counted from 0): %s%s",
+                "%s: blank, returned unchanged (planes are counted from 0): %s%s",
                 self.name,
                 "; ".join(self.blank[:_NAMED]),
                 more,
             )
         if self.padding is not None:
             logger.info(
-                "%s: padding, where nothing was measured, is handed back as it is: %s",
+                "%s: padding was not measured and is returned unchanged: %s",
                 self.name,
                 places(self.padding),
             )
         if self.beyond is not None and self.beyond.any():
             logger.warning(
-                "%s: far outside the intensities of the training images (limited to %.4g to "
-                "%.4g): %s. What exceeds the limits is not restored; %s. Train on images like "
+                "%s: intensities far outside those of the training images (the limits are %.4g "
+                "and %.4g): %s. What exceeds the limits is not restored; %s. Train on images like "
                 "this one",
                 self.name,
                 low,
@@ -94,8 +94,8 @@ class Findings:
             )
         if self.failed is not None:
             logger.warning(
-                "%s: the restoration failed in %s: its mean is not that of the image there, or its "
-                "values are out of range. %s. Train longer, or on images like this one",
+                "%s: the restoration failed in %s: its local mean differs from that of the image, "
+                "or its values are out of range. %s. Train longer, or on images like this one",
                 self.name,
                 places(self.failed),
                 instead,

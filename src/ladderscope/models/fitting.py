@@ -94,10 +94,10 @@ def with_budget(
 
 
 def looked_at(images: Sequence[Image], notice: Callable[[str, int], None]) -> list[Image]:
-    """Say what a first look at training images finds; give them fit to be learned from."""
+    """Report what a first look at training images finds; return them ready for training."""
     looked, findings = first_look(images)
-    for text, is_warning in findings:
-        notice(text, logging.WARNING if is_warning else logging.INFO)
+    for finding in findings:
+        notice(finding.text, logging.WARNING if finding.is_warning else logging.INFO)
     return looked
 
 

@@ -112,7 +112,9 @@ class Splitter(Restorer[SplitterSettings]):
     kind = "splitter"
     settings_kind = SplitterSettings
     handed_back = "it is left in the residual"
-    instead = "Each channel's mean over training stands there, and the rest in the residual"
+    instead = (
+        "The mean of each training channel is returned there; the rest is left in the residual"
+    )
 
     def __init__(
         self,
