@@ -113,7 +113,7 @@ class Splitter(Restorer[SplitterSettings]):
     settings_kind = SplitterSettings
     handed_back = "it is left in the residual"
     instead = (
-        "The mean of each training channel is returned there; the rest is left in the residual"
+        "Each channel is the mean of its training images there; the rest is left in the residual"
     )
 
     def __init__(
