@@ -89,7 +89,7 @@ class Denoiser(Restorer[DenoiserSettings]):
     kind = "denoiser"
     settings_kind = DenoiserSettings
     handed_back = "it is added to the restoration as recorded"
-    instead = "The recorded pixels are returned there, with the deviation of their noise as the spread"
+    instead = "The recorded pixels are returned there, and the spread is that of their noise"
 
     @usual_device()
     def fit(
