@@ -225,21 +225,21 @@ def test_only_the_centre_has_a_gradient_when_restricted():
 
 @pytest.mark.parametrize("size", [(6, 6), (4, 8), (0, 2), (-2, 2)])
 def test_a_size_outside_the_map_is_refused(size):
-    with pytest.raises(ValueError, match=r"between 1 and the map's \(4, 6\), found") as refusal:
+    with pytest.raises(ValueError, match=r"between 1 and .*\(4, 6\), found") as refusal:
         restricted(KL, size)
     assert str(size) in str(refusal.value)
 
 
 @pytest.mark.parametrize("size", [(3, 6), (4, 3)])
 def test_an_odd_margin_is_refused(size):
-    with pytest.raises(ValueError, match="margin of even width") as refusal:
+    with pytest.raises(ValueError, match=r"even.*\(4, 6\)") as refusal:
         restricted(KL, size)
     assert str(size) in str(refusal.value)
 
 
 @pytest.mark.parametrize("size", [(), (2, 4, 6)])
 def test_a_size_for_more_axes_than_there_are_is_refused(size):
-    with pytest.raises(ValueError, match="between one and all 2 axes in space") as refusal:
+    with pytest.raises(ValueError, match="1 to 2 .*spatial axes") as refusal:
         restricted(KL, size)
     assert str(size) in str(refusal.value)
 

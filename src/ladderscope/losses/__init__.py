@@ -1,6 +1,6 @@
-"""Free bits, KL annealing, Gaussian KL and the objectives of four methods, usable alone.
+"""Free bits, KL annealing, Gaussian KL and the objectives of four methods, usable on their own.
 
-Everything here is a function of tensors or numbers; importing it loads torch, and no other part of
+All functions take tensors or numbers. Importing this package loads torch and no other part of
 Ladderscope.
 
 Examples

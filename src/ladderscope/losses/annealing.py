@@ -1,7 +1,7 @@
-"""The weight of the KL term in the course of training.
+"""The weight of the KL term during training.
 
-A schedule is a frozen value that is called with a counter, an epoch or a step, and answers with
-the weight. `get_kl_weight` is the linear one under the signature that CAREamics knows.
+A schedule is an immutable object that is called with a counter, an epoch or a step, and returns the
+weight. `get_kl_weight` is the linear schedule with the signature of CAREamics.
 """
 
 import math
@@ -17,28 +17,28 @@ def get_kl_weight(
     *,
     as_published: bool = False,
 ) -> float:
-    r"""Weight of the KL term at an epoch, rising linearly from zero when annealed.
+    r"""Weight of the KL term at an epoch; with annealing it rises linearly from zero.
 
     .. math:: w(t) = w \cdot \mathrm{clip}\bigl((t - t_0) / T,\; 0,\; 1\bigr)
 
-    The arguments, in this order, are those of the function of this name in
+    The arguments and their order are those of the function with the same name in
     ``careamics.losses.lvae.loss_utils``.
 
     Parameters
     ----------
     kl_annealing : bool
-        Whether the weight rises; otherwise it is :math:`w` at every epoch.
+        Whether the weight rises; otherwise it is constant, :math:`w`.
     kl_start : float or None
         Epoch :math:`t_0` up to which the weight is zero. May be None without annealing.
     kl_annealtime : float or None
-        Number of epochs :math:`T` that the rise lasts. May be None without annealing.
+        Number of epochs :math:`T` until the full weight is reached. May be None without annealing.
     kl_weight : float or None
-        The weight :math:`w` in the end; None means 1.
+        The final weight :math:`w`; None means 1.
     current_epoch : float
         The epoch :math:`t`.
     as_published : bool, default False
-        With annealing, return the ramp squared whatever `kl_weight` is: the source published for
-        CAREamics computes that, and models trained with it can be reproduced only so.
+        With annealing, return the square of the ramp, whatever `kl_weight` is. The published code
+        of CAREamics computes this, so it is needed to reproduce models trained with that code.
 
     Returns
     -------
@@ -47,7 +47,7 @@ def get_kl_weight(
     Raises
     ------
     ValueError
-        If `kl_weight` is not finite; with annealing also if `kl_start` or `kl_annealtime` is None,
+        If `kl_weight` is not finite. With annealing, also if `kl_start` or `kl_annealtime` is None,
         `kl_annealtime` is not positive, or `kl_start` or `current_epoch` is not finite.
 
     References
@@ -68,7 +68,7 @@ def get_kl_weight(
         return weight
     if kl_start is None or kl_annealtime is None:
         raise ValueError(
-            "kl_start and kl_annealtime must be numbers when kl_annealing is on, "
+            "kl_start and kl_annealtime must be numbers if kl_annealing is True, "
             f"found {kl_start} and {kl_annealtime}"
         )
     _require_finite("kl_start", kl_start)
@@ -111,7 +111,7 @@ class ConstantKLWeight:
 
 @dataclass(frozen=True)
 class LinearKLWeight:
-    r"""A weight that rises on a straight line from zero, and then stays.
+    r"""A weight that rises linearly from zero and then remains constant.
 
     .. math:: w(t) = w \cdot \mathrm{clip}\bigl((t - t_0) / T,\; 0,\; 1\bigr)
 
@@ -120,9 +120,9 @@ class LinearKLWeight:
     start : float
         Epoch or step :math:`t_0` up to which the weight is zero.
     duration : float
-        Number of epochs or steps :math:`T` that the rise lasts.
+        Number of epochs or steps :math:`T` until the full weight is reached.
     weight : float, default 1.0
-        The weight :math:`w` in the end.
+        The final weight :math:`w`.
 
     Raises
     ------
@@ -159,22 +159,22 @@ class LinearKLWeight:
 
 @dataclass(frozen=True)
 class CosineKLWeight:
-    r"""A weight that rises from zero along half a cosine, and then stays.
+    r"""A weight that rises from zero along half a cosine and then remains constant.
 
-    With r the ramp of `LinearKLWeight`,
+    With r the ramp of `LinearKLWeight` of weight 1,
 
     .. math:: w(t) = w \cdot \tfrac{1}{2} \bigl(1 - \cos(\pi\, r(t))\bigr)
 
-    so the rise begins and ends with zero slope.
+    so that the ramp begins and ends with zero slope.
 
     Parameters
     ----------
     start : float
         Epoch or step up to which the weight is zero.
     duration : float
-        Number of epochs or steps that the rise lasts.
+        Number of epochs or steps until the full weight is reached.
     weight : float, default 1.0
-        The weight :math:`w` in the end.
+        The final weight :math:`w`.
 
     Raises
     ------
@@ -185,7 +185,7 @@ class CosineKLWeight:
     References
     ----------
     Fu et al., "Cyclical annealing schedule: a simple approach to mitigating KL vanishing",
-    NAACL 2019, name the cosine among the shapes that a rise can take.
+    NAACL 2019, mention the cosine as a possible shape of the ramp.
 
     Examples
     --------
@@ -212,9 +212,9 @@ class CosineKLWeight:
 
 @dataclass(frozen=True)
 class CyclicalKLWeight:
-    r"""A weight that starts again from zero in every period.
+    r"""A weight that restarts from zero in every period.
 
-    With :math:`\tau = (t \bmod P) / P` the fraction of the period that has passed,
+    With :math:`\tau = (t \bmod P) / P` the elapsed fraction of the period,
 
     .. math:: w(t) = w \cdot \min(\tau / R,\; 1)
 
@@ -223,9 +223,9 @@ class CyclicalKLWeight:
     period : float
         Number of epochs or steps :math:`P` from one restart to the next.
     ramp : float, default 0.5
-        Fraction :math:`R` of the period that the rise takes; the weight then stays.
+        Fraction :math:`R` of the period taken by the ramp; the weight is then constant.
     weight : float, default 1.0
-        The weight :math:`w` after the rise.
+        The weight :math:`w` after the ramp.
 
     Raises
     ------
@@ -236,7 +236,7 @@ class CyclicalKLWeight:
     References
     ----------
     Fu et al., "Cyclical annealing schedule: a simple approach to mitigating KL vanishing",
-    NAACL 2019, section 4 (their counter begins at 1, ours at 0).
+    NAACL 2019, section 4 (their counter starts at 1, ours at 0).
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Free bits: information that a latent level may carry at no cost."""
+"""Free bits: the KL divergence that a latent level may have at no cost."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -12,9 +12,9 @@ def free_bits_kl(
     batch_average: bool = False,
     eps: int | float = 1e-6,
 ) -> Float[Tensor, " levels"]:
-    r"""Average the KL divergence over the batch, with a floor below which it costs the same.
+    r"""Average the KL divergence over the batch, with a lower bound per level.
 
-    Level by level, with :math:`\lambda` the free bits and B the batch size,
+    For each level, with :math:`\lambda` the free bits and B the batch size,
 
     .. math::
 
@@ -22,24 +22,24 @@ def free_bits_kl(
         \qquad\text{or, with batch_average,}\qquad
         \max\bigl(\tfrac{1}{B} \sum_b KL_b, \lambda\bigr).
 
-    Where the floor acts the gradient is zero, so a level is not pressed to carry less
-    than :math:`\lambda`, and does not collapse to its prior early in training.
+    Below the bound the gradient is zero. A level therefore gains nothing by carrying less than
+    :math:`\lambda`, and does not collapse to its prior early in training.
 
     Parameters
     ----------
     kl : Tensor, shape (batch, levels)
-        KL divergence of every sample at every level, in nats.
+        KL divergence of each sample at each level, in nats.
     free_bits : float
-        The floor :math:`\lambda`, in nats in spite of its name. Below `eps` there is none.
+        The bound :math:`\lambda`, in nats despite its name. Below `eps` there is no bound.
     batch_average : bool, default False
-        Apply the floor to the mean over the batch, as in the paper, instead of to each sample.
+        Apply the bound to the mean over the batch, as in the paper, instead of to each sample.
     eps : float, default 1e-6
-        The smallest `free_bits` taken to mean any.
+        The smallest value of `free_bits` that has an effect.
 
     Returns
     -------
     Tensor, shape (levels,)
-        In nats; float32 for half-precision input, otherwise of the dtype of `kl`.
+        In nats; float32 for half-precision input, otherwise the dtype of `kl`.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def free_bits_kl(
     if kl.ndim != 2:
         raise ValueError(f"kl must have the shape (batch, levels), found {tuple(kl.shape)}")
     if kl.shape[0] == 0:
-        raise ValueError(f"kl must hold at least one sample, found the shape {tuple(kl.shape)}")
+        raise ValueError(f"kl must contain at least one sample, found the shape {tuple(kl.shape)}")
     if not kl.is_floating_point():
         raise ValueError(f"kl must be floating point, found {kl.dtype}")
     if not free_bits >= 0:

@@ -1,7 +1,7 @@
-"""The KL divergence between two diagonal Gaussians, and the sums of it that one looks at.
+"""The KL divergence between two diagonal Gaussians, and its sums.
 
-`gaussian_kl` and `gaussian_kl_one_sample` give one value an element, in nats; `samplewise`,
-`channelwise` and `spatial` add these up, and `restricted` first leaves out the map's margin.
+`gaussian_kl` and `gaussian_kl_one_sample` return one value per element, in nats. `samplewise`,
+`channelwise` and `spatial` sum these values; `restricted` crops the map to its centre first.
 """
 
 from jaxtyping import Float
@@ -16,7 +16,7 @@ def gaussian_kl(
     p_mean: Float[Tensor, "*#shape"],
     p_log_variance: Float[Tensor, "*#shape"],
 ) -> Float[Tensor, "*shape"]:
-    r"""KL divergence from the prior p to the posterior q, element by element, in closed form.
+    r"""KL divergence of the posterior q from the prior p, element by element, in closed form.
 
     .. math::
 
@@ -28,22 +28,22 @@ def gaussian_kl(
     q_mean, q_log_variance : Tensor, any shape
         Mean and natural logarithm of the variance of q.
     p_mean, p_log_variance : Tensor, broadcastable with them
-        The same of p.
+        The same for p.
 
     Returns
     -------
     Tensor, the broadcast shape
-        In nats, in float32 at least.
+        In nats, at least in float32.
 
     Raises
     ------
     RuntimeError
-        By torch, if the shapes don't broadcast.
+        From torch, if the shapes cannot be broadcast.
 
     References
     ----------
-    Kingma & Welling, "Auto-encoding variational Bayes", ICLR 2014, appendix B, has the case
-    of a standard normal p.
+    Kingma & Welling, "Auto-encoding variational Bayes", ICLR 2014, appendix B, for a
+    standard normal p.
 
     Examples
     --------
@@ -55,9 +55,9 @@ def gaussian_kl(
     q_mean, q_log_variance = at_least_float32(q_mean), at_least_float32(q_log_variance)
     p_mean, p_log_variance = at_least_float32(p_mean), at_least_float32(p_log_variance)
 
-    # σ_q²/σ_p² is one exponential of a difference: neither variance can overflow by itself, and
+    # σ_q²/σ_p² is the exponential of a difference, so that neither variance can overflow alone;
     # expm1 keeps the digits that "exp(...) - 1" loses when q is close to p. Distances are divided
-    # by σ before they are squared: 1/σ overflows at half the exponent that 1/σ² does.
+    # by σ before they are squared, because 1/σ overflows only at twice the log-variance of 1/σ².
     log_ratio = q_log_variance - p_log_variance
     distance = (q_mean - p_mean) * (-0.5 * p_log_variance).exp()
     return 0.5 * (log_ratio.expm1() - log_ratio + distance.square())
@@ -77,7 +77,7 @@ def gaussian_kl_one_sample(
         \log q(z) - \log p(z) = \tfrac{1}{2} \Bigl(\log\sigma_p^2 - \log\sigma_q^2
             + \frac{(z - \mu_p)^2}{\sigma_p^2} - \frac{(z - \mu_q)^2}{\sigma_q^2}\Bigr)
 
-    Its expectation over z ~ q is `gaussian_kl`; one value of it can be negative.
+    Its expectation over z ~ q is `gaussian_kl`; a single value can be negative.
 
     Parameters
     ----------
@@ -86,22 +86,22 @@ def gaussian_kl_one_sample(
     q_mean, q_log_variance : Tensor, broadcastable with it
         Mean and natural logarithm of the variance of q.
     p_mean, p_log_variance : Tensor, broadcastable with it
-        The same of p.
+        The same for p.
 
     Returns
     -------
     Tensor, the broadcast shape
-        In nats, in float32 at least.
+        In nats, at least in float32.
 
     Raises
     ------
     RuntimeError
-        By torch, if the shapes don't broadcast.
+        From torch, if the shapes cannot be broadcast.
 
     References
     ----------
-    Kingma & Welling, "Auto-encoding variational Bayes", ICLR 2014, equation 6, whose last two
-    terms these are.
+    Kingma & Welling, "Auto-encoding variational Bayes", ICLR 2014, the last two terms of
+    equation 6.
 
     Examples
     --------
@@ -121,7 +121,7 @@ def gaussian_kl_one_sample(
 
 
 def samplewise(kl: Float[Tensor, "batch channels *space"]) -> Float[Tensor, " batch"]:
-    """Sum an element-wise KL divergence over channels and space: one number a sample.
+    """Sum an element-wise KL divergence over channels and space: one value per sample.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def samplewise(kl: Float[Tensor, "batch channels *space"]) -> Float[Tensor, " ba
     Returns
     -------
     Tensor, shape (batch,)
-        In nats, in float32 at least.
+        In nats, at least in float32.
 
     Raises
     ------
@@ -149,9 +149,9 @@ def samplewise(kl: Float[Tensor, "batch channels *space"]) -> Float[Tensor, " ba
 
 
 def channelwise(kl: Float[Tensor, "batch channels *space"]) -> Float[Tensor, "batch channels"]:
-    """Sum an element-wise KL divergence over space: one number a sample and channel.
+    """Sum an element-wise KL divergence over space: one value per sample and channel.
 
-    A channel whose sum stays near zero for every sample carries nothing.
+    A channel whose sum is close to zero for every sample carries no information.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def channelwise(kl: Float[Tensor, "batch channels *space"]) -> Float[Tensor, "ba
     Returns
     -------
     Tensor, shape (batch, channels)
-        In nats, in float32 at least.
+        In nats, at least in float32.
 
     Raises
     ------
@@ -175,12 +175,12 @@ def channelwise(kl: Float[Tensor, "batch channels *space"]) -> Float[Tensor, "ba
     tensor([[16., 16., 16.]])
     """
     _require_batch_and_channels(kl)
-    # The extra axis is for maps without space: torch takes an empty `dim` to mean every axis.
+    # The extra axis is for maps without spatial axes: torch reads an empty `dim` as all axes.
     return at_least_float32(kl).unsqueeze(-1).sum(dim=tuple(range(2, kl.ndim + 1)))
 
 
 def spatial(kl: Float[Tensor, "batch channels *space"]) -> Float[Tensor, "batch *space"]:
-    """Sum an element-wise KL divergence over channels: a map that shows where information is.
+    """Sum an element-wise KL divergence over channels: a map of where the information is.
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ def spatial(kl: Float[Tensor, "batch channels *space"]) -> Float[Tensor, "batch 
     Returns
     -------
     Tensor, shape (batch, \\*space)
-        In nats, in float32 at least.
+        In nats, at least in float32.
 
     Raises
     ------
@@ -211,17 +211,17 @@ def spatial(kl: Float[Tensor, "batch channels *space"]) -> Float[Tensor, "batch 
 def restricted(
     kl: Float[Tensor, "batch channels *space"], size: tuple[int, ...]
 ) -> Float[Tensor, "batch channels *centre"]:
-    """Keep the centre of an element-wise KL divergence, without the margin around it.
+    """Crop an element-wise KL divergence to its centre.
 
-    Lateral context makes a latent map wider than the patch that is predicted; only the centre
-    takes part in the prediction. The result is element-wise again, to be summed as one likes.
+    With lateral context, a latent map is wider than the predicted patch, and only its centre
+    contributes to the prediction. The result is still element-wise.
 
     Parameters
     ----------
     kl : Tensor, shape (batch, channels, \\*space)
         In nats per element.
     size : tuple of int
-        The size to keep along the last axes: (Y, X) or (Z, Y, X). With (Y, X), Z stays whole.
+        The size to keep along the last axes: (Y, X) or (Z, Y, X). With (Y, X), all of Z is kept.
 
     Returns
     -------
@@ -231,8 +231,9 @@ def restricted(
     Raises
     ------
     ValueError
-        If `size` is empty, names more axes than `kl` has in space, is smaller than 1 or larger
-        than the map, or leaves a margin of odd width, which has no centre on the pixel grid.
+        If `size` is empty, has more axes than `kl` has spatial axes, is smaller than 1 or larger
+        than the map, or differs from the map by an odd number, so that there is no centre on the
+        pixel grid.
 
     References
     ----------
@@ -249,16 +250,18 @@ def restricted(
     space = tuple(kl.shape[2:])
     if not 1 <= len(size) <= len(space):
         raise ValueError(
-            f"size must name between one and all {len(space)} axes in space of a kl "
-            f"of shape {tuple(kl.shape)}, found {tuple(size)}"
+            f"size must have from 1 to {len(space)} entries, for the spatial axes of a kl of "
+            f"shape {tuple(kl.shape)}, found {tuple(size)}"
         )
     for axis, kept in enumerate(size, start=kl.ndim - len(size)):
         margin = kl.shape[axis] - kept
         if kept < 1 or margin < 0:
-            raise ValueError(f"size must lie between 1 and the map's {space}, found {tuple(size)}")
+            raise ValueError(
+                f"size must be between 1 and that of the map, {space}, found {tuple(size)}"
+            )
         if margin % 2:
             raise ValueError(
-                "size must leave a margin of even width on every axis, to have a centre: "
+                "size must differ from the map by an even number on every axis, to have a centre, "
                 f"found {tuple(size)} in a map of {space}"
             )
         kl = kl.narrow(axis, margin // 2, kept)

@@ -24,8 +24,8 @@ def gaussian_log_likelihood(
         \log N(x;\, \mu, \sigma^2)
             = -\tfrac{1}{2} \Bigl(\frac{(x - \mu)^2}{\sigma^2} + \log\sigma^2 + \log 2\pi\Bigr)
 
-    This is no noise model: the variance stands for all that the decoder doesn't know, in the units
-    in which the network works, where the data have a standard deviation of about one.
+    This is not a noise model. The variance represents everything that the decoder does not know, in
+    the units of the network, in which the data have a standard deviation of about one.
 
     Parameters
     ----------
@@ -34,24 +34,24 @@ def gaussian_log_likelihood(
     mean : Tensor, broadcastable with it
         µ, the decoder's estimate of the target.
     log_variance : Tensor, broadcastable with them, or float, default 0.0
-        Natural logarithm of σ²: predicted for every pixel, or one number that is fixed.
+        Natural logarithm of σ²: predicted for every pixel, or a fixed number.
     min_log_variance : float, default -10.0
-        A predicted log-variance below this is raised to it, and then has no gradient. Without a
-        bound, pixels that are predicted exactly (a black background, say) have a likelihood
-        without limit. The default is σ = 0.0067 of the data's standard deviation; ``-math.inf``
-        is no bound. A fixed `log_variance` is taken as it is.
+        Lower bound of a predicted log-variance; below it the gradient is zero. Without a bound,
+        the likelihood of exactly predicted pixels, such as a black background, is unlimited. The
+        default corresponds to σ = 0.0067 of the standard deviation of the data; ``-math.inf``
+        means no bound. A fixed `log_variance` is not changed.
 
     Returns
     -------
     Tensor, the broadcast shape
-        In nats, ½ log 2π included, in float32 at least.
+        In nats, including ½ log 2π, at least in float32.
 
     Raises
     ------
     ValueError
         If a fixed `log_variance` is not finite, or `min_log_variance` is NaN or +∞.
     RuntimeError
-        By torch, if the shapes don't broadcast.
+        From torch, if the shapes cannot be broadcast.
 
     References
     ----------
@@ -72,7 +72,7 @@ def gaussian_log_likelihood(
     distance = at_least_float32(target) - at_least_float32(mean)
     if isinstance(log_variance, Tensor):
         log_variance = at_least_float32(log_variance).clamp(min=min_log_variance)
-        # Divided by σ before it is squared: 1/σ overflows at half the exponent that 1/σ² does.
+        # Divided by σ before it is squared: 1/σ overflows only at twice the log-variance of 1/σ².
         distance = distance * (-0.5 * log_variance).exp()
     else:
         if not -math.inf < log_variance < math.inf:

@@ -1,19 +1,19 @@
-"""What training minimises, per pixel and with its terms by name.
+"""The objectives that training minimises, per pixel, with their terms.
 
-Four methods, one frame: the mean of a negative log-likelihood, plus a weighted `kl_term`. The
-methods differ in what the likelihood is of, and in how a level's KL divergence is rescaled and
-added up:
+All four methods minimise the mean of a negative log-likelihood plus a weighted `kl_term`. They
+differ in the quantity whose likelihood is taken, and in how the KL divergence of a level is
+rescaled and summed:
 
 | method | likelihood | KL divided by | over levels | free bits |
 | --- | --- | --- | --- | --- |
-| `hdn_objective` | noise model, of the observation itself | image pixels | sum | 1 |
+| `hdn_objective` | noise model, of the observation | image pixels | sum | 1 |
 | `musplit_objective` | decoder's Gaussian, of the target channels | latent elements | mean | 0 |
 | `denoisplit_objective` | noise models, of the target channels | image pixels | sum | 1 |
-| `microsplit_objective` | both of the last two, weighted | each its own | each its own | 1 and 0 |
+| `microsplit_objective` | weighted sum of the last two | as for each | as for each | 1 and 0 |
 
-The KL divergence comes in as (batch, levels), in nats, each level summed by whoever calls:
-with `samplewise`, or with lateral context with ``samplewise(restricted(kl, size))``, where `size`
-is the part of the latent map that lies over the patch, patch / 2^l at level l.
+The KL divergence has the shape (batch, levels), in nats, and is summed over each level by the
+caller, with `samplewise` or, for lateral context, with ``samplewise(restricted(kl, size))``, where
+`size` is the part of the latent map that covers the patch: patch / 2^l at level l.
 """
 
 import math
@@ -29,7 +29,7 @@ from ladderscope.losses.free_bits import free_bits_kl
 
 
 class Objective(NamedTuple):
-    """An objective and the terms that it is the sum of.
+    """An objective and its two terms.
 
     Attributes
     ----------
@@ -38,8 +38,7 @@ class Objective(NamedTuple):
     reconstruction : Tensor, shape ()
         Negative log-likelihood, in nats per pixel.
     kl : Tensor, shape ()
-        KL divergence, the KL weight included, in nats per pixel or, for µSplit, per latent
-        element.
+        KL divergence times the KL weight, in nats per pixel or, for µSplit, per latent element.
 
     Examples
     --------
@@ -63,8 +62,8 @@ def kl_term(
 ) -> Float[Tensor, ""]:
     r"""KL term of an objective, without its weight.
 
-    With :math:`\lambda` the free bits and :math:`n_l` the elements that level l is shared out
-    among,
+    With :math:`\lambda` the free bits and :math:`n_l` the number of elements by which the KL
+    divergence of level l is divided,
 
     .. math::
 
@@ -74,14 +73,14 @@ def kl_term(
     Parameters
     ----------
     kl : Tensor, shape (batch, levels)
-        KL divergence of every sample, summed over each level, in nats: sample-wise or restricted.
+        KL divergence of each sample, summed over each level, in nats.
     elements : int or sequence of int
-        The pixels of an image, Z counted, for every level alike; or a number for each level,
-        finest first: the elements of its latent map, channels and Z counted.
+        The number of pixels of an image, including Z, for all levels; or one number per level,
+        finest first: the elements of its latent map, including channels and Z.
     over_levels : callable
         ``torch.sum`` or ``torch.mean``: (levels,) → ().
     free_bits : float
-        Floor under the KL of every sample and level, in nats; see `free_bits_kl`.
+        Lower bound of the KL of each sample and level, in nats; see `free_bits_kl`.
 
     Returns
     -------
@@ -91,8 +90,8 @@ def kl_term(
     Raises
     ------
     ValueError
-        If `elements` has not one positive number per level, or `free_bits_kl` refuses `kl` or
-        `free_bits`.
+        If `elements` is not one positive number, or one per level, or if `free_bits_kl` refuses
+        `kl` or `free_bits`.
 
     References
     ----------
@@ -112,8 +111,8 @@ def kl_term(
     counts = [elements] * len(level_kl) if isinstance(elements, int) else list(elements)
     if len(counts) != len(level_kl) or any(count < 1 for count in counts):
         raise ValueError(
-            "elements must be one positive number, or one for each of "
-            f"{len(level_kl)} levels, found {elements}"
+            f"elements must be one positive number, or one for each of {len(level_kl)} levels, "
+            f"found {elements}"
         )
     if isinstance(elements, int):
         return over_levels(level_kl / elements)
@@ -138,36 +137,36 @@ def hdn_objective(
         -\operatorname{mean}_{b,c,i} \log p(y_{bci} \mid s_{bci})
         \;+\; w \sum_l \frac{1}{P} \operatorname{mean}_b \max(KL_{bl}, \lambda)
 
-    Both terms are means over the batch, the first also over channels. The constant
-    :math:`\tfrac{1}{2} \log 2\pi` is contained if the noise model's `log_likelihood` contains it.
+    Both terms are means over the batch; the first is also a mean over channels. The constant
+    :math:`\tfrac{1}{2} \log 2\pi` is included if `log_likelihood` includes it.
 
     Parameters
     ----------
     log_likelihood : Tensor, shape (batch, channels, \*space)
-        log p(y | s) of the observation itself, in nats per element. P is the product of the
-        sizes in space: Z counts, channels don't.
+        log p(y | s) of the observation, in nats per element. P is the number of pixels,
+        including Z but not channels.
     kl : Tensor, shape (batch, levels)
-        KL divergence of every sample, summed over each level, in nats.
+        KL divergence of each sample, summed over each level, in nats.
     free_bits : float, default 1.0
-        Floor under the KL of every sample and level, in nats; see `free_bits_kl`.
+        Lower bound of the KL of each sample and level, in nats; see `free_bits_kl`.
     kl_weight : float or Tensor of shape (), default 1.0
-        Weight of the KL term. Under torch.compile a tensor lets it change without compiling anew.
+        Weight of the KL term. Under torch.compile, a tensor can change without recompilation.
 
     Returns
     -------
     Objective
-        Its `kl` has the weight in it, so that ``loss = reconstruction + kl``.
+        Its `kl` includes the weight, so that ``loss = reconstruction + kl``.
 
     Raises
     ------
     ValueError
-        If `log_likelihood` is empty or has no axis in space, the two batches differ in size, or
+        If `log_likelihood` is empty or has no spatial axes, if the batch sizes differ, or if
         `free_bits_kl` refuses `kl` or `free_bits`.
 
     References
     ----------
     Prakash et al., "Interpretable unsupervised diversity denoising and artefact removal",
-    ICLR 2022; free bits by Kingma et al., NeurIPS 2016, appendix C.
+    ICLR 2022; free bits: Kingma et al., NeurIPS 2016, appendix C.
 
     Examples
     --------
@@ -191,44 +190,45 @@ def musplit_objective(
     free_bits: int | float = 0.0,
     kl_weight: int | float | Float[Tensor, ""] = 1.0,
 ) -> Objective:
-    r"""Objective of µSplit: each level's KL per element of its latent map, the mean over levels.
+    r"""Objective of µSplit: the KL per element of a level's latent map, as a mean over levels.
 
-    With :math:`w` the KL weight and :math:`n_l` the number of elements of level l's latent map,
+    With :math:`w` the KL weight and :math:`n_l` the number of elements of the latent map of level
+    l,
 
     .. math::
 
         -\operatorname{mean}_{b,c,i} \log N(x_{bci};\, \mu_{bci}, \sigma^2_{bci})
         \;+\; w \operatorname{mean}_l \frac{1}{n_l} \operatorname{mean}_b KL_{bl}
 
-    A level so counts the same however small its map is.
+    All levels therefore have equal weight, whatever the size of their maps.
 
     Parameters
     ----------
     log_likelihood : Tensor, shape (batch, channels, \*space)
-        Of the normalised target channels, in nats per element; see `gaussian_log_likelihood`,
-        which has :math:`\tfrac{1}{2} \log 2\pi` in it.
+        Of the normalised target channels, in nats per element, including
+        :math:`\tfrac{1}{2} \log 2\pi`: see `gaussian_log_likelihood`.
     kl : Tensor, shape (batch, levels)
-        KL divergence of every sample, summed over the whole of each level, in nats. With lateral
-        context the margin belongs to it.
+        KL divergence of each sample, summed over each whole level, in nats: with lateral context,
+        including the surroundings of the patch.
     latent_elements : sequence of int
-        Elements that each of these sums is of, finest level first: latent channels × [Z] × Y × X
-        of the level's map, its margin included.
+        Number of elements in each of these sums, finest level first: latent channels × [Z] × Y ×
+        X of the level's whole map.
     free_bits : float, default 0.0
-        Floor under the KL of every sample and level, in nats; see `free_bits_kl`.
+        Lower bound of the KL of each sample and level, in nats; see `free_bits_kl`.
     kl_weight : float or Tensor of shape (), default 1.0
-        Weight of the KL term. Under torch.compile a tensor lets it change without compiling anew.
+        Weight of the KL term. Under torch.compile, a tensor can change without recompilation.
 
     Returns
     -------
     Objective
-        Its `kl` has the weight in it, so that ``loss = reconstruction + kl``.
+        Its `kl` includes the weight, so that ``loss = reconstruction + kl``.
 
     Raises
     ------
     ValueError
-        If `log_likelihood` is empty or has no axis in space, the two batches differ in size,
-        `latent_elements` has not one positive number per level, or `free_bits_kl` refuses `kl` or
-        `free_bits`.
+        If `log_likelihood` is empty or has no spatial axes, if the batch sizes differ, if
+        `latent_elements` is not one positive number per level, or if `free_bits_kl` refuses `kl`
+        or `free_bits`.
 
     References
     ----------
@@ -254,7 +254,7 @@ def denoisplit_objective(
     free_bits: int | float = 1.0,
     kl_weight: int | float | Float[Tensor, ""] = 1.0,
 ) -> Objective:
-    r"""Objective of denoiSplit: that of HDN, for the unmixed channels instead of the observation.
+    r"""Objective of denoiSplit: that of HDN, for the split channels instead of the observation.
 
     .. math::
 
@@ -264,26 +264,26 @@ def denoisplit_objective(
     Parameters
     ----------
     log_likelihood : Tensor, shape (batch, channels, \*space)
-        log p(x | s) of the noisy target channels, each under its own noise model, in nats per
-        element. P is the product of the sizes in space, so a 2-D target of a 3-D input counts
-        no Z: both terms then stay parts of one evidence lower bound.
+        log p(x | s) of the noisy target channels, each with its own noise model, in nats per
+        element. P is the number of pixels of the target, so Z does not count for a 2-D target of
+        a 3-D input. Both terms are then parts of one evidence lower bound.
     kl : Tensor, shape (batch, levels)
-        KL divergence of every sample, summed over each level, in nats: over the whole of its map
-        or, with lateral context, over its `restricted` centre. P is the patch's either way.
+        KL divergence of each sample, summed over each level, in nats: over its whole map or, with
+        lateral context, over its `restricted` centre. In both cases P is that of the patch.
     free_bits : float, default 1.0
-        Floor under the KL of every sample and level, in nats; see `free_bits_kl`.
+        Lower bound of the KL of each sample and level, in nats; see `free_bits_kl`.
     kl_weight : float or Tensor of shape (), default 1.0
         Weight :math:`w` of the KL term.
 
     Returns
     -------
     Objective
-        Its `kl` has the weight in it, so that ``loss = reconstruction + kl``.
+        Its `kl` includes the weight, so that ``loss = reconstruction + kl``.
 
     Raises
     ------
     ValueError
-        As `hdn_objective`.
+        As in `hdn_objective`.
 
     References
     ----------
@@ -314,40 +314,40 @@ def microsplit_objective(
     musplit_free_bits: int | float = 0.0,
     kl_weight: int | float | Float[Tensor, ""] = 1.0,
 ) -> Objective:
-    r"""Objective of MicroSplit: a weighted sum of denoiSplit's and µSplit's, term by term.
+    r"""Objective of MicroSplit: a weighted sum of those of denoiSplit and µSplit, term by term.
 
     .. math:: w\, \mathcal{L}_\text{denoiSplit} + (1 - w)\, \mathcal{L}_\text{µSplit}
 
     Parameters
     ----------
     noise_model_log_likelihood : Tensor, shape (batch, channels, \*space)
-        Of the noisy target channels, as `denoisplit_objective` takes it.
+        Of the noisy target channels, as for `denoisplit_objective`.
     decoder_log_likelihood : Tensor, shape (batch, channels, \*space)
-        Of the normalised target channels, as `musplit_objective` takes it.
+        Of the normalised target channels, as for `musplit_objective`.
     denoisplit_kl : Tensor, shape (batch, levels)
-        For denoiSplit's part: sample-wise or, with lateral context, `restricted`; in nats.
+        For denoiSplit, in nats; with lateral context, `restricted` to the centre.
     musplit_kl : Tensor, shape (batch, levels)
-        For µSplit's part: sample-wise, never restricted; in nats.
+        For µSplit, in nats; never restricted.
     latent_elements : sequence of int
-        Elements of each level's latent map, as `musplit_objective` takes them.
+        Elements of each level's latent map, as for `musplit_objective`.
     denoisplit_weight : float, default 0.9
         The weight :math:`w`.
     musplit_weight : float, optional
-        The weight of µSplit's terms, where it is not to be :math:`1 - w`.
+        The weight of µSplit's terms, by default :math:`1 - w`.
     denoisplit_free_bits, musplit_free_bits : float, default 1.0 and 0.0
-        Floor under the KL of every sample and level, in nats; see `free_bits_kl`.
+        Lower bound of the KL of each sample and level, in nats; see `free_bits_kl`.
     kl_weight : float or Tensor of shape (), default 1.0
         Weight of the whole KL term.
 
     Returns
     -------
     Objective
-        Its `kl` has the weights in it, so that ``loss = reconstruction + kl``.
+        Its `kl` includes the weights, so that ``loss = reconstruction + kl``.
 
     Raises
     ------
     ValueError
-        If a weight is negative or not finite, or as `denoisplit_objective` and
+        If a weight is negative or not finite, or as in `denoisplit_objective` and
         `musplit_objective`.
 
     References
@@ -384,7 +384,7 @@ def microsplit_objective(
 
 
 def _reconstruction(log_likelihood: Tensor, kl: Tensor) -> Tensor:
-    """Mean negative log-likelihood, after making sure that the KL is of the same batch."""
+    """Mean negative log-likelihood, after checking that the KL is of the same batch."""
     if log_likelihood.ndim < 3 or log_likelihood.numel() == 0:
         raise ValueError(
             "log_likelihood must have the shape (batch, channels, *space) and not be empty, "
@@ -392,7 +392,7 @@ def _reconstruction(log_likelihood: Tensor, kl: Tensor) -> Tensor:
         )
     if kl.ndim == 2 and log_likelihood.shape[0] != kl.shape[0]:
         raise ValueError(
-            "log_likelihood and kl must hold the same number of samples, "
+            "log_likelihood and kl must have the same number of samples, "
             f"found {log_likelihood.shape[0]} and {kl.shape[0]}"
         )
     return -at_least_float32(log_likelihood).mean()
