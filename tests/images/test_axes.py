@@ -25,9 +25,9 @@ def images(draw):
 
 @given(images())
 def test_planes_return_to_the_shape_and_order_they_had(image):
-    planes = image.planes()
+    planes = image.fields()
     assert planes.shape[1] == image.channels
-    assert np.array_equal(image.from_planes(planes), image.pixels)
+    assert np.array_equal(image.from_fields(planes), image.pixels)
 
 
 @given(images())
@@ -36,13 +36,13 @@ def test_every_plane_is_a_plane_of_the_image(image):
     others = [i for i in range(image.pixels.ndim) if i not in order]
     channel_last = sorted(others, key=lambda i: image.axes[i] == "C")
     expected = image.pixels.transpose([*channel_last, *order])
-    planes = image.planes()
+    planes = image.fields()
     assert np.array_equal(planes.reshape(-1, *planes.shape[2:]).ravel(), expected.ravel())
 
 
 @given(images())
 def test_restored_planes_keep_their_own_type(image):
-    restored = image.from_planes(image.planes().astype(np.float32))
+    restored = image.from_fields(image.fields().astype(np.float32))
     assert restored.dtype == np.float32
     assert restored.shape == image.pixels.shape
 
@@ -50,13 +50,13 @@ def test_restored_planes_keep_their_own_type(image):
 @pytest.mark.parametrize("axes", ["YX", "CYX", "TCYX", "STZCYX"])
 def test_planes_of_an_image_in_the_usual_order_are_a_view(axes):
     image = Image(np.zeros((2,) * len(axes)), axes, "a.tif")
-    assert np.shares_memory(image.planes(), image.pixels)
+    assert np.shares_memory(image.fields(), image.pixels)
 
 
 def test_planes_of_another_shape_are_refused():
     image = Image(np.zeros((5, 8, 9)), "TYX", "a.tif")
     with pytest.raises(ImageError, match=r"\(5, 1, 8, 9\)"):
-        image.from_planes(np.zeros((4, 1, 8, 9)))
+        image.from_fields(np.zeros((4, 1, 8, 9)))
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def planes_of(image):
 def test_every_plane_of_a_tiff_is_that_of_a_whole_read(tmp_path, kind):
     path, axes = written(tmp_path, kind)
     opened, whole = open_image(path, axes), read_image(path, axes)
-    assert np.array_equal(planes_of(opened), whole.planes().swapaxes(0, 1))
+    assert np.array_equal(planes_of(opened), whole.fields().swapaxes(0, 1))
     assert (opened.shape, opened.dtype) == (whole.pixels.shape, whole.pixels.dtype)
     for known in ("axes", "name", "path", "pixel_size", "channel_names", "channels"):
         assert getattr(opened, known) == getattr(whole, known)
@@ -126,7 +126,7 @@ def test_planes_are_rows_by_columns_whatever_the_order_of_axes(axes):
         [sizes[letter] for letter in axes]
     )
     opened = open_image(pixels, axes)
-    assert np.array_equal(planes_of(opened), Image(pixels, axes, "a").planes().swapaxes(0, 1))
+    assert np.array_equal(planes_of(opened), Image(pixels, axes, "a").fields().swapaxes(0, 1))
     assert opened.others == {letter: sizes[letter] for letter in axes if letter not in "CYX"}
     assert len(list(opened.positions())) == np.prod(list(opened.others.values()), dtype=int)
 

@@ -44,8 +44,8 @@ def check(inputs: options.Inputs, axes: options.Axes = None) -> None:
 
 def _facts(image: "Image") -> Iterator[tuple[str, str]]:
     """Give what the file states: shape, axes, channels, pixel size."""
-    shape = "×".join(map(str, image.pixels.shape))
-    yield "image", f"{shape} ({image.axes}), {image.pixels.dtype}"
+    shape = "×".join(map(str, image.shape))
+    yield "image", f"{shape} ({image.axes}), {image.dtype}"
     if image.channel_names:
         yield "channels", ", ".join(image.channel_names)
     size = image.pixel_size
@@ -71,7 +71,7 @@ def _noise(image: "Image") -> Iterator[tuple[str, str]]:
     names = image.channel_names or numbered_channels(image.channels)
     several = image.channels > 1
     for number, name in enumerate(names):
-        planes = image.planes()[:, number]
+        planes = image.fields()[:, number]
         planes = planes[:: -(-len(planes) // MOST_PLANES)]
         of = f"{name}: " if several else ""
         try:

@@ -105,11 +105,11 @@ def _split(splitter: "Splitter", output: Path, overwrite: bool) -> None:
 
     stains = [sample_image(name) for name in STAINS]
     recorded = [
-        _noisy(replace(stain, pixels=stain.pixels[:, :TRAINED_COLUMNS]), number)
+        _noisy(replace(stain, pixels=stain.array[:, :TRAINED_COLUMNS]), number)
         for number, stain in enumerate(stains)
     ]
-    truth = [replace(stain, pixels=stain.pixels[:, TRAINED_COLUMNS:]) for stain in stains]
-    both = np.sum([stain.pixels for stain in truth], axis=0, dtype=int)
+    truth = [replace(stain, pixels=stain.array[:, TRAINED_COLUMNS:]) for stain in stains]
+    both = np.sum([stain.array for stain in truth], axis=0, dtype=int)
     mixed = _noisy(replace(truth[0], pixels=both, name="mixed.tif"), len(stains))
     outputs = outputs_in(output, "mixed", split=True)
     picture_path, report_path = output / "demo_split.png", output / "report.html"
@@ -178,7 +178,7 @@ def _begin(output: Path, outputs: list[Path], inputs: "dict[Path, Image]", overw
     for path, image in inputs.items():
         # not by write_image: what that signs as Ladderscope's own is never taken as input
         with whole_file(path, overwrite) as unfinished:
-            tifffile.imwrite(unfinished, image.pixels, software="demonstration")
+            tifffile.imwrite(unfinished, image.array, software="demonstration")
 
 
 def _noisy(image: "Image", number: int) -> "Image":
@@ -188,8 +188,8 @@ def _noisy(image: "Image", number: int) -> "Image":
     import numpy as np
 
     rng = np.random.default_rng([0, number])
-    photons = rng.poisson(PHOTONS_PER_UNIT * image.pixels.astype(np.float64))
-    pixels = photons / PHOTONS_PER_UNIT + rng.normal(0.0, READ_NOISE, image.pixels.shape)
+    photons = rng.poisson(PHOTONS_PER_UNIT * image.array.astype(np.float64))
+    pixels = photons / PHOTONS_PER_UNIT + rng.normal(0.0, READ_NOISE, image.shape)
     return replace(image, pixels=pixels.astype(np.float32))
 
 
@@ -210,7 +210,7 @@ def _compare(
     rows: list[tuple[str, str]] = []
     for truth, observed, files in zip(clean, noisy, outputs, strict=True):
         restored = tifffile.imread(files.restored)
-        before, after = psnr(observed.pixels, truth.pixels), psnr(restored, truth.pixels)
+        before, after = psnr(observed.array, truth.array), psnr(restored, truth.array)
         rows.append(("PSNR", f"{truth.name}: noisy {before:.2f} dB, restored {after:.2f} dB"))
         if truth is clean[0]:
             titles = [
@@ -219,7 +219,7 @@ def _compare(
                 "ground truth",
             ]
             spread = tifffile.imread(files.spread)
-            drawn = comparison_picture(observed.pixels, restored, spread, truth.pixels, titles)
+            drawn = comparison_picture(observed.array, restored, spread, truth.array, titles)
             with whole_file(picture_path, overwrite) as unfinished:
                 unfinished.write_bytes(drawn)
     return rows
@@ -240,15 +240,15 @@ def _compare_split(
     titles = ["mixed"]
     for name, channel, stain in zip(STAINS, restored, truth, strict=True):
         scores = [
-            f"{score}: mixed {measure(mixed.pixels, stain.pixels):.2f} dB, split "
-            f"{measure(channel, stain.pixels):.2f} dB"
+            f"{score}: mixed {measure(mixed.array, stain.array):.2f} dB, split "
+            f"{measure(channel, stain.array):.2f} dB"
             for score, measure in (("PSNR", psnr), ("range-invariant", range_invariant_psnr))
         ]
         rows.append(("split", f"{name}, {'; '.join(scores)}"))
-        titles += [f"{name}, split ({psnr(channel, stain.pixels):.1f} dB)", f"{name}, ground truth"]
+        titles += [f"{name}, split ({psnr(channel, stain.array):.1f} dB)", f"{name}, ground truth"]
     channels = [
-        (restored[number], spread[number], stain.pixels) for number, stain in enumerate(truth)
+        (restored[number], spread[number], stain.array) for number, stain in enumerate(truth)
     ]
     with whole_file(picture_path, overwrite) as unfinished:
-        unfinished.write_bytes(split_picture(mixed.pixels, channels, titles))
+        unfinished.write_bytes(split_picture(mixed.array, channels, titles))
     return rows

@@ -107,9 +107,9 @@ def kept_image(
     files = [outputs.restored, *([outputs.spread] if samples > 1 else [])]
     read = [open_image(path) for path in files]
     names = [path.name for path in files]
-    if any(one.axes != image.axes or one.shape != image.pixels.shape for one in read):
+    if any(one.axes != image.axes or one.shape != image.shape for one in read):
         return RestoredImage(image.name, tuple(names), 0.0, "", checks=()), files
-    mean, *spread = [np.asarray(one.pixels, np.float32) for one in read]
+    mean, *spread = [one.array.astype(np.float32) for one in read]
     restored = Restoration(
         mean,
         spread[0] if spread else None,

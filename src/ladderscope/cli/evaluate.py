@@ -10,7 +10,7 @@ from ladderscope.cli import options
 
 if TYPE_CHECKING:
     from ladderscope.evaluation import ChannelScores
-    from ladderscope.images import Image, OpenImage
+    from ladderscope.images import Image
 
 _LABEL_WIDTH = 22
 _COLUMN_WIDTH = 10
@@ -192,7 +192,7 @@ def _find(sources: Sequence[str]) -> list[Path]:
     return [source for source in found if isinstance(source, Path)]
 
 
-def _open(path: Path, axes: str | None) -> "OpenImage":
+def _open(path: Path, axes: str | None) -> "Image":
     """Open an image with the axes that were given, if it has as many; else with its own."""
     from ladderscope.images import ImageError, open_image
 
@@ -209,13 +209,12 @@ def _open(path: Path, axes: str | None) -> "OpenImage":
 
 def _read(path: Path, axes: str | None) -> "Image":
     """Read an image whatever its pixels are: a blank prediction is a bad one, and has its score."""
-    import numpy as np
 
     from ladderscope.images import Image
 
     opened = _open(path, axes)
     about = (opened.name, path, opened.pixel_size, opened.channel_names)
-    return Image(np.asarray(opened.pixels), opened.axes, *about)
+    return Image(opened.array, opened.axes, *about)
 
 
 def _show(one: _Comparison, scores: "Sequence[ChannelScores]") -> None:

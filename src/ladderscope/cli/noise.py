@@ -9,7 +9,7 @@ import typer
 from ladderscope.cli import options
 
 if TYPE_CHECKING:
-    from ladderscope.images import OpenImage
+    from ladderscope.images import Image
     from ladderscope.noise_estimation import NoiseCheck
 
 Kind = Literal["poisson_gaussian", "gaussian", "mixture", "histogram"]
@@ -253,7 +253,7 @@ def check(
         raise typer.Exit(1)
 
 
-def _checks(image: "OpenImage", given: Any) -> "list[NoiseCheck]":
+def _checks(image: "Image", given: Any) -> "list[NoiseCheck]":
     """Check each channel of an image with its model, or with one measured on it."""
     from ladderscope.errors import LadderscopeError
     from ladderscope.noise_estimation import check as check_noise

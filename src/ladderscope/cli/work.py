@@ -194,7 +194,7 @@ def restore_all(
         for source, outputs in jobs:
             try:
                 image = read_image(source, axes)
-                dtype = image.pixels.dtype if keep_dtype else np.dtype(np.float32)
+                dtype = image.dtype if keep_dtype else np.dtype(np.float32)
                 just_so = f"{how}, {dtype}"
                 on_page = len(images) < shown
                 if keep_whole and is_whole(outputs, just_so, samples):

@@ -102,13 +102,14 @@ def fields_of(images: Sequence[Image], space: str = "YX") -> list[Field]:
     """
     fields = []
     for number, image in enumerate(images):
-        padding = None if image.padding is None else replace(image, pixels=image.padding)
-        padded = None if padding is None else padding.planes(space)
-        for at, channels in enumerate(image.planes(space)):
-            for channel, pixels in enumerate(channels):
-                found = None if padded is None else padded[at, channel]
-                is_padded = found is not None and found.any()
-                fields.append(Field(pixels, channel, number, padding=found if is_padded else None))
+        for position in image.positions(space):
+            for channel in range(image.channels):
+                padding = image.padding_of(position, channel, space)
+                is_padded = padding is not None and padding.any()
+                pixels = image.field(position, channel, space)
+                fields.append(
+                    Field(pixels, channel, number, padding=padding if is_padded else None)
+                )
     return fields
 
 

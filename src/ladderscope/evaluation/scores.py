@@ -84,8 +84,8 @@ def evaluate(
     --------
     >>> from ladderscope.images import sample_image
     >>> clean = sample_image("dna")
-    >>> noise = np.random.default_rng(0).normal(0, 10, clean.pixels.shape)
-    >>> (scores,) = evaluate(Image(clean.pixels + noise, "YX", "noisy"), clean)
+    >>> noise = np.random.default_rng(0).normal(0, 10, clean.shape)
+    >>> (scores,) = evaluate(Image(clean.array + noise, "YX", "noisy"), clean)
     >>> scores.channel, round(scores.psnr)
     ('channel 1', 28)
     """
@@ -152,7 +152,7 @@ def _scores(
 
 def _channels(image: Image) -> Real[np.ndarray, "channels *planes Y X"]:
     """Bring the axes into one order, channels first, without other axes of length 1."""
-    planes = planes_last(*to_ome_order(image.pixels, image.axes))
+    planes = planes_last(*to_ome_order(image.array, image.axes))
     others = [size for size in planes.shape[:-3] if size > 1]
     channels = np.moveaxis(planes, -3, 0)
     return channels.reshape(len(channels), *others, *planes.shape[-2:])
@@ -175,8 +175,8 @@ def _check_finite(image: Image, channel: Real[np.ndarray, "..."], name: str) -> 
 
 def _differ(prediction: Image, other: Image) -> str:
     return (
-        f"{_called(prediction)} has shape {prediction.pixels.shape} ({prediction.axes}), but "
-        f"{_called(other)} has {other.pixels.shape} ({other.axes}): only images of the same shape "
+        f"{_called(prediction)} has shape {prediction.shape} ({prediction.axes}), but "
+        f"{_called(other)} has {other.shape} ({other.axes}): only images of the same shape "
         "can be compared; crop both to the same field"
     )
 

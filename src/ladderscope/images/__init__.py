@@ -6,11 +6,11 @@ their planes, and arrays go out as OME-TIFF files that are whole or not there.
 
 from ladderscope.images.acquisition import Acquisition, Objective
 from ladderscope.images.channels import numbered_channels
+from ladderscope.images.check import blank_channels, check_same_kind
 from ladderscope.images.errors import ImageError
 from ladderscope.images.find import Found, Source, Sources, find_images, is_zarr_folder
-from ladderscope.images.image import Image
-from ladderscope.images.planes import OpenImage, joined, open_image, open_images
-from ladderscope.images.read import blank_channels, check_same_kind, read_image, read_images
+from ladderscope.images.image import Image, joined
+from ladderscope.images.read import open_image, open_images, read_image, read_images
 from ladderscope.images.samples import SAMPLE_CREDIT, sample_image
 from ladderscope.images.statistics import Statistics, channel_statistics
 from ladderscope.images.write import cast_to, write_image
@@ -22,7 +22,6 @@ __all__ = [
     "Image",
     "ImageError",
     "Objective",
-    "OpenImage",
     "Source",
     "Sources",
     "Statistics",

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Shaped
 
 from ladderscope.images.axes import check_axes
 from ladderscope.images.errors import ImageError
 from ladderscope.images.find import Array
-from ladderscope.images.memory import BEST_COMPRESSION, SMALL, check_fits, megabytes, too_large
+from ladderscope.images.memory import BEST_COMPRESSION, SMALL, megabytes
 
 _AXES_EXAMPLES = {
     3: '"TYX" for a time series, "ZYX" for slices in depth, "CYX" for channels or "SYX" for '
@@ -66,34 +65,6 @@ def check_array(source: Any, name: str) -> None:
             "here; crop them away. Where whole regions are masked, fill them with one value that "
             "no other pixel has, such as array.filled(0): constant regions are left out as padding."
         )
-
-
-def values_of(source: Array, name: str) -> Shaped[np.ndarray, "..."]:
-    """Read all values of an array.
-
-    Parameters
-    ----------
-    source, name
-        An array that `check_array` has seen, and what to call it.
-
-    Raises
-    ------
-    ImageError
-        If it does not fit into memory, or its store fails.
-
-    Examples
-    --------
-    >>> values_of(np.eye(2), "array 1").sum()
-    np.float64(2.0)
-    """
-    if isinstance(source.dtype, np.dtype):
-        check_fits(source.shape, source.dtype, name)
-    try:
-        return np.asarray(source)
-    except MemoryError as error:
-        raise too_large(tuple(source.shape), source.dtype, name) from error
-    except Exception as error:  # a remote or damaged store raises whatever its driver raises
-        raise unreadable(name, error) from error
 
 
 def array_axes(source: Any, axes: str | None, name: str) -> str:

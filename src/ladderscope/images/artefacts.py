@@ -1,6 +1,6 @@
 """Pixels that hold no measurement, found and filled: padding, and hot or dead pixels."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -163,10 +163,11 @@ def outliers_of(image: Image) -> Bool[np.ndarray, "..."] | None:
     >>> np.argwhere(outliers_of(Image(movie, "TYX", "movie.tif"))).tolist()
     [[1, 5, 6]]
     """
-    planes = planes_last(image.pixels, image.axes)
-    padding = None if image.padding is None else planes_last(image.padding, image.axes)
     return _marked(
-        image, lambda at: find_outliers(planes[at], None if padding is None else padding[at])
+        image,
+        lambda position, channel: find_outliers(
+            image.plane(position, channel), image.padding_of(position, channel)
+        ),
     )
 
 
@@ -201,8 +202,7 @@ def with_padding(image: Image) -> Image:
     >>> with_padding(Image(movie, "TYX", "movie.tif")).padding.sum(axis=(1, 2)).tolist()
     [0, 1024, 0]
     """
-    planes = planes_last(image.pixels, image.axes)
-    marked = _marked(image, lambda at: find_padding(planes[at]))
+    marked = _marked(image, lambda *where: find_padding(image.plane(*where)))
     return image if marked is None else replace(image, padding=marked)
 
 
@@ -222,24 +222,23 @@ def cleaned(image: Image) -> Cleaned:
     >>> artefacts.padding.mean(axis=(1, 2)).tolist(), clean.padding is artefacts.padding
     ([0.0, 1.0, 0.0], True)
     """
-    planes = planes_last(image.pixels, image.axes)
-    pixels = image.pixels
+    original = image.array
+    planes = planes_last(original, image.axes)
+    pixels = original
     masks: dict[str, NDArray[np.bool_]] = {}
     for at in np.ndindex(planes.shape[:-2]):
         found = find_artefacts(planes[at])
         if found.mask is None:
             continue
-        if pixels is image.pixels:
-            pixels = image.pixels.copy()
+        if pixels is original:
+            pixels = original.copy()
         planes_last(pixels, image.axes)[at] = filled(planes[at], found)
         for name, mask in (("padding", found.padding), ("outliers", found.outliers)):
             if mask is not None:
-                whole = masks.setdefault(name, np.zeros(pixels.shape, dtype=bool))
+                whole = masks.setdefault(name, np.zeros(image.shape, dtype=bool))
                 planes_last(whole, image.axes)[at] = mask
     artefacts = Artefacts(**masks)
     if artefacts.padding is not None:
-        if pixels is image.pixels:
-            pixels = image.pixels.copy()
         stacks, marks = (planes_last(of, image.axes) for of in (pixels, artefacts.padding))
         for at in np.ndindex(stacks.shape[-3]):
             of_channel = stacks[..., *at, :, :]
@@ -248,16 +247,21 @@ def cleaned(image: Image) -> Cleaned:
             of_channel[...] = blank_filled(of_channel.reshape(flat), marked).reshape(
                 of_channel.shape
             )
-    return Cleaned(replace(image, pixels=pixels, padding=artefacts.padding), artefacts)
+    if pixels is not original:
+        image = replace(image, pixels=pixels)
+    return Cleaned(replace(image, padding=artefacts.padding), artefacts)
 
 
 def _marked(
-    image: Image, find: Callable[[tuple[int, ...]], Bool[np.ndarray, "Y X"] | None]
+    image: Image,
+    find: Callable[[Mapping[str, int], int], Bool[np.ndarray, "Y X"] | None],
 ) -> Bool[np.ndarray, "..."] | None:
     """Put together what is found in the planes of an image; None if it is nothing."""
-    marked: NDArray[np.bool_] | None = None
-    for at in np.ndindex(planes_last(image.pixels, image.axes).shape[:-2]):
-        if (found := find(at)) is not None:
-            marked = np.zeros(image.pixels.shape, dtype=bool) if marked is None else marked
-            planes_last(marked, image.axes)[at] = found
-    return marked
+    marked: Image | None = None
+    for position in image.positions():
+        for channel in range(image.channels):
+            if (found := find(position, channel)) is not None:
+                if marked is None:
+                    marked = Image(np.zeros(image.shape, dtype=bool), image.axes, image.name)
+                marked.plane(position, channel)[...] = found
+    return None if marked is None else marked.array

@@ -1,23 +1,34 @@
-"""An image in memory: its pixels, the names of its axes, and what its file said about it."""
+"""One image, in memory or still in its file: what is known about it, and its pixels on demand."""
 
-from dataclasses import dataclass
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Shaped
 
 from ladderscope.images import axes as _axes
 from ladderscope.images.acquisition import UNKNOWN, Acquisition
+from ladderscope.images.errors import ImageError
+from ladderscope.images.stored import Key, Pixels, StoredPixels, native
+from ladderscope.mapped import part_of
 
 
 @dataclass(frozen=True, eq=False)
 class Image:
-    """One image and what is known about it.
+    """One image and what is known about it; its pixels may still be in a file.
+
+    `plane`, `field` and `crop` read the part that is asked for, `array` reads everything. Pixels
+    that come from a file are checked while they are read: NaN never gets out of it unnoticed.
 
     Parameters
     ----------
     pixels
-        The values as read, of any real type, in the order of `axes`.
+        An array, of any real type, in the order of `axes`; or `StoredPixels`, which stay in their
+        file until they are asked for.
     axes
         One letter per dimension, any of ``STCZYX`` in any order; Y and X are always among them.
     name
@@ -32,6 +43,9 @@ class Image:
         What else the file says of how it was acquired.
     padding
         True where software filled in what no camera measured; None if there is nothing of that.
+    checked
+        The array that was found fit for use; `read_image` sets it, so that `pixels` that are this
+        very array are not checked again.
 
     Raises
     ------
@@ -41,11 +55,11 @@ class Image:
     Examples
     --------
     >>> movie = Image(np.zeros((5, 2, 8, 9)), "TCYX", "movie.tif")
-    >>> movie.channels, movie.planes().shape
-    (2, (5, 2, 8, 9))
+    >>> movie.channels, movie.others, movie.plane({"T": 4}, channel=1).shape
+    (2, {'T': 5}, (8, 9))
     """
 
-    pixels: Shaped[np.ndarray, "..."]
+    pixels: Pixels
     axes: str
     name: str
     path: Path | None = None
@@ -53,52 +67,178 @@ class Image:
     channel_names: tuple[str, ...] | None = None
     acquisition: Acquisition = UNKNOWN
     padding: Bool[np.ndarray, "..."] | None = None
+    checked: Pixels | None = dataclasses.field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        letters = _axes.check_axes(self.axes, self.pixels.shape, self.name)
-        object.__setattr__(self, "axes", letters)
+        object.__setattr__(self, "axes", _axes.check_axes(self.axes, self.shape, self.name))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of every dimension."""
+        return tuple(self.pixels.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the values."""
+        return self.pixels.dtype
+
+    @property
+    def size(self) -> int:
+        """The number of pixels, those of all channels."""
+        return math.prod(self.shape)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The length of every dimension by its letter."""
+        return dict(zip(self.axes, self.shape, strict=True))
 
     @property
     def channels(self) -> int:
         """The number of channels; 1 for an image without a C axis."""
-        return self.pixels.shape[self.axes.index("C")] if "C" in self.axes else 1
+        return self.sizes.get("C", 1)
 
-    def planes(self, space: str = "YX") -> Shaped[np.ndarray, "planes channels *space"]:
-        """Stack the planes: every dimension but C, Y and X flattened, in their order.
+    @property
+    def others(self) -> dict[str, int]:
+        """The lengths of the dimensions beside C, Y and X, by their letters."""
+        return {letter: size for letter, size in self.sizes.items() if letter not in "CYX"}
+
+    @property
+    def array(self) -> Shaped[np.ndarray, "..."]:
+        """All pixels in memory: `pixels` itself if it is an array, else read now."""
+        return np.asarray(self.pixels)
+
+    def positions(self, space: str = "YX") -> Iterator[dict[str, int]]:
+        """List where each field is: its index along every dimension beside C and its own.
 
         Parameters
         ----------
         space
-            What a plane extends over: ``"YX"``, or ``"ZYX"`` for whole stacks.
+            What a field extends over: ``"YX"`` for planes, ``"ZYX"`` for whole stacks.
+
+        Examples
+        --------
+        >>> movie = Image(np.zeros((8, 9, 2, 3)), "YXTZ", "movie.tif")
+        >>> list(movie.positions("ZYX"))
+        [{'T': 0}, {'T': 1}]
+        """
+        outer = {letter: size for letter, size in self.others.items() if letter not in space}
+        for index in np.ndindex(*outer.values()):
+            yield dict(zip(outer, index, strict=True))
+
+    def field_shape(self, space: str = "YX") -> tuple[int, ...]:
+        """Return the shape of a field.
+
+        Examples
+        --------
+        >>> Image(np.zeros((8, 9, 4)), "YXZ", "stack.tif").field_shape("ZYX")
+        (4, 8, 9)
+        """
+        return tuple(self.sizes[letter] for letter in space if letter in self.axes)
+
+    def field(
+        self, position: Mapping[str, int], channel: int = 0, space: str = "YX"
+    ) -> Shaped[np.ndarray, "*depth Y X"]:
+        """Read one field of one channel: a plane, or a stack of planes along Z.
+
+        Parameters
+        ----------
+        position
+            As `positions` gives it for this space.
+        channel
+            Which channel, from 0.
+        space
+            What the field extends over.
 
         Returns
         -------
-        array of shape (planes, channels, [Z], Y, X)
+        array of shape ([Z], Y, X)
+            In the machine's own byte order; a view if `pixels` is an array in memory.
+
+        Raises
+        ------
+        ImageError
+            If the file turns out to be damaged here, or to hold NaN or infinity.
+
+        Examples
+        --------
+        >>> stack = Image(np.zeros((8, 9, 4)), "YXZ", "stack.tif")
+        >>> stack.field({}, space="ZYX").shape, stack.field({"Z": 3}).shape
+        ((4, 8, 9), (8, 9))
+        """
+        return native(self._part(self.pixels, position, channel, space))
+
+    def padding_of(
+        self, position: Mapping[str, int], channel: int = 0, space: str = "YX"
+    ) -> Bool[np.ndarray, "*depth Y X"] | None:
+        """Return the padding of one field; None if the image has none anywhere.
+
+        Parameters
+        ----------
+        position, channel, space
+            As in `field`.
+        """
+        return None if self.padding is None else self._part(self.padding, position, channel, space)
+
+    def plane(self, position: Mapping[str, int], channel: int = 0) -> Shaped[np.ndarray, "Y X"]:
+        """Read one plane: a `field` that extends over rows and columns.
+
+        Parameters
+        ----------
+        position
+            Its index along every dimension beside C, Y and X, as `positions` gives it.
+        channel
+            Which channel, from 0.
+        """
+        return self.field(position, channel)
+
+    def planes(self, channel: int = 0) -> Iterator[Shaped[np.ndarray, "Y X"]]:
+        """Read the planes of a channel, one after the other.
+
+        Examples
+        --------
+        >>> stack = Image(np.arange(24).reshape(3, 2, 4), "XYZ", "stack.tif")
+        >>> [plane.shape for plane in stack.planes()]
+        [(2, 3), (2, 3), (2, 3), (2, 3)]
+        """
+        for position in self.positions():
+            yield self.plane(position, channel)
+
+    def fields(self, space: str = "YX") -> Shaped[np.ndarray, "fields channels *space"]:
+        """Give all fields at once, in memory; those of `positions`, in their order.
+
+        Parameters
+        ----------
+        space
+            What a field extends over: ``"YX"`` for planes, ``"ZYX"`` for whole stacks.
+
+        Returns
+        -------
+        array of shape (fields, channels, [Z], Y, X)
             A view of `pixels` where NumPy can make one.
 
         Examples
         --------
-        >>> Image(np.zeros((8, 9, 4)), "YXZ", "stack.tif").planes().shape
+        >>> Image(np.zeros((8, 9, 4)), "YXZ", "stack.tif").fields().shape
         (4, 1, 8, 9)
         """
-        return _axes.to_planes(self.pixels, self.axes, space)
+        return _axes.to_planes(self.array, self.axes, space)
 
-    def from_planes(
-        self, planes: Shaped[np.ndarray, "planes channels *space"], space: str = "YX"
+    def from_fields(
+        self, fields: Shaped[np.ndarray, "fields channels *space"], space: str = "YX"
     ) -> Shaped[np.ndarray, "..."]:
-        """Give planes, restored ones say, the shape and the order of axes of this image.
+        """Give fields, restored ones say, the shape and the order of axes of this image.
 
         Parameters
         ----------
-        planes
-            An array shaped like the one that `planes` returns, of any type.
+        fields
+            An array shaped like the one that `fields` returns, of any type.
         space
-            As in `planes`.
+            As in `fields`.
 
         Returns
         -------
         array of the shape of `pixels`
-            The type of `planes` is kept.
+            The type of `fields` is kept.
 
         Raises
         ------
@@ -108,7 +248,108 @@ class Image:
         Examples
         --------
         >>> image = Image(np.zeros((8, 9, 4)), "YXZ", "stack.tif")
-        >>> image.from_planes(image.planes() + 1).shape
+        >>> image.from_fields(image.fields() + 1).shape
         (8, 9, 4)
         """
-        return _axes.from_planes(planes, self.axes, self.pixels.shape, space)
+        return _axes.from_planes(fields, self.axes, self.shape, space)
+
+    def crop(self, extent: Mapping[str, slice]) -> "Image":
+        """Read a part of the image, as an image in memory.
+
+        Parameters
+        ----------
+        extent
+            A slice for every dimension that is cut, by its letter.
+
+        Examples
+        --------
+        >>> movie = Image(np.zeros((5, 8, 9)), "TYX", "movie.tif")
+        >>> movie.crop({"T": slice(1), "X": slice(2, 6)}).shape
+        (1, 8, 4)
+        """
+        key = tuple(extent.get(letter, slice(None)) for letter in self.axes)
+        return replace(
+            self,
+            pixels=native(np.asarray(part_of(self.pixels, key))),
+            padding=None if self.padding is None else self.padding[key],
+            channel_names=self.channel_names and self.channel_names[extent.get("C", slice(None))],
+        )
+
+    def channel(self, number: int) -> "Image":
+        """Give one channel as an image of its own, without a C axis; nothing is read for that.
+
+        Parameters
+        ----------
+        number
+            Which channel, from 0.
+
+        Examples
+        --------
+        >>> movie = Image(np.zeros((5, 2, 8, 9)), "TCYX", "movie.tif")
+        >>> movie.channel(1).name, movie.channel(1).shape
+        ('movie.tif, channel 2', (5, 8, 9))
+        """
+        if "C" not in self.axes:
+            return self
+        at = self.axes.index("C")
+
+        def read(key: Key) -> Any:
+            return part_of(self.pixels, (*key[:at], number, *key[at:]))
+
+        return replace(
+            self,
+            pixels=StoredPixels((*self.shape[:at], *self.shape[at + 1 :]), self.dtype, read),
+            axes=self.axes.replace("C", ""),
+            name=f"{self.name}, channel {number + 1}",
+            channel_names=None,
+            acquisition=replace(self.acquisition, channel_colours=None),
+            padding=None if self.padding is None else self.padding.take(number, axis=at),
+        )
+
+    def _part(
+        self, of: Any, position: Mapping[str, int], channel: int, space: str
+    ) -> Shaped[np.ndarray, "*depth Y X"]:
+        at = {**position, "C": channel}
+        key = tuple(slice(None) if letter in space else at[letter] for letter in self.axes)
+        kept = [letter for letter in self.axes if letter in space]
+        order = [kept.index(letter) for letter in space if letter in kept]
+        part: Shaped[np.ndarray, "*depth Y X"] = np.asarray(part_of(of, key)).transpose(order)
+        return part
+
+
+def joined(images: Sequence[Image], letter: str) -> Image:
+    """Put images of one shape behind each other along a new first axis; nothing is read for that.
+
+    Parameters
+    ----------
+    images
+        At least one image; all with the same axes and the same shape.
+    letter
+        The new axis.
+
+    Raises
+    ------
+    ImageError
+        If one has another shape than the first, naming both.
+
+    Examples
+    --------
+    >>> frames = [Image(np.full((8, 9), number), "YX", f"{number}.tif") for number in range(3)]
+    >>> joined(frames, "T").plane({"T": 2}).max()
+    np.int64(2)
+    """
+    first = images[0]
+    for image in images:
+        if (image.axes, image.shape) != (first.axes, first.shape):
+            raise ImageError(
+                f"{image.name} has the shape {image.shape} ({image.axes}) and {first.name} "
+                f"{first.shape} ({first.axes}); give images of one shape."
+            )
+
+    def read(key: Key) -> Any:
+        if isinstance(key[0], int):
+            return part_of(images[key[0]].pixels, key[1:])
+        return np.stack([part_of(image.pixels, key[1:]) for image in images[key[0]]])
+
+    pixels = StoredPixels((len(images), *first.shape), first.dtype, read)
+    return replace(first, pixels=pixels, axes=letter + first.axes, path=None, padding=None)

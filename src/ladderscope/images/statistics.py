@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ladderscope.images.axes import planes_last
 from ladderscope.images.errors import ImageError
 from ladderscope.images.image import Image
 
@@ -78,14 +77,11 @@ def _one_channel(images: Sequence[Image], channel: int) -> Statistics:
     count, mean, deviations = 0, 0.0, 0.0
     darkest, brightest = math.inf, -math.inf
     for image in images:
-        observations = planes_last(image.pixels, image.axes)[..., channel, :, :]
-        padding = None
-        if image.padding is not None:
-            padding = planes_last(image.padding, image.axes)[..., channel, :, :]
-        for index in np.ndindex(observations.shape[:-2]):
-            plane = observations[index].astype(np.float64)
+        for position in image.positions():
+            plane = image.plane(position, channel).astype(np.float64)
+            padding = image.padding_of(position, channel)
             if padding is not None:
-                plane = plane[~padding[index]]
+                plane = plane[~padding]
             if plane.size == 0:
                 continue
             darkest, brightest = (
@@ -99,6 +95,6 @@ def _one_channel(images: Sequence[Image], channel: int) -> Statistics:
             mean += difference * plane.size / total
             count = total
     if count == 0:
-        blank = float(planes_last(images[0].pixels, images[0].axes)[..., channel, :, :].flat[0])
+        blank = float(next(images[0].planes(channel)).flat[0])
         return Statistics(blank, 0.0, blank, blank)
     return Statistics(mean, float(np.sqrt(deviations / count)), darkest, brightest)

@@ -1,19 +1,28 @@
-"""The values of a file, read from it part by part as they are asked for."""
+"""Pixels that stay where they are stored until they are asked for, part by part."""
 
-import math
 import operator
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
-import tifffile
 from jaxtyping import Shaped
 
-from ladderscope.images.chain import damaged
-from ladderscope.images.tiff import tiff_errors_in_words
-
 Key: TypeAlias = tuple[int | slice, ...]
+Read: TypeAlias = Callable[[Key], Shaped[np.ndarray, "..."]]
+
+
+class Pixels(Protocol):
+    """What has a shape and a type, and gives the values that are asked for: arrays, and more."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of every dimension."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the values."""
+
+    def __getitem__(self, key: Any) -> Any: ...
 
 
 def native(pixels: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
@@ -30,6 +39,17 @@ def native(pixels: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
     True
     """
     return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+
+
+def everything(shape: tuple[int, ...]) -> Key:
+    """Give the key of all values: as `StoredPixels` pass it on when the whole is asked for.
+
+    Examples
+    --------
+    >>> everything((3, 4))
+    (slice(None, None, None), slice(None, None, None))
+    """
+    return (slice(None),) * len(shape)
 
 
 class StoredPixels:
@@ -50,12 +70,7 @@ class StoredPixels:
     array([ 81, 100])
     """
 
-    def __init__(
-        self,
-        shape: tuple[int, ...],
-        dtype: np.dtype[Any],
-        read: Callable[[Key], Shaped[np.ndarray, "..."]],
-    ) -> None:
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any], read: Read) -> None:
         self.shape = shape
         self.dtype = dtype.newbyteorder("=")
         self._read = read
@@ -67,86 +82,6 @@ class StoredPixels:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Shaped[np.ndarray, "..."]:
         """Read the whole."""
         return np.asarray(self[...], dtype=dtype)
-
-
-def part_reader(
-    series: tifffile.TiffPageSeries, path: Path
-) -> Callable[[Key], Shaped[np.ndarray, "..."]]:
-    """Choose how parts of a series are read: from where they lie, or page by page.
-
-    Parameters
-    ----------
-    series, path
-        The image in an open TIFF, and the file.
-
-    Returns
-    -------
-    callable
-        For `StoredPixels`. It opens the file for as long as it reads.
-
-    Raises
-    ------
-    ImageError
-        If the pages do not fill the shape; when called, if a page cannot be decoded.
-    """
-    offset = series.dataoffset
-    if offset is None or series.is_multifile or not series.keyframe.is_memmappable:
-        read = _page_reader(series, path)
-    else:
-        read = _mapped_reader(series, path, offset)
-
-    def read_part(key: Key) -> Shaped[np.ndarray, "..."]:
-        with tiff_errors_in_words(path):
-            return read(key)
-
-    return read_part
-
-
-def _mapped_reader(
-    series: tifffile.TiffPageSeries, path: Path, offset: int
-) -> Callable[[Key], Shaped[np.ndarray, "..."]]:
-    dtype = series.dtype.newbyteorder(series.keyframe.parent.byteorder)
-    shape = tuple(series.shape)
-
-    def read(key: Key) -> Shaped[np.ndarray, "..."]:
-        # mapped anew each time: a mapping that stays counts all it ever showed as memory in use
-        return np.array(np.memmap(path, dtype, "r", offset, shape)[key])
-
-    return read
-
-
-def _page_reader(
-    series: tifffile.TiffPageSeries, path: Path
-) -> Callable[[Key], Shaped[np.ndarray, "..."]]:
-    pages, shape, size = list(series), tuple(series.shape), math.prod(series.keyframe.shape)
-    split = next((at for at in range(len(shape)) if math.prod(shape[at:]) == size), len(shape))
-    outer, inner = shape[:split], shape[split:]
-    if math.prod(outer) != len(pages):
-        raise damaged(path, f"shape {shape} announced, {len(pages)} planes of {inner} found")
-
-    def read(key: Key) -> Shaped[np.ndarray, "..."]:
-        numbers = np.arange(len(pages)).reshape(outer)[key[:split]]
-        within = np.broadcast_to(np.empty((), series.dtype), inner)[key[split:]].shape
-        values = np.empty((numbers.size, *within), series.dtype)
-        for place, number in enumerate(numbers.flat):
-            values[place] = _page(pages[number]).reshape(inner)[key[split:]]
-        return values.reshape((*numbers.shape, *within))
-
-    return read
-
-
-def _page(page: Any) -> Shaped[np.ndarray, "..."]:
-    """Decode one page, opening its file for it."""
-    file = page.parent.filehandle
-    was_closed = file.closed
-    if was_closed:
-        file.open()
-    try:
-        decoded: Shaped[np.ndarray, "..."] = page.asarray()
-    finally:
-        if was_closed:
-            file.close()
-    return decoded
 
 
 def _complete(key: Any, shape: tuple[int, ...]) -> Key:

@@ -86,7 +86,7 @@ def measure(image: Image, artefacts: Artefacts) -> ImageLook:
     >>> measure(Image(movie, "TYX", "movie.tif"), Artefacts()).copies
     [(3,)]
     """
-    planes = planes_last(image.pixels, image.axes)
+    planes = planes_last(image.array, image.axes)
     padded = artefacts.padding
     padding = None if padded is None else planes_last(padded, image.axes)
     outer = planes.shape[:-3]
@@ -113,7 +113,7 @@ def measure(image: Image, artefacts: Artefacts) -> ImageLook:
     return ImageLook(
         name=image.name,
         axes=image.axes,
-        dtype=image.pixels.dtype,
+        dtype=image.dtype,
         pixel_size=image.pixel_size,
         channel_names=image.channel_names,
         acquisition=image.acquisition,

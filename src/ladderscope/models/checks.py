@@ -25,9 +25,7 @@ def check_depth(images: Sequence[Image], dimensions: int, notice: Callable[[str]
     LadderscopeError
         The model has three dimensions, and an image has no stack of planes.
     """
-    depths = [
-        image.pixels.shape[image.axes.index("Z")] if "Z" in image.axes else 1 for image in images
-    ]
+    depths = [image.sizes.get("Z", 1) for image in images]
     if dimensions == 2:
         if max(depths) > 1:
             first = depths.index(max(depths))
@@ -38,7 +36,7 @@ def check_depth(images: Sequence[Image], dimensions: int, notice: Callable[[str]
     elif min(depths) < 2:
         image = images[depths.index(min(depths))]
         raise LadderscopeError(
-            f"{image.name} has the axes {image.axes} and the shape {image.pixels.shape}: a "
+            f"{image.name} has the axes {image.axes} and the shape {image.shape}: a "
             "model of three dimensions takes stacks of at least 2 Z planes; for single planes "
             "use dimensions=2"
         )
@@ -68,7 +66,7 @@ def look_at(image: Image, model: Model, check: Callable[[Image], None]) -> None:
 
 def _warn_if_mostly_reflected(image: Image, settings: RestorerSettings) -> None:
     widest = settings.widest_view(settings.patch)
-    shorter = min(image.pixels.shape[image.axes.index(letter)] for letter in "YX")
+    shorter = min(image.field_shape())
     if settings.context > 1 and widest > 2 * shorter:
         logger.warning(
             "%s is %d pixels on its shorter side, and the model was trained on views of up to "

@@ -201,7 +201,7 @@ class Denoiser(Restorer[DenoiserSettings]):
     ) -> tuple[Float32[np.ndarray, "..."], str]:
         if (order := order_of_model(image, self.model)) is not None:
             restored = restored[:, np.argsort(order)]
-        return image.from_planes(restored, self._space), image.axes
+        return image.from_fields(restored, self._space), image.axes
 
     def _planes(self, image: Image) -> Real[np.ndarray, "fields channels *space"]:
         fields = super()._planes(image)

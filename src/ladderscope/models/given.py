@@ -103,11 +103,11 @@ def check_pairs(
                 f"has {len(stack)}"
             )
         for one, other in zip(first, stack, strict=True):
-            if (one.axes, one.pixels.shape) != (other.axes, other.pixels.shape):
+            if (one.axes, one.shape) != (other.axes, other.shape):
                 raise LadderscopeError(
                     f"paired images must have one shape: {one.name} ({first_name}) has "
-                    f"{one.pixels.shape} ({one.axes}), {other.name} ({name}) "
-                    f"{other.pixels.shape} ({other.axes})"
+                    f"{one.shape} ({one.axes}), {other.name} ({name}) "
+                    f"{other.shape} ({other.axes})"
                 )
         of_stack = _counted(stack)
         different = [k for k, number in enumerate(of_stack) if number != of_first[k]]

@@ -95,9 +95,9 @@ def mixed_detail(
     if recorded is not None:
         return middle_of(recorded[0])
     details = [middle_of(first) for first in firsts]
-    if len({(detail.axes, detail.pixels.shape) for detail in details}) > 1:
+    if len({(detail.axes, detail.shape) for detail in details}) > 1:
         return None
-    parts = np.stack([detail.pixels.astype(np.float32) for detail in details])
+    parts = np.stack([detail.array.astype(np.float32) for detail in details])
     return Image(mixing.mixed(parts), details[0].axes, "detail")
 
 

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from ladderscope.images import (
     Image,
     ImageError,
-    OpenImage,
     Sources,
     joined,
     open_image,
@@ -40,7 +39,7 @@ NEED_A_SIGNAL = ("mixture", "histogram")
 MOST_PAIRS = 2**23  # pixels of a channel that a denoiser's estimate is taken of, for pairs
 
 Item = TypeVar("Item")
-Place = tuple[OpenImage, dict[str, int]]  # of a plane
+Place = tuple[Image, dict[str, int]]  # of a plane
 
 
 class Source(NamedTuple):
@@ -249,12 +248,12 @@ def measure_noise(
     return fits if "C" in noisy[0].axes else fits[0]
 
 
-def _of_planes(noisy: Sequence[OpenImage]) -> Callable[[int], Source]:
+def _of_planes(noisy: Sequence[Image]) -> Callable[[int], Source]:
     places = _evenly(_places(noisy), MOST_PLANES)
     return lambda channel: Source(_planes(places, channel))
 
 
-def _of_pairs(pairs: Sequence[tuple[OpenImage, OpenImage]]) -> Callable[[int], Source]:
+def _of_pairs(pairs: Sequence[tuple[Image, Image]]) -> Callable[[int], Source]:
     observed = _places([image for image, _ in pairs])
     clean = [
         (signal, {letter: position[letter] for letter in signal.others})
@@ -264,7 +263,7 @@ def _of_pairs(pairs: Sequence[tuple[OpenImage, OpenImage]]) -> Callable[[int], S
     return lambda channel: Source(_planes(observed, channel), _planes(clean, channel))
 
 
-def _of_repeats(noisy: Sequence[OpenImage], repeats: str) -> Callable[[int], Source]:
+def _of_repeats(noisy: Sequence[Image], repeats: str) -> Callable[[int], Source]:
     axes = noisy[0].axes
     letters = (letter for letter in (repeats.upper(), "S", "T", "Z") if letter not in axes)
     free = next((letter for letter in letters if letter in ("S", "T", "Z")), None)
@@ -283,7 +282,7 @@ def _of_repeats(noisy: Sequence[OpenImage], repeats: str) -> Callable[[int], Sou
 
 
 def _of_estimates(
-    noisy: Sequence[OpenImage], denoiser: Denoiser, progress: bool
+    noisy: Sequence[Image], denoiser: Denoiser, progress: bool
 ) -> Callable[[int], Source]:
     """Pair planes with what a denoiser makes of them."""
     places, pixels = [], 0
@@ -296,14 +295,14 @@ def _of_estimates(
     estimates = cast(list[Restoration], restored)  # of a list
     return _of_pairs(
         [
-            (open_image(image), OpenImage(one.mean, one.axes, one.name))
+            (open_image(image), Image(one.mean, one.axes, one.name))
             for image, one in zip(images, estimates, strict=True)
         ]
     )
 
 
 def _trained(
-    noisy: Sequence[OpenImage],
+    noisy: Sequence[Image],
     preset: str,
     minutes: float | None,
     steps: int | None,
@@ -320,7 +319,7 @@ def _trained(
     return denoiser.fit(images, minutes=minutes, steps=steps, progress=progress)
 
 
-def _places(images: Sequence[OpenImage]) -> list[Place]:
+def _places(images: Sequence[Image]) -> list[Place]:
     return [(image, position) for image in images for position in image.positions()]
 
 
@@ -330,14 +329,7 @@ def _evenly(items: list[Item], most: int) -> list[Item]:
 
 def _planes(places: Sequence[Place], channel: int) -> Iterator[NDArray[Any]]:
     for image, position in places:
-        plane = image.plane(position, channel)
-        if plane.dtype.kind == "f" and not np.isfinite(plane).all():
-            where = "".join(f", {letter}={at}" for letter, at in position.items())
-            raise ImageError(
-                f"{image.path or image.name}{where}: some pixels are NaN or infinite; replace "
-                "them, or crop them away."
-            )
-        yield plane
+        yield image.plane(position, channel)
 
 
 def _gathered(places: Sequence[Place]) -> list[Image]:
@@ -358,7 +350,7 @@ def _gathered(places: Sequence[Place]) -> list[Image]:
     return images
 
 
-def _matched(noisy: Sequence[OpenImage], signal: Sources) -> list[tuple[OpenImage, OpenImage]]:
+def _matched(noisy: Sequence[Image], signal: Sources) -> list[tuple[Image, Image]]:
     """Pair each image with its signal, whose axes may be told by those of the images only."""
     axes = noisy[0].axes
     errors: list[NoiseError | ImageError] = []
@@ -370,9 +362,7 @@ def _matched(noisy: Sequence[OpenImage], signal: Sources) -> list[tuple[OpenImag
     raise next((error for error in errors if isinstance(error, NoiseError)), errors[0])
 
 
-def _paired(
-    noisy: Sequence[OpenImage], clean: Sequence[OpenImage]
-) -> list[tuple[OpenImage, OpenImage]]:
+def _paired(noisy: Sequence[Image], clean: Sequence[Image]) -> list[tuple[Image, Image]]:
     if len(clean) not in (1, len(noisy)):
         raise NoiseError(
             f"{len(noisy)} observations and {len(clean)} signals: give one signal for each, in the "
@@ -391,7 +381,7 @@ def _paired(
     return pairs
 
 
-def _opened_dark(dark: Sources, channels: int) -> OpenImage:
+def _opened_dark(dark: Sources, channels: int) -> Image:
     try:
         found = open_images(dark, own_outputs=True)
     except ImageError as error:

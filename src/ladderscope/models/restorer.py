@@ -284,7 +284,7 @@ class Restorer(ABC, Generic[Settings]):
 
     def _planes(self, image: Image) -> Real[np.ndarray, "fields channels *space"]:
         """Give the fields of an image, with its channels in the order of the model's."""
-        return image.planes(self._space)
+        return image.fields(self._space)
 
     def _residual(
         self, image: Image, mean: Float32[np.ndarray, "fields channels *space"]
@@ -378,7 +378,7 @@ class Restorer(ABC, Generic[Settings]):
 
 
 def _size(image: Image) -> str:
-    return "×".join(map(str, image.pixels.shape))
+    return "×".join(map(str, image.shape))
 
 
 def _several(images: Sources) -> bool:

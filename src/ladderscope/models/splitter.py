@@ -298,11 +298,7 @@ class Splitter(Restorer[SplitterSettings]):
         self, image: Image, restored: Float32[np.ndarray, "fields channels *space"]
     ) -> tuple[Float32[np.ndarray, "..."], str]:
         others = image.axes.replace("C", "")
-        sizes = tuple(
-            size
-            for letter, size in zip(image.axes, image.pixels.shape, strict=True)
-            if letter != "C"
-        )
+        sizes = tuple(size for letter, size in image.sizes.items() if letter != "C")
         axes, shape = f"C{others}", (restored.shape[1], *sizes)
         return from_planes(restored, axes, shape, self._space), axes
 
@@ -343,11 +339,11 @@ class Splitter(Restorer[SplitterSettings]):
     def _residual(
         self, image: Image, mean: Float32[np.ndarray, "fields channels *space"]
     ) -> Float32[np.ndarray, "..."] | None:
-        residual = image.planes(self._space).astype(np.float32)
+        residual = image.fields(self._space).astype(np.float32)
         residual[:, 0] -= self._mixture().mixing.mixed(mean.swapaxes(0, 1))
         if image.padding is not None:
-            residual[replace(image, pixels=image.padding).planes(self._space)] = 0
-        return image.from_planes(residual, self._space)
+            residual[replace(image, pixels=image.padding).fields(self._space)] = 0
+        return image.from_fields(residual, self._space)
 
 
 def _flattest(settings: SplitterSettings, mixture: Mixture) -> float:
@@ -358,12 +354,12 @@ def _flattest(settings: SplitterSettings, mixture: Mixture) -> float:
 def _warn_if_beyond(image: Image, intensities: Intensities, deviation: float) -> None:
     """Warn where many pixels lie outside of nearly all that trained, and say by how much."""
     count, furthest = 0, 0.0
-    for plane in image.planes()[:, 0]:
+    for plane in image.planes():
         pixels = plane.astype(np.float32)
         beyond = np.maximum(intensities.dark - pixels, pixels - intensities.bright) / deviation
         count += int(np.count_nonzero(beyond > 1))
         furthest = max(furthest, float(beyond.max()))
-    share = count / image.pixels.size
+    share = count / image.size
     if share > _FEW:
         logger.warning(
             "%s: %.2g %% of its pixels lie more than a standard deviation (%.4g) outside the "

@@ -15,20 +15,18 @@ _LARGEST = {"Z": 8, "Y": 192, "X": 192}
 
 def middle_of(image: Image) -> Image:
     """Cut a detail from the middle of an image: all its channels, at one time of one sample."""
-    keep = []
-    for letter, size in zip(image.axes, image.pixels.shape, strict=True):
-        if letter in _LARGEST:
-            side = min(size, _LARGEST[letter])
-            keep.append(slice((size - side) // 2, (size - side) // 2 + side))
-        else:
-            keep.append(slice(None) if letter == "C" else slice(0, 1))
-    return Image(np.array(image.pixels[tuple(keep)]), image.axes, "detail")
+    extent = {letter: slice(1) for letter in image.others}
+    for letter in image.sizes.keys() & _LARGEST:
+        size = image.sizes[letter]
+        side = min(size, _LARGEST[letter])
+        extent[letter] = slice((size - side) // 2, (size - side) // 2 + side)
+    return Image(np.array(image.crop(extent).array), image.axes, "detail")
 
 
 def thumbnail(detail: Image, restore: Callable[[Image], Restoration]) -> bytes:
     """Draw a detail and its restoration side by side, as a PNG."""
     restored = restore(with_padding(detail))
-    before = _middle_planes(detail.pixels, detail.axes)[0]
+    before = _middle_planes(detail.array, detail.axes)[0]
     after = _middle_planes(restored.mean, restored.axes)
     shown = [(before, after[0] if len(after) == 1 else before), *zip(after, after, strict=True)]
     greys = [scaled(plane, *grey_range(like)) for plane, like in shown]
@@ -37,5 +35,5 @@ def thumbnail(detail: Image, restore: Callable[[Image], Restoration]) -> bytes:
 
 def _middle_planes(pixels: Real[np.ndarray, "..."], axes: str) -> list[Float32[np.ndarray, "Y X"]]:
     """Give the middle plane of every channel."""
-    planes = Image(pixels, axes, "detail").planes()
+    planes = Image(pixels, axes, "detail").fields()
     return list(planes[len(planes) // 2].astype(np.float32))

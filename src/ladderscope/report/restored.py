@@ -106,12 +106,12 @@ def restored_image(
     shown
         Whether the report shows pictures of the image.
     """
-    planes = image.planes()
+    planes = image.fields()
     middle = len(planes) // 2
     where = f"plane {middle + 1} of {len(planes)}" if len(planes) > 1 else ""
 
     def plane_of(pixels: Real[np.ndarray, "..."], axes: str) -> Real[np.ndarray, "channels Y X"]:
-        return np.array(Image(pixels, axes, image.name).planes()[middle])
+        return np.array(Image(pixels, axes, image.name).fields()[middle])
 
     before, after = planes[middle].copy(), plane_of(restored.mean, restored.axes)
     spread = None if restored.std is None else plane_of(restored.std, restored.axes)

@@ -1,0 +1,103 @@
+"""The pixels of a TIFF, read part by part: from where they lie, or page by page."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from jaxtyping import Shaped
+
+from ladderscope.images.chain import damaged
+from ladderscope.images.stored import Key, Read, everything
+from ladderscope.images.tiff import tiff_errors_in_words
+
+
+def part_reader(series: tifffile.TiffPageSeries, path: Path) -> Read:
+    """Choose how parts of a series are read: from where they lie, or page by page.
+
+    The whole is left to tifffile, which decodes several pages at a time.
+
+    Parameters
+    ----------
+    series, path
+        The image in an open TIFF, and the file.
+
+    Returns
+    -------
+    Read
+        For `StoredPixels`. It opens the file for as long as it reads.
+
+    Raises
+    ------
+    ImageError
+        If the pages do not fill the shape; when called, if a page cannot be decoded.
+    """
+    offset = series.dataoffset
+    if offset is None or series.is_multifile or not series.keyframe.is_memmappable:
+        read = _page_reader(series, path)
+    else:
+        read = _mapped_reader(series, path, offset)
+
+    whole = everything(series.shape)
+
+    def read_part(key: Key) -> Shaped[np.ndarray, "..."]:
+        with tiff_errors_in_words(path):
+            return _whole(series, path) if key == whole else read(key)
+
+    return read_part
+
+
+def _whole(series: tifffile.TiffPageSeries, path: Path) -> Shaped[np.ndarray, "..."]:
+    with _opened(series.keyframe.parent):
+        pixels: Shaped[np.ndarray, "..."] = series.asarray()
+    if pixels.shape != tuple(series.shape):
+        raise damaged(path, f"shape {series.shape} announced, {pixels.shape} found")
+    return pixels
+
+
+def _mapped_reader(series: tifffile.TiffPageSeries, path: Path, offset: int) -> Read:
+    dtype = series.dtype.newbyteorder(series.keyframe.parent.byteorder)
+    shape = tuple(series.shape)
+
+    def read(key: Key) -> Shaped[np.ndarray, "..."]:
+        # mapped anew each time: a mapping that stays counts all it ever showed as memory in use
+        return np.array(np.memmap(path, dtype, "r", offset, shape)[key])
+
+    return read
+
+
+def _page_reader(series: tifffile.TiffPageSeries, path: Path) -> Read:
+    pages, shape, size = list(series), tuple(series.shape), math.prod(series.keyframe.shape)
+    split = next((at for at in range(len(shape)) if math.prod(shape[at:]) == size), len(shape))
+    outer, inner = shape[:split], shape[split:]
+    if math.prod(outer) != len(pages):
+        raise damaged(path, f"shape {shape} announced, {len(pages)} planes of {inner} found")
+
+    def read(key: Key) -> Shaped[np.ndarray, "..."]:
+        numbers = np.arange(len(pages)).reshape(outer)[key[:split]]
+        within = np.broadcast_to(np.empty((), series.dtype), inner)[key[split:]].shape
+        values = np.empty((numbers.size, *within), series.dtype)
+        with _opened(series.keyframe.parent):
+            for place, number in enumerate(numbers.flat):
+                page: Any = pages[number]
+                values[place] = page.asarray().reshape(inner)[key[split:]]
+        return values.reshape((*numbers.shape, *within))
+
+    return read
+
+
+@contextmanager
+def _opened(tiff: tifffile.TiffFile) -> Iterator[None]:
+    """Open a file again for as long as it is read, if it is closed."""
+    file = tiff.filehandle
+    was_closed = file.closed
+    if was_closed:
+        file.open()
+    try:
+        yield
+    finally:
+        if was_closed:
+            file.close()
