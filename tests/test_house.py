@@ -20,9 +20,6 @@ TOO_LONG_FOR_NOW = {
     "models/noise_fit.py",
     "models/restorer.py",
     "models/splitter.py",
-    "noise_estimation/calibrate.py",
-    "noise_estimation/joint.py",
-    "noise_estimation/suits.py",
     "training/module.py",
 }
 IMPORT_INSIDE_FOR_NOW = {"models/building.py", "models/schema.py", "noise/model.py"}

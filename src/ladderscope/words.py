@@ -1,5 +1,6 @@
-"""Lists and counts as a sentence needs them."""
+"""Lists, counts and numbers as a sentence needs them."""
 
+import math
 from collections.abc import Sequence
 
 
@@ -36,3 +37,37 @@ def some(names: Sequence[object], most: int = 5) -> str:
     """
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(map(str, names[:most])) + more
+
+
+def rounded(value: float) -> str:
+    """Write a number with three significant digits, whole where it is large.
+
+    Examples
+    --------
+    >>> rounded(3.14159), rounded(31415.9)
+    ('3.14', '31416')
+    """
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def to_its_error(value: float, error: float) -> str:
+    """Write a number with two digits of its error.
+
+    Examples
+    --------
+    >>> to_its_error(12.3456, 0.12), to_its_error(-0.001, 0.0)
+    ('12.35', '0.00')
+    """
+    digits = min(6, max(0, 1 - math.floor(math.log10(error)))) if error > 0 else 2
+    return f"{round(value, digits) + 0.0:.{digits}f}"  # + 0.0 turns −0.0 into 0.0
+
+
+def percent(fraction: float) -> str:
+    """Write a fraction in per cent, with two digits where it is small.
+
+    Examples
+    --------
+    >>> percent(1.0), percent(0.00123)
+    ('100 %', '0.12 %')
+    """
+    return f"{100 * fraction:.0f} %" if fraction > 0.095 else f"{100 * fraction:.2g} %"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ladderscope.prediction.last_look import failed, out_of_range, percent, places, squares
+from ladderscope.prediction.last_look import failed, out_of_range, places, squares
 
 NOISE, CONTRAST = 5.0, 10.0
 
@@ -64,11 +64,6 @@ def test_values_beside_a_range_are_marked():
     values = np.array([[1.0, np.inf, 3.0], [-np.inf, 5.0, np.nan]])
     assert out_of_range(values, 0.0, 4.0).tolist() == [[False, True, False], [True, True, True]]
     assert out_of_range(values[:, :1].clip(0, 4), 0.0, 4.0) is None
-
-
-def test_a_share_keeps_two_figures():
-    assert percent(0.5) == "50 %"
-    assert percent(0.00034) == "0.034 %"
 
 
 def test_places_name_count_size_and_position():

@@ -177,10 +177,10 @@ def show(
     from ladderscope.files import whole_file
     from ladderscope.names import PICTURE
     from ladderscope.noise import NoiseModel, load_noise_model
-    from ladderscope.noise_estimation.fitted import figures
     from ladderscope.report import noise_model_figure
     from ladderscope.report.noise_figures import moments_at, shown_range, shown_signals
     from ladderscope.report.words import model_in_words
+    from ladderscope.words import rounded
 
     if signals is not None and not (-_BRIGHTEST <= signals[0] < signals[1] <= _BRIGHTEST):
         raise LadderscopeError(
@@ -201,7 +201,7 @@ def show(
         rows += [
             (
                 "signal",
-                f"{figures(at)}: standard deviation {figures(math.sqrt(variance))} grey levels",
+                f"{rounded(at)}: standard deviation {rounded(math.sqrt(variance))} grey levels",
             )
             for at, variance in zip(chosen.tolist(), variances.tolist(), strict=True)
         ]

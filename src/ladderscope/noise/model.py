@@ -13,7 +13,7 @@ from ladderscope.noise.entries import NoiseError
 if TYPE_CHECKING:
     from typing import Self
 
-    from ladderscope.noise_estimation.suits import NoiseCheck
+    from ladderscope.noise_estimation.noise_check import NoiseCheck
 
 
 @runtime_checkable
@@ -119,7 +119,7 @@ class NoiseModel(Protocol):
         NoiseCheck, or a list of them
             What was found, in numbers and in words; a list, one per channel, if `axes` holds a C.
         """
-        from ladderscope.noise_estimation.suits import check
+        from ladderscope.noise_estimation.checking import check
 
         return check(images, self, axes=axes)
 

@@ -22,11 +22,12 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float64
 from numpy.typing import NDArray
 
-from ladderscope.noise_estimation.calibrate import inspect_measured
+from ladderscope.noise_estimation.checked import CleanPlane, clean_plane
 
-TILE = 7  # as wide as calibration's window
+TILE = 7  # pixels
 FEWEST_TILES = 8
 _DEGREE = 3
 _FLATTEST_TILES = 0.2
@@ -98,15 +99,14 @@ def neighbour_correlation(planes: Iterable[NDArray[Any]]) -> NeighbourCorrelatio
     """
     total, tiles = np.zeros(()), 0
     for number, plane in enumerate(planes):
-        pixels, clipping, artefacts = inspect_measured(plane, f"plane {number}")
-        products, found = tile_products(pixels, np.array(clipping.values), artefacts)
+        products, found = tile_products(clean_plane(plane, f"plane {number}"))
         total, tiles = total + products, tiles + found
     return solve_correlation(total) if tiles >= FEWEST_TILES else None
 
 
 def tile_products(
-    pixels: _Array, clips: _Array, artefacts: NDArray[np.bool_] | None
-) -> tuple[_Array, int]:
+    plane: CleanPlane,
+) -> tuple[Float64[np.ndarray, "parts groups 49 49"], int]:
     """Sum r rᵀ over the flat tiles of a plane, by brightness and group; also count these tiles.
 
     Each tile counts by the inverse of what is usual at its brightness, so that bright ones, which
@@ -114,12 +114,8 @@ def tile_products(
 
     Parameters
     ----------
-    pixels
-        One plane.
-    clips
-        The values at which it is clipped.
-    artefacts
-        Where nothing was measured; None if it was everywhere.
+    plane
+        Where it is clipped, or holds artefacts, nothing is measured.
 
     Returns
     -------
@@ -127,7 +123,7 @@ def tile_products(
         Darkest part first.
     """
     products = np.zeros((_PARTS, _GROUPS, TILE**2, TILE**2))
-    tiles = _usable_tiles(pixels, clips, artefacts)
+    tiles = _usable_tiles(plane)
     if len(tiles) == 0:
         return products, 0
     brightness = tiles.mean(axis=1)
@@ -153,18 +149,18 @@ def tile_products(
     return products, int(np.count_nonzero(weights))
 
 
-def _usable_tiles(pixels: _Array, clips: _Array, artefacts: NDArray[np.bool_] | None) -> _Array:
-    """Cut a plane into tiles (tiles, 49); leave out those that hold nothing to measure.
+def _usable_tiles(plane: CleanPlane) -> _Array:
+    """Cut a plane into tiles (tiles, 49); leave out those in which nothing can be measured.
 
-    That are the constant ones, and those with artefacts or clipped pixels. Zeros of a photon
+    These are the constant ones, and those with artefacts or clipped pixels. Zeros of a photon
     counter are not clipped, but look the same: if hardly anything would remain, they stay.
     """
-    tiles = _cut(pixels)
+    tiles = _cut(plane.pixels)
     measured = np.ptp(tiles, axis=1) > 0
-    if artefacts is not None:
-        measured &= ~_cut(artefacts).any(axis=1)
+    if plane.artefacts is not None:
+        measured &= ~_cut(plane.artefacts).any(axis=1)
     tiles = tiles[measured]
-    whole = ~np.isin(tiles, clips).any(axis=1)
+    whole = ~np.isin(tiles, plane.clips).any(axis=1)
     usable: _Array = tiles[whole] if whole.sum() >= 0.1 * whole.size else tiles
     return usable
 

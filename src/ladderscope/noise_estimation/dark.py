@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from ladderscope.noise.entries import NoiseError
 from ladderscope.noise.poisson_gaussian import PoissonGaussian
-from ladderscope.noise_estimation.calibrate import inspect
+from ladderscope.noise_estimation.checked import checked_plane
 from ladderscope.noise_estimation.clipping import CLIPPED_SHARE, clipped_counts
-from ladderscope.noise_estimation.fitted import NoiseFit, deviation_at, figures
+from ladderscope.noise_estimation.fitted import NoiseFit, deviation_at
 from ladderscope.noise_estimation.line import Points, fit_line
+from ladderscope.words import rounded
 
 _FEWEST = 100
 _HOT = 6.0  # standard deviations: what lies farther out is a hot pixel
@@ -138,14 +139,14 @@ def with_darkness(fit: NoiseFit, darkness: Darkness) -> NoiseFit:
         )
     if offset > dark + at_dark:
         raise NoiseError(
-            f"the {what} is not dark: {figures(offset)}, but the images' darkest per cent lies at "
-            f"{figures(dark)} or below (noise {figures(at_dark)}); take dark frames with the "
+            f"the {what} is not dark: {rounded(offset)}, but the images' darkest per cent lies at "
+            f"{rounded(dark)} or below (noise {rounded(at_dark)}); take dark frames with the "
             "shutter closed and the images' own settings"
         )
     expected, error = _variance_in_the_dark(fit, offset)
     if darkness.read_noise is None:
         notice = (
-            f"The variance would be negative at the offset {figures(offset)}: there is no read "
+            f"The variance would be negative at the offset {rounded(offset)}: there is no read "
             "noise to be seen, or the offset is another one."
         )
         told = math.sqrt(max(expected, 0.0))
@@ -153,21 +154,21 @@ def with_darkness(fit: NoiseFit, darkness: Darkness) -> NoiseFit:
     read_noise = darkness.read_noise
     if read_noise**2 > _TOO_NOISY * at_dark**2:
         raise NoiseError(
-            f"the dark frame is not dark: its standard deviation is {figures(read_noise)}, the "
-            f"images' only {figures(at_dark)} where they are dark ({figures(dark)}); take dark "
+            f"the dark frame is not dark: its standard deviation is {rounded(read_noise)}, the "
+            f"images' only {rounded(at_dark)} where they are dark ({rounded(dark)}); take dark "
             "frames with the shutter closed and the images' own settings"
         )
     variance, worth_telling = read_noise**2, None
     if expected - error > _DISAGREE**2 * variance:
         worth_telling = (
             "At that black level the images themselves suggest a read noise of "
-            f"{figures(math.sqrt(expected))}; they may hold other noise that the dark frame does "
+            f"{rounded(math.sqrt(expected))}; they may hold other noise that the dark frame does "
             "not."
         )
     elif expected + error < variance / _DISAGREE**2:
         worth_telling = (
-            f"Beware: at that black level the images point to a variance of {figures(expected)}, "
-            f"and the dark frame's is {figures(variance)}; was it taken with the images' own "
+            f"Beware: at that black level the images point to a variance of {rounded(expected)}, "
+            f"and the dark frame's is {rounded(variance)}; was it taken with the images' own "
             "settings?"
         )
     return _told(fit, offset, read_noise, worth_telling)
@@ -197,7 +198,7 @@ def _variance_in_the_dark(fit: NoiseFit, offset: float) -> tuple[float, float]:
 
 def _frame(frame: Any, name: str) -> _Array:
     """Return one dark frame, or refuse it."""
-    pixels, clipping = inspect(np.asarray(frame), name)
+    pixels, clipping = checked_plane(np.asarray(frame), name)
     marks = np.bincount(clipping.marks.ravel(), minlength=5).astype(np.float64)
     clipped = float(clipped_counts(marks[None])[0])
     if np.ptp(pixels) > 0 and clipped > CLIPPED_SHARE * pixels.size:

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from ladderscope.images.padding import find_padding
 from ladderscope.noise.entries import NoiseError
 from ladderscope.noise.model import NoiseModel
-from ladderscope.noise_estimation.calibrate import calibrate, inspect
+from ladderscope.noise_estimation.checked import checked_plane
 from ladderscope.noise_estimation.clipping import Ends
 from ladderscope.noise_estimation.dark import Darkness, measure_darkness, with_darkness
 from ladderscope.noise_estimation.fitted import NoiseFit
+from ladderscope.noise_estimation.from_images import fit_images
 from ladderscope.noise_estimation.joint import JointHistogram
 from ladderscope.noise_estimation.pairs import Kind, Request, fit_pairs
 from ladderscope.noise_estimation.planes import (
@@ -288,7 +289,7 @@ def _measure(images: _Images, request: Request) -> NoiseFit:
     notices: list[str] = []
     if images.repeats is None and images.signals is None:
         alone = cast(Literal["poisson_gaussian", "gaussian"], request.kind)
-        fit = calibrate(_distinct(images.planes, counter), alone)
+        fit = fit_images(_distinct(images.planes, counter), alone)
         return replace(fit, notices=(*counter.notices(), *fit.notices))
     if images.repeated is not None and images.repeats is not None:
         if request.kind not in _ALONE and images.repeats < _FEWEST_REPEATS:
@@ -332,8 +333,8 @@ def _pairs(images: _Images, counter: Counter) -> Iterator[Pair]:
             )
         if not counter.is_new(observed, clean):
             continue
-        pixels, clipping = inspect(observed, f"plane {number} of the observation")
-        signal, _ = inspect(clean, f"plane {number} of the signal")
+        pixels, clipping = checked_plane(observed, f"plane {number} of the observation")
+        signal, _ = checked_plane(clean, f"plane {number} of the signal")
         step = step or least_step(pixels)
         yield Pair(pixels, signal, clipping, step).without(find_padding(observed))
 

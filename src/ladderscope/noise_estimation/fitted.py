@@ -15,6 +15,7 @@ from ladderscope.noise.mixture import GaussianMixture
 from ladderscope.noise.model import NoiseModel, noise_model_from_dict
 from ladderscope.noise.poisson_gaussian import PoissonGaussian
 from ladderscope.noise_estimation.line import Line
+from ladderscope.words import rounded
 
 Interval = tuple[float, float]
 
@@ -90,14 +91,14 @@ class NoiseFit:
         sentences = [_about_model(self)]
         if self.offset is not None and self.read_noise is not None:
             sentences.append(
-                f"The black level is {figures(self.offset)} and the read noise "
-                f"{figures(self.read_noise)}."
+                f"The black level is {rounded(self.offset)} and the read noise "
+                f"{rounded(self.read_noise)}."
             )
         elif self.offset_guess is not None:
             read = deviation_at(self.model, self.offset_guess)
             sentences.append(
                 "If the darkest pixels show the black level, that is about "
-                f"{figures(self.offset_guess)} and the read noise about {figures(read)}."
+                f"{rounded(self.offset_guess)} and the read noise about {rounded(read)}."
             )
         if self.clipped_share > _WORTH_TELLING:
             sentences.append(
@@ -189,17 +190,6 @@ def deviation_at(model: NoiseModel, signal: float) -> float:
     return float(model.moments(torch.tensor(signal, dtype=torch.float64))[1].sqrt())
 
 
-def figures(value: float) -> str:
-    """Write a number with three significant figures, whole where it is large.
-
-    Examples
-    --------
-    >>> figures(3.14159), figures(31415.9)
-    ('3.14', '31416')
-    """
-    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-
-
 def line_model(
     line: Line, kind: str, dark: float, variances: Float64[np.ndarray, " bins"]
 ) -> Gaussian | PoissonGaussian:
@@ -251,7 +241,7 @@ def line_notices(line: Line, kind: str, dark: float) -> tuple[str, ...]:
     if line.held:
         return (
             "The line through the variances would be negative where the image is dark, and was "
-            f"held at zero at {figures(dark)}.",
+            f"held at zero at {rounded(dark)}.",
         )
     return ()
 
@@ -260,20 +250,20 @@ def _about_model(fit: NoiseFit) -> str:
     model, (dark, bright) = fit.model, fit.signal_range
     low, high = (deviation_at(model, signal) for signal in fit.signal_range)
     course = (
-        f"its standard deviation is {figures(low)} where the image is dark ({figures(dark)}) and "
-        f"{figures(high)} where it is bright ({figures(bright)})."
+        f"its standard deviation is {rounded(low)} where the image is dark ({rounded(dark)}) and "
+        f"{rounded(high)} where it is bright ({rounded(bright)})."
     )
     if isinstance(model, PoissonGaussian) and model.gain > 0:
         return (
-            f"Poisson–Gaussian noise: gain {figures(model.gain)}"
+            f"Poisson–Gaussian noise: gain {rounded(model.gain)}"
             f"{_surely(fit.gain_interval, ' (95 % interval {})')}, intercept "
-            f"{figures(model.intercept)}{_surely(fit.intercept_interval, ' ({})')}; {course}"
+            f"{rounded(model.intercept)}{_surely(fit.intercept_interval, ' ({})')}; {course}"
         )
     if isinstance(model, PoissonGaussian):
         return (
-            f"Constant noise: standard deviation {figures(math.sqrt(model.intercept))}. "
+            f"Constant noise: standard deviation {rounded(math.sqrt(model.intercept))}. "
             "The variance did not measurably grow with the signal between "
-            f"{figures(dark)} and {figures(bright)}, so no gain is given."
+            f"{rounded(dark)} and {rounded(bright)}, so no gain is given."
         )
     if model.kind == "gaussian":
         roots = fit.intercept_interval and (
@@ -281,7 +271,7 @@ def _about_model(fit: NoiseFit) -> str:
             math.sqrt(max(fit.intercept_interval[1], 0.0)),
         )
         return (
-            f"Gaussian noise: standard deviation {figures(low)}"
+            f"Gaussian noise: standard deviation {rounded(low)}"
             f"{_surely(roots, ' (95 % interval {})')}, whatever the signal."
         )
     if isinstance(model, GaussianMixture):
@@ -293,7 +283,7 @@ def _surely(interval: Interval | None, text: str) -> str:
     """Write an interval into the text, or nothing."""
     if interval is None:
         return ""
-    return text.format(f"{figures(interval[0])} to {figures(interval[1])}")
+    return text.format(f"{rounded(interval[0])} to {rounded(interval[1])}")
 
 
 def _optional(entries: Mapping[str, Any], key: str) -> float | None:

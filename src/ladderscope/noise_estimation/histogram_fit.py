@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ladderscope.noise.histogram import Histogram
-from ladderscope.noise_estimation.joint import JointTable
+from ladderscope.noise_estimation.joint_table import JointTable
 
 _MOST_KNOTS = 64  # of the signal
 _FEWEST_A_KNOT = 2000.0  # pairs, where there are enough

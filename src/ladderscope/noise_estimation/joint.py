@@ -11,159 +11,22 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64, Real, UInt8
+from jaxtyping import Real, UInt8
 from numpy.typing import NDArray
 
 from ladderscope.noise.entries import NoiseError
-from ladderscope.noise_estimation.clipping import CEILING, clipped_counts
+from ladderscope.noise_estimation.clipping import CEILING
+from ladderscope.noise_estimation.joint_table import CELL, FARTHEST, JointTable
 
 _BINS = 1024  # of the signal, over the first plane's range
 _MOST_BINS = 2 * _BINS
-_CELL = 0.05
-_FARTHEST = 300  # cells to either side: sinh(15) is 1.6 million standard deviations
-_CELLS = 2 * _FARTHEST + 1
+_CELLS = 2 * FARTHEST + 1
 _AT_ONCE = 1 << 19  # pixels; what is made of them is a few times as large as they are
 _OUTERMOST = 0.0005  # share of the first signals that may lie outside of the bins' planned range
 _FARTHEST_BIN = 1 << 18
-_TWO_THIRDS = 0.683  # share of Gaussian noise within one standard deviation
 _BY_CHANCE = 4.5  # standard deviations that a signal and its surroundings may differ by chance
 
 _Array = NDArray[np.float64]
-_PerBin = Float64[np.ndarray, " bins"]
-
-
-@dataclass(frozen=True, eq=False)
-class JointTable:
-    """Counts and sums of pairs, signal bin by signal bin, darkest first.
-
-    Parameters
-    ----------
-    sums
-        Of each bin: number of pairs, sum of their signals, residuals and squared residuals.
-    marks
-        How many pairs of a bin have each mark of `ladderscope.noise_estimation.clipping.Clipping`.
-    cells
-        How many pairs of a bin have each residual.
-    scale
-        Camera units in a unit of standardised residual, at each bin's signal.
-    """
-
-    sums: Float64[np.ndarray, "bins 4"]
-    marks: Float64[np.ndarray, "bins 5"]
-    cells: Float64[np.ndarray, "bins cells"]
-    scale: _PerBin
-
-    @property
-    def counts(self) -> _PerBin:
-        """Number of pairs in each bin."""
-        counts: _Array = self.sums[:, 0]
-        return counts
-
-    @property
-    def signals(self) -> _PerBin:
-        """Mean signal of each bin, camera units."""
-        signals: _Array = self.sums[:, 1] / self.counts
-        return signals
-
-    @property
-    def residual_means(self) -> _PerBin:
-        """Mean residual y − s of each bin, camera units."""
-        means: _Array = self.sums[:, 2] / self.counts
-        return means
-
-    @property
-    def residual_variances(self) -> _PerBin:
-        """Variance of the residual in each bin, camera units squared."""
-        variances: _Array = self.sums[:, 3] / self.counts - self.residual_means**2
-        return np.maximum(variances, 0.0)
-
-    @property
-    def clipped(self) -> _PerBin:
-        """Number of pairs of each bin that are clipped; zeros of a photon counter are not."""
-        return clipped_counts(self.marks)
-
-    @property
-    def residuals(self) -> Float64[np.ndarray, "bins cells"]:
-        """Residual at the centre of each cell, camera units."""
-        residuals: _Array = self.scale[:, None] * _STANDARDISED
-        return residuals
-
-    @property
-    def usual(self) -> _PerBin:
-        """The residual, camera units, that two thirds of a bin's pairs do not exceed."""
-        either_side = self.cells[:, _FARTHEST:] + self.cells[:, _FARTHEST::-1]
-        either_side[:, 0] /= 2
-        below = np.cumsum(either_side, axis=1) >= _TWO_THIRDS * self.counts[:, None]
-        usual: _Array = self.scale * _STANDARDISED[_FARTHEST + below.argmax(axis=1)]
-        return usual
-
-    def joined(self, groups: Int64[np.ndarray, " bins"]) -> "JointTable":
-        """Return the table in which bins of one group are one.
-
-        Parameters
-        ----------
-        groups
-            Of each bin, from 0 on without a gap, ascending.
-        """
-        starts = np.flatnonzero(np.diff(groups, prepend=-1))
-        sums, marks, cells = (
-            np.add.reduceat(part, starts, axis=0) for part in (self.sums, self.marks, self.cells)
-        )
-        weighted = np.add.reduceat(self.scale * self.counts, starts)
-        return JointTable(sums, marks, cells, weighted / sums[:, 0])
-
-    def coarsened(self, most: int) -> "JointTable":
-        """Return the table with so many bins at most, neighbours joined evenly."""
-        bins = len(self.sums)
-        return self if bins <= most else self.joined(np.arange(bins) * most // bins)
-
-    def of(self, bins: NDArray[np.bool_]) -> "JointTable":
-        """Return the table of these bins alone."""
-        return JointTable(self.sums[bins], self.marks[bins], self.cells[bins], self.scale[bins])
-
-    def without(self, cells: Bool[np.ndarray, "bins cells"]) -> "JointTable":
-        """Return the table without some cells; what remains in their bins is summed up anew."""
-        left = np.where(cells, 0.0, self.cells)
-        counts, residuals = left.sum(axis=1), self.residuals
-        summed = np.stack(
-            [
-                counts,
-                counts * self.signals,
-                (left * residuals).sum(axis=1),
-                (left * residuals**2).sum(axis=1),
-            ],
-            axis=1,
-        )
-        touched = (np.where(cells, self.cells, 0.0).sum(axis=1) > 0)[:, None]
-        table = JointTable(np.where(touched, summed, self.sums), self.marks, left, self.scale)
-        return table.of(counts > 0)
-
-    def filled(self, fewest: float, span: float = 0.0) -> Int64[np.ndarray, " bins"]:
-        """Group neighbouring bins; give each bin's group.
-
-        Parameters
-        ----------
-        fewest
-            Pairs that each group holds at least, if all together do.
-        span
-            Range of signals that each group covers at least, in standard deviations.
-        """
-        groups = np.zeros(len(self.sums), dtype=np.int64)
-        group, held, left, start = 0, 0.0, self.counts.sum(), 0.0
-        places = self.places
-        for at, count in enumerate(self.counts):
-            if held >= fewest and left >= fewest and places[at] - start >= span:
-                group, held, start = group + 1, 0.0, float(places[at])
-            groups[at] = group
-            held, left = held + count, left - count
-        return groups
-
-    @property
-    def places(self) -> _PerBin:
-        """Distance of each bin's signal from the first one's, in standard deviations."""
-        steps = 2 * np.diff(self.signals) / (self.scale[1:] + self.scale[:-1])
-        places: _Array = np.concatenate([[0.0], np.cumsum(steps)])
-        return places
 
 
 class JointHistogram:
@@ -179,9 +42,10 @@ class JointHistogram:
     >>> signal = generator.uniform(10.0, 100.0, (64, 64))
     >>> joint = JointHistogram()
     >>> joint.add(signal + 3.0 * generator.normal(size=signal.shape), signal)
-    >>> joint.counts.sum() == 64 * 64
+    >>> table = joint.table()
+    >>> table.counts.sum() == 64 * 64
     np.True_
-    >>> bool(abs(np.average(joint.residual_variances, weights=joint.counts) - 9.0) < 3.0)
+    >>> bool(abs(np.average(table.residual_variances, weights=table.counts) - 9.0) < 3.0)
     True
     """
 
@@ -265,8 +129,8 @@ class JointHistogram:
         keys = np.clip(keys, -_FARTHEST_BIN, _FARTHEST_BIN).astype(np.int64)
         rows = self._rows(keys)
         residual = observation - signal
-        columns = np.rint(np.arcsinh(residual / rough.deviation(place)) / _CELL)
-        columns = np.clip(columns, -_FARTHEST, _FARTHEST).astype(np.int64) + _FARTHEST
+        columns = np.rint(np.arcsinh(residual / rough.deviation(place)) / CELL)
+        columns = np.clip(columns, -FARTHEST, FARTHEST).astype(np.int64) + FARTHEST
         bins = len(self._keys)
         for column, weights in enumerate((None, signal, residual, residual**2)):
             self._sums[:, column] += np.bincount(rows, weights, minlength=bins)
@@ -322,57 +186,6 @@ class JointHistogram:
         signals = self._sums[:, 1] / self._sums[:, 0]
         scale = self._rough.deviation(signals)
         return JointTable(self._sums.copy(), self._marks.copy(), self._cells.copy(), scale)
-
-    @property
-    def signals(self) -> _PerBin:
-        """Mean signal of each occupied bin, camera units, ascending."""
-        return self.table().signals
-
-    @property
-    def counts(self) -> _PerBin:
-        """Number of pairs in each bin."""
-        return self._sums[:, 0].copy()
-
-    @property
-    def residual_means(self) -> _PerBin:
-        """Mean residual y − s of each bin, camera units."""
-        return self.table().residual_means
-
-    @property
-    def residual_variances(self) -> _PerBin:
-        """Variance of the residual in each bin, camera units squared."""
-        return self.table().residual_variances
-
-    @property
-    def clipped(self) -> _PerBin:
-        """Number of pairs of each bin that are clipped."""
-        return clipped_counts(self._marks)
-
-    def cells(
-        self, most: int = 256
-    ) -> tuple[
-        Float64[np.ndarray, " cells"], Float64[np.ndarray, " cells"], Float64[np.ndarray, " cells"]
-    ]:
-        """Return signal, residual (camera units) and number of pairs of each occupied cell.
-
-        Parameters
-        ----------
-        most
-            Number of signal bins at most; neighbours are joined evenly.
-
-        Examples
-        --------
-        >>> joint = JointHistogram()
-        >>> joint.add(np.array([1.0, 3.0, 8.0]), np.array([2.0, 2.0, 8.0]))
-        >>> [values.round(1).tolist() for values in joint.cells()]
-        [[2.0, 2.0, 8.0], [-1.0, 1.0, 0.0], [1.0, 1.0, 1.0]]
-        """
-        table = self.table().coarsened(most)
-        rows, columns = np.nonzero(table.cells)
-        return table.signals[rows], table.residuals[rows, columns], table.cells[rows, columns]
-
-
-_STANDARDISED = np.sinh(_CELL * np.arange(-_FARTHEST, _FARTHEST + 1))
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from ladderscope.noise.mixture import GaussianMixture
-from ladderscope.noise_estimation.joint import JointTable
+from ladderscope.noise_estimation.joint_table import JointTable
 from ladderscope.noise_estimation.line import Line
 
 _BINS = 256  # of the signal

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from ladderscope.noise.entries import NoiseError
 from ladderscope.noise.model import NoiseModel
 from ladderscope.noise_estimation.clipping import CLIPPED_SHARE, Ends
-from ladderscope.noise_estimation.fitted import NoiseFit, figures, line_model, line_notices
+from ladderscope.noise_estimation.fitted import NoiseFit, line_model, line_notices
 from ladderscope.noise_estimation.histogram_fit import fit_histogram
-from ladderscope.noise_estimation.joint import JointHistogram, JointTable
+from ladderscope.noise_estimation.joint import JointHistogram
+from ladderscope.noise_estimation.joint_table import JointTable
 from ladderscope.noise_estimation.line import Line, Points, fit_line, scatter
 from ladderscope.noise_estimation.mixture_fit import fit_mixture
+from ladderscope.words import rounded
 
 Kind = Literal["poisson_gaussian", "gaussian", "mixture", "histogram"]
 
@@ -87,7 +89,7 @@ def fit_pairs(joint: JointHistogram, request: Request) -> NoiseFit:
     least, greatest = joint.signal_ends
     if least == greatest and request.kind != "gaussian":
         raise NoiseError(
-            f"the signal is {figures(least)} everywhere, and a {request.kind} model needs a range "
+            f"the signal is {rounded(least)} everywhere, and a {request.kind} model needs a range "
             'of signals; give other images, or fit the kind "gaussian"'
         )
     table = _unclipped(everything)
@@ -242,8 +244,8 @@ def _about_means(table: JointTable) -> tuple[str, ...]:
         return ()
     mean = float(np.average(joined.residual_means, weights=joined.counts))
     found = (
-        f"the observations lie {figures(abs(mean))} {'above' if mean > 0 else 'below'} the signal "
-        f"on average, up to {figures(float(np.abs(joined.residual_means).max()))} at one "
+        f"the observations lie {rounded(abs(mean))} {'above' if mean > 0 else 'below'} the signal "
+        f"on average, up to {rounded(float(np.abs(joined.residual_means).max()))} at one "
         f"brightness, or {apart:.2f} standard deviations of the noise"
     )
     if apart > _FAR_APART:

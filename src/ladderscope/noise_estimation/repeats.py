@@ -18,9 +18,10 @@ from scipy import ndimage
 
 from ladderscope.images.padding import find_padding
 from ladderscope.noise.entries import NoiseError
-from ladderscope.noise_estimation.calibrate import inspect
+from ladderscope.noise_estimation.checked import checked_plane
 from ladderscope.noise_estimation.clipping import Clipping
 from ladderscope.noise_estimation.planes import Counter, Stack, digest
+from ladderscope.words import percent, to_its_error
 
 _DRIFT = 0.05  # of the noise's variance, from which on repeats are refused
 _NOTICEABLE = 0.01
@@ -67,7 +68,7 @@ class Pair:
 
 @dataclass
 class Drift:
-    """What changes over the repeats of one scene beside the noise.
+    """What changes over the repeats of one scene, apart from the noise.
 
     Parameters
     ----------
@@ -94,7 +95,7 @@ class Drift:
         self._before = residual
 
     def notices(self) -> tuple[str, ...]:
-        """Say what drifts; refuse repeats that drift by more than a little.
+        """Report a slight drift; refuse a larger one.
 
         Raises
         ------
@@ -103,25 +104,25 @@ class Drift:
             apart differ by more than neighbouring ones, and this changes the variance.
         """
         brightness, moved = self._of_brightness(), self._of_neighbours()
-        share = max(brightness, moved)
-        if share < _NOTICEABLE:
+        fraction = max(brightness, moved)
+        if fraction < _NOTICEABLE:
             return ()
         # Light that fades also makes far frames differ; what moves hardly changes the means.
         of_light = brightness > 0.5 * moved
-        found = self._bleaching(share) if of_light else self._moving(share)
-        if share > _DRIFT:
+        found = self._bleaching(fraction) if of_light else self._moving(fraction)
+        if fraction > _DRIFT:
             raise NoiseError(
-                f"{self.name} drift: {found} Take repeats of a fixed, stable scene, or leave out "
-                "those that differ; without repeats, leave the argument away and the noise is "
-                "measured within each image"
+                f"{self.name} drift: {found} Record repeats of a fixed, stable scene, or leave out "
+                "those that differ; or give no repeats, so that the noise is measured within each "
+                "image"
             )
-        return (f"Beware: {self.name} drift a little: {found}",)
+        return (f"Beware: {self.name} drift slightly: {found}",)
 
     def _variance(self) -> float:
         return self.squares / ((len(self.means) - 1) * self.signal.size)
 
     def _of_brightness(self) -> float:
-        """Return what changing brightness adds to the variance, as a share of the noise's.
+        """Return what changing brightness adds to the variance, as a fraction of the noise's.
 
         The brightness is taken to be multiplied, so that bright pixels change more.
         """
@@ -137,32 +138,32 @@ class Drift:
         return added / max(self._variance() - added, 0.1 * self._variance())
 
     def _of_neighbours(self) -> float:
-        """Return by which share all frames differ more than successive ones (von Neumann)."""
+        """Return by which fraction all frames differ more than successive ones (von Neumann)."""
         frames, pixels = len(self.means), self.signal.size
         if frames < 3 or self.steps == 0:
             return 0.0
         chance = math.sqrt((frames - 2) / ((frames - 1) * (frames + 1)) / pixels)
-        share = 2 * self.squares / self.steps - 1
+        fraction = 2 * self.squares / self.steps - 1
         # the noise is not the same in all pixels, so chance has somewhat more room
-        return share if share > 2 * _CERTAIN * chance else 0.0
+        return fraction if fraction > 2 * _CERTAIN * chance else 0.0
 
-    def _bleaching(self, share: float) -> str:
+    def _bleaching(self, fraction: float) -> str:
         level = float(self.signal.mean())
         first, last = (level + self.means[at] for at in (0, -1))
         slope = float(np.corrcoef(np.arange(len(self.means)), self.means)[0, 1])
-        why = "bleaching" if slope < -0.7 else "the light grows stronger"
+        why = "bleaching" if slope < -0.7 else "the light becomes brighter"
         why = why if abs(slope) > 0.7 else "the light flickers"
         error = math.sqrt(self._variance() / self.signal.size)
         return (
-            f"mean of frame 1 is {_precise(first, error)}, of the last, {len(self.means)}, it is "
-            f"{_precise(last, error)}, where the noise allows ±{error:.1g}: {why}. That adds "
-            f"{100 * share:.0f} % to the variance."
+            f"mean of frame 1 is {to_its_error(first, error)} and of frame {len(self.means)} "
+            f"{to_its_error(last, error)}, where noise alone allows ±{error:.1g}: {why}. This adds "
+            f"{percent(fraction)} to the variance."
         )
 
-    def _moving(self, share: float) -> str:
+    def _moving(self, fraction: float) -> str:
         return (
-            "frames far apart in time differ more than neighbouring ones, by "
-            f"{100 * share:.0f} % of the variance: the stage or the sample moves, or the focus."
+            f"frames far apart in time differ more than successive ones, by {percent(fraction)} of "
+            "the variance: the stage, the sample or the focus moves."
         )
 
 
@@ -200,7 +201,7 @@ def repeated_pairs(
         drift = Drift(signal, f"the repeats{where}")
         for number in range(repeats):
             plane = stack.plane(place | {letter: number})
-            pixels, clipping = inspect(plane, f"repeat {number + 1}{where}")
+            pixels, clipping = checked_plane(plane, f"repeat {number + 1}{where}")
             residual = pixels - signal
             drift.add(residual)
             pair = Pair(signal + scaling * residual, signal, clipping, step, around)
@@ -222,7 +223,7 @@ def _total(stack: Stack, letter: str, place: dict[str, int], where: str) -> tupl
                 f"repeats {twin + 1} and {number + 1}{where} are identical: two exposures never "
                 "are, so one is a copy of the other; leave out the copies"
             )
-        pixels, _ = inspect(plane, f"repeat {number + 1}{where}")
+        pixels, _ = checked_plane(plane, f"repeat {number + 1}{where}")
         if total is None:
             total, step = pixels, least_step(pixels)
         else:
@@ -243,9 +244,3 @@ def least_step(pixels: _Array) -> float:
     flat = pixels.ravel()
     values = np.unique(flat[:: -(-flat.size // 65_536)])
     return float(np.diff(values).min()) if values.size > 1 else 0.0
-
-
-def _precise(value: float, error: float) -> str:
-    """Write a number to two digits of its error."""
-    digits = max(0, 1 - math.floor(math.log10(error))) if error > 0 else 2
-    return f"{value:.{min(digits, 6)}f}"

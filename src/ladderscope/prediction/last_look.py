@@ -11,6 +11,8 @@ from jaxtyping import Bool, Float, Real
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ladderscope.words import percent
+
 SQUARE = 16  # pixels
 _NOISE = 6.0  # standard deviations of a pixel's noise by which a square's mean may move,
 _CONTRAST = 2.0  # and of the training images
@@ -93,17 +95,6 @@ def squares(pixels: Real[np.ndarray, "*space"]) -> Float[np.ndarray, "*squares"]
         sizes = np.diff([*starts, pixels.shape[axis]])
         counts = counts * (sizes[:, None] if axis == -2 else sizes)
     return sums / counts
-
-
-def percent(share: float) -> str:
-    """Write a share in per cent, with two figures where it is small.
-
-    Examples
-    --------
-    >>> percent(1.0), percent(0.00123)
-    ('100 %', '0.12 %')
-    """
-    return f"{100 * share:.0f} %" if share > 0.095 else f"{100 * share:.2g} %"
 
 
 def places(mask: Bool[np.ndarray, "*planes Y X"]) -> str:

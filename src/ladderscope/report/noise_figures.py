@@ -17,9 +17,9 @@ from ladderscope.noise import (
     PoissonGaussian,
 )
 from ladderscope.noise_estimation import NoiseFit
-from ladderscope.noise_estimation.fitted import figures
 from ladderscope.pictures import drawn
 from ladderscope.report.figures import TRAINING, VALIDATION, label
+from ladderscope.words import rounded
 
 SHOWN_SIGNALS = 5
 PHOTONS_SHOWN = 100  # of a line that says nothing of the signals it was made for
@@ -202,7 +202,7 @@ def _draw_densities(axes: Any, model: NoiseModel, ends: Range) -> None:
             residuals,
             densities / densities.max(),
             color=colormaps[COLOURS](0.9 * number / (SHOWN_SIGNALS - 1)),
-            label=f"s = {figures(signal)}",
+            label=f"s = {rounded(signal)}",
         )
     widest = DEVIATIONS_SHOWN * float(np.sqrt(moments_at(model, chosen)[1].max()))
     axes.set_xlim(-widest, widest)
@@ -215,4 +215,4 @@ def _formula(model: NoiseModel) -> str:
     if not isinstance(model, PoissonGaussian) or model.gain == 0:
         return "the model"
     sign = "+" if model.intercept >= 0 else "−"
-    return f"{figures(model.gain)} × signal {sign} {figures(abs(model.intercept))}"
+    return f"{rounded(model.gain)} × signal {sign} {rounded(abs(model.intercept))}"

@@ -13,7 +13,7 @@ from ladderscope.noise import (
     PoissonGaussian,
 )
 from ladderscope.noise_estimation import NoiseFit
-from ladderscope.noise_estimation.fitted import figures
+from ladderscope.words import rounded
 
 UNCALIBRATED = "spread of posterior samples (uncalibrated)"
 _ALMOST_NOTHING = 0.1  # nats per patch
@@ -58,12 +58,12 @@ def model_in_words(model: NoiseModel) -> str:
             return (
                 f"A mixture of {len(model.weight) // 3} Gaussians whose parameters are polynomials "
                 f"of {len(model.weight[0])} coefficients, for signals from "
-                f"{figures(model.min_signal)} to {figures(model.max_signal)} grey levels."
+                f"{rounded(model.min_signal)} to {rounded(model.max_signal)} grey levels."
             )
         case Histogram():
             return (
                 f"A histogram: the distribution of the noise at {len(model.signals)} signals from "
-                f"{figures(model.signals[0])} to {figures(model.signals[-1])} grey levels."
+                f"{rounded(model.signals[0])} to {rounded(model.signals[-1])} grey levels."
             )
     return repr(model)
 

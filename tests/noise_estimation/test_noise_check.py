@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from ladderscope.images import sample_image
 from ladderscope.noise import Gaussian, NoiseError, PoissonGaussian
-from ladderscope.noise_estimation.suits import NoiseCheck, check
+from ladderscope.noise_estimation import NoiseCheck, check
 
 Image = NDArray[Any]
 
