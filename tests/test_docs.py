@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ladderscope.models import PRESETS
+from ladderscope.models import PRESETS, DenoiserSettings
+from ladderscope.models.presets import settings_for
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
@@ -53,7 +54,7 @@ def test_the_table_of_presets_is_the_presets():
             rows[label] = values
     names = [name.strip("`") for name in next(iter(rows.values()))]
     assert names == list(PRESETS)
-    presets = [PRESETS[name] for name in names]
+    presets = [settings_for(DenoiserSettings, name) for name in names]
     for label, field in ROWS.items():
         assert rows[label] == [str(getattr(preset, field)) for preset in presets], label
     for label, field in NUMBERS.items():

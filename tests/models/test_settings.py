@@ -10,22 +10,23 @@ from ladderscope import Denoiser
 from ladderscope.errors import LadderscopeError
 from ladderscope.models import PRESETS
 from ladderscope.models.architecture import architecture_of, network_of, weights_of
-from ladderscope.models.config import MOST_PARAMETERS, DenoiserSettings, settings_for
+from ladderscope.models.config import MOST_PARAMETERS, DenoiserSettings
+from ladderscope.models.presets import settings_for
 from ladderscope.noise import Gaussian
 
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_can_be_constructed(preset):
-    assert Denoiser(preset).settings == PRESETS[preset]
+    assert Denoiser(preset).settings == settings_for(DenoiserSettings, preset)
 
 
 def test_the_default_is_small_in_five_minutes():
-    assert Denoiser().settings == PRESETS["small"]
-    assert PRESETS["small"].minutes == 5
+    assert Denoiser().settings == Denoiser("small").settings
+    assert Denoiser().settings.minutes == 5
 
 
 def test_paper_is_the_published_recipe():
-    paper = PRESETS["paper"]
+    paper = settings_for(DenoiserSettings, "paper")
     assert (paper.levels, paper.latent_channels, paper.blocks, paper.filters) == (6, 32, 5, 64)
     assert (paper.first_kernel, paper.batch_norm, paper.dropout) == (5, True, 0.2)
     assert (paper.learning_rate, paper.rate, paper.free_bits) == (3e-4, "plateau", 1.0)
@@ -96,9 +97,9 @@ def test_the_published_network_is_far_from_the_limit():
 def test_weights_are_told_without_drawing_random_numbers():
     torch.manual_seed(3)
     state = torch.get_rng_state()
-    told = weights_of(architecture_of(PRESETS["tiny"]))
+    told = weights_of(architecture_of(settings_for(DenoiserSettings, "tiny")))
     assert torch.equal(torch.get_rng_state(), state)
-    made = network_of(architecture_of(PRESETS["tiny"])).state_dict()
+    made = network_of(architecture_of(settings_for(DenoiserSettings, "tiny"))).state_dict()
     assert {name: value.shape for name, value in told.items()} == {
         name: value.shape for name, value in made.items()
     }

@@ -17,10 +17,10 @@ from ladderscope.images import Statistics, numbered_channels
 from ladderscope.interop.careamics import load_lvae, load_noise_models, origin_of
 from ladderscope.interop.checkpoint import InteropError, naming, read_checkpoint
 from ladderscope.models import Denoiser, DenoiserSettings, Splitter, SplitterSettings
-from ladderscope.models.config import settings_for
 from ladderscope.models.earlier import LVAEConfig
 from ladderscope.models.file import Mixture
 from ladderscope.models.fitting import empty_model
+from ladderscope.models.presets import settings_for
 from ladderscope.noise import NoiseModel
 
 logger = logging.getLogger("ladderscope")

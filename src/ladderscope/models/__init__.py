@@ -1,10 +1,11 @@
 """What users hold: restorers that are constructed, fitted, asked and saved."""
 
-from ladderscope.models.config import PRESETS, DenoiserSettings, SplitterSettings
+from ladderscope.models.config import DenoiserSettings, SplitterSettings
 from ladderscope.models.denoiser import Denoiser
 from ladderscope.models.file import ModelFileError
 from ladderscope.models.load import load
 from ladderscope.models.noise_fit import fit_noise_model, measure_noise
+from ladderscope.models.presets import PRESETS
 from ladderscope.models.restoration import Restoration
 from ladderscope.models.splitter import Splitter
 

@@ -204,8 +204,9 @@ def weights_of(architecture: Architecture) -> dict[str, Tensor]:
 
     Examples
     --------
-    >>> from ladderscope.models.config import PRESETS
-    >>> weights_of(architecture_of(PRESETS["tiny"]))["output.weight"].shape
+    >>> from ladderscope.models import DenoiserSettings
+    >>> settings = DenoiserSettings(filters=8, minutes=5)
+    >>> weights_of(architecture_of(settings))["output.weight"].shape
     torch.Size([1, 8, 3, 3])
     """
     try:

@@ -1,7 +1,6 @@
-"""The settings of a restorer, checked, and the presets that name good ones."""
+"""The settings of a restorer, checked."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -218,93 +217,6 @@ class SplitterSettings(RestorerSettings):
 
 Settings = TypeVar("Settings", bound=RestorerSettings)
 
-PRESETS: MappingProxyType[str, DenoiserSettings] = MappingProxyType(
-    {
-        "tiny": DenoiserSettings(
-            depth=2,
-            levels=2,
-            filters=8,
-            latent_channels=4,
-            patch=32,
-            batch=4,
-            warmup_steps=5,
-            steps=40,
-            tile_core=128,
-            tile_margin=16,
-        ),
-        "small": DenoiserSettings(minutes=5),
-        "paper": DenoiserSettings(
-            levels=6,
-            filters=64,
-            latent_channels=32,
-            blocks=5,
-            first_kernel=5,
-            batch_norm=True,
-            dropout=0.2,
-            optimizer="adamax",
-            learning_rate=3e-4,
-            warmup_steps=0,
-            rate="plateau",
-            epochs=200,
-            tile_margin=64,
-        ),
-    }
-)
-
-
-# The coarse maps of a small patch are nearly all border. What a splitter learns there is wrong in
-# the midst of a whole image: `small` has two levels for it, or as many as wider views need.
-_LEVELS_TO_SPLIT = 2
-# What clean recordings tell plainly is to be handed on, and the whole KL holds much of it back.
-_KL_WEIGHT_OF_MUSPLIT = 0.1
-
-# What is dear in three dimensions is smaller there.
-_IN_3D = {"patch": 48, "batch": 4, "tile_core": 128}
-
-
-def settings_for(kind: type[Settings], preset: str, overrides: Mapping[str, Any]) -> Settings:
-    """Take a preset's settings, with some of them replaced.
-
-    Parameters
-    ----------
-    kind
-        Whose settings.
-    preset
-        One of `PRESETS`. For a splitter, `small` has fewer levels; for µSplit, a weaker KL.
-    overrides
-        What is to differ. With three dimensions, patches, batches and tiles are smaller than the
-        preset's unless they are given; patches are a multiple of what the levels need.
-
-    Raises
-    ------
-    LadderscopeError
-        No preset or no setting has that name, or a value is out of range.
-
-    Examples
-    --------
-    >>> settings_for(DenoiserSettings, "small", {"steps": 200}).minutes is None
-    True
-    >>> settings_for(DenoiserSettings, "small", {"dimensions": 3}).batch
-    4
-    >>> settings_for(SplitterSettings, "small", {"context": 4}).levels
-    3
-    """
-    if preset not in PRESETS:
-        raise LadderscopeError(f"there is no preset {preset!r}: choose one of {', '.join(PRESETS)}")
-    chosen = PRESETS[preset].model_dump()
-    if preset == "small" and issubclass(kind, SplitterSettings):
-        wider = overrides.get("context", 1)
-        chosen["levels"] = wider - 1 if wider in range(4, MOST_LEVELS + 2) else _LEVELS_TO_SPLIT
-        if overrides.get("method") == "musplit":
-            chosen["kl_weight"] = _KL_WEIGHT_OF_MUSPLIT
-    if overrides.get("dimensions") == 3:
-        chosen |= {name: min(chosen[name], value) for name, value in _IN_3D.items()}
-    levels = overrides.get("levels", chosen["levels"])
-    if levels in range(1, MOST_LEVELS + 1):  # anything else is told when it is checked
-        multiple = 2 ** (levels + (overrides.get("context", 1) != 1))
-        chosen["patch"] = -(-chosen["patch"] // multiple) * multiple
-    return _checked(kind, chosen, overrides)
-
 
 def replaced(settings: Settings, overrides: Mapping[str, Any]) -> Settings:
     """Replace some of the settings; a budget replaces the budget, whichever of the three it is.
@@ -316,15 +228,22 @@ def replaced(settings: Settings, overrides: Mapping[str, Any]) -> Settings:
 
     Examples
     --------
-    >>> replaced(PRESETS["small"], {"steps": 200}).minutes is None
+    >>> replaced(DenoiserSettings(minutes=5), {"steps": 200}).minutes is None
     True
     """
-    return _checked(type(settings), settings.model_dump(), overrides)
+    return checked(type(settings), settings.model_dump(), overrides)
 
 
-def _checked(
+def checked(
     kind: type[Settings], values: Mapping[str, Any], overrides: Mapping[str, Any]
 ) -> Settings:
+    """Make settings of values, some of them replaced; the budget as in `replaced`.
+
+    Raises
+    ------
+    LadderscopeError
+        There is no setting of that name, or a value is out of range.
+    """
     budget = any(overrides.get(name) is not None for name in NO_BUDGET)
     try:
         return kind(**{**values, **(NO_BUDGET if budget else {}), **overrides})

@@ -22,11 +22,12 @@ from ladderscope.models.architecture import unfilled_network_of
 from ladderscope.models.building import geometry_of
 from ladderscope.models.channel_noise import Noise, check_noise
 from ladderscope.models.checks import look_at
-from ladderscope.models.config import Settings, settings_for
+from ladderscope.models.config import Settings
 from ladderscope.models.file import Model, write_model
 from ladderscope.models.findings import Findings
 from ladderscope.models.fitting import Run, trained
 from ladderscope.models.notices import Notices
+from ladderscope.models.presets import settings_for
 from ladderscope.models.progress import say_how_long
 from ladderscope.models.restoration import Restoration
 from ladderscope.models.restoring import (
