@@ -257,12 +257,12 @@ def test_a_config_that_contradicts_the_weights_is_named(changed, named):
         ({"input_shape": [3, 16, 16]}, "do not go together"),
         ({"decoder_conv_strides": [1, 2, 2]}, "do not go together"),
         ({"encoder_conv_strides": [2, 2, 2]}, r"strides must be \[2, 2\] or \[1, 2, 2\]"),
-        ({"nonlinearity": "Swish"}, "nonlinearity: Input should be"),
+        ({"nonlinearity": "Swish"}, "nonlinearity: found 'Swish'"),
         ({"z_dims": []}, "z_dims"),
-        ({"z_dims": [2, 0]}, "z_dims: 1"),
+        ({"z_dims": [2, 0]}, r"z_dims\.1: found 0"),
         ({"encoder_dropout": 1.5}, "encoder_dropout"),
         ({"predict_logvar": "global"}, "predict_logvar"),
-        ({"blocks": 2}, "blocks: Extra inputs"),
+        ({"blocks": 2}, "blocks: found 2"),
     ],
     ids=str,
 )
@@ -274,7 +274,7 @@ def test_a_config_that_is_none_says_why(changed, named):
 @pytest.mark.parametrize("missing", sorted(CONFIG.keys() - {"predict_logvar"}))
 def test_every_argument_is_needed(missing):
     config = {name: value for name, value in CONFIG.items() if name != missing}
-    with pytest.raises(InteropError, match=f"{missing}: Field required"):
+    with pytest.raises(InteropError, match=f"{missing}: "):
         load_lvae(STATE, config)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from ladderscope.images import Image, Statistics
 from ladderscope.models import DenoiserSettings, Restoration
+from ladderscope.models.architecture import architecture_of
 from ladderscope.models.file import Model
 from ladderscope.noise import Gaussian
 from ladderscope.noise_estimation import calibrate_poisson_gaussian
@@ -31,8 +32,10 @@ def model():
     history = tuple(
         Record(step, 1.0 * step, 3.0, 2.0, 1.0, 3.1, 2.1, 1.0, (40.0, 0.25)) for step in (10, 20)
     )
+    settings = DenoiserSettings(levels=2, minutes=5)
     return Model(
-        settings=DenoiserSettings(levels=2, minutes=5),
+        settings=settings,
+        architecture=architecture_of(settings),
         weights={},
         statistics=(Statistics(30.0, 20.0),) * 2,
         noise_models=(fit.model, Gaussian(4.0)),

@@ -12,7 +12,7 @@ from ladderscope.files import expanded
 from ladderscope.interop.checkpoint import InteropError, naming
 from ladderscope.models.config import LARGEST_PATCH, MOST_LEVELS
 from ladderscope.models.earlier import LVAEConfig
-from ladderscope.untrusted import InputError, read_yaml, shortened, shown
+from ladderscope.untrusted import InputError, problems_of, read_yaml, shown
 
 A_U_NET = (
     "a U-Net, as N2V, CARE and Noise2Noise train. It is no ladder VAE and has no posterior to "
@@ -23,7 +23,6 @@ _ENCLOSING = ("algorithm_config", "algorithm", "model")
 
 Shape = tuple[int, ...]
 _DEEPEST = 10
-_TOLD = 10  # problems in an error
 
 
 def read_config(config: Mapping[str, Any] | LVAEConfig | str | os.PathLike[str]) -> LVAEConfig:
@@ -46,17 +45,8 @@ def _checked(config: Mapping[str, Any]) -> LVAEConfig:
     try:
         return LVAEConfig.model_validate(arguments)
     except ValidationError as error:
-        problems = [
-            ": ".join(
-                (
-                    *(shortened(str(part), 60) for part in problem["loc"]),
-                    shortened(problem["msg"].removeprefix("Value error, ")),
-                )
-            )
-            for problem in error.errors()[:_TOLD]
-        ]
         raise InteropError(
-            f"not the config of a LadderVAE of CAREamics 0.3.5: {'; '.join(problems)}. "
+            f"not the config of a LadderVAE of CAREamics 0.3.5: {problems_of(error, most=10)}. "
             f"Its arguments are {', '.join(LVAEConfig.model_fields)}"
         ) from error
 

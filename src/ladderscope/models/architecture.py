@@ -166,6 +166,30 @@ def architecture_of(settings: RestorerSettings) -> Architecture:
     )
 
 
+def check_agreement(architecture: Architecture, settings: RestorerSettings) -> None:
+    """Check that the network takes and gives what prediction expects by the settings.
+
+    Raises
+    ------
+    ValueError
+        Naming the setting.
+    """
+    channels = settings.channels if isinstance(settings, SplitterSettings) else 1
+    if architecture.output_channels not in (channels, 2 * channels):
+        raise ValueError(f"{architecture.output_channels} output_channels for {channels} channels")
+    built = {
+        "levels": len(architecture.latent_channels),
+        "dimensions": architecture.dimensions,
+        "context": architecture.views,
+        "blind_levels": architecture.blind_levels,
+    }
+    for name, value in built.items():
+        if getattr(settings, name) != value:
+            raise ValueError(
+                f"settings.{name} is {getattr(settings, name)}, but the network has {value}"
+            )
+
+
 def network_of(architecture: Architecture) -> LadderVAE:
     """Make the network, with random weights.
 

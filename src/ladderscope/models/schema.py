@@ -1,7 +1,7 @@
 """What each entry of a model file may hold: types, limits, and what must agree with what."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from importlib import metadata
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -16,14 +16,14 @@ from pydantic import (
     model_validator,
 )
 
-from ladderscope.harmless import readable
+from ladderscope.harmless import harmless
 from ladderscope.images.axes import AXES
-from ladderscope.models.architecture import Architecture, architecture_of
+from ladderscope.models.architecture import Architecture, architecture_of, check_agreement
 from ladderscope.models.config import DenoiserSettings, RestorerSettings, SplitterSettings
 from ladderscope.models.earlier import LVAEConfig
 from ladderscope.noise import NoiseError, NoiseModel, noise_model_from_dict
 from ladderscope.noise_estimation import NoiseFit
-from ladderscope.untrusted import InputError, parse_json, shortened, shown
+from ladderscope.untrusted import InputError, parse_json, problems_of, shown
 from ladderscope.untrusted.parsing import MOST_VALUES
 
 FORMAT = "ladderscope model"
@@ -33,7 +33,6 @@ MOST_NOTICES, LONGEST_NOTICE, LONGEST_NAME = 500, 4000, 256
 MOST_VALIDATIONS = 5000
 _MOST_VALUES = 200_000
 _MOST_BINS = 10_000
-_TOLD = 3  # problems in an error
 _LARGEST, _LONGEST = 1e30, 10**12  # still a normal float32; steps or seconds
 _STRICT = ConfigDict(strict=True, extra="forbid", frozen=True)
 
@@ -60,8 +59,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0, le=_LONGEST)]
 Seconds = Annotated[float, Field(ge=0, le=_LONGEST)]
 Term = Annotated[float, Field(allow_inf_nan=False)] | None  # null where it was not finite
-Name = Annotated[str, Field(max_length=LONGEST_NAME), AfterValidator(readable)]
-Notice = Annotated[str, Field(max_length=LONGEST_NOTICE), AfterValidator(readable)]
+Name = Annotated[str, Field(max_length=LONGEST_NAME), AfterValidator(harmless)]
+Notice = Annotated[str, Field(max_length=LONGEST_NOTICE), AfterValidator(harmless)]
 Notices = Annotated[tuple[Notice, ...], Field(max_length=MOST_NOTICES)]
 Bins = Annotated[tuple[Number, ...], Field(max_length=_MOST_BINS)]
 Interval = tuple[Number, Number]
@@ -178,7 +177,7 @@ class ConfigEntry(BaseModel):
 
     format: Literal["ladderscope model"]
     format_version: Literal[1, 2, 3]
-    ladderscope_version: Annotated[str, Field(max_length=64), AfterValidator(readable)]
+    ladderscope_version: Annotated[str, Field(max_length=64), AfterValidator(harmless)]
     created: Annotated[str, Field(max_length=64), AfterValidator(_date)]
     statistics: Annotated[tuple[StatisticsEntry, ...], Field(max_length=MOST_CHANNELS)]
     axes: Annotated[str, Field(max_length=len(AXES)), AfterValidator(_axes)]
@@ -212,21 +211,7 @@ class ConfigEntry(BaseModel):
 
     @model_validator(mode="after")
     def _network_does_what_the_settings_say(self) -> Self:
-        settings, network = self.settings, self.built_from()
-        channels = settings.channels if isinstance(settings, SplitterSettings) else 1
-        found = {
-            "levels": len(network.latent_channels),
-            "dimensions": network.dimensions,
-            "context": network.views,
-            "blind_levels": network.blind_levels,
-        }
-        for name, value in found.items():
-            if value != getattr(settings, name):
-                raise ValueError(
-                    f"settings.{name} is {getattr(settings, name)}, the network has {value}"
-                )
-        if network.output_channels not in (channels, 2 * channels):
-            raise ValueError(f"{network.output_channels} output_channels for {channels} channels")
+        check_agreement(self.built_from(), self.settings)
         return self
 
     def built_from(self) -> Architecture:
@@ -311,12 +296,12 @@ def config_of(content: bytes) -> DenoiserEntry | SplitterEntry:
         config = _KINDS[kind].model_validate_json(content, strict=True)
     except ValidationError as error:
         advice = ""
-        if any(problem["type"] == "extra_forbidden" for problem in _problems(error)):
+        if any(problem["type"] == "extra_forbidden" for problem in error.errors()):
             advice = (
                 f". The file was {_written_by(found)}, and this is "
                 f"{metadata.version('ladderscope')}: update Ladderscope if that is newer"
             )
-        raise InputError(f"config.json: {_in_words(error)}{advice}") from error
+        raise InputError(f"config.json: {problems_of(error)}{advice}") from error
     return config
 
 
@@ -332,7 +317,7 @@ def history_of(content: bytes, settings: RestorerSettings) -> tuple[dict[str, An
     try:
         records = _HISTORY.validate_json(content, strict=True)
     except ValidationError as error:
-        raise InputError(f"history.json: {_in_words(error)}") from error
+        raise InputError(f"history.json: {problems_of(error)}") from error
     sighted = settings.levels - settings.blind_levels
     for number, record in enumerate(records):
         if len(record.level_kl) != sighted:
@@ -360,7 +345,7 @@ def noise_of(
     try:
         entries = _NOISE.validate_json(content, strict=True)
     except ValidationError as error:
-        raise InputError(f"noise.json: {_in_words(error)}") from error
+        raise InputError(f"noise.json: {problems_of(error)}") from error
     channels = len(config.statistics)
     trained_here = config.made_by() == "Ladderscope"
     needed = {channels} if config.kind == "denoiser" and trained_here else {0, channels}
@@ -396,27 +381,6 @@ def _noise_model(entries: Mapping[str, Any]) -> NoiseModel:
 def _written_by(config: Mapping[str, Any]) -> str:
     version = config.get("ladderscope_version")
     return f"written by Ladderscope {shown(version)[1:-1] if isinstance(version, str) else '?'}"
-
-
-def _problems(error: ValidationError) -> list[Any]:
-    return error.errors(include_url=False, include_context=False)
-
-
-def _in_words(error: ValidationError) -> str:
-    """Name the first few entries that are wrong: where, what was found, what is needed."""
-    problems = _problems(error)
-    lines = [
-        f"{_path(problem['loc'])}found {shown(problem['input'])}: "
-        f"{shortened(problem['msg'].removeprefix('Value error, '))}"
-        for problem in problems[:_TOLD]
-    ]
-    more = f"; and {len(problems) - _TOLD} more" if len(problems) > _TOLD else ""
-    return "; ".join(lines) + more
-
-
-def _path(parts: Iterable[object]) -> str:
-    path = shortened(".".join(map(str, parts)), 100)
-    return f"{path}: " if path else ""
 
 
 def _number(value: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from ladderscope.harmless import readable
+from ladderscope.harmless import harmless
 from ladderscope.models.file import Model
 from ladderscope.pictures import Plane, drawn, grey_range
 from ladderscope.report.words import UNCALIBRATED, free_bits_of
@@ -186,7 +186,7 @@ def _columns(columns: Sequence[Column], detail: tuple[slice, slice], *, width: f
 
 def _wrapped(title: str, width: float) -> str:
     """Break a title before a bracket, and at the width of its column, in inches."""
-    lines = readable(title).replace(" (", "\n(").splitlines()
+    lines = harmless(title).replace(" (", "\n(").splitlines()
     return "\n".join(fill(line, int(_LETTERS_AN_INCH * width)) for line in lines)
 
 
@@ -210,7 +210,7 @@ def write_title(axes: Any, title: str, fontsize: float) -> None:
 
 def label(axes: Any, title: str, horizontal: str, vertical: str) -> None:
     """Label a chart and its axes."""
-    write_title(axes, readable(title), fontsize=10)
+    write_title(axes, harmless(title), fontsize=10)
     axes.set_xlabel(horizontal, fontsize=9)
     axes.set_ylabel(vertical, fontsize=9)
     axes.tick_params(labelsize=8)

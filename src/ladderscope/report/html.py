@@ -4,7 +4,7 @@ import base64
 from collections.abc import Iterable, Sequence
 from html import escape as escape_markup
 
-from ladderscope.harmless import readable
+from ladderscope.harmless import harmless
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1d2430; background: #fff;
@@ -40,7 +40,7 @@ def escape(text: str) -> str:
     >>> escape("<b>\udcff")
     '&lt;b&gt;�'
     """
-    return escape_markup(readable(text))
+    return escape_markup(harmless(text))
 
 
 def paragraph(text: str) -> str:

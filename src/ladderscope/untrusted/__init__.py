@@ -2,13 +2,14 @@
 
 from ladderscope.untrusted.files import Zip, file_size, read_bytes
 from ladderscope.untrusted.parsing import parse_json, read_yaml
-from ladderscope.untrusted.words import InputError, shortened, shown
+from ladderscope.untrusted.words import InputError, problems_of, shortened, shown
 
 __all__ = [
     "InputError",
     "Zip",
     "file_size",
     "parse_json",
+    "problems_of",
     "read_bytes",
     "read_yaml",
     "shortened",

@@ -1,7 +1,14 @@
 """Saying what was found in a file, however large or strange it is."""
 
+from typing import TYPE_CHECKING, Any
+
 from ladderscope.errors import LadderscopeError
-from ladderscope.harmless import readable
+from ladderscope.harmless import harmless
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+_NAMED = 3  # problems in an error
 
 
 class InputError(LadderscopeError):
@@ -16,7 +23,7 @@ def shortened(text: str, most: int = 300) -> str:
     >>> shortened("abcdef", most=4)
     'abc…'
     """
-    text = readable(text[: most + 1])
+    text = harmless(text[: most + 1])
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
@@ -42,3 +49,29 @@ def shown(value: object) -> str:
         case bool() | int() | float():
             return repr(value)
     return f"something of type {type(value).__name__}"
+
+
+def problems_of(error: "ValidationError", most: int = _NAMED) -> str:
+    """Say which entries do not validate: where, what was found, what is needed.
+
+    Examples
+    --------
+    >>> from pydantic import TypeAdapter, ValidationError
+    >>> try:
+    ...     _ = TypeAdapter(dict[str, int]).validate_python({"a": 1, "b": None, "c": "x" * 100})
+    ... except ValidationError as error:
+    ...     print(problems_of(error, most=1))
+    b: found nothing (null): Input should be a valid integer; and 1 more
+    """
+    problems = error.errors(include_url=False, include_context=False)
+    more = f"; and {len(problems) - most} more" if len(problems) > most else ""
+    return "; ".join(map(_problem, problems[:most])) + more
+
+
+def _problem(problem: Any) -> str:
+    path = shortened(".".join(map(str, problem["loc"])), 100)
+    value = problem["input"]
+    of_parts = problem["type"] in ("missing", "value_error") and isinstance(value, dict)
+    found = [] if of_parts else [f"found {shown(value)}"]
+    needed = shortened(problem["msg"].removeprefix("Value error, "))
+    return ": ".join([*([path] if path else []), *found, needed])
