@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from ladderscope.cli import app
 from ladderscope.images import read_image
-from ladderscope.images.wider_views import views_around
+from ladderscope.images.lateral_context import views_around
 from ladderscope.interop.careamics import load_lvae, replay
 from ladderscope.models.file import read_model
 from ladderscope.noise import GaussianMixture, PoissonGaussian, save_noise_model

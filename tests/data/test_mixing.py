@@ -18,7 +18,7 @@ from ladderscope.data import (
     MixedPatches,
     Mixing,
     PatchShape,
-    Place,
+    Position,
     find_foreground,
     hold_out,
     measure_mixtures,
@@ -356,15 +356,15 @@ def test_a_stack_is_smoothed_plane_by_plane():
     assert mask.shape == stack.shape
     assert mask[1, :, :110].all() and not mask[::2, :, :110].any()
     shape = PatchShape(16, depth=2)
-    assert foreground.seen_in(0, Place(0, 0, 0), shape)
-    assert not foreground.seen_in(0, Place(2, 0, 0), PatchShape(16, depth=1))
+    assert foreground.seen_in(0, Position(0, 0, 0), shape)
+    assert not foreground.seen_in(0, Position(2, 0, 0), PatchShape(16, depth=1))
 
 
 def test_a_hundredth_of_the_pixels_is_structure_enough():
     masks = np.zeros((20, 40), bool)
     masks[:2, :2] = masks[0, 20:23] = True  # 4 of 400, and 3 of 400
     foreground = Foreground(0.0, (masks,))
-    seen = [foreground.seen_in(0, Place(0, 0, left), PatchShape(20)) for left in (0, 20)]
+    seen = [foreground.seen_in(0, Position(0, 0, left), PatchShape(20)) for left in (0, 20)]
     assert seen == [True, False]
 
 
@@ -413,9 +413,9 @@ def test_an_image_without_any_foreground_is_drawn_from_all_the_same():
 def test_foreground_belongs_to_its_field():
     fields = [Field(half_empty(), image=0), Field(half_empty()[:, ::-1], image=1)]
     found = find_foreground(fields)
-    assert found.seen_in(0, Place(0, 0, 200), PatchShape(16))
-    assert found.seen_in(1, Place(0, 0, 20), PatchShape(16))
-    assert not found.seen_in(1, Place(0, 0, 200), PatchShape(16))
+    assert found.seen_in(0, Position(0, 0, 200), PatchShape(16))
+    assert found.seen_in(1, Position(0, 0, 20), PatchShape(16))
+    assert not found.seen_in(1, Position(0, 0, 200), PatchShape(16))
     channels = Channels([fields, fields], paired=True, foreground=[found, found])
     shares, _ = share_of_background(channels)
     assert float(shares[0]) == pytest.approx(1 / 6, abs=4 * np.sqrt(0.25 / 800))

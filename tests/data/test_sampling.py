@@ -200,5 +200,5 @@ def test_the_patch_fits_every_plane_and_the_levels(sides, wanted):
 
 
 def test_a_plane_smaller_than_the_levels_need_is_an_error_that_says_how_much():
-    with pytest.raises(LadderscopeError, match=r"15 pixels .* at least 16"):
+    with pytest.raises(LadderscopeError, match=r"15 pixels.* at least 16"):
         side_for([Field(np.zeros((100, 100))), Field(np.zeros((15, 100)))], 64, 16)

@@ -239,7 +239,7 @@ def test_an_odd_margin_is_refused(size):
 
 @pytest.mark.parametrize("size", [(), (2, 4, 6)])
 def test_a_size_for_more_axes_than_there_are_is_refused(size):
-    with pytest.raises(ValueError, match="1 to 2 .*spatial axes") as refusal:
+    with pytest.raises(ValueError, match=r"1 to 2 .*spatial axes") as refusal:
         restricted(KL, size)
     assert str(size) in str(refusal.value)
 

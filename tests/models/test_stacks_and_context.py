@@ -8,7 +8,7 @@ import torch
 
 from ladderscope import Denoiser, Splitter, load
 from ladderscope.errors import LadderscopeError
-from ladderscope.images.wider_views import views_around
+from ladderscope.images.lateral_context import views_around
 from ladderscope.noise import Gaussian
 from ladderscope.prediction import sampler
 

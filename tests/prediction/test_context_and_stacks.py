@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ladderscope.images.wider_views import views_around
+from ladderscope.images.lateral_context import views_around
 from ladderscope.network import LadderVAE
 from ladderscope.prediction import Geometry, draw, latent_noise, restore
 from ladderscope.prediction.sampler import decodings

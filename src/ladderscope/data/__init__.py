@@ -1,10 +1,10 @@
-"""Training patches: drawn from fields of view, the same ones whenever the seed is the same."""
+"""Training patches, drawn from fields of view as a function of the seed."""
 
 from ladderscope.data.fields import (
     Field,
     HeldOut,
     PatchShape,
-    Place,
+    Position,
     cut,
     fields_of,
     hold_out,
@@ -34,7 +34,7 @@ __all__ = [
     "Mixing",
     "PatchBatch",
     "PatchShape",
-    "Place",
+    "Position",
     "TrainingPatches",
     "cut",
     "fields_of",

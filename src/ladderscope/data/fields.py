@@ -1,4 +1,4 @@
-"""Fields of view: what patches are cut from, and what of it is held out for validation."""
+"""Fields of view, from which patches are cut, and the parts held out for validation."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -9,11 +9,11 @@ from jaxtyping import Bool, Float32, Shaped
 
 from ladderscope.errors import LadderscopeError
 from ladderscope.images import Image
-from ladderscope.images.wider_views import views_around
+from ladderscope.images.lateral_context import views_around
 
 HELD_OUT_IMAGES_FROM = 5
 HELD_OUT_FRACTION = 0.1
-_TRIES = 50  # to draw a place without padding
+_TRIES = 50  # to draw a position without padding
 _MOST_PADDING = 0.1  # of the square that is held out
 
 
@@ -28,7 +28,8 @@ class PatchShape:
     depth : int, optional
         Planes of a patch that extends over Z; None for patches of one plane.
     views : int
-        The patch and its wider views, each twice as wide as the one before and of as many pixels.
+        The patch and its lateral-context inputs, each twice as wide as the one before, with the
+        same number of pixels.
     """
 
     side: int
@@ -38,21 +39,21 @@ class PatchShape:
 
 @dataclass(frozen=True, eq=False)
 class Field:
-    """One field of view of one channel, and the square of it that is kept from training.
+    """One field of view of one channel, and the square that is held out from training.
 
     Parameters
     ----------
     pixels : array of shape (Y, X) or (Z, Y, X)
         In camera units, of any real type.
     channel : int
-        Which channel it belongs to, from 0.
+        Number of the channel, from 0.
     image : int
-        Which image it belongs to, from 0.
+        Number of the image, from 0.
     reserved : (int, int, int), optional
         First row, first column and side of the square that is held out for validation, in every
-        plane. No patch touches it; wider views of patches beside it do show it.
+        plane. No patch overlaps it, but the lateral context of patches nearby does.
     padding : bool array of the shape of `pixels`, optional
-        Where nothing was measured: patches keep away from there as far as they can.
+        Where nothing was measured; patches avoid these pixels as far as possible.
     """
 
     pixels: Shaped[np.ndarray, "*depth Y X"]
@@ -63,19 +64,19 @@ class Field:
 
     @property
     def measured(self) -> int:
-        """How many pixels are no padding."""
+        """Number of pixels that are not padding."""
         padded = 0 if self.padding is None else int(np.count_nonzero(self.padding))
         return self.pixels.size - padded
 
-    def padding_in(self, place: "Place", shape: PatchShape) -> int:
+    def padding_in(self, position: "Position", shape: PatchShape) -> int:
         """Count the pixels of a patch that are padding."""
         if self.padding is None:
             return 0
-        return int(np.count_nonzero(self.padding[_extent(place, shape)]))
+        return int(np.count_nonzero(self.padding[_extent(position, shape)]))
 
 
-class Place(NamedTuple):
-    """Where a patch begins in its field: the first plane, row and column."""
+class Position(NamedTuple):
+    """First plane, row and column of a patch in its field."""
 
     plane: int
     top: int
@@ -83,7 +84,7 @@ class Place(NamedTuple):
 
 
 class HeldOut(NamedTuple):
-    """Fields divided between training and validation, and a sentence on how."""
+    """Fields for training and for validation, and a sentence that describes the choice."""
 
     training: tuple[Field, ...]
     validation: tuple[Field, ...]
@@ -98,7 +99,7 @@ def fields_of(images: Sequence[Image], space: str = "YX") -> list[Field]:
     images
         With the same number of channels.
     space
-        What a field extends over: ``"YX"``, or ``"ZYX"`` for whole stacks.
+        Axes of a field: ``"YX"``, or ``"ZYX"`` for whole stacks.
     """
     fields = []
     for number, image in enumerate(images):
@@ -114,7 +115,7 @@ def fields_of(images: Sequence[Image], space: str = "YX") -> list[Field]:
 
 
 def planes_of(fields: Sequence[Field], most: int | None = None) -> list[Shaped[np.ndarray, "Y X"]]:
-    """List the planes of fields, or of more than `most` an even choice.
+    """List the planes of fields; of more than `most` planes, an evenly spaced selection.
 
     Examples
     --------
@@ -127,36 +128,36 @@ def planes_of(fields: Sequence[Field], most: int | None = None) -> list[Shaped[n
     return planes if most is None else planes[:: -(-len(planes) // most)]
 
 
-def cut(field: Field, place: Place, shape: PatchShape) -> Float32[np.ndarray, "views *space"]:
-    """Cut a patch out of a field, with its wider views.
+def cut(field: Field, position: Position, shape: PatchShape) -> Float32[np.ndarray, "views *space"]:
+    """Cut a patch out of a field, with its lateral context.
 
     Examples
     --------
-    >>> cut(Field(np.eye(8)), Place(0, 2, 2), PatchShape(side=4, views=2)).shape
+    >>> cut(Field(np.eye(8)), Position(0, 2, 2), PatchShape(side=4, views=2)).shape
     (2, 4, 4)
     """
-    *planes, rows, columns = _extent(place, shape)
+    *planes, rows, columns = _extent(position, shape)
     return views_around(field.pixels[*planes], rows, columns, shape.views)
 
 
-def _extent(place: Place, shape: PatchShape) -> tuple[slice, ...]:
-    """Give the slices of a field that a patch takes."""
-    planes = () if shape.depth is None else (slice(place.plane, place.plane + shape.depth),)
-    rows, columns = (slice(start, start + shape.side) for start in (place.top, place.left))
+def _extent(position: Position, shape: PatchShape) -> tuple[slice, ...]:
+    """Return the slices of a field that a patch covers."""
+    planes = () if shape.depth is None else (slice(position.plane, position.plane + shape.depth),)
+    rows, columns = (slice(start, start + shape.side) for start in (position.top, position.left))
     return (*planes, rows, columns)
 
 
 def side_for(fields: Sequence[Field], wanted: int, multiple: int) -> int:
-    """Find the side of the patches: the wanted one, or the largest that fits every field.
+    """Return the side of the patches: the requested one, or the largest that fits every field.
 
     Parameters
     ----------
     fields : sequence of Field
         All fields of the training set.
     wanted : int
-        The side that the settings ask for, in pixels.
+        The side in the settings, in pixels.
     multiple : int
-        The side is a multiple of this: 2^L for L levels, twice that with wider views.
+        The side is a multiple of this number: 2^L for L levels, 2^(L+1) with lateral context.
 
     Raises
     ------
@@ -172,20 +173,20 @@ def side_for(fields: Sequence[Field], wanted: int, multiple: int) -> int:
     largest = shortest // multiple * multiple
     if largest == 0:
         raise LadderscopeError(
-            f"the smallest training image is {shortest} pixels on its shorter side, and the "
-            f"network's levels need at least {multiple}: use larger images to train on, or fewer "
-            "levels (prediction takes images of any size)"
+            f"the shorter side of the smallest training image is {shortest} pixels, and the levels "
+            f"of the network need at least {multiple}: train on larger images or with fewer levels "
+            "(prediction works on images of any size)"
         )
     return min(wanted, largest)
 
 
 def hold_out(fields: Sequence[Field], side: int, seed: int) -> HeldOut:
-    """Choose what validation sees and training does not.
+    """Hold out images, or corners of images, for validation.
 
-    Of five images or more, a tenth is held out whole. Of fewer, every image trains, except for
-    a square of up to two patches' side in a corner of each field that has room for one. Where
-    none has, all fields are used for both. What is chosen depends on the numbers and sizes of
-    the images alone: of channels that belong together, the same is held out.
+    Of five or more images, 10 % are held out whole. Of fewer, one corner of each sufficiently large
+    field is held out: a square of up to twice the side of a patch. If no field is large enough,
+    all fields are used both for training and for validation. The choice depends only on the number
+    and sizes of the images, so that it is the same for channels that belong together.
 
     Parameters
     ----------
@@ -194,7 +195,7 @@ def hold_out(fields: Sequence[Field], side: int, seed: int) -> HeldOut:
     side : int
         Side of the patches, in pixels.
     seed : int
-        Decides which images, and which corners.
+        Determines which images or corners are held out.
     """
     images = sorted({field.image for field in fields})
     if len(images) >= HELD_OUT_IMAGES_FROM:
@@ -204,7 +205,7 @@ def hold_out(fields: Sequence[Field], side: int, seed: int) -> HeldOut:
         return HeldOut(
             tuple(field for field in fields if field.image not in chosen),
             tuple(field for field in fields if field.image in chosen),
-            f"validation: {count} of {len(images)} images, held out whole",
+            f"validation: {count} of {len(images)} images held out",
         )
     divided = tuple(_reserve_corner(field, side, seed) for field in fields)
     reserved = tuple(field for field in divided if field.reserved)
@@ -215,21 +216,23 @@ def hold_out(fields: Sequence[Field], side: int, seed: int) -> HeldOut:
             f"validation: the images are too small to hold out patches of {side}×{side} pixels; "
             "the validation loss is measured on training patches",
         )
-    return HeldOut(divided, reserved, "validation: one corner of each plane, held out")
+    return HeldOut(divided, reserved, "validation: one corner of each plane held out")
 
 
-def places_to_validate(field: Field, shape: PatchShape) -> Iterator[Place]:
-    """List places side by side in the held-out part of a field, or in all of it.
+def validation_positions(field: Field, shape: PatchShape) -> Iterator[Position]:
+    """List adjacent positions in the held-out part of a field, or in the whole field.
 
-    Of a field with padding, those that hold the least of it.
+    In a field with padding, only the positions with the least padding.
     """
-    places = list(_side_by_side(field, shape))
-    padded = [field.padding_in(place, shape) for place in places]
+    positions = list(_side_by_side(field, shape))
+    padded = [field.padding_in(position, shape) for position in positions]
     least = min(padded, default=0)
-    yield from (place for place, count in zip(places, padded, strict=True) if count == least)
+    yield from (
+        position for position, count in zip(positions, padded, strict=True) if count == least
+    )
 
 
-def _side_by_side(field: Field, shape: PatchShape) -> Iterator[Place]:
+def _side_by_side(field: Field, shape: PatchShape) -> Iterator[Position]:
     height, width = field.pixels.shape[-2:]
     top, left = 0, 0
     if field.reserved is not None:
@@ -240,27 +243,27 @@ def _side_by_side(field: Field, shape: PatchShape) -> Iterator[Place]:
     for plane in range(0, planes - depth + 1, depth):
         for row in range(top, top + height - shape.side + 1, shape.side):
             for column in range(left, left + width - shape.side + 1, shape.side):
-                yield Place(plane, row, column)
+                yield Position(plane, row, column)
 
 
-def draw_place(field: Field, shape: PatchShape, rng: np.random.Generator) -> Place:
-    """Draw a place for a patch that, but for its wider views, touches nothing held out.
+def draw_position(field: Field, shape: PatchShape, rng: np.random.Generator) -> Position:
+    """Draw a position at which a patch, apart from its lateral context, avoids the held-out part.
 
-    Of a field with padding, one that holds none, or the least of many.
+    In a field with padding, a position without padding, or the one with the least of many.
     """
     best = _draw_any(field, shape, rng)
     least = field.padding_in(best, shape)
     for _ in range(_TRIES if least else 0):
-        place = _draw_any(field, shape, rng)
-        padded = field.padding_in(place, shape)
+        position = _draw_any(field, shape, rng)
+        padded = field.padding_in(position, shape)
         if padded < least:
-            best, least = place, padded
+            best, least = position, padded
         if least == 0:
             break
     return best
 
 
-def _draw_any(field: Field, shape: PatchShape, rng: np.random.Generator) -> Place:
+def _draw_any(field: Field, shape: PatchShape, rng: np.random.Generator) -> Position:
     height, width = field.pixels.shape[-2:]
     plane = 0
     if shape.depth is not None:
@@ -269,7 +272,7 @@ def _draw_any(field: Field, shape: PatchShape, rng: np.random.Generator) -> Plac
         top = int(rng.integers(height - shape.side + 1))
         left = int(rng.integers(width - shape.side + 1))
         if not _touches(field.reserved, top, left, shape.side):
-            return Place(plane, top, left)
+            return Position(plane, top, left)
 
 
 def _touches(reserved: tuple[int, int, int] | None, top: int, left: int, side: int) -> bool:
@@ -286,7 +289,7 @@ def _reserve_corner(field: Field, patch: int, seed: int) -> Field:
     height, width = field.pixels.shape[-2:]
     at_bottom, at_right = np.random.default_rng([seed, 1, field.image]).integers(2, size=2)
     for side in (2 * patch, patch):
-        # Room for the square and, beside or below it, at least three patches' worth to train on.
+        # Enough for the square and, beside or below it, at least three patches for training.
         if max(height, width) >= side + 3 * patch and min(height, width) >= side:
             top = int(at_bottom) * (height - side)
             left = int(at_right) * (width - side)
@@ -298,14 +301,14 @@ def _reserve_corner(field: Field, patch: int, seed: int) -> Field:
 
 
 def _least_padded(field: Field, side: int, step: int) -> tuple[int, int] | None:
-    """Find the square with the least padding, if it holds little of it."""
+    """Return the square with the least padding, or None if it has too much."""
     height, width = field.pixels.shape[-2:]
     padding = np.zeros((height, width)) if field.padding is None else field.padding
     padded = padding.reshape(-1, height, width).mean(axis=0)
-    shares = {
+    fractions = {
         (top, left): float(padded[top : top + side, left : left + side].mean())
         for top in range(0, height - side + 1, step)
         for left in range(0, width - side + 1, step)
     }
-    best = min(shares, key=lambda place: shares[place])
-    return best if shares[best] <= _MOST_PADDING else None
+    best = min(fractions, key=lambda position: fractions[position])
+    return best if fractions[best] <= _MOST_PADDING else None

@@ -1,4 +1,4 @@
-"""Where there is something to see: a threshold found from the data, and patches above it."""
+"""Foreground: a threshold measured on the images, and the patches that contain structure."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,31 +8,35 @@ from jaxtyping import Bool, Float32, Real
 from scipy.ndimage import gaussian_filter
 from skimage.filters import threshold_otsu
 
-from ladderscope.data.fields import Field, PatchShape, Place, planes_of
+from ladderscope.data.fields import Field, PatchShape, Position, planes_of
 
 SMOOTHING = 2.0
-LEAST_SHARE = 0.01
+LEAST_FRACTION = 0.01
 KEPT_BACKGROUND = 0.2
 _PLANES_LOOKED_AT = 40
 
 
 class Foreground(NamedTuple):
-    """The pixels of each field that are brighter than a threshold, once smoothed."""
+    """The pixels of each smoothed field that are brighter than a threshold."""
 
     threshold: float
     masks: tuple[Bool[np.ndarray, "*space"], ...]
 
-    def seen_in(self, field: int, place: Place, shape: PatchShape) -> bool:
-        """Tell whether a patch shows more than background: a hundredth of its pixels."""
+    def seen_in(self, field: int, position: Position, shape: PatchShape) -> bool:
+        """Return whether at least 1 % of the pixels of a patch are foreground."""
         mask = self.masks[field]
         if shape.depth is not None:
-            mask = mask[place.plane : place.plane + shape.depth]
-        inside = mask[..., place.top : place.top + shape.side, place.left : place.left + shape.side]
-        return bool(inside.mean() >= LEAST_SHARE)
+            mask = mask[position.plane : position.plane + shape.depth]
+        inside = mask[
+            ...,
+            position.top : position.top + shape.side,
+            position.left : position.left + shape.side,
+        ]
+        return bool(inside.mean() >= LEAST_FRACTION)
 
 
 def find_foreground(fields: Sequence[Field]) -> Foreground:
-    """Find the threshold between background and structure, by Otsu's method on smoothed planes.
+    """Measure the threshold between background and structure by Otsu's method on smoothed planes.
 
     Parameters
     ----------
@@ -49,7 +53,7 @@ def find_foreground(fields: Sequence[Field]) -> Foreground:
     >>> plane = np.zeros((64, 64))
     >>> plane[:32] = 100
     >>> foreground = find_foreground([Field(plane)])
-    >>> [foreground.seen_in(0, Place(0, top, 0), PatchShape(16)) for top in (0, 48)]
+    >>> [foreground.seen_in(0, Position(0, top, 0), PatchShape(16)) for top in (0, 48)]
     [True, False]
     """
     looked_at = planes_of(fields, _PLANES_LOOKED_AT)
@@ -63,5 +67,5 @@ def find_foreground(fields: Sequence[Field]) -> Foreground:
 
 
 def smoothed(plane: Real[np.ndarray, "Y X"]) -> Float32[np.ndarray, "Y X"]:
-    """Smooth a plane, so that single noisy pixels decide nothing."""
+    """Smooth a plane, so that single noisy pixels have no effect."""
     return gaussian_filter(plane.astype(np.float32), SMOOTHING)

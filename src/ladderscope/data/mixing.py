@@ -1,4 +1,4 @@
-"""Superpositions: patches of several channels, and the mixed image that they add up to."""
+"""Mixing: patches of several channels, and the mixed image to which they add up."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,10 +13,10 @@ from torch.utils.data import Dataset
 from ladderscope.data.fields import (
     Field,
     PatchShape,
-    Place,
+    Position,
     cut,
-    draw_place,
-    places_to_validate,
+    draw_position,
+    validation_positions,
 )
 from ladderscope.data.foreground import KEPT_BACKGROUND, Foreground
 from ladderscope.data.sampling import (
@@ -24,7 +24,7 @@ from ladderscope.data.sampling import (
     Patch,
     batches_per_epoch,
     draw_turn,
-    shares,
+    fractions,
     turned,
 )
 from ladderscope.images import Statistics
@@ -43,11 +43,11 @@ class Mixing:
     offsets : tuple of float
         The black level of each channel, in its own units.
     weights : tuple of float
-        What a unit of each channel counts in the mixed image.
+        The factor of each channel in the mixed image.
     offset : float
         The black level of the mixed image.
     ratios : (float, float)
-        The range from which the strength r_c of each channel is drawn, for each patch anew.
+        The range from which the ratio r_c of each channel is drawn for every patch.
     """
 
     offsets: tuple[float, ...]
@@ -60,14 +60,14 @@ class Mixing:
         channels: Float32[np.ndarray, "channels ..."],
         ratio: Float[np.ndarray, " channels"] | None = None,
     ) -> Float32[np.ndarray, "..."]:
-        """Add channels up.
+        """Compute the mixed image of channels.
 
         Parameters
         ----------
         channels : array of shape (channels, ...)
             Each in its own units.
         ratio : array of shape (channels,), optional
-            How strong each is; 1 by default.
+            The ratio of each channel; 1 by default.
 
         Examples
         --------
@@ -84,7 +84,7 @@ class Mixing:
         return result
 
     def in_words(self, names: Sequence[str]) -> str:
-        """Say how the channels add up.
+        """Describe the mixing in one sentence.
 
         Examples
         --------
@@ -100,33 +100,33 @@ class Mixing:
         low, high = self.ratios
         varied = ""
         if self.ratios != (1, 1):
-            strength = f"varies from {low:g} to {high:g}" if low < high else f"is {low:g}"
-            varied = f" In training the strength of each channel {strength} times that."
+            ratio = f"varies from {low:g} to {high:g}" if low < high else f"is {low:g}"
+            varied = f" In training, the brightness of each channel {ratio} times that."
         return f"Mixed image = {' + '.join(terms).replace('+ -', '− ')}.{varied}"
 
     def draw_ratio(self, rng: np.random.Generator) -> Float32[np.ndarray, " channels"]:
-        """Draw how strong each channel is."""
+        """Draw the ratio of each channel."""
         low, high = self.ratios
         return rng.uniform(low, high, len(self.weights)).astype(np.float32)
 
 
 def _term(name: str, weight: float, offset: float) -> str:
-    """Write w × (name − offset), without what changes nothing."""
+    """Write w × (name − offset), without a factor of 1 or an offset of 0."""
     recorded = f"({name} {'−' if offset > 0 else '+'} {abs(offset):.4g})" if offset else name
     return recorded if weight == 1 else f"{weight:.4g} × {recorded}"
 
 
 class MixedBatch(NamedTuple):
-    """Mixed patches with their wider views, the channels they were made of, and how strong each is.
+    """Mixed patches with their lateral context, their channels, and the ratio of each channel.
 
     Attributes
     ----------
     observation : Tensor, shape (batch, views, [Z] Y X)
-        The mixed image, in its units.
+        The mixed image, in its own units.
     target : Tensor, shape (batch, channels, [Z] Y X)
-        The channels as they were recorded, in their units.
+        The channels as recorded, in their own units.
     ratio : Tensor, shape (batch, channels)
-        How strong each is in the mixed image, relative to the recording.
+        The brightness of each channel in the mixed image, relative to its recording.
     """
 
     observation: Float[Tensor, "batch views *space"]
@@ -136,19 +136,19 @@ class MixedBatch(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Channels:
-    """What mixtures are made of.
+    """The channels from which mixed patches are made.
 
     Parameters
     ----------
     fields : sequence of sequences of Field
-        For each channel its fields.
+        The fields of each channel.
     paired : bool
-        Whether field k of every channel shows the same place, so that patches are cut at one
-        place of all; otherwise each channel's are drawn independently.
+        Whether field k of every channel is the same field of view, so that the patches of all
+        channels are cut at the same position. Otherwise they are drawn independently.
     mixed : sequence of Field, optional
-        The superposition as it was really recorded, field by field of the paired channels.
+        Recorded mixed images, one field for each field of the paired channels.
     foreground : sequence of Foreground, optional
-        One a channel: patches of background alone are drawn less often.
+        One per channel: patches that contain only background are drawn less often.
     """
 
     fields: Sequence[Sequence[Field]]
@@ -158,20 +158,20 @@ class Channels:
 
 
 class MixedPatches(Dataset[MixedBatch]):
-    """Batches of random mixtures; batch number k is a function of the seed.
+    """Batches of random mixed patches; each is a function of its number and the seed.
 
     Parameters
     ----------
     channels : Channels
-        What to draw from.
+        The channels to draw from.
     mixing : Mixing
         How they add up.
     shape : PatchShape
-        Of a patch.
+        The shape of a patch.
     batch : int
-        Patches in a batch.
+        Patches per batch.
     seed : int
-        Fixes every batch.
+        Random seed.
 
     Examples
     --------
@@ -187,11 +187,11 @@ class MixedPatches(Dataset[MixedBatch]):
     ) -> None:
         self.channels, self.mixing, self.shape = channels, mixing, shape
         self.batch, self.seed = batch, seed
-        self._shares = [shares(fields) for fields in channels.fields]
+        self._fractions = [fractions(fields) for fields in channels.fields]
 
     @property
     def batches_per_epoch(self) -> int:
-        """How many batches hold as many pixels as the largest channel does."""
+        """Number of batches with as many pixels as the largest channel."""
         return max(
             batches_per_epoch(fields, self.shape, self.batch) for fields in self.channels.fields
         )
@@ -204,34 +204,34 @@ class MixedPatches(Dataset[MixedBatch]):
     def _draw(self, rng: np.random.Generator) -> "_Mixture":
         ratio = self.mixing.draw_ratio(rng)
         if self.channels.paired:
-            chosen, place = self._draw_place(range(len(self.channels.fields)), rng)
+            chosen, position = self._draw_position(range(len(self.channels.fields)), rng)
             turn = draw_turn(rng)
             parts = [
-                turned(cut(fields[chosen], place, self.shape), turn)
+                turned(cut(fields[chosen], position, self.shape), turn)
                 for fields in self.channels.fields
             ]
             if self.channels.mixed is not None:
-                mixed = turned(cut(self.channels.mixed[chosen], place, self.shape), turn)
+                mixed = turned(cut(self.channels.mixed[chosen], position, self.shape), turn)
                 return _recorded(mixed, np.stack(parts))
         else:
             parts = []
             for channel, fields in enumerate(self.channels.fields):
-                chosen, place = self._draw_place([channel], rng)
-                patch = cut(fields[chosen], place, self.shape)
+                chosen, position = self._draw_position([channel], rng)
+                patch = cut(fields[chosen], position, self.shape)
                 parts.append(turned(patch, draw_turn(rng)))
         return _mixture(np.stack(parts), self.mixing, ratio)
 
-    def _draw_place(self, of: Sequence[int], rng: np.random.Generator) -> tuple[int, Place]:
-        """Draw a field and a place in it; of background alone, most are drawn again."""
+    def _draw_position(self, of: Sequence[int], rng: np.random.Generator) -> tuple[int, Position]:
+        """Draw a field and a position in it; most positions without foreground are drawn again."""
         fields, foreground = self.channels.fields[of[0]], self.channels.foreground
         for _ in range(_TRIES):
-            chosen = int(rng.choice(len(fields), p=self._shares[of[0]]))
-            place = draw_place(fields[chosen], self.shape, rng)
+            chosen = int(rng.choice(len(fields), p=self._fractions[of[0]]))
+            position = draw_position(fields[chosen], self.shape, rng)
             if foreground is None or rng.random() < KEPT_BACKGROUND:
                 break
-            if any(foreground[channel].seen_in(chosen, place, self.shape) for channel in of):
+            if any(foreground[channel].seen_in(chosen, position, self.shape) for channel in of):
                 break
-        return chosen, place
+        return chosen, position
 
 
 class _Mixture(NamedTuple):
@@ -259,52 +259,51 @@ def _batch(mixtures: Sequence[_Mixture]) -> MixedBatch:
 def validation_mixtures(
     channels: Channels, mixing: Mixing, shape: PatchShape, seed: int
 ) -> MixedBatch:
-    """Mix patches of the validation fields: side by side, of many a random few.
+    """Mix adjacent patches of the validation fields, of which at most 64 are kept at random.
 
-    Unpaired channels are shuffled, so that their patches meet at random; how strong each is, is
-    drawn as in training.
+    Patches of unpaired channels are combined at random. Ratios are drawn as in training.
     """
     rng = np.random.default_rng([seed, 2])
-    places = [
+    positions = [
         [
-            (number, place)
+            (number, position)
             for number, field in enumerate(fields)
-            for place in places_to_validate(field, shape)
+            for position in validation_positions(field, shape)
         ]
         for fields in channels.fields
     ]
-    count = min(MAX_VALIDATION_PATCHES, max(len(of_channel) for of_channel in places))
-    orders = [np.resize(rng.permutation(len(of_channel)), count) for of_channel in places]
+    count = min(MAX_VALIDATION_PATCHES, max(len(of_channel) for of_channel in positions))
+    orders = [np.resize(rng.permutation(len(of_channel)), count) for of_channel in positions]
     if channels.paired:
         orders = [orders[0]] * len(orders)
     mixtures = []
     for index in range(count):
         chosen = [
-            of_channel[order[index]] for of_channel, order in zip(places, orders, strict=True)
+            of_channel[order[index]] for of_channel, order in zip(positions, orders, strict=True)
         ]
         parts = np.stack(
             [
-                cut(fields[number], place, shape)
-                for fields, (number, place) in zip(channels.fields, chosen, strict=True)
+                cut(fields[number], position, shape)
+                for fields, (number, position) in zip(channels.fields, chosen, strict=True)
             ]
         )
         if channels.mixed is not None:
-            number, place = chosen[0]
-            mixtures.append(_recorded(cut(channels.mixed[number], place, shape), parts))
+            number, position = chosen[0]
+            mixtures.append(_recorded(cut(channels.mixed[number], position, shape), parts))
         else:
             mixtures.append(_mixture(parts, mixing, mixing.draw_ratio(rng)))
     return _batch(mixtures)
 
 
 class Intensities(NamedTuple):
-    """Nearly all pixels lie between these two: the 0.1st and the 99.9th percentile."""
+    """The range of nearly all pixels: the 0.1st and the 99.9th percentile."""
 
     dark: float
     bright: float
 
 
 def measure_mixtures(patches: MixedPatches) -> tuple[Statistics, Intensities]:
-    """Measure mean, standard deviation and range of the mixtures that training sees.
+    """Measure the mean, standard deviation and range of the mixed training patches.
 
     Examples
     --------

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Float32, Int
 from torch import Tensor
 
-from ladderscope.images.wider_views import views_around
+from ladderscope.images.lateral_context import views_around
 from ladderscope.network import Features, LadderVAE
 from ladderscope.prediction.latent_noise import latent_noise
 from ladderscope.prediction.tiles import Geometry, Tile, tiles

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from skimage.measure import block_reduce
 
 from ladderscope.data import Field, PatchShape, cut
-from ladderscope.data.fields import Place
-from ladderscope.images.wider_views import views_around
+from ladderscope.data.fields import Position
+from ladderscope.images.lateral_context import views_around
 
 
 def by_hand(pixels, rows, columns, views):
@@ -117,7 +117,7 @@ def test_an_image_that_is_not_contiguous_is_viewed_all_the_same():
 def test_a_patch_is_cut_with_its_views(views, depth):
     shape = (6, 40, 44) if depth else (40, 44)
     pixels = np.random.default_rng(5).normal(size=shape)
-    patch = cut(Field(pixels), Place(3, 6, 20), PatchShape(16, depth, views))
+    patch = cut(Field(pixels), Position(3, 6, 20), PatchShape(16, depth, views))
     shown = pixels[3:5] if depth else pixels
     wanted = by_hand(shown, slice(6, 22), slice(20, 36), views)
     assert patch.shape == wanted.shape

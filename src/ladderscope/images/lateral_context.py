@@ -1,4 +1,4 @@
-"""Lateral context: wider views of one centre, each made when it is asked for."""
+"""Lateral context: a window and its surroundings at lower resolution, computed on demand."""
 
 import numpy as np
 from jaxtyping import Float32, Shaped
@@ -7,19 +7,19 @@ from jaxtyping import Float32, Shaped
 def views_around(
     pixels: Shaped[np.ndarray, "*depth Y X"], rows: slice, columns: slice, views: int = 1
 ) -> Float32[np.ndarray, "views *space"]:
-    """Cut a window and the wider views around it, all of as many pixels.
+    """Cut a window and the views around it, all with the same number of pixels.
 
-    View k shows 2^k times the height and width around the window's centre, averaged over squares
-    of 2^k×2^k pixels. Whatever lies outside of the image is reflected into it at the border.
+    View k covers 2^k times the height and width around the centre of the window, averaged over
+    squares of 2^k×2^k pixels. Outside of the image, pixels are reflected at its border.
 
     Parameters
     ----------
     pixels : array of shape ([Z], Y, X)
         Of any real type.
     rows, columns : slice
-        The window; it may reach beyond the image. With wider views its sides are even.
+        The window; it may extend beyond the image. With several views its sides must be even.
     views : int
-        How many, the window itself included.
+        Number of views, including the window.
 
     Returns
     -------
