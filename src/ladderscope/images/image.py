@@ -125,6 +125,10 @@ class Image:
         for index in np.ndindex(*outer.values()):
             yield dict(zip(outer, index, strict=True))
 
+    def field_count(self, space: str = "YX") -> int:
+        """Return the number of fields of each channel: as many as there are `positions`."""
+        return self.size // self.channels // math.prod(self.field_shape(space))
+
     def field_shape(self, space: str = "YX") -> tuple[int, ...]:
         """Return the shape of a field.
 

@@ -6,7 +6,7 @@ from typing import Self
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Float64, Real
+from jaxtyping import Float32, Float64
 
 from ladderscope.data import Field, TrainingPatches, fields_of, hold_out, validation_batch
 from ladderscope.errors import LadderscopeError
@@ -203,10 +203,8 @@ class Denoiser(Restorer[DenoiserSettings]):
             restored = restored[:, np.argsort(order)]
         return image.from_fields(restored, self._space), image.axes
 
-    def _planes(self, image: Image) -> Real[np.ndarray, "fields channels *space"]:
-        fields = super()._planes(image)
-        order = order_of_model(image, self.model)
-        return fields if order is None else fields[:, order]
+    def _channels(self, image: Image) -> Sequence[int]:
+        return order_of_model(image, self.model) or super()._channels(image)
 
     def _last_look(self, shown: Shown, channel: int) -> LastLook:
         contrast = self.model.statistics[channel].std

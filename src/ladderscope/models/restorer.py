@@ -3,12 +3,13 @@
 import os
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, cast
 
 import numpy as np
-from jaxtyping import Float32, Real
+from jaxtyping import Float32
 
 from ladderscope.data import MixedBatch, MixedPatches, PatchBatch, TrainingPatches
 from ladderscope.errors import LadderscopeError
@@ -283,9 +284,9 @@ class Restorer(ABC, Generic[Settings]):
         What the last look replaces, it also adds to: what exceeds the limits is handed back.
         """
 
-    def _planes(self, image: Image) -> Real[np.ndarray, "fields channels *space"]:
-        """Give the fields of an image, with its channels in the order of the model's."""
-        return image.fields(self._space)
+    def _channels(self, image: Image) -> Sequence[int]:
+        """Say which channel of an image each channel of the model is."""
+        return range(image.channels)
 
     def _residual(
         self, image: Image, mean: Float32[np.ndarray, "fields channels *space"]
@@ -347,10 +348,7 @@ class Restorer(ABC, Generic[Settings]):
         )
 
     def _fields(self, image: Image) -> Fields:
-        padding = None
-        if image.padding is not None:
-            padding = self._planes(replace(image, pixels=image.padding))
-        return Fields(image.name, self._planes(image), padding)
+        return Fields(image, self._space, self._channels(image))
 
     def _restoring(self) -> Restoring:
         return Restoring(

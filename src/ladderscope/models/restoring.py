@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Float32, Real
 from torch import Tensor
 
-from ladderscope.images import Statistics
+from ladderscope.images import Image, Statistics
 from ladderscope.images.normalisation import denormalised
 from ladderscope.models.findings import Findings
 from ladderscope.models.progress import PredictionProgress
@@ -60,11 +60,21 @@ class Restoring:
 
 
 class Fields(NamedTuple):
-    """The fields of an image, whose name is given, and where they are padding."""
+    """The fields of an image, each read when its turn comes.
 
-    name: str
-    pixels: Real[np.ndarray, "fields channels *space"]
-    padding: Bool[np.ndarray, "fields channels *space"] | None
+    Attributes
+    ----------
+    image : Image
+        Its padding is marked.
+    space : str
+        What a field extends over: ``"YX"``, or ``"ZYX"`` for whole stacks.
+    channels : sequence of int
+        Which channel of the image each channel of the model is.
+    """
+
+    image: Image
+    space: str
+    channels: Sequence[int]
 
 
 class Restored(NamedTuple):
@@ -110,7 +120,7 @@ def restored_fields(
         found = restore(restoring.network, question.shown.normalised, **how, tick=tick)
         return _Answer(found.mean[None], found.std)
 
-    with PredictionProgress(fields.name, _decodings(restoring, fields, samples), bar=bar) as tick:
+    with _progress(restoring, fields, samples, bar) as tick:
         findings = _answer(restoring, fields, partial(ask, tick=tick), mean, std)
     return Restored(mean[0], std, findings)
 
@@ -125,7 +135,7 @@ def drawn_fields(
         how = _how(restoring, question, samples, seed)
         return _Answer(draw(restoring.network, question.shown.normalised, **how, tick=tick), None)
 
-    with PredictionProgress(fields.name, _decodings(restoring, fields, samples), bar=bar) as tick:
+    with _progress(restoring, fields, samples, bar) as tick:
         findings = _answer(restoring, fields, partial(ask, tick=tick), draws, None)
     return Drawn(draws, findings)
 
@@ -141,20 +151,26 @@ def _how(restoring: Restoring, question: _Question, samples: int, seed: int) -> 
     }
 
 
-def _decodings(restoring: Restoring, fields: Fields, samples: int) -> int:
-    one = decodings(restoring.network, fields.pixels.shape[2:], samples, restoring.geometry)
-    return len(fields.pixels) * len(restoring.jobs) * one
+def _progress(restoring: Restoring, fields: Fields, samples: int, bar: bool) -> PredictionProgress:
+    image, space = fields.image, fields.space
+    one = decodings(restoring.network, image.field_shape(space), samples, restoring.geometry)
+    return PredictionProgress(
+        image.name, image.field_count(space) * len(restoring.jobs) * one, bar=bar
+    )
 
 
 def _shape(restoring: Restoring, fields: Fields) -> tuple[int, ...]:
-    return len(fields.pixels), len(restoring.statistics), *fields.pixels.shape[2:]
+    image, space = fields.image, fields.space
+    return image.field_count(space), len(restoring.statistics), *image.field_shape(space)
 
 
 def _questions(restoring: Restoring, fields: Fields) -> Iterator[_Question]:
-    for number, channels in enumerate(fields.pixels):
+    image, space = fields.image, fields.space
+    for number, position in enumerate(image.positions(space)):
         for job in restoring.jobs:
-            observed = channels[job.channel]
-            padding = None if fields.padding is None else fields.padding[number, job.channel]
+            channel = fields.channels[job.channel]
+            observed = image.field(position, channel, space)
+            padding = image.padding_of(position, channel, space)
             yield _Question(number, job, observed, show(observed, job.statistics, padding))
 
 
@@ -166,7 +182,7 @@ def _answer(
     spread: Float32[np.ndarray, "fields channels *space"] | None,
 ) -> Findings:
     """Fill the values, and the spread where it is wanted, in camera units."""
-    findings = Findings(fields.name, values.shape[1:])
+    findings = Findings(fields.image.name, values.shape[1:])
     for question in _questions(restoring, fields):
         number, job = question.number, question.job
         findings.show(number, job.channel, question.shown)
