@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 PHOTONS_PER_UNIT = 0.5
 READ_NOISE = 3.0
 SAMPLES = 16
+MINUTES = 3.0
 STAINS: tuple[Literal["dna", "cells"], ...] = ("dna", "cells")
 TRAINED_COLUMNS = 320
 
@@ -28,7 +29,9 @@ def demo(
             help="Add up the images of two stains and split the sum; results go to OUT_DIR/split.",
         ),
     ] = False,
-    minutes: options.Minutes = None,
+    minutes: Annotated[
+        float | None, typer.Option(help=f"Training time in minutes (default: {MINUTES:g}).")
+    ] = None,
     preset: options.Preset = None,
     steps: options.Steps = None,
     seed: options.Seed = None,
@@ -47,7 +50,7 @@ def demo(
 
     folder = output_folder(output)
     if minutes is None and steps is None:
-        minutes = 3.0
+        minutes = MINUTES
     chosen = options.Training(preset=preset, minutes=minutes, steps=steps, seed=seed, device=device)
     if not split:
         denoiser, _ = make_restorer(Denoiser, chosen)

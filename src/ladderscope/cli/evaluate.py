@@ -35,7 +35,7 @@ def evaluate(
     truth: Annotated[
         list[str],
         typer.Argument(
-            metavar="TRUTH...",
+            metavar="TRUTH",
             help="Clean images: a file, or a folder or pattern with files of the same names "
             '("a.tif" for "a_restored.ome.tif"). For split images, one argument per channel, in '
             "the order of the channels, is possible too.",

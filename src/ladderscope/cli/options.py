@@ -14,8 +14,8 @@ Device = Literal["cpu", "cuda", "mps"]
 Inputs = Annotated[
     list[str],
     typer.Argument(
-        metavar="IN...",
-        help='Noisy images: TIFF files, folders, or quoted patterns such as "day1/*.tif".',
+        metavar="IN",
+        help='Images: TIFF files, folders, or quoted patterns such as "day1/*.tif".',
     ),
 ]
 # Outputs are texts: a path would lose the separator at the end that says “a folder”.
@@ -69,8 +69,8 @@ Context = Annotated[
     typer.Option(
         min=1,
         metavar="N",
-        help="Lateral context: number of views of each patch, the patch included, each twice as "
-        "wide as the one before (default: 1).",
+        help="Lateral context: number of inputs per patch, the patch included, each covering "
+        "twice the width of the one before (default: 1).",
     ),
 ]
 Dimensions = Annotated[
