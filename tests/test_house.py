@@ -18,11 +18,9 @@ LAZY_ROOMS = {"cli"}
 TOO_LONG_FOR_NOW = {
     "interop/careamics.py",
     "models/noise_fit.py",
-    "models/restorer.py",
-    "models/splitter.py",
     "training/module.py",
 }
-IMPORT_INSIDE_FOR_NOW = {"models/building.py", "models/schema.py", "noise/model.py"}
+IMPORT_INSIDE_FOR_NOW = {"noise/model.py"}
 
 
 def named(path: Path) -> str:
