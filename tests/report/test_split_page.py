@@ -6,6 +6,7 @@ import pytest
 from ladderscope.data import Mixing
 from ladderscope.images import Image, Statistics
 from ladderscope.models import DenoiserSettings, Restoration, SplitterSettings
+from ladderscope.models.architecture import architecture_of
 from ladderscope.models.file import Mixture, Model
 from ladderscope.noise import Gaussian
 from ladderscope.report import Report, restored_image, split_picture
@@ -27,8 +28,10 @@ GAUSSIANS = (Gaussian(3.0), Gaussian(4.0))
 
 def model(method="microsplit", noise=GAUSSIANS):
     record = Record(10, 1.0, 3.0, 2.0, 1.0, 3.1, 2.1, 1.0, (40.0, 0.05))
+    settings = SplitterSettings(method=method, levels=2, minutes=5)
     return Model(
-        settings=SplitterSettings(method=method, levels=2, minutes=5),
+        settings=settings,
+        architecture=architecture_of(settings),
         weights={},
         statistics=(Statistics(30.0, 7.0), Statistics(40.0, 14.0)),
         noise_models=noise,
