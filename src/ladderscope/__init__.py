@@ -19,9 +19,9 @@ if TYPE_CHECKING:
         Restoration,
         Splitter,
         fit_noise_model,
-        load,
         measure_noise,
     )
+    from ladderscope.models.load import load
 
     __version__: str
 

@@ -128,7 +128,7 @@ def test_a_denoiser_is_imported_and_predicts_what_careamics_does(
     result = imported(paths, *NUMBERS)
     assert "kind      denoiser" in result.shown
     assert "values    mean 400, standard deviation 120" in result.shown
-    assert ("noise     Given: A mixture of" in result.shown) == bool(noise_models)
+    assert ("Given: A Gaussian mixture of" in result.shown) == bool(noise_models)
     assert len(read_model(paths.model).noise_models) == noise_models
     normalised = noise_image(*paths.arguments["input_shape"])
     restored = predicted(paths, normalised * 120 + 400, axes, monkeypatch)

@@ -282,7 +282,7 @@ def test_the_images_are_not_overwritten_by_a_picture_of_their_name(tmp_path):
             PoissonGaussian.from_camera(2.0, 100.0, 3.0),
             ["variance = 2 × signal − 191, at least 9", "100: standard deviation 3", "300: "],
         ),
-        (MIXTURE, ["A mixture of 1 Gaussians", "from 10 to 200", "200: standard deviation"]),
+        (MIXTURE, ["mixture of 1 component", "from 10 to 200", "200: standard deviation"]),
         (HISTOGRAM, ["A histogram", "at 2 signals from 50 to 90", "90: standard deviation"]),
     ],
     ids=lambda value: getattr(value, "kind", ""),

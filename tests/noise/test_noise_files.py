@@ -17,7 +17,7 @@ from ladderscope.noise import (
 )
 from ladderscope.noise.histogram import Histogram
 from ladderscope.noise.mixture import GaussianMixture
-from ladderscope.noise.stored import load_noise_model, save_noise_model
+from ladderscope.noise.model import load_noise_model, save_noise_model
 
 RNG = np.random.default_rng(0)
 MIXTURE = GaussianMixture(RNG.normal(size=(9, 2)), min_signal=0.1, max_signal=99.9, min_sigma=0.3)

@@ -695,7 +695,7 @@ def test_every_fit_tells_and_is_stored(kind: str) -> None:
         {
             "poisson_gaussian": "Poisson–Gaussian noise: gain",
             "gaussian": "Gaussian noise: standard deviation",
-            "mixture": "A mixture of 3 Gaussians",
+            "mixture": "A Gaussian mixture of 3 components",
             "histogram": "A histogram of the noise",
         }[kind]
     )

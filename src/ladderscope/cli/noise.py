@@ -179,7 +179,6 @@ def show(
     from ladderscope.noise import NoiseModel, load_noise_model
     from ladderscope.report import noise_model_figure
     from ladderscope.report.noise_figures import moments_at, shown_range, shown_signals
-    from ladderscope.report.words import model_in_words
     from ladderscope.words import rounded
 
     if signals is not None and not (-_BRIGHTEST <= signals[0] < signals[1] <= _BRIGHTEST):
@@ -195,7 +194,7 @@ def show(
     names = _channel_names(None, len(models))
     rows = [("file", str(model))]
     for name, one in zip(names, models, strict=True):
-        rows.append(("noise", f"{_of(name)}{model_in_words(one)}"))
+        rows.append(("noise", f"{_of(name)}{one.summary()}"))
         chosen = shown_signals(signals or shown_range(one))
         variances = moments_at(one, chosen)[1]
         rows += [

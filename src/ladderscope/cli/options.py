@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from ladderscope.noise.registry import usage
+
 Device = Literal["cpu", "cuda", "mps"]
 
 Inputs = Annotated[
@@ -50,8 +52,7 @@ Noise = Annotated[
     typer.Option(
         metavar="NOISE",
         help="Noise model: auto (default, measured on the images), a file from “ladderscope noise "
-        "fit”, an .npz file from PPN2V, HDN or CAREamics, gaussian:SIGMA, or "
-        "poisson-gaussian:GAIN,OFFSET,READ in grey levels (gain: grey levels per photoelectron). "
+        f"fit”, an .npz file from PPN2V, HDN or CAREamics, or, in grey levels, {usage()}. "
         "Give it once for all channels, or once per channel.",
     ),
 ]

@@ -7,12 +7,9 @@ from typing import Any, TypeVar
 from ladderscope.cli.options import Training
 from ladderscope.errors import LadderscopeError
 from ladderscope.models import Denoiser, DenoiserSettings, Splitter, SplitterSettings
-from ladderscope.noise import (
-    Gaussian,
-    NoiseModel,
-    PoissonGaussian,
-    load_noise_model,
-)
+from ladderscope.noise import NoiseModel, load_noise_model
+from ladderscope.noise.registry import spellings
+from ladderscope.noise.spelling import noise_model_from_text
 from ladderscope.untrusted import InputError, read_yaml, shown
 
 Restorer = TypeVar("Restorer", Denoiser, Splitter)
@@ -167,24 +164,13 @@ def _noise_entries(text: str) -> list[str | NoiseModel]:
     if text.lower().endswith((".json", ".npz")):
         stored = load_noise_model(text)
         return [stored] if isinstance(stored, NoiseModel) else [*stored]
-    return [_one_noise(text)]
-
-
-def _one_noise(text: str) -> str | NoiseModel:
-    kind, _, listed = text.partition(":")
-    try:
-        numbers = [float(number) for number in listed.split(",")] if listed else []
-    except ValueError:
-        numbers = []
-    match kind, numbers:
-        case "auto", [] if not listed:
-            return "auto"
-        case "gaussian", [sigma]:
-            return Gaussian(sigma)
-        case "poisson-gaussian", [gain, offset, read]:
-            return PoissonGaussian.from_camera(gain, offset, read)
-    raise LadderscopeError(
-        f"noise {text!r}: write auto, gaussian:SIGMA such as gaussian:3.5, "
-        "poisson-gaussian:GAIN,OFFSET,READ such as poisson-gaussian:2.1,100,3, or the name of a "
-        "file of noise models, .json or .npz"
-    )
+    if text == "auto":
+        return [text]
+    model = noise_model_from_text(text)
+    if model is None:
+        forms = ", ".join(f"{one.form} such as {one.name}:{one.example}" for one in spellings())
+        raise LadderscopeError(
+            f"noise {text!r}: write auto, {forms}, or the name of a file of noise models, .json or "
+            ".npz"
+        )
+    return [model]

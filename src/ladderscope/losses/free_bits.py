@@ -3,7 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from ladderscope.losses._precision import at_least_float32
+from ladderscope.losses.precision import at_least_float32
 
 
 def free_bits_kl(

@@ -7,7 +7,7 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from ladderscope.losses._precision import at_least_float32
+from ladderscope.losses.precision import at_least_float32
 
 
 def gaussian_kl(

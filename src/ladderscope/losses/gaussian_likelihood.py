@@ -5,7 +5,7 @@ import math
 from jaxtyping import Float
 from torch import Tensor
 
-from ladderscope.losses._precision import at_least_float32
+from ladderscope.losses.precision import at_least_float32
 
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
@@ -78,4 +78,25 @@ def gaussian_log_likelihood(
         if not -math.inf < log_variance < math.inf:
             raise ValueError(f"a fixed log_variance must be finite, found {log_variance}")
         distance = distance * math.exp(-0.5 * log_variance)
-    return -0.5 * (distance.square() + log_variance) - _HALF_LOG_2PI
+    return log_density(distance.square(), log_variance)
+
+
+def log_density(
+    squared_distance: Float[Tensor, "..."], log_variance: Float[Tensor, "..."] | int | float
+) -> Float[Tensor, "..."]:
+    r"""Log density of a Gaussian, :math:`-\tfrac{1}{2}(d^2 + \log\sigma^2 + \log 2\pi)`, in nats.
+
+    Parameters
+    ----------
+    squared_distance : Tensor, any shape
+        d² = (x − µ)² / σ².
+    log_variance : Tensor, broadcastable with it, or float
+        log σ².
+
+    Examples
+    --------
+    >>> import torch
+    >>> log_density(torch.tensor([0.0, 1.0]), 0.0)
+    tensor([-0.9189, -1.4189])
+    """
+    return -0.5 * (squared_distance + log_variance) - _HALF_LOG_2PI

@@ -24,8 +24,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ladderscope.losses._precision import at_least_float32
 from ladderscope.losses.free_bits import free_bits_kl
+from ladderscope.losses.precision import at_least_float32
 
 
 class Objective(NamedTuple):

@@ -16,15 +16,20 @@ tensor([ 9., 49.])
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from ladderscope.noise.entries import NoiseError
-from ladderscope.noise.gaussian import Gaussian
-from ladderscope.noise.histogram import Histogram
-from ladderscope.noise.mixture import GaussianMixture
-from ladderscope.noise.model import NoiseModel, noise_model_from_dict
-from ladderscope.noise.poisson_gaussian import PoissonGaussian
-from ladderscope.noise.stored import load_noise_model, save_noise_model
+from ladderscope.noise.registry import KINDS
 
 if TYPE_CHECKING:
+    from ladderscope.noise.entries import NoiseError
+    from ladderscope.noise.gaussian import Gaussian
+    from ladderscope.noise.histogram import Histogram
+    from ladderscope.noise.mixture import GaussianMixture
+    from ladderscope.noise.model import (
+        NoiseModel,
+        load_noise_model,
+        noise_model_from_dict,
+        save_noise_model,
+    )
+    from ladderscope.noise.poisson_gaussian import PoissonGaussian
     from ladderscope.noise_estimation import (
         JointHistogram,
         NeighbourCorrelation,
@@ -36,6 +41,14 @@ if TYPE_CHECKING:
         measure_noise,
         neighbour_correlation,
     )
+
+_HOME = {
+    "NoiseError": "ladderscope.noise.entries",
+    "NoiseModel": "ladderscope.noise.model",
+    "load_noise_model": "ladderscope.noise.model",
+    "noise_model_from_dict": "ladderscope.noise.model",
+    "save_noise_model": "ladderscope.noise.model",
+} | {kind.name: kind.module for kind in KINDS.values()}
 
 __all__ = [
     "Gaussian",
@@ -60,7 +73,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Give what measures noise under the names that users know; it is loaded when touched."""
+    """Load a public name when it is first touched; what measures noise is in a room of its own."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module("ladderscope.noise_estimation"), name)
+    return getattr(import_module(_HOME.get(name, "ladderscope.noise_estimation")), name)

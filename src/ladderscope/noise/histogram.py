@@ -11,9 +11,11 @@ from jaxtyping import Float, Int64, Real
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ladderscope.noise.entries import NoiseError, Numbers, Table, finite, number, numbers
-from ladderscope.noise.gaussian import wide
+from ladderscope.losses.precision import at_least_float32
+from ladderscope.noise.entries import NoiseError, Numbers, Table, finite
 from ladderscope.noise.model import NoiseModel
+from ladderscope.noise.words import Interval
+from ladderscope.words import rounded
 
 _OUTLIERS = 1e-3  # share of the wide Gaussian, so that no residual is impossible
 _WIDTH = 3.0  # its standard deviation, in units of the noise's
@@ -161,9 +163,9 @@ class Histogram(NoiseModel):
         >>> noise.log_likelihood(torch.tensor([0.0, 1000.0]), torch.tensor(0.0))
         tensor([-6.9388e-01, -5.5564e+04])
         """
-        residual = wide(observation) - wide(signal)
+        residual = at_least_float32(observation) - at_least_float32(signal)
         tables = self._tables_for(residual)
-        place = _place(wide(signal).to(residual.dtype), tables)
+        place = _place(at_least_float32(signal).to(residual.dtype), tables)
         deviation = _interpolate(tables.deviations, place)
         residual = residual / deviation
         density = self._density(residual, place, tables.densities)
@@ -186,7 +188,7 @@ class Histogram(NoiseModel):
         >>> noise.moments(torch.tensor(5.0))
         (tensor(5.), tensor(2.7000))
         """
-        signal = wide(signal)
+        signal = at_least_float32(signal)
         tables = self._tables_for(signal)
         place = _place(signal, tables)
         deviation = _interpolate(tables.deviations, place)
@@ -212,7 +214,7 @@ class Histogram(NoiseModel):
         >>> noise.sample(torch.zeros(2, 5), torch.Generator().manual_seed(0)).shape
         torch.Size([2, 5])
         """
-        signal = wide(signal)
+        signal = at_least_float32(signal)
         tables = self._tables_for(signal)
         place = _place(signal, tables)
         kind: dict[str, Any] = {"dtype": signal.dtype, "device": signal.device}
@@ -246,43 +248,21 @@ class Histogram(NoiseModel):
         )
         return torch.lerp(lower, upper, place.share)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return a JSON-able description, from which `from_dict` makes the same model.
-
-        Examples
-        --------
-        >>> Histogram((0.0,), (2.0,), ((0.0, 1.0, 0.0),), reach=2.0).to_dict()["densities"]
-        [[0.0, 0.5, 0.0]]
-        """
-        return {
-            "kind": self.kind,
-            "signals": list(self.signals),
-            "deviations": list(self.deviations),
-            "densities": [list(row) for row in self.densities],
-            "reach": float(self.reach),
-        }
-
-    @classmethod
-    def from_dict(cls, entries: Mapping[str, Any]) -> "Histogram":
-        """Return the model that `to_dict` described.
-
-        Raises
-        ------
-        NoiseError
-            If an entry is missing, is no finite number, or no histogram can have it.
-
-        Examples
-        --------
-        >>> noise = Histogram((0.0,), (2.0,), ((0.0, 1.0, 0.0),), reach=2.0)
-        >>> Histogram.from_dict(noise.to_dict()) == noise
-        True
-        """
-        return cls(
-            numbers(entries, "signals"),
-            numbers(entries, "deviations"),
-            numbers(entries, "densities"),
-            number(entries, "reach"),
+    def summary(self) -> str:
+        """Describe the model in a sentence."""
+        dark, bright = map(rounded, self.signal_range())
+        return (
+            f"A histogram: the distribution of the noise at {len(self.signals)} signals from "
+            f"{dark} to {bright} grey levels."
         )
+
+    def fit_summary(self, signal_range: Interval, intervals: Mapping[str, Interval]) -> str:
+        """Report a fit of this model."""
+        return f"A histogram of the noise: {self.spread_summary(signal_range)}"
+
+    def signal_range(self) -> Interval:
+        """Return the first and the last knot of the signal."""
+        return self.signals[0], self.signals[-1]
 
 
 def _place(signal: Float[Tensor, "..."], tables: _Tables) -> _Place:

@@ -2,16 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 from jaxtyping import Float, Real
 from torch import Tensor
 
-from ladderscope.noise.entries import NoiseError, Table, finite, number, numbers
-from ladderscope.noise.gaussian import draw, gaussian_log_density, wide
+from ladderscope.losses.gaussian_likelihood import log_density
+from ladderscope.losses.precision import at_least_float32
+from ladderscope.noise.entries import NoiseError, Table, finite
 from ladderscope.noise.model import NoiseModel
+from ladderscope.noise.normal import draw
+from ladderscope.noise.words import Interval
+from ladderscope.words import rounded
 
 _LARGEST = 1e30  # what is multiplied and squared in float32 stays well below its limit
 
@@ -126,11 +130,12 @@ class GaussianMixture(NoiseModel):
         >>> noise.log_likelihood(torch.tensor([5.0, 1005.0]), torch.tensor(5.0))
         tensor([-9.1894e-01, -5.0000e+05])
         """
-        signal = wide(signal)
-        residual = wide(observation) - signal
+        signal = at_least_float32(signal)
+        residual = at_least_float32(observation) - signal
         log_weight, mean, variance = self._components(signal.expand_as(residual))
-        log_density = gaussian_log_density(residual, mean, variance)
-        return torch.logsumexp(log_weight + log_density, dim=0)
+        squared = (residual - mean).square()
+        density = log_density(squared / variance, variance.log())
+        return torch.logsumexp(log_weight + density, dim=0)
 
     def moments(
         self, signal: Real[Tensor, "..."]
@@ -145,7 +150,7 @@ class GaussianMixture(NoiseModel):
         >>> GaussianMixture(rows, 0.0, 1.0, min_sigma=0.5).moments(torch.tensor(7.0))
         (tensor(7.), tensor(2.))
         """
-        signal = wide(signal)
+        signal = at_least_float32(signal)
         log_weight, mean, variance = self._components(signal)
         return signal, (log_weight.exp() * (variance + mean.square())).sum(dim=0)
 
@@ -167,7 +172,7 @@ class GaussianMixture(NoiseModel):
         >>> noise.sample(torch.zeros(2, 5), torch.Generator().manual_seed(0)).shape
         torch.Size([2, 5])
         """
-        signal = wide(signal)
+        signal = at_least_float32(signal)
         log_weight, mean, variance = self._components(signal)
         below = log_weight[:-1].exp().cumsum(dim=0)
         chance = torch.rand(
@@ -193,40 +198,22 @@ class GaussianMixture(NoiseModel):
         mean = mean - (log_weight.exp() * mean).sum(dim=0)
         return log_weight, mean, variance.clamp(min=self.min_sigma)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return a JSON-able description, from which `from_dict` makes the same model.
-
-        Examples
-        --------
-        >>> GaussianMixture([[0.0], [0.0], [0.0]], 0.0, 1.0, min_sigma=0.5).to_dict()["weight"]
-        [[0.0], [0.0], [0.0]]
-        """
-        return {
-            "kind": self.kind,
-            "weight": [list(row) for row in self.weight],
-            "min_signal": float(self.min_signal),
-            "max_signal": float(self.max_signal),
-            "min_sigma": float(self.min_sigma),
-        }
-
-    @classmethod
-    def from_dict(cls, entries: Mapping[str, Any]) -> "GaussianMixture":
-        """Return the model that `to_dict` described.
-
-        Raises
-        ------
-        NoiseError
-            If an entry is missing, is no finite number, or no mixture can have it.
-
-        Examples
-        --------
-        >>> noise = GaussianMixture([[0.0], [0.0], [0.0]], 0.0, 1.0, min_sigma=0.5)
-        >>> GaussianMixture.from_dict(noise.to_dict()) == noise
-        True
-        """
-        return cls(
-            numbers(entries, "weight"),
-            number(entries, "min_signal"),
-            number(entries, "max_signal"),
-            number(entries, "min_sigma"),
+    def summary(self) -> str:
+        """Describe the model in a sentence."""
+        low, high = map(rounded, self.signal_range())
+        return (
+            f"{self._name()} whose parameters are polynomials with {len(self.weight[0])} "
+            f"coefficients, for signals from {low} to {high} grey levels."
         )
+
+    def fit_summary(self, signal_range: Interval, intervals: Mapping[str, Interval]) -> str:
+        """Report a fit of this model."""
+        return f"{self._name()}: {self.spread_summary(signal_range)}"
+
+    def signal_range(self) -> Interval:
+        """Return the range of signals that the mixture was fitted on."""
+        return self.min_signal, self.max_signal
+
+    def _name(self) -> str:
+        components = len(self.weight) // 3
+        return f"A Gaussian mixture of {components} component{'s' if components > 1 else ''}"

@@ -3,27 +3,34 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import torch
 from jaxtyping import Float, Real
 from torch import Tensor
 
-from ladderscope.noise.entries import NoiseError, number
-from ladderscope.noise.gaussian import draw, gaussian_log_density, wide
-from ladderscope.noise.model import NoiseModel
+from ladderscope.losses.precision import at_least_float32
+from ladderscope.noise.entries import NoiseError
+from ladderscope.noise.normal import NormalNoise
+from ladderscope.noise.words import Interval, with_interval
+from ladderscope.words import rounded
 
 _PHOTONS_AT_FLOOR = 0.1
+_PHOTONS_SHOWN = 100  # of a line that is known by its numbers alone
 
 
 @dataclass(frozen=True)
-class PoissonGaussian(NoiseModel):
+class PoissonGaussian(NormalNoise):
     r"""Poisson–Gaussian noise in its Gaussian form: y = s + N(0, max(gain·s + intercept, floor)).
 
     A camera that turns each photon into `gain` units, adds a black level `offset` and reads with
     a standard deviation `read` gives var(y | s) = gain·(s − offset) + read², so
     intercept = read² − gain·offset (Foi et al. 2008, eq. 4, with a = gain and b = intercept).
-    Images show gain and intercept alone, and the likelihood needs no more.
+    Images show gain and intercept alone, and the likelihood needs no more. Draws are Gaussian
+    too: whole photons cannot be drawn, as gain and intercept leave the offset open. So they lack a
+    photon count's skewness, which is visible below some ten photons.
+
+    The likelihood is finite, with a finite gradient, at negative signals too. Where the floor acts,
+    the signal still feels the residual but no longer the variance.
 
     Parameters
     ----------
@@ -55,6 +62,7 @@ class PoissonGaussian(NoiseModel):
 
     Examples
     --------
+    >>> import torch
     >>> noise = PoissonGaussian(gain=2.0, intercept=9.0)
     >>> noise.moments(torch.tensor([-100.0, 0.0, 20.0]))[1]
     tensor([ 0.4000,  9.0000, 49.0000])
@@ -135,35 +143,6 @@ class PoissonGaussian(NoiseModel):
         floor = max(read_noise**2, _PHOTONS_AT_FLOOR * gain**2)
         return cls(gain=gain, intercept=read_noise**2 - gain * offset, floor=floor)
 
-    def log_likelihood(
-        self, observation: Real[Tensor, "..."], signal: Real[Tensor, "..."]
-    ) -> Float[Tensor, "..."]:
-        """Log p(y | s) of every pixel, in nats, the constant ½ log 2π included.
-
-        Finite, with a finite gradient, for every observation and every signal, negative ones
-        included. Where the floor acts, the signal still feels the residual but no longer the
-        variance.
-
-        Parameters
-        ----------
-        observation, signal
-            y and s in camera units; the two broadcast.
-
-        Returns
-        -------
-        Tensor
-            One value per pixel, float32 at least.
-
-        Examples
-        --------
-        >>> noise = PoissonGaussian(gain=2.0, intercept=0.0)
-        >>> value = noise.log_likelihood(torch.tensor(4.0), torch.tensor(2.0))
-        >>> round(float(value), 4)
-        -2.1121
-        """
-        mean, variance = self.moments(signal)
-        return gaussian_log_density(wide(observation), mean, variance)
-
     def moments(
         self, signal: Real[Tensor, "..."]
     ) -> tuple[Float[Tensor, "..."], Float[Tensor, "..."]]:
@@ -171,65 +150,62 @@ class PoissonGaussian(NoiseModel):
 
         Examples
         --------
+        >>> import torch
         >>> PoissonGaussian(gain=2.0, intercept=9.0).moments(torch.tensor([0.0, 20.0]))
         (tensor([ 0., 20.]), tensor([ 9., 49.]))
         """
-        signal = wide(signal)
+        signal = at_least_float32(signal)
         variance = self.gain * signal + self.intercept
         return signal, variance.clamp(min=self.variance_floor)
 
-    def sample(
-        self, signal: Real[Tensor, "..."], generator: torch.Generator | None = None
-    ) -> Float[Tensor, "..."]:
-        """Draw an observation of the signal, Gaussian with the model's own moments.
-
-        Whole photons cannot be drawn: their number is (s − offset) / gain, and gain and intercept
-        leave the offset open. The Gaussian draw is exactly what `log_likelihood` describes;
-        it lacks a photon count's skewness, which is visible below some ten photons.
-
-        Parameters
-        ----------
-        signal
-            s in camera units.
-        generator
-            Source of the randomness, on the signal's device; torch's global one if None.
+    def summary(self) -> str:
+        """Describe the model in a sentence.
 
         Examples
         --------
-        >>> noise = PoissonGaussian(gain=2.0, intercept=9.0)
-        >>> noise.sample(torch.zeros(2, 5), torch.Generator().manual_seed(0)).shape
-        torch.Size([2, 5])
+        >>> PoissonGaussian(gain=2.0, intercept=9.0).summary()
+        'Poisson–Gaussian noise, variance = 2 × signal + 9, at least 0.4.'
         """
-        return draw(*self.moments(signal), generator)
+        return (
+            f"Poisson–Gaussian noise, variance = {self._line()}, at least "
+            f"{self.variance_floor:.4g}."
+        )
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return a JSON-able description, from which `from_dict` makes the same model.
+    def fit_summary(self, signal_range: Interval, intervals: Mapping[str, Interval]) -> str:
+        """Report a fit of this model: its gain, or that the variance did not grow."""
+        if self.gain > 0:
+            gain, intercept = (
+                with_interval(getattr(self, name), intervals.get(name))
+                for name in ("gain", "intercept")
+            )
+            return (
+                f"Poisson–Gaussian noise: gain {gain}, intercept {intercept}; "
+                f"{self.spread_summary(signal_range)}"
+            )
+        dark, bright = map(rounded, signal_range)
+        return (
+            f"Constant noise: standard deviation {rounded(math.sqrt(self.intercept))}. "
+            f"The variance did not measurably grow with the signal between {dark} and {bright}, "
+            "so no gain is given."
+        )
+
+    def signal_range(self) -> Interval:
+        """Return the signal at which the variance starts to grow, and a hundred photons more.
 
         Examples
         --------
-        >>> PoissonGaussian(gain=2.0, intercept=9.0).to_dict()
-        {'kind': 'poisson_gaussian', 'gain': 2.0, 'intercept': 9.0, 'floor': None}
+        >>> PoissonGaussian.from_camera(gain=2.0, offset=100.0, read_noise=3.0).signal_range()
+        (100.0, 300.0)
         """
-        return {
-            "kind": self.kind,
-            "gain": float(self.gain),
-            "intercept": float(self.intercept),
-            "floor": None if self.floor is None else float(self.floor),
-        }
+        if self.gain == 0:
+            return super().signal_range()
+        dark = (self.variance_floor - self.intercept) / self.gain
+        return dark, dark + _PHOTONS_SHOWN * self.gain
 
-    @classmethod
-    def from_dict(cls, entries: Mapping[str, Any]) -> "PoissonGaussian":
-        """Return the model that `to_dict` described; an absent floor is the default one.
+    def variance_formula(self) -> str:
+        """Name the curve of the variance in a figure's legend."""
+        return self._line() if self.gain > 0 else super().variance_formula()
 
-        Raises
-        ------
-        NoiseError
-            If an entry is missing or is no finite number.
-
-        Examples
-        --------
-        >>> PoissonGaussian.from_dict({"gain": 2.0, "intercept": 9.0})
-        PoissonGaussian(gain=2.0, intercept=9.0, floor=None)
-        """
-        floor = None if entries.get("floor") is None else number(entries, "floor")
-        return cls(number(entries, "gain"), number(entries, "intercept"), floor)
+    def _line(self) -> str:
+        sign = "+" if self.intercept >= 0 else "−"
+        return f"{self.gain:.4g} × signal {sign} {abs(self.intercept):.4g}"

@@ -12,7 +12,7 @@ from ladderscope.noise.entries import NoiseError
 from ladderscope.noise.poisson_gaussian import PoissonGaussian
 from ladderscope.noise_estimation.checked import checked_plane
 from ladderscope.noise_estimation.clipping import CLIPPED_SHARE, clipped_counts
-from ladderscope.noise_estimation.fitted import NoiseFit, deviation_at
+from ladderscope.noise_estimation.fitted import NoiseFit
 from ladderscope.noise_estimation.line import Points, fit_line
 from ladderscope.words import rounded
 
@@ -131,7 +131,7 @@ def with_darkness(fit: NoiseFit, darkness: Darkness) -> NoiseFit:
     """
     offset, model, dark = darkness.offset, fit.model, fit.signal_range[0]
     what = "offset" if darkness.read_noise is None else "dark frame"
-    at_dark = deviation_at(model, dark)
+    at_dark = model.deviation_at(dark)
     if darkness.structure > _STRUCTURE:
         raise NoiseError(
             "the dark frame is not dark: its neighbouring pixels are correlated by "

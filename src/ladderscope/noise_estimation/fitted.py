@@ -6,18 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float64
 
 from ladderscope.noise.entries import NoiseError, number, numbers
 from ladderscope.noise.gaussian import Gaussian
-from ladderscope.noise.mixture import GaussianMixture
 from ladderscope.noise.model import NoiseModel, noise_model_from_dict
 from ladderscope.noise.poisson_gaussian import PoissonGaussian
+from ladderscope.noise.words import Interval
 from ladderscope.noise_estimation.line import Line
 from ladderscope.words import rounded
-
-Interval = tuple[float, float]
 
 _WORTH_TELLING = 1e-3  # share of clipped pixels
 
@@ -88,14 +85,16 @@ class NoiseFit:
         >>> measure_noise(noisy).summary().split(":")[0]
         'Constant noise'
         """
-        sentences = [_about_model(self)]
+        found = {"gain": self.gain_interval, "intercept": self.intercept_interval}
+        intervals = {name: interval for name, interval in found.items() if interval is not None}
+        sentences = [self.model.fit_summary(self.signal_range, intervals)]
         if self.offset is not None and self.read_noise is not None:
             sentences.append(
                 f"The black level is {rounded(self.offset)} and the read noise "
                 f"{rounded(self.read_noise)}."
             )
         elif self.offset_guess is not None:
-            read = deviation_at(self.model, self.offset_guess)
+            read = self.model.deviation_at(self.offset_guess)
             sentences.append(
                 "If the darkest pixels show the black level, that is about "
                 f"{rounded(self.offset_guess)} and the read noise about {rounded(read)}."
@@ -179,17 +178,6 @@ class NoiseFit:
         )
 
 
-def deviation_at(model: NoiseModel, signal: float) -> float:
-    """Return the standard deviation that a model gives the noise at one signal.
-
-    Examples
-    --------
-    >>> deviation_at(PoissonGaussian(gain=2.0, intercept=9.0), 20.0)
-    7.0
-    """
-    return float(model.moments(torch.tensor(signal, dtype=torch.float64))[1].sqrt())
-
-
 def line_model(
     line: Line, kind: str, dark: float, variances: Float64[np.ndarray, " bins"]
 ) -> Gaussian | PoissonGaussian:
@@ -244,46 +232,6 @@ def line_notices(line: Line, kind: str, dark: float) -> tuple[str, ...]:
             f"held at zero at {rounded(dark)}.",
         )
     return ()
-
-
-def _about_model(fit: NoiseFit) -> str:
-    model, (dark, bright) = fit.model, fit.signal_range
-    low, high = (deviation_at(model, signal) for signal in fit.signal_range)
-    course = (
-        f"its standard deviation is {rounded(low)} where the image is dark ({rounded(dark)}) and "
-        f"{rounded(high)} where it is bright ({rounded(bright)})."
-    )
-    if isinstance(model, PoissonGaussian) and model.gain > 0:
-        return (
-            f"Poisson–Gaussian noise: gain {rounded(model.gain)}"
-            f"{_surely(fit.gain_interval, ' (95 % interval {})')}, intercept "
-            f"{rounded(model.intercept)}{_surely(fit.intercept_interval, ' ({})')}; {course}"
-        )
-    if isinstance(model, PoissonGaussian):
-        return (
-            f"Constant noise: standard deviation {rounded(math.sqrt(model.intercept))}. "
-            "The variance did not measurably grow with the signal between "
-            f"{rounded(dark)} and {rounded(bright)}, so no gain is given."
-        )
-    if model.kind == "gaussian":
-        roots = fit.intercept_interval and (
-            math.sqrt(max(fit.intercept_interval[0], 0.0)),
-            math.sqrt(max(fit.intercept_interval[1], 0.0)),
-        )
-        return (
-            f"Gaussian noise: standard deviation {rounded(low)}"
-            f"{_surely(roots, ' (95 % interval {})')}, whatever the signal."
-        )
-    if isinstance(model, GaussianMixture):
-        return f"A mixture of {len(model.weight) // 3} Gaussians: {course}"
-    return f"A {model.kind} of the noise: {course}"
-
-
-def _surely(interval: Interval | None, text: str) -> str:
-    """Write an interval into the text, or nothing."""
-    if interval is None:
-        return ""
-    return text.format(f"{rounded(interval[0])} to {rounded(interval[1])}")
 
 
 def _optional(entries: Mapping[str, Any], key: str) -> float | None:

@@ -10,19 +10,13 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from ladderscope.images import numbered_channels
-from ladderscope.noise import (
-    GaussianMixture,
-    Histogram,
-    NoiseModel,
-    PoissonGaussian,
-)
+from ladderscope.noise import NoiseModel
 from ladderscope.noise_estimation import NoiseFit
 from ladderscope.pictures import drawn
 from ladderscope.report.figures import TRAINING, VALIDATION, label
 from ladderscope.words import rounded
 
 SHOWN_SIGNALS = 5
-PHOTONS_SHOWN = 100  # of a line that says nothing of the signals it was made for
 DEVIATIONS_SHOWN = 4.5
 POINTS = 801
 COLOURS = "viridis"
@@ -60,6 +54,7 @@ def noise_model_figure(
 
     Examples
     --------
+    >>> from ladderscope.noise import PoissonGaussian
     >>> noise_model_figure(PoissonGaussian(gain=2.0, intercept=9.0))[1:4]
     b'PNG'
     """
@@ -92,10 +87,7 @@ def noise_model_figure(
 def shown_range(channel: NoiseModel | NoiseFit) -> Range:
     """Say from which signal to which a noise model is shown.
 
-    That is where it was measured; or what it was made for, as mixtures and histograms know. Of a
-    Poisson–Gaussian model that is known by its numbers alone it is the signal at which its
-    variance starts to grow, and a hundred photoelectrons more; of a Gaussian one, which is the same
-    everywhere, ten standard deviations from zero.
+    That is where it was measured, or what the model itself says (`NoiseModel.signal_range`).
 
     Parameters
     ----------
@@ -109,21 +101,11 @@ def shown_range(channel: NoiseModel | NoiseFit) -> Range:
 
     Examples
     --------
+    >>> from ladderscope.noise import PoissonGaussian
     >>> shown_range(PoissonGaussian.from_camera(gain=2.0, offset=100.0, read_noise=3.0))
     (100.0, 300.0)
     """
-    match channel:
-        case NoiseFit():
-            low, high = channel.signal_range
-        case GaussianMixture():
-            low, high = channel.min_signal, channel.max_signal
-        case Histogram():
-            low, high = channel.signals[0], channel.signals[-1]
-        case PoissonGaussian() if channel.gain > 0:
-            low = (channel.variance_floor - channel.intercept) / channel.gain
-            high = low + PHOTONS_SHOWN * channel.gain
-        case _:
-            low, high = 0.0, 10 * float(moments_at(channel, np.zeros(1))[1][0]) ** 0.5
+    low, high = channel.signal_range if isinstance(channel, NoiseFit) else channel.signal_range()
     return (low, high) if high > low else (low, low + 1.0)
 
 
@@ -145,6 +127,7 @@ def moments_at(
 
     Examples
     --------
+    >>> from ladderscope.noise import PoissonGaussian
     >>> moments_at(PoissonGaussian(gain=2.0, intercept=9.0), np.array([0.0, 20.0]))
     (array([ 0., 20.]), array([ 9., 49.]))
     """
@@ -164,6 +147,7 @@ def densities_at(
 
     Examples
     --------
+    >>> from ladderscope.noise import PoissonGaussian
     >>> residuals, densities = densities_at(PoissonGaussian(gain=2.0, intercept=9.0), 20.0)
     >>> residuals[[0, -1]], round(densities.max(), 3)
     (array([-63.,  63.]), np.float64(0.057))
@@ -189,7 +173,8 @@ def _draw_variance(axes: Any, model: NoiseModel, ends: Range, fit: NoiseFit | No
         )
         low, high = min(ends[0], fit.bin_signals.min()), max(ends[1], fit.bin_signals.max())
         signals = np.linspace(low, high, 200)
-    axes.plot(signals, moments_at(model, signals)[1], color=VALIDATION, label=_formula(model))
+    variances = moments_at(model, signals)[1]
+    axes.plot(signals, variances, color=VALIDATION, label=model.variance_formula())
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False, fontsize="small")
 
@@ -208,11 +193,3 @@ def _draw_densities(axes: Any, model: NoiseModel, ends: Range) -> None:
     axes.set_xlim(-widest, widest)
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False, fontsize="small")
-
-
-def _formula(model: NoiseModel) -> str:
-    """Name the curve of the variance."""
-    if not isinstance(model, PoissonGaussian) or model.gain == 0:
-        return "the model"
-    sign = "+" if model.intercept >= 0 else "−"
-    return f"{rounded(model.gain)} × signal {sign} {rounded(abs(model.intercept))}"

@@ -5,15 +5,8 @@ import math
 from ladderscope.images import numbered_channels
 from ladderscope.models import DenoiserSettings, SplitterSettings
 from ladderscope.models.file import Model
-from ladderscope.noise import (
-    Gaussian,
-    GaussianMixture,
-    Histogram,
-    NoiseModel,
-    PoissonGaussian,
-)
+from ladderscope.noise import NoiseModel
 from ladderscope.noise_estimation import NoiseFit
-from ladderscope.words import rounded
 
 UNCALIBRATED = "spread of posterior samples (uncalibrated)"
 _ALMOST_NOTHING = 0.1  # nats per patch
@@ -29,43 +22,13 @@ def noise_in_words(model: NoiseModel, fit: NoiseFit | None = None) -> str:
 
     Examples
     --------
+    >>> from ladderscope.noise import Gaussian
     >>> noise_in_words(Gaussian(3.0))
     'Given: Gaussian noise of standard deviation 3.'
     """
     if fit is not None:
         return f"Measured on the images. {fit.summary()}"
-    return f"Given: {model_in_words(model)}"
-
-
-def model_in_words(model: NoiseModel) -> str:
-    """Say what a noise model holds.
-
-    Examples
-    --------
-    >>> model_in_words(PoissonGaussian(gain=2.0, intercept=9.0))
-    'Poisson–Gaussian noise, variance = 2 × signal + 9, at least 0.4.'
-    """
-    match model:
-        case Gaussian():
-            return f"Gaussian noise of standard deviation {model.sigma:.4g}."
-        case PoissonGaussian():
-            return (
-                f"Poisson–Gaussian noise, variance = {model.gain:.4g} × signal "
-                f"{'+' if model.intercept >= 0 else '−'} {abs(model.intercept):.4g}, at least "
-                f"{model.variance_floor:.4g}."
-            )
-        case GaussianMixture():
-            return (
-                f"A mixture of {len(model.weight) // 3} Gaussians whose parameters are polynomials "
-                f"of {len(model.weight[0])} coefficients, for signals from "
-                f"{rounded(model.min_signal)} to {rounded(model.max_signal)} grey levels."
-            )
-        case Histogram():
-            return (
-                f"A histogram: the distribution of the noise at {len(model.signals)} signals from "
-                f"{rounded(model.signals[0])} to {rounded(model.signals[-1])} grey levels."
-            )
-    return repr(model)
+    return f"Given: {model.summary()}"
 
 
 def free_bits_of(settings: DenoiserSettings | SplitterSettings) -> float:

@@ -1,12 +1,12 @@
-"""The least precision that a Kullback-Leibler divergence is computed in."""
+"""The least precision that likelihoods and Kullback-Leibler divergences are computed in."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from torch import Tensor
 
 
-def at_least_float32(values: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """Widen half and bfloat16 to float32; leave float32 and float64 as they are.
+def at_least_float32(values: Real[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Widen integers, half and bfloat16 to float32; leave float32 and float64 as they are.
 
     Parameters
     ----------
