@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,15 @@ import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ladderscope.images import Image, ImageError, open_image, open_images, read_image
+from ladderscope.images import (
+    Image,
+    ImageError,
+    channel_statistics,
+    joined,
+    open_image,
+    open_images,
+    read_image,
+)
 from ladderscope.mapped import part_of
 
 STACK = np.random.default_rng(0).integers(0, 60000, (6, 24, 32), dtype=np.uint16)
@@ -129,6 +138,96 @@ def test_planes_are_rows_by_columns_whatever_the_order_of_axes(axes):
     assert np.array_equal(planes_of(opened), Image(pixels, axes, "a").fields().swapaxes(0, 1))
     assert opened.others == {letter: sizes[letter] for letter in axes if letter not in "CYX"}
     assert len(list(opened.positions())) == np.prod(list(opened.others.values()), dtype=int)
+
+
+@pytest.mark.parametrize("space", ["YX", "ZYX"])
+@pytest.mark.parametrize("axes", ["ZYX", "XZY", "TCZYX", "YXZCT"])
+def test_fields_come_one_by_one_as_they_come_all_at_once(axes, space):
+    sizes = {"T": 3, "C": 2, "Z": 4, "Y": 5, "X": 6}
+    shape = [sizes[letter] for letter in axes]
+    pixels = np.random.default_rng(0).integers(0, 255, shape, dtype=np.uint8)
+    opened = replace(open_image(zarr.array(pixels), axes), padding=pixels > 200)
+    positions = list(opened.positions(space))
+    for one_by_one, at_once in (
+        (opened.field, Image(pixels, axes, "a").fields(space)),
+        (opened.padding_of, Image(pixels > 200, axes, "a").fields(space)),
+    ):
+        found = [
+            [one_by_one(position, channel, space) for channel in range(opened.channels)]
+            for position in positions
+        ]
+        assert np.array_equal(found, at_once)
+    assert len(positions) == opened.field_count(space)
+    assert opened.field_shape(space) == tuple(sizes[letter] for letter in space)
+
+
+def test_a_crop_is_read_into_memory_with_the_names_of_its_channels(tmp_path):
+    path, _ = written(tmp_path, "OME, zlib")
+    crop = open_image(path).crop({"T": slice(1, 3), "C": slice(1, 2), "X": slice(4, 20)})
+    expected = STACK.reshape(3, 2, 24, 32)[1:3, 1:2, :, 4:20]
+    assert np.array_equal(crop.pixels, expected) and isinstance(crop.pixels, np.ndarray)
+    assert crop.channel_names == ("GFP",)
+    assert crop.pixel_size == (0.3, 0.2)
+
+
+@pytest.mark.parametrize("kind", ["plain", "time last", "OME, zlib", "channels last"])
+def test_statistics_are_the_same_to_the_last_bit_read_plane_by_plane_or_whole(tmp_path, kind):
+    path, axes = written(tmp_path, kind)
+    found = (channel_statistics([read(path, axes)]) for read in (open_image, read_image))
+    one, other = found
+    assert one == other
+
+
+# -- values are checked while they are read
+
+
+def film_with_a_gap(folder, **options):
+    film = STACK.astype(np.float32).reshape(3, 2, 24, 32)
+    film[2, 1, 7, 9] = np.nan
+    path = folder / "film.tif"
+    tifffile.imwrite(path, film, photometric="minisblack", metadata={"axes": "TCYX"}, **options)
+    return path, film
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda image: image.plane({"T": 2}, 1),
+        lambda image: image.array,
+        lambda image: image.crop({"Y": slice(5, 8), "X": slice(9, 10)}),
+        lambda image: list(image.channel(1).planes()),
+        lambda image: joined([image, image], "S").plane({"S": 1, "T": 2}, 1),
+        lambda image: channel_statistics([image]),
+        read_image,
+    ],
+    ids=["plane", "whole", "crop", "channel", "joined", "statistics", "read"],
+)
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}], ids=["plain", "zlib"])
+def test_whoever_reads_nan_is_given_an_error_with_the_file_and_the_position(
+    tmp_path, options, read
+):
+    path, film = film_with_a_gap(tmp_path, **options)
+    for opened in (open_image(path), open_image(Image(film, "TCYX", "film.tif"))):
+        assert np.array_equal(opened.plane({"T": 2}, 0), film[2, 0])
+        with pytest.raises(ImageError, match=r"film\.tif: 1 of .*T=2, C=1, Y=7, X=9"):
+            read(opened)
+
+
+def test_what_was_read_from_a_file_is_not_checked_again_and_cannot_be_changed(
+    tmp_path, monkeypatch
+):
+    tifffile.imwrite(tmp_path / "a.tif", STACK, metadata={"axes": "TYX"})
+    image = replace(read_image(tmp_path / "a.tif"), name="another name")
+    with pytest.raises(ValueError, match="read-only"):
+        image.pixels[0, 0, 0] = 1
+    seen = []
+    monkeypatch.setattr("ladderscope.images.read.check_worth", seen.append)
+    assert read_image(image) is image
+    assert read_image(replace(image, axes="ZYX")).pixels is image.pixels
+    assert not seen
+    for other in (STACK, Image(STACK, "TYX", "a"), replace(image, pixels=image.array + 1)):
+        read_image(other, "TYX")
+    assert len(seen) == 3
 
 
 # -- indexing
