@@ -17,9 +17,9 @@ from ladderscope.interop.careamics import (
     build_lvae,
     load_lvae,
     load_noise_models,
-    origin_of,
     to_careamics,
 )
+from ladderscope.interop.careamics_names import origin_of
 from ladderscope.noise import GaussianMixture
 
 CONFIG = {

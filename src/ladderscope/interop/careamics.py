@@ -17,14 +17,11 @@ One is left out: CAREamics crops a posterior whose last axis is odd, and then fa
 """
 
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from itertools import count, takewhile
-from typing import Any, cast
+from typing import Any
 
 import torch
-from jaxtyping import Real
-from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from ladderscope.errors import LadderscopeError
@@ -36,12 +33,19 @@ from ladderscope.interop.careamics_config import (
     read_config,
 )
 from ladderscope.interop.careamics_losses import replay_losses
+from ladderscope.interop.careamics_names import (
+    LAST_LAYER,
+    adopt,
+    entries_of,
+    origin_of,
+    to_careamics,
+)
+from ladderscope.interop.careamics_replay import replay
 from ladderscope.interop.checkpoint import InteropError, naming, read_checkpoint
-from ladderscope.losses import channelwise, gaussian_kl, gaussian_kl_one_sample, samplewise, spatial
 from ladderscope.models.architecture import weights_of
 from ladderscope.models.earlier import LVAEConfig
 from ladderscope.models.weights import check_finite
-from ladderscope.network import DiagonalGaussian, LadderVAE, Level
+from ladderscope.network import LadderVAE
 from ladderscope.noise import GaussianMixture
 from ladderscope.untrusted import InputError
 
@@ -60,16 +64,6 @@ __all__ = [
 _BESIDE = ("noise_model.", "noise_model_likelihood.", "gaussian_likelihood.")
 _OF_A_UNET = ("encoder.encoder_blocks.", "decoder.decoder_blocks.", "final_conv.")
 _OF_A_MIXTURE = ("min_signal", "max_signal", "min_sigma")
-_LAST_LAYER = ("output_layer", "parameter_net")
-_ORIGIN = "careamics"
-
-
-@dataclass(frozen=True, eq=False)
-class Origin:
-    """What a network of CAREamics is beside our network: options of its KL, idle weights."""
-
-    config: LVAEConfig
-    idle: Mapping[str, Tensor]
 
 
 def load_lvae(
@@ -150,7 +144,7 @@ def load_lvae(
         network = _built(described)
         origin = origin_of(network)
     with torch.no_grad():
-        for name, parts in _entries(network).items():
+        for name, parts in entries_of(network).items():
             # of a scalar, such as the number of batches that were counted, there is one part
             values = state[name].chunk(len(parts)) if len(parts) > 1 else (state[name],)
             for part, value in zip(parts, values, strict=True):
@@ -195,20 +189,12 @@ def _without_content(config: LVAEConfig) -> LadderVAE:
 
 
 def _built(config: LVAEConfig) -> LadderVAE:
-    levels = range(1, len(config.z_dims) + 1)
     network = config.architecture.build()
     for name, module in network.named_modules():
         if isinstance(module, nn.Dropout2d | nn.Dropout3d):
             decoding = name.startswith(("rungs.", "last."))
             module.p = config.decoder_dropout if decoding else config.encoder_dropout
-    merging = "bottom_up_layers.0.lowres_merge."
-    idle = {
-        name.replace(".0.", f".{level - 1}.", 1): torch.zeros_like(_joined(parts))
-        for name, parts in _entries(network).items()
-        if name.startswith(merging)
-        for level in levels[config.multiscale_count - 1 :]
-    }
-    setattr(network, _ORIGIN, Origin(config, idle))
+    adopt(network, config)
     return network.eval()
 
 
@@ -251,183 +237,6 @@ def load_noise_models(
     return models
 
 
-def to_careamics(network: LadderVAE) -> dict[str, Tensor]:
-    """Hand a ladder VAE back under CAREamics' names, as its ``load_state_dict`` takes it.
-
-    Every entry is a copy of a parameter or buffer of the network, of two joined, or of an idle
-    weight that came with it. So gradients, put in the parameters' place, come out under
-    CAREamics' names too.
-
-    Parameters
-    ----------
-    network : LadderVAE
-        From `load_lvae` or `build_lvae`, trained further or not.
-
-    Raises
-    ------
-    InteropError
-        If the network is another.
-    """
-    idle = origin_of(network).idle
-    return {name: _joined(parts) for name, parts in _entries(network).items()} | {
-        name: value.to(network.top_prior.device, copy=True) for name, value in idle.items()
-    }
-
-
-def replay(
-    network: LadderVAE,
-    x: Real[Tensor, "batch views *space"] | ArrayLike,
-    noise: Mapping[int, Tensor | ArrayLike],
-) -> dict[str, Tensor]:
-    """Compute what CAREamics' network computes from the same input and noise.
-
-    Parameters
-    ----------
-    network : LadderVAE
-        From `load_lvae`; its mode, train or eval, is respected.
-    x : Tensor or array, shape (batch, views, [Z], Y, X)
-        Normalised, of the size that the network was trained on, the patch first.
-    noise : mapping of int to Tensor or array
-        For each level, 1 the finest, the standard-normal noise that picks the latent from its
-        posterior: (batch, latent channels, [Z], Y, X).
-
-    Returns
-    -------
-    dict of str to Tensor
-        ``out`` (batch, channels, [Z], Y, X); and for each level, such as 1: the latent ``z/1``,
-        and its KL in nats as ``kl/1`` (batch,), ``kl_restricted/1`` (batch,), which leaves out
-        the margin that wider views add, ``kl_spatial/1`` (batch, [Z], Y, X) and
-        ``kl_channelwise/1`` (batch, channels). All are attached to the graph of the network.
-
-    Raises
-    ------
-    InteropError
-        If the network is another, `x` is of another size than the network was trained on or of
-        an odd one, or noise of a level is missing or of another shape.
-    ValueError
-        If `x` has other views or axes.
-    """
-    config = origin_of(network).config
-    like = network.top_prior
-    features = network.encode(torch.as_tensor(x).to(like))
-    size, multiple = config.input_shape[-2:], network.multiple
-    if features.size != size or any(side % multiple for side in size):
-        raise InteropError(
-            f"CAREamics runs this network on Y and X of {size} alone, which can be repeated if "
-            f"they are multiples of {multiple}; found {features.size}"
-        )
-    drawn = []
-    for number, (level_map, channels) in enumerate(
-        zip(features.levels, config.z_dims, strict=True), start=1
-    ):
-        if number not in noise:
-            raise InteropError(f"there is noise for levels {list(noise)}, but not for {number}")
-        drawn.append(torch.as_tensor(noise[number]).to(like))
-        needed = (level_map.shape[0], channels, *level_map.shape[2:])
-        if drawn[-1].shape != needed:
-            raise InteropError(
-                f"the noise of level {number} must have the shape {needed}, "
-                f"found {tuple(drawn[-1].shape)}"
-            )
-    decoded = network.decode(features, drawn)
-    outputs = {"out": decoded.output}
-    for number, level in enumerate(decoded.levels, start=1):
-        kl = _kl(level, config.analytical_kl)
-        # where the margin is odd, CAREamics keeps one pixel more
-        margin = (kl.shape[-1] - (features.size[1] >> number)) // 2
-        inner = slice(margin, kl.shape[-1] - margin)
-        outputs |= {
-            f"z/{number}": level.sample,
-            f"kl/{number}": samplewise(kl),
-            f"kl_restricted/{number}": samplewise(kl[..., inner, inner]),
-            f"kl_spatial/{number}": spatial(kl),
-            f"kl_channelwise/{number}": channelwise(kl),
-        }
-    return outputs
-
-
-def _kl(level: Level, analytical: bool) -> Tensor:
-    # no level is blind, and priors were asked for
-    q, p = cast(tuple[DiagonalGaussian, DiagonalGaussian], (level.posterior, level.prior))
-    return gaussian_kl(*q, *p) if analytical else gaussian_kl_one_sample(level.sample, *q, *p)
-
-
-def origin_of(network: LadderVAE) -> Origin:
-    """Say what a network of CAREamics is beside our network.
-
-    Raises
-    ------
-    InteropError
-        If the network is another.
-    """
-    origin = getattr(network, _ORIGIN, None)
-    if not isinstance(origin, Origin):
-        raise InteropError(
-            "the network must come from load_lvae or build_lvae: CAREamics cannot run any other"
-        )
-    return origin
-
-
-def _entries(network: LadderVAE) -> dict[str, tuple[Tensor, ...]]:
-    """Return the tensors of ours that each entry of CAREamics' is made of, by its name there."""
-    entries = {}
-    for theirs, *ours in _layers(network):
-        states = [network.get_submodule(name).state_dict(keep_vars=True) for name in ours]
-        for name in states[0]:
-            entries[f"{theirs}.{name}"] = tuple(state[name] for state in states)
-    top = len(network.latent_channels) - 1
-    entries[f"top_down_layers.{top}.top_prior_params"] = (network.top_prior,)
-    return entries
-
-
-def _joined(parts: tuple[Tensor, ...]) -> Tensor:
-    return parts[0].detach().clone() if len(parts) == 1 else torch.cat(parts).detach()
-
-
-def _layers(network: LadderVAE) -> Iterator[tuple[str, ...]]:
-    """Give the name of each layer in CAREamics, and the name or names of it in ours."""
-
-    def block(theirs: str, ours: str) -> Iterator[tuple[str, ...]]:
-        # activations and dropouts have no weights; in ours the latter are there only if used
-        layers = network.get_submodule(f"{ours}.residual").named_children()
-        names = [f"{ours}.residual.{name}" for name, layer in layers if layer.state_dict()]
-        yield from ((f"{theirs}.block.{2 * place}", name) for place, name in enumerate(names[:4]))
-        for gate in names[4:]:
-            yield f"{theirs}.block.8.conv", f"{gate}.value", f"{gate}.gate"
-
-    def first(theirs: str, ours: str) -> Iterator[tuple[str, ...]]:
-        yield f"{theirs}.0", f"{ours}.0"
-        yield from block(f"{theirs}.2.res", f"{ours}.2")
-
-    def merge(theirs: str, ours: str) -> Iterator[tuple[str, ...]]:
-        yield f"{theirs}.layer.0", f"{ours}.mix"
-        yield from block(f"{theirs}.layer.1", f"{ours}.block")
-
-    yield from first("first_bottom_up", "first")
-    for index in range(network.views - 1):
-        yield from first(f"lowres_first_bottom_ups.{index}", f"wider_views.{index}.first")
-        yield from merge(f"bottom_up_layers.{index}.lowres_merge", f"wider_views.{index}.merge")
-    for index in range(len(network.z_gates)):
-        gate = f"z_gates.{index}"
-        yield f"_3D_squisher.{index}.conv", f"{gate}.value", f"{gate}.gate"
-    for index in range(len(network.latent_channels)):
-        theirs, ours = f"bottom_up_layers.{index}.net_downsized.0", f"bottom_up.{index}"
-        yield f"{theirs}.pre_conv", f"{ours}.0.convolution"
-        yield from block(f"{theirs}.res", f"{ours}.1")
-        theirs, ours = f"top_down_layers.{index}", f"rungs.{index}"
-        if index < len(network.latent_channels) - 1:
-            yield f"{theirs}.stochastic.conv_in_p", f"{ours}.to_prior"
-            yield from merge(f"{theirs}.merge", f"{ours}.merge")
-            yield from merge(f"{theirs}.skip_connection_merger", f"{ours}.skip_merge")
-        yield f"{theirs}.stochastic.conv_in_q", f"{ours}.to_posterior"
-        yield f"{theirs}.stochastic.conv_out", f"{ours}.from_sample"
-        yield f"{theirs}.deterministic_block.0.pre_conv", f"{ours}.down.0"
-        yield from block(f"{theirs}.deterministic_block.0.res", f"{ours}.down.1")
-    yield from block("final_top_down.0.res", "last.0")
-    for theirs in _LAST_LAYER:
-        yield theirs, "output"
-
-
 def _state_of_the_network(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Leave only the network in a checkpoint, with both names of its last layer."""
     state = {
@@ -443,7 +252,7 @@ def _state_of_the_network(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
             f"top_down_layers; their names are like {', '.join(list(state)[:3])}"
         )
     for name in ("weight", "bias"):
-        one, other = (f"{layer}.{name}" for layer in _LAST_LAYER)
+        one, other = (f"{layer}.{name}" for layer in LAST_LAYER)
         if one not in state and other not in state:
             continue
         # .safetensors files hold what is shared once

@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike
 
 from ladderscope.data import Mixing
 from ladderscope.images import Statistics, numbered_channels
-from ladderscope.interop.careamics import load_lvae, load_noise_models, origin_of
+from ladderscope.interop.careamics import load_lvae, load_noise_models
+from ladderscope.interop.careamics_names import origin_of
 from ladderscope.interop.checkpoint import InteropError, naming, read_checkpoint
 from ladderscope.models import Denoiser, DenoiserSettings, Splitter, SplitterSettings
 from ladderscope.models.earlier import LVAEConfig
