@@ -9,7 +9,7 @@ import pytest
 import tifffile
 from typer.testing import CliRunner
 
-from ladderscope.cli import app, work
+from ladderscope.cli import app, summary
 from ladderscope.data import TrainingPatches
 from ladderscope.files import claimed
 from ladderscope.images import read_image, sample_image, write_image
@@ -438,7 +438,7 @@ def test_a_report_that_cannot_be_written_takes_nothing_with_it(batch, tmp_path, 
     def refuse(path, *_, **__):
         raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr(work, "write_report", refuse)
+    monkeypatch.setattr(summary, "write_report", refuse)
     (tmp_path / "bad.tif").write_bytes(b"not an image")
     page, out = tmp_path / "page.html", tmp_path / "out"
     model, inputs = batch.out / "model.ladder", [image, tmp_path / "bad.tif"]

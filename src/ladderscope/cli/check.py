@@ -17,7 +17,7 @@ def check(inputs: options.Inputs, axes: options.Axes = None) -> None:
 
     Nothing is trained or written. “denoise” and “train” run the same checks before they start.
     """
-    from ladderscope.cli import work
+    from ladderscope.cli import summary, work
     from ladderscope.cli.terminal import in_words, show_summary
     from ladderscope.errors import LadderscopeError
     from ladderscope.images import read_image
@@ -29,7 +29,7 @@ def check(inputs: options.Inputs, axes: options.Axes = None) -> None:
             image = read_image(path, axes)
             looked = look_at(image)
         except (LadderscopeError, OSError) as error:
-            failures.append(work.Failure(str(path), in_words(error)))
+            failures.append(summary.Failure(str(path), in_words(error)))
             continue
         looks.append(looked.look)
         rows = [("file", str(path)), *_facts(image), *_noise(image)]
@@ -37,7 +37,7 @@ def check(inputs: options.Inputs, axes: options.Axes = None) -> None:
             rows.append(("warning" if finding.is_warning else "notice", finding.text))
         show_summary(rows)
     show_summary([("warning", text) for text in _together(looks)])
-    work.say_failures(failures)
+    summary.say_failures(failures)
     if failures:
         raise typer.Exit(1)
 

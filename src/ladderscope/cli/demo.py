@@ -101,7 +101,7 @@ def _split(splitter: "Splitter", output: Path, overwrite: bool) -> None:
 
     import numpy as np
 
-    from ladderscope.cli import work
+    from ladderscope.cli import summary, work
     from ladderscope.cli.naming import outputs_in
     from ladderscope.cli.terminal import show_summary
     from ladderscope.images import SAMPLE_CREDIT, sample_image
@@ -137,14 +137,14 @@ def _split(splitter: "Splitter", output: Path, overwrite: bool) -> None:
     done = work.restore_all(
         splitter, [(mixed, outputs)], samples=SAMPLES, keep_dtype=False, overwrite=overwrite
     )
-    failures = work.sum_up(
+    failures = summary.sum_up(
         [
-            *work.restored_rows(done, SAMPLES),
-            *work.training_rows(splitter, output / "model.ladder"),
+            *summary.restored_rows(done, SAMPLES),
+            *summary.training_rows(splitter, output / "model.ladder"),
         ],
         done.failures,
         report_path,
-        lambda path: work.write_page(
+        lambda path: summary.write_page(
             path,
             splitter,
             done,

@@ -13,8 +13,8 @@ def info(model: options.ModelFile) -> None:
     """Show what a model is, what it was trained on, and how the training went."""
     from datetime import datetime
 
+    from ladderscope.cli.summary import noise_rows
     from ladderscope.cli.terminal import show_summary
-    from ladderscope.cli.work import noise_rows
     from ladderscope.models.file import read_model
     from ladderscope.report.words import (
         channel_names,

@@ -225,7 +225,7 @@ def check(
     Reports whether the model fits, underestimates or overestimates the noise, and whether the
     noise of neighbouring pixels is correlated.
     """
-    from ladderscope.cli import work
+    from ladderscope.cli import summary, work
     from ladderscope.cli.setup import parse_noise
     from ladderscope.cli.terminal import in_words, show_summary
     from ladderscope.errors import LadderscopeError
@@ -238,7 +238,7 @@ def check(
             image = open_image(path, axes)
             checks = _checks(image, given)
         except (LadderscopeError, OSError) as error:
-            failures.append(work.Failure(str(path), in_words(error)))
+            failures.append(summary.Failure(str(path), in_words(error)))
             continue
         names = _channel_names(image.channel_names, image.channels)
         rows = [("file", str(path))]
@@ -247,7 +247,7 @@ def check(
             for name, found in zip(names, checks, strict=True)
         ]
         show_summary(rows)
-    work.say_failures(failures)
+    summary.say_failures(failures)
     if failures:
         raise typer.Exit(1)
 

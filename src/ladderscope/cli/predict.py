@@ -31,7 +31,7 @@ def predict(
     ] = None,
 ) -> None:
     """Restore or split images with a trained model."""
-    from ladderscope.cli import work
+    from ladderscope.cli import summary, work
     from ladderscope.cli.naming import output_names, outputs_at, outputs_in
     from ladderscope.cli.preflight import check_outputs
     from ladderscope.cli.sentences import predicted
@@ -69,11 +69,11 @@ def predict(
         overwrite=overwrite,
         shown=SHOWN_IMAGES if page else 0,
     )
-    failures = work.sum_up(
-        work.restored_rows(done, samples),
+    failures = summary.sum_up(
+        summary.restored_rows(done, samples),
         done.failures,
         page,
-        lambda path: work.write_page(
+        lambda path: summary.write_page(
             path,
             restorer,
             done,

@@ -8,7 +8,7 @@ import typer
 from ladderscope.cli import options
 
 if TYPE_CHECKING:
-    from ladderscope.cli.work import Failure
+    from ladderscope.cli.summary import Failure
     from ladderscope.models import Denoiser, Splitter
 
 Method = Literal["musplit", "denoisplit", "microsplit"]
@@ -179,14 +179,14 @@ def _sum_up(
     *,
     overwrite: bool,
 ) -> None:
-    from ladderscope.cli import work
+    from ladderscope.cli import summary
 
     measured = any(fit is not None for fit in restorer.model.noise_fits)
-    failures = work.sum_up(
-        work.training_rows(restorer, model_path),
+    failures = summary.sum_up(
+        summary.training_rows(restorer, model_path),
         failures,
         picture if measured else None,
-        lambda path: work.draw_noise(restorer, path, overwrite=overwrite),
+        lambda path: summary.draw_noise(restorer, path, overwrite=overwrite),
         label="picture",
     )
     if failures:

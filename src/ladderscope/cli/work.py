@@ -1,11 +1,11 @@
-"""The steps that commands are made of: find, read, train, restore, report, sum up."""
+"""The steps that commands are made of: find, read, train, restore."""
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -13,54 +13,28 @@ from ladderscope.cli.earlier import how_restored, is_whole, kept_image, trained_
 from ladderscope.cli.naming import Outputs
 from ladderscope.cli.preflight import state_of
 from ladderscope.cli.sentences import denoised
-from ladderscope.cli.terminal import in_words, say_error, show_summary, warnings_collected
-from ladderscope.errors import LadderscopeError
-from ladderscope.files import whole_file
-from ladderscope.images import Image, check_same_kind, find_images, read_image, read_images
-from ladderscope.models import Denoiser, Restoration, Splitter
-from ladderscope.models.file import Model
-from ladderscope.models.progress import duration, say_how_long
-from ladderscope.report import (
-    Report,
-    RestoredImage,
-    channel_names,
-    noise_in_words,
-    noise_model_figure,
-    restored_image,
-    write_report,
+from ladderscope.cli.summary import (
+    FAILURES,
+    Failure,
+    Restorations,
+    Restorer,
+    failure_of,
+    restored_rows,
+    sum_up,
+    told,
+    training_rows,
+    write_page,
 )
+from ladderscope.cli.terminal import warnings_collected
+from ladderscope.errors import LadderscopeError
+from ladderscope.images import Image, check_same_kind, find_images, read_image, read_images
+from ladderscope.models import Denoiser, Restoration
+from ladderscope.models.progress import say_how_long
+from ladderscope.report import RestoredImage, restored_image
 from ladderscope.report.page import SHOWN_IMAGES
 from ladderscope.words import counted
 
 logger = logging.getLogger("ladderscope")
-
-Restorer: TypeAlias = Denoiser | Splitter
-
-# What may go wrong with one file, and must not take the others with it: bad input (a ValueError of
-# ours), the disk, the memory, and what torch and matplotlib raise.
-_FAILURES = (ValueError, OSError, MemoryError, RuntimeError)
-
-
-class Failure(NamedTuple):
-    """A file that could not be used, and why."""
-
-    name: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Restorations:
-    """What came of restoring a batch of images."""
-
-    images: tuple[RestoredImage, ...]
-    files: tuple[Path, ...]
-    failures: tuple[Failure, ...]
-    warnings: tuple[str, ...]
-
-    @property
-    def seconds(self) -> float:
-        """How long it took."""
-        return sum(image.seconds for image in self.images)
 
 
 def find(inputs: Sequence[str]) -> list[Path]:
@@ -85,8 +59,8 @@ def read_batch(
         try:
             image = read_image(path, axes)
         except (LadderscopeError, OSError) as error:
-            failures.append(_failure(path, error))
-            logger.warning("skipped: %s", _told(failures[-1]))
+            failures.append(failure_of(path, error))
+            logger.warning("skipped: %s", told(failures[-1]))
             continue
         images[path] = replace(image, name=str(path)) if path.name in alike else image
     if not images:
@@ -151,22 +125,6 @@ def train_and_save(
     logger.info("model saved: %s", model_path)
 
 
-def draw_noise(restorer: Restorer, picture: Path, *, overwrite: bool) -> None:
-    """Draw the noise that was measured on the images, of the channels where it was."""
-    names, fits = zip(
-        *(
-            (name, fit)
-            for name, fit in zip(
-                channel_names(restorer.model), restorer.model.noise_fits, strict=False
-            )
-            if fit is not None
-        ),
-        strict=True,
-    )
-    with whole_file(picture, overwrite) as unfinished:
-        unfinished.write_bytes(noise_model_figure(fits, names=names))
-
-
 def restore_all(
     restorer: Restorer,
     jobs: Sequence[tuple[Path | Image, Outputs]],
@@ -219,8 +177,8 @@ def restore_all(
                         seconds=time.monotonic() - started,
                         shown=on_page,
                     )
-            except _FAILURES as error:
-                failures.append(_failure(source, error))
+            except FAILURES as error:
+                failures.append(failure_of(source, error))
                 continue
             images.append(described)
             files += written
@@ -288,108 +246,3 @@ def denoise_batch(
             overwrite=overwrite or resume,
         ),
     )
-
-
-def sum_up(
-    rows: Sequence[tuple[str, str]],
-    failures: tuple[Failure, ...],
-    beside: Path | None = None,
-    write: Callable[[Path], None] = lambda _: None,
-    *,
-    label: str = "report",
-) -> tuple[Failure, ...]:
-    """Write what comes last, a report or a picture, and say what was done and what failed.
-
-    If that file cannot be written, this is one more failure, and all the rest is said.
-    """
-    rows = list(rows)
-    if beside is not None:
-        try:
-            write(beside)
-            rows.append((label, str(beside)))
-        except _FAILURES as error:
-            failures = (*failures, _failure(beside, error))
-    show_summary(rows)
-    say_failures(failures)
-    return failures
-
-
-def write_page(
-    path: Path,
-    restorer: Restorer,
-    done: Restorations,
-    *,
-    title: str,
-    sentence: str,
-    samples: int,
-    overwrite: bool,
-) -> None:
-    """Write the report of what was restored."""
-    report = Report(
-        title=title,
-        sentence=sentence,
-        model=restorer.model,
-        images=done.images,
-        failures=done.failures,
-        notices=done.warnings,
-        samples=samples,
-    )
-    write_report(path, report, overwrite=overwrite)
-
-
-def training_rows(restorer: Restorer, model_path: Path) -> list[tuple[str, str]]:
-    """Sum up a training: where the model is, how it went, what the noise was found to be."""
-    model = restorer.model
-    outcome = model.outcome
-    ended = ", interrupted (--resume continues it)" if outcome.interrupted else ""
-    rows = [
-        ("model", str(model_path)),
-        ("training", f"{outcome.steps} steps in {duration(outcome.seconds)}{ended}"),
-    ]
-    if outcome.skipped:
-        rows.append(("skipped", f"{counted(outcome.skipped, 'batch', 'es')}: loss not finite"))
-    return rows + noise_rows(model) + [("warning", text) for text in restorer.warnings]
-
-
-def noise_rows(model: Model) -> list[tuple[str, str]]:
-    """Say what the noise of each channel is, where the model knows it."""
-    several = len(model.statistics) > 1
-    return [
-        ("noise", f"{f'{name}: ' if several else ''}{noise_in_words(noise, fit)}")
-        for name, noise, fit in zip(
-            channel_names(model), model.noise_models, model.noise_fits, strict=False
-        )
-    ]
-
-
-def say_failures(failures: Sequence[Failure]) -> None:
-    """Say on stderr which files could not be used."""
-    for failure in failures:
-        say_error(_told(failure))
-
-
-def restored_rows(done: Restorations, samples: int) -> list[tuple[str, str]]:
-    """Sum up a prediction: how many images, which files, and what channels leave unexplained."""
-    if not done.images:
-        return [("restored", "no images")]
-    rows = [("restored", f"{counted(len(done.images), 'image')} in {duration(done.seconds)}")]
-    rows += [("file", str(path)) for path in done.files]
-    rows += [
-        ("residual", f"{image.name}: {image.unexplained.summary}")
-        for image in done.images
-        if image.unexplained
-    ]
-    if samples < 2:
-        rows.append(("spread", "none: needs at least 2 samples (--samples 2 or more)"))
-    return rows + [("warning", text) for text in dict.fromkeys(done.warnings)]
-
-
-def _failure(source: Path | Image, error: Exception) -> Failure:
-    name = source.name if isinstance(source, Image) else str(source)
-    return Failure(name, in_words(error))
-
-
-def _told(failure: Failure) -> str:
-    if failure.reason.startswith(failure.name):
-        return failure.reason
-    return f"{failure.name}: {failure.reason}"

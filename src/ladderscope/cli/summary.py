@@ -1,0 +1,173 @@
+"""What a command has done, summed up: rows for the terminal, the report, and what failed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+from ladderscope.cli.terminal import in_words, say_error, show_summary
+from ladderscope.files import whole_file
+from ladderscope.images import Image
+from ladderscope.models import Denoiser, Splitter
+from ladderscope.models.file import Model
+from ladderscope.models.progress import duration
+from ladderscope.report import (
+    Report,
+    RestoredImage,
+    channel_names,
+    noise_in_words,
+    noise_model_figure,
+    write_report,
+)
+from ladderscope.words import counted
+
+Restorer: TypeAlias = Denoiser | Splitter
+
+# What may go wrong with one file, and must not take the others with it: bad input (a ValueError of
+# ours), the disk, the memory, and what torch and matplotlib raise.
+FAILURES = (ValueError, OSError, MemoryError, RuntimeError)
+
+
+class Failure(NamedTuple):
+    """A file that could not be used, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Restorations:
+    """What came of restoring a batch of images."""
+
+    images: tuple[RestoredImage, ...]
+    files: tuple[Path, ...]
+    failures: tuple[Failure, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return sum(image.seconds for image in self.images)
+
+
+def sum_up(
+    rows: Sequence[tuple[str, str]],
+    failures: tuple[Failure, ...],
+    beside: Path | None = None,
+    write: Callable[[Path], None] = lambda _: None,
+    *,
+    label: str = "report",
+) -> tuple[Failure, ...]:
+    """Write what comes last, a report or a picture, and say what was done and what failed.
+
+    If that file cannot be written, this is one more failure, and all the rest is said.
+    """
+    rows = list(rows)
+    if beside is not None:
+        try:
+            write(beside)
+            rows.append((label, str(beside)))
+        except FAILURES as error:
+            failures = (*failures, failure_of(beside, error))
+    show_summary(rows)
+    say_failures(failures)
+    return failures
+
+
+def write_page(
+    path: Path,
+    restorer: Restorer,
+    done: Restorations,
+    *,
+    title: str,
+    sentence: str,
+    samples: int,
+    overwrite: bool,
+) -> None:
+    """Write the report of what was restored."""
+    report = Report(
+        title=title,
+        sentence=sentence,
+        model=restorer.model,
+        images=done.images,
+        failures=done.failures,
+        notices=done.warnings,
+        samples=samples,
+    )
+    write_report(path, report, overwrite=overwrite)
+
+
+def draw_noise(restorer: Restorer, picture: Path, *, overwrite: bool) -> None:
+    """Draw the noise that was measured on the images, of the channels where it was."""
+    names, fits = zip(
+        *(
+            (name, fit)
+            for name, fit in zip(
+                channel_names(restorer.model), restorer.model.noise_fits, strict=False
+            )
+            if fit is not None
+        ),
+        strict=True,
+    )
+    with whole_file(picture, overwrite) as unfinished:
+        unfinished.write_bytes(noise_model_figure(fits, names=names))
+
+
+def training_rows(restorer: Restorer, model_path: Path) -> list[tuple[str, str]]:
+    """Sum up a training: where the model is, how it went, what the noise was found to be."""
+    model = restorer.model
+    outcome = model.outcome
+    ended = ", interrupted (--resume continues it)" if outcome.interrupted else ""
+    rows = [
+        ("model", str(model_path)),
+        ("training", f"{outcome.steps} steps in {duration(outcome.seconds)}{ended}"),
+    ]
+    if outcome.skipped:
+        rows.append(("skipped", f"{counted(outcome.skipped, 'batch', 'es')}: loss not finite"))
+    return rows + noise_rows(model) + [("warning", text) for text in restorer.warnings]
+
+
+def noise_rows(model: Model) -> list[tuple[str, str]]:
+    """Say what the noise of each channel is, where the model knows it."""
+    several = len(model.statistics) > 1
+    return [
+        ("noise", f"{f'{name}: ' if several else ''}{noise_in_words(noise, fit)}")
+        for name, noise, fit in zip(
+            channel_names(model), model.noise_models, model.noise_fits, strict=False
+        )
+    ]
+
+
+def restored_rows(done: Restorations, samples: int) -> list[tuple[str, str]]:
+    """Sum up a prediction: how many images, which files, and what channels leave unexplained."""
+    if not done.images:
+        return [("restored", "no images")]
+    rows = [("restored", f"{counted(len(done.images), 'image')} in {duration(done.seconds)}")]
+    rows += [("file", str(path)) for path in done.files]
+    rows += [
+        ("residual", f"{image.name}: {image.unexplained.summary}")
+        for image in done.images
+        if image.unexplained
+    ]
+    if samples < 2:
+        rows.append(("spread", "none: needs at least 2 samples (--samples 2 or more)"))
+    return rows + [("warning", text) for text in dict.fromkeys(done.warnings)]
+
+
+def say_failures(failures: Sequence[Failure]) -> None:
+    """Say on stderr which files could not be used."""
+    for failure in failures:
+        say_error(told(failure))
+
+
+def failure_of(source: Path | Image, error: Exception) -> Failure:
+    """Say which file failed, and why."""
+    name = source.name if isinstance(source, Image) else str(source)
+    return Failure(name, in_words(error))
+
+
+def told(failure: Failure) -> str:
+    """Give the reason of a failure, which begins with the file's name."""
+    if failure.reason.startswith(failure.name):
+        return failure.reason
+    return f"{failure.name}: {failure.reason}"
