@@ -4,20 +4,23 @@ from ladderscope.inspection.first_look import (
     Finding,
     about_correlation,
     compare,
+    findings_of,
     first_look,
     gathered,
     look_at,
     look_before_restoring,
 )
-from ladderscope.inspection.numbers import ImageLook
+from ladderscope.inspection.numbers import ImageLook, measure
 
 __all__ = [
     "Finding",
     "ImageLook",
     "about_correlation",
     "compare",
+    "findings_of",
     "first_look",
     "gathered",
     "look_at",
     "look_before_restoring",
+    "measure",
 ]

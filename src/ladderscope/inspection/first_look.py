@@ -72,7 +72,7 @@ def look_at(image: Image) -> LookedAt:
     """
     clean, artefacts = cleaned(image)
     look = measure(image, artefacts)
-    return LookedAt(clean, look, tuple(_about(look)))
+    return LookedAt(clean, look, tuple(findings_of(look)))
 
 
 def first_look(images: Sequence[Image]) -> tuple[list[Image], list[Finding]]:
@@ -149,7 +149,7 @@ def look_before_restoring(image: Image, artefacts: Artefacts) -> list[Finding]:
     1
     """
     look = measure(image, artefacts)
-    return _about(replace(look, padding=0.0, blank=[[] for _ in look.blank]), learns=False)
+    return findings_of(replace(look, padding=0.0, blank=[[] for _ in look.blank]), learns=False)
 
 
 def compare(looks: Sequence[ImageLook]) -> list[Finding]:
@@ -231,7 +231,23 @@ def about_correlation(planes: Iterable[Real[np.ndarray, "Y X"]], name: str = "")
     )
 
 
-def _about(look: ImageLook, *, learns: bool = True) -> list[Finding]:
+def findings_of(look: ImageLook, *, learns: bool = True) -> list[Finding]:
+    """Say in sentences what the measurements of one image mean.
+
+    Parameters
+    ----------
+    look
+        As `measure` gives it.
+    learns
+        Whether a model or its noise is to be fitted to the image.
+
+    Examples
+    --------
+    >>> from ladderscope.inspection import measure
+    >>> pixels = np.random.default_rng(0).poisson(100, (64, 64))
+    >>> findings_of(measure(Image(pixels, "YX", "a.tif")))
+    []
+    """
     of_channels = [
         f"{look.name}, {name}" if len(look.levels) > 1 else look.name
         for name in numbered_channels(len(look.levels))

@@ -1,16 +1,17 @@
 """What a first look measures in one image, plane by plane."""
 
+import math
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64, Shaped
+from jaxtyping import Bool, Float64, Shaped
 from numpy.typing import NDArray
 
 from ladderscope.images import Acquisition, Image
-from ladderscope.images.artefacts import Artefacts
-from ladderscope.images.axes import planes_last
+from ladderscope.images.artefacts import Artefacts, find_artefacts
 
 _FEWEST = 10  # pixels of the greatest value that count as saturated
 _SAMPLED = 2**14  # pixels of a plane, for percentiles
@@ -69,47 +70,62 @@ class ImageLook:
         return "".join(letter for letter in self.axes if letter not in "CYX")
 
 
-def measure(image: Image, artefacts: Artefacts) -> ImageLook:
-    """Measure an image.
+def measure(image: Image, artefacts: Artefacts | None = None) -> ImageLook:
+    """Measure an image, plane by plane; one that is still in its file stays there.
 
     Parameters
     ----------
     image
         As it was read.
     artefacts
-        What `ladderscope.images.cleaned` found in it.
+        What `ladderscope.images.artefacts.cleaned` found in it; by default it is searched for.
 
     Examples
     --------
     >>> movie = np.random.default_rng(0).poisson(100, (5, 32, 32))
     >>> movie[3] = movie[2]
-    >>> measure(Image(movie, "TYX", "movie.tif"), Artefacts()).copies
+    >>> measure(Image(movie, "TYX", "movie.tif")).copies
     [(3,)]
     """
-    planes = planes_last(image.array, image.axes)
-    padded = artefacts.padding
-    padding = None if padded is None else planes_last(padded, image.axes)
-    outer = planes.shape[:-3]
+    padding, outliers = (
+        None if mask is None else Image(mask, image.axes, image.name)
+        for mask in ((artefacts.padding, artefacts.outliers) if artefacts else (None, None))
+    )
     per_channel = [_Channel() for _ in range(image.channels)]
-    seen: dict[int, NDArray[Any]] = {}
-    copies, filled, pixels = [], 0, 0
-    for at in np.ndindex(outer):
+    repeats = _Repeats(image)
+    seen: dict[int, tuple[dict[str, int], int]] = {}
+    copies, filled, pixels, standing_out = [], 0, 0, 0
+    first: list[tuple[tuple[int, ...], float]] = []
+    for position in image.positions():
+        at = tuple(position.values())
         for number, channel in enumerate(per_channel):
-            plane = planes[*at, number]
-            mask = None if padding is None else padding[*at, number]
-            if mask is not None and mask.all():
+            plane = image.plane(position, number)
+            found = (
+                find_artefacts(plane)
+                if artefacts is None
+                else Artefacts(
+                    *(
+                        None if mask is None else mask.plane(position, number)
+                        for mask in (padding, outliers)
+                    )
+                )
+            )
+            if number == 0:
+                repeats.add(position, plane)
+            if found.outliers is not None:
+                standing_out += int(np.count_nonzero(found.outliers))
+                listed = _listed(image.axes, {**position, "C": number}, found.outliers, plane)
+                first = sorted([*first, *listed])[:_NAMED]
+            if found.is_blank:
                 channel.blank.append(at)
                 continue
             pixels += plane.size
-            filled += 0 if mask is None else int(np.count_nonzero(mask))
-            channel.add(plane if mask is None else plane[~mask])
+            filled += 0 if found.padding is None else int(np.count_nonzero(found.padding))
+            channel.add(plane if found.padding is None else plane[~found.padding])
             key = zlib.crc32(np.ascontiguousarray(plane).data)
-            if key in seen and np.array_equal(seen[key], plane):
+            if key in seen and np.array_equal(image.plane(*seen[key]), plane):
                 copies.append(at)
-            seen.setdefault(key, plane)
-    copies += _repeated(image, planes)
-    outliers = artefacts.outliers
-    places = [] if outliers is None else np.argwhere(outliers)[:_NAMED].tolist()
+            seen.setdefault(key, (position, number))
     return ImageLook(
         name=image.name,
         axes=image.axes,
@@ -119,14 +135,30 @@ def measure(image: Image, artefacts: Artefacts) -> ImageLook:
         acquisition=image.acquisition,
         padding=filled / pixels if pixels else 0.0,
         blank=[channel.blank for channel in per_channel],
-        outliers=0 if outliers is None else int(np.count_nonzero(outliers)),
-        outliers_at=[(tuple(at), float(image.pixels[tuple(at)])) for at in places],
+        outliers=standing_out,
+        outliers_at=first,
         saturated=[channel.saturated for channel in per_channel],
         ceiling=[channel.greatest for channel in per_channel],
         levels=[channel.levels() for channel in per_channel],
-        copies=sorted(set(copies)),
-        brightness=[_in_time(image, channel.means, outer) for channel in per_channel],
+        copies=sorted({*copies, *repeats.positions()}),
+        brightness=[_in_time(image, channel.means) for channel in per_channel],
     )
+
+
+def _listed(
+    axes: str,
+    position: Mapping[str, int],
+    marked: Bool[np.ndarray, "Y X"],
+    plane: Shaped[np.ndarray, "Y X"],
+) -> list[tuple[tuple[int, ...], float]]:
+    """Give the positions in the image and the values of the first pixels marked in a plane."""
+    rows_first = axes.index("Y") < axes.index("X")
+    order = "YX" if rows_first else "XY"
+    found = []
+    for pair in np.argwhere(marked if rows_first else marked.T)[:_NAMED].tolist():
+        at = {**position, **dict(zip(order, pair, strict=True))}
+        found.append((tuple(at[letter] for letter in axes), float(plane[at["Y"], at["X"]])))
+    return found
 
 
 class _Channel:
@@ -169,39 +201,47 @@ class _Channel:
         return found
 
 
-def _repeated(image: Image, planes: Shaped[np.ndarray, "*others_channels Y X"]) -> list[Any]:
-    """Find frames that repeat the one before, as in compressed movies."""
-    letters = [letter for letter in image.axes if letter not in "CYX"]
-    if "T" not in letters:
-        return []
-    along = letters.index("T")
-    in_time = np.moveaxis(planes, along, 0)
-    stride = max(1, int(np.sqrt(planes.shape[-1] * planes.shape[-2] / _SAMPLED)))
-    steps = np.zeros((max(0, len(in_time) - 1), *in_time.shape[1:-3]))
-    known = np.zeros(steps.shape, dtype=bool)  # a step to or from a blank frame is not counted
-    for number in range(len(steps)):
-        before, after = (
-            in_time[at][..., 0, ::stride, ::stride].astype(np.float64)
-            for at in (number, number + 1)
-        )
-        steps[number] = ((after - before) ** 2).mean(axis=(-2, -1))
-        known[number] = (np.ptp(before, axis=(-2, -1)) > 0) & (np.ptp(after, axis=(-2, -1)) > 0)
-    enough = known.sum(axis=0) >= _FEWEST_STEPS
-    if not enough.any():
-        return []
-    usual = np.nanmedian(np.where(known | ~enough, steps, np.nan), axis=0)
-    few = known & enough & (steps <= _REPEATED * usual) & (steps > 0)
-    return [
-        (*rest[:along], int(number) + 1, *rest[along:])
-        for number, *rest in np.argwhere(few).tolist()
-    ]
+class _Repeats:
+    """Frames that repeat the one before, as in compressed movies, found while frames go by."""
+
+    def __init__(self, image: Image) -> None:
+        self._along = list(image.others).index("T") if "T" in image.others else None
+        sizes = list(image.others.values())
+        frames = 1 if self._along is None else sizes.pop(self._along)
+        self._stride = max(1, int(np.sqrt(image.sizes["Y"] * image.sizes["X"] / _SAMPLED)))
+        self._steps = np.zeros((frames - 1, *sizes))
+        self._known = np.zeros(self._steps.shape, dtype=bool)
+        self._before: dict[tuple[int, ...], NDArray[np.float64]] = {}
+
+    def add(self, position: Mapping[str, int], plane: Shaped[np.ndarray, "Y X"]) -> None:
+        if self._along is None:
+            return
+        rest = tuple(at for letter, at in position.items() if letter != "T")
+        after = plane[:: self._stride, :: self._stride].astype(np.float64)
+        if (before := self._before.get(rest)) is not None:
+            step = position["T"] - 1, *rest
+            self._steps[step] = ((after - before) ** 2).mean()
+            # a step to or from a blank frame is not counted
+            self._known[step] = np.ptp(before) > 0 and np.ptp(after) > 0
+        self._before[rest] = after
+
+    def positions(self) -> list[tuple[int, ...]]:
+        enough = self._known.sum(axis=0) >= _FEWEST_STEPS
+        if self._along is None or not enough.any():
+            return []
+        usual = np.nanmedian(np.where(self._known | ~enough, self._steps, np.nan), axis=0)
+        few = self._known & enough & (self._steps <= _REPEATED * usual) & (self._steps > 0)
+        return [
+            (*rest[: self._along], int(number) + 1, *rest[self._along :])
+            for number, *rest in np.argwhere(few).tolist()
+        ]
 
 
-def _in_time(image: Image, means: list[float], outer: tuple[int, ...]) -> NDArray[np.float64]:
+def _in_time(image: Image, means: list[float]) -> NDArray[np.float64]:
     """Average the plane means over all but time; empty without time, or if planes are blank."""
-    letters = [letter for letter in image.axes if letter not in "CYX"]
-    if "T" not in letters or len(means) != int(np.prod(outer)):
+    sizes = tuple(image.others.values())
+    if "T" not in image.others or len(means) != math.prod(sizes):
         return np.zeros(0)
-    others = tuple(at for at, letter in enumerate(letters) if letter != "T")
-    frames: NDArray[np.float64] = np.reshape(means, outer).mean(axis=others)
+    others = tuple(at for at, letter in enumerate(image.others) if letter != "T")
+    frames: NDArray[np.float64] = np.reshape(means, sizes).mean(axis=others)
     return frames
