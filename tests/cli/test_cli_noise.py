@@ -384,6 +384,20 @@ def test_check_refuses_another_number_of_models_than_channels(noisy):
 # -- elsewhere
 
 
+@pytest.mark.parametrize("command", [["noise", "fit"], ["noise", "check"], ["check"]], ids=" ".join)
+def test_what_is_left_out_of_the_noise_is_reported(tmp_path, command):
+    pixels = observed(SIGNAL)
+    pixels[20, 90], pixels[:, :40] = 65535, 0
+    for name in "abcdefg":
+        tifffile.imwrite(tmp_path / f"{name}.tif", pixels)
+    out = ["-o", tmp_path / "noise.json"] if "fit" in command else []
+    result = run(*command, tmp_path, *out)
+    assert result.code == 0
+    assert "a.tif: 16 % of the pixels are padding" in result.shown
+    assert ("b.tif: 16 %" in result.shown) == ("fit" not in command)
+    assert ("6 other images: b.tif, c.tif, d.tif and 3 more" in result.shown) == ("fit" in command)
+
+
 def test_a_fitted_model_denoises(noisy, clean, tmp_path):
     out = tmp_path / "noise.json"
     assert run("noise", "fit", noisy, "--signal", clean, "--kind", "histogram", "-o", out).code == 0

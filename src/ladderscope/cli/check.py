@@ -21,20 +21,19 @@ def check(inputs: options.Inputs, axes: options.Axes = None) -> None:
     from ladderscope.cli.terminal import in_words, show_summary
     from ladderscope.errors import LadderscopeError
     from ladderscope.images import read_image
-    from ladderscope.inspection import look_at
+    from ladderscope.inspection import findings_of, measure
 
     failures, looks = [], []
     for path in work.find(inputs):
         try:
             image = read_image(path, axes)
-            looked = look_at(image)
+            look = measure(image)
         except (LadderscopeError, OSError) as error:
             failures.append(summary.Failure(str(path), in_words(error)))
             continue
-        looks.append(looked.look)
+        looks.append(look)
         rows = [("file", str(path)), *_facts(image), *_noise(image)]
-        for finding in looked.findings:
-            rows.append(("warning" if finding.is_warning else "notice", finding.text))
+        rows += [(finding.label, finding.text) for finding in findings_of(look)]
         show_summary(rows)
     show_summary([("warning", text) for text in _together(looks)])
     summary.say_failures(failures)

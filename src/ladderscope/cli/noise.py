@@ -117,7 +117,8 @@ def fit(
     outputs = [model_path] if picture is None else [model_path, picture]
     named = [one for one in [*paths, *beside] if isinstance(one, Path)]
     check_outputs(outputs, named, may_replace=overwrite)
-    first = open_images(paths, axes)[0]
+    images = open_images(paths, axes)
+    first = images[0]
     if suffix == ".npz" and first.channels > 1:
         raise LadderscopeError(
             f"-o {output}: the images have {first.channels} channels, but an .npz file holds the "
@@ -145,6 +146,7 @@ def fit(
     save_noise_model(models if isinstance(found, list) else models[0], model_path, overwrite)
     names = _channel_names(first.channel_names, len(fits))
     rows = [("noise", f"{_of(name)}{one.summary()}") for name, one in zip(names, fits, strict=True)]
+    rows += _first_look(images)
     rows.append(("model", str(model_path)))
     if picture is not None:
         drawn = noise_model_figure(fits, names=names)
@@ -246,10 +248,21 @@ def check(
             ("noise", f"{_of(name)}{found.summary()}")
             for name, found in zip(names, checks, strict=True)
         ]
+        rows += _first_look([image])
         show_summary(rows)
     summary.say_failures(failures)
     if failures:
         raise typer.Exit(1)
+
+
+def _first_look(images: "Sequence[Image]") -> list[tuple[str, str]]:
+    """Report what the images hold that is no measurement, as far as their noise is measured."""
+    from ladderscope.inspection import findings_of, gathered, measure
+    from ladderscope.noise_estimation.fit import MOST_PLANES
+
+    looked_at = images[:: -(-len(images) // MOST_PLANES)]
+    findings = [one for image in looked_at for one in findings_of(measure(image, most=MOST_PLANES))]
+    return [(one.label, one.text) for one in gathered(findings)]
 
 
 def _checks(image: "Image", given: Any) -> "list[NoiseCheck]":

@@ -18,6 +18,7 @@ from ladderscope.evaluation.micro import MicroScores, micro_scores, microssim_in
 from ladderscope.evaluation.ranking import spread_ranks_errors
 from ladderscope.images import Image, numbered_channels
 from ladderscope.images.axes import planes_last, to_ome_order
+from ladderscope.words import counted
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,9 @@ def evaluate(
     predicted = _channels(prediction)
     if len(sources) != len(predicted):
         raise LadderscopeError(
-            f"{_called(prediction)} has {_count(len(predicted))}, but its truth "
-            f"({', '.join(map(_called, truths))}) has {_count(len(sources))}: give one truth with "
-            "all channels of the prediction, or one image per channel in the same order"
+            f"{_called(prediction)} has {counted(len(predicted), 'channel')}, but its truth "
+            f"({', '.join(map(_called, truths))}) has {counted(len(sources), 'channel')}: give one "
+            "truth with all channels of the prediction, or one image per channel in the same order"
         )
     spreads = None if spread is None else _channels(spread)
     if spread is not None and spreads is not None and spreads.shape != predicted.shape:
@@ -183,7 +184,3 @@ def _differ(prediction: Image, other: Image) -> str:
 
 def _called(image: Image) -> str:
     return str(image.path or image.name)
-
-
-def _count(channels: int) -> str:
-    return f"{channels} channel{'s' if channels > 1 else ''}"

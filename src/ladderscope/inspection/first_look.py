@@ -11,6 +11,7 @@ from ladderscope.images import Image, ImageError, numbered_channels
 from ladderscope.images.artefacts import Artefacts, cleaned
 from ladderscope.inspection.numbers import ImageLook, measure
 from ladderscope.noise_estimation import neighbour_correlation
+from ladderscope.words import percent, some
 
 _PADDING = 1e-3  # fraction of the pixels that is worth reporting
 _SATURATED = 5e-3
@@ -42,6 +43,11 @@ class Finding(NamedTuple):
     is_warning: bool = True
     kind: str = ""
     image: str = ""
+
+    @property
+    def label(self) -> str:
+        """``"warning"`` or ``"notice"``."""
+        return "warning" if self.is_warning else "notice"
 
 
 class LookedAt(NamedTuple):
@@ -123,7 +129,7 @@ def gathered(findings: Sequence[Finding]) -> list[Finding]:
     many = {kind: of for kind, of in of_kind.items() if kind and len(of) > _FEW}
     kept = [one for one in findings if one.kind not in many]
     for first, *others in (list(of.values()) for of in many.values()):
-        named = _listed([one.image for one in others])
+        named = some([one.image for one in others], _FIRST)
         text = f"{first.text}. Similar findings in {len(others)} other images: {named}"
         kept.append(first._replace(text=text))
     return kept
@@ -169,7 +175,7 @@ def compare(looks: Sequence[ImageLook]) -> list[Finding]:
     first = looks[0]
     if others := [look for look in looks if look.dtype != first.dtype]:
         ratio = _contrast_ratio(first, others[0])
-        names = _listed([look.name for look in others])
+        names = some([look.name for look in others], _FIRST)
         text = (
             f"{first.name} has data type {first.dtype}, but {names} {others[0].dtype}: "
             "conversion changes the gain and the offset"
@@ -182,7 +188,7 @@ def compare(looks: Sequence[ImageLook]) -> list[Finding]:
             )
         findings.append(Finding(f"{text}. Use the original files for all images"))
     elif others := [look for look in looks if _other_scale(first, look)]:
-        names = _listed([look.name for look in others])
+        names = some([look.name for look in others], _FIRST)
         findings.append(
             Finding(
                 f"the intensities of {first.name} (median {first.levels[0][1]:.4g}) and of "
@@ -255,7 +261,7 @@ def findings_of(look: ImageLook, *, learns: bool = True) -> list[Finding]:
     found: list[tuple[str, str, bool]] = []
     if look.padding > _PADDING:
         text = (
-            f"{look.name}: {100 * look.padding:.2g} % of the pixels are padding: they are constant "
+            f"{look.name}: {percent(look.padding)} of the pixels are padding: they are constant "
             "and were not measured. They are excluded from the noise, the statistics and the "
             "patches"
         )
@@ -274,7 +280,7 @@ def findings_of(look: ImageLook, *, learns: bool = True) -> list[Finding]:
     for name, share, ceiling, levels in ends:
         if share > _SATURATED or _sets_the_scale(share, ceiling, levels):
             text = (
-                f"{name}: {100 * share:.2g} % of the pixels are saturated at {ceiling:g}: clipped "
+                f"{name}: {percent(share)} of the pixels are saturated at {ceiling:g}: clipped "
                 "intensities cannot be restored. Record with less light or a lower gain"
             )
             found.append(("saturated", text, True))
@@ -290,7 +296,7 @@ def findings_of(look: ImageLook, *, learns: bool = True) -> list[Finding]:
         if (change := _drift(brightness, float(levels[0]))) is not None:
             text = (
                 f"{name}: the brightness {'rises' if change > 0 else 'falls'} by "
-                f"{100 * abs(change):.0f} % from the first frames to the last, as with bleaching; "
+                f"{percent(abs(change))} from the first frames to the last, as with bleaching; "
                 "the noise is measured over all frames"
             )
             found.append(("drift", text, False))
@@ -364,8 +370,3 @@ def _other_scale(one: ImageLook, other: ImageLook) -> bool:
             if (ratios > _SCALE).all() or (ratios < 1 / _SCALE).all():
                 return True
     return False
-
-
-def _listed(names: Sequence[str]) -> str:
-    first = ", ".join(names[:_FIRST])
-    return f"{first} and {len(names) - _FIRST} more" if len(names) > _FIRST else first

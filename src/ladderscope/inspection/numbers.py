@@ -4,6 +4,7 @@ import math
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,7 @@ class ImageLook:
         return "".join(letter for letter in self.axes if letter not in "CYX")
 
 
-def measure(image: Image, artefacts: Artefacts | None = None) -> ImageLook:
+def measure(image: Image, artefacts: Artefacts | None = None, most: int | None = None) -> ImageLook:
     """Measure an image, plane by plane; one that is still in its file stays there.
 
     Parameters
@@ -79,6 +80,8 @@ def measure(image: Image, artefacts: Artefacts | None = None) -> ImageLook:
         As it was read.
     artefacts
         What `ladderscope.images.artefacts.cleaned` found in it; by default it is searched for.
+    most
+        Look at that many planes of each channel, the first ones; by default at all.
 
     Examples
     --------
@@ -96,7 +99,7 @@ def measure(image: Image, artefacts: Artefacts | None = None) -> ImageLook:
     seen: dict[int, tuple[dict[str, int], int]] = {}
     copies, filled, pixels, standing_out = [], 0, 0, 0
     first: list[tuple[tuple[int, ...], float]] = []
-    for position in image.positions():
+    for position in islice(image.positions(), most):
         at = tuple(position.values())
         for number, channel in enumerate(per_channel):
             plane = image.plane(position, number)

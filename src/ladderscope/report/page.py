@@ -20,6 +20,7 @@ from ladderscope.report.words import (
     levels_in_words,
     noise_in_words,
 )
+from ladderscope.words import percent
 
 SHOWN_IMAGES = 6
 
@@ -180,7 +181,7 @@ def _unexplained(images: Sequence[RestoredImage]) -> Iterator[str]:
         [
             image.name,
             f"{found.rms:.4g}",
-            f"{100 * found.share:.0f} %",
+            percent(found.share),
             "not known" if found.noise is None else f"{found.noise:.4g}",
             f"{found.correlation:+.3f}",
             found.verdict,

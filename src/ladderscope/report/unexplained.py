@@ -10,6 +10,7 @@ from jaxtyping import Real
 from ladderscope.evaluation import residual_check
 from ladderscope.models.file import Model
 from ladderscope.noise import Gaussian
+from ladderscope.words import percent
 
 STRUCTURED = 0.1  # a tenth of the residual's variance is smooth, the rest is noise
 _MUCH_LARGER = 1.5  # than the noise
@@ -43,7 +44,7 @@ class Unexplained:
     def summary(self) -> str:
         """The numbers and the verdict."""
         return (
-            f"rms {self.rms:.4g}, {100 * self.share:.0f} % of the image's standard deviation; "
+            f"rms {self.rms:.4g}, {percent(self.share)} of the image's standard deviation; "
             f"correlation of neighbouring pixels {self.correlation:+.3f}. {self.verdict}"
         )
 
