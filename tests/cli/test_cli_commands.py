@@ -106,7 +106,7 @@ def test_own_outputs_are_no_input(batch, tmp_path):
     both = batch.out, batch.root / "day1"
     result = run("predict", batch.out / "model.ladder", *both, "-o", tmp_path, "--samples", 0)
     assert result.code == 0
-    assert "left out, as Ladderscope wrote them itself: day1_a_restored.ome.tif" in result.said
+    assert "left out because Ladderscope wrote them: day1_a_restored.ome.tif" in result.said
     assert written(tmp_path) == ["a_restored.ome.tif"]
     assert "spread    none" in result.shown
 

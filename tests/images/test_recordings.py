@@ -135,7 +135,7 @@ def test_a_part_of_which_nothing_is_known_gives_its_pages_and_asks_for_axes(tmp_
     with pytest.raises(ImageError, match="give axes"):
         read_image(moved)
     assert np.array_equal(read_image(moved, "TYX").pixels, PLANES[4:8])
-    assert "does not say which planes" in said()
+    assert "which planes of the recording" in said()
 
 
 def test_a_channel_in_a_file_of_its_own_keeps_its_name(tmp_path):

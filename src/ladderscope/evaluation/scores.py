@@ -94,10 +94,11 @@ def evaluate(
     sources = [(image, channel) for image in truths for channel in _channels(image)]
     predicted = _channels(prediction)
     if len(sources) != len(predicted):
+        given = ", ".join(truth.called for truth in truths)
         raise LadderscopeError(
-            f"{_called(prediction)} has {counted(len(predicted), 'channel')}, but its truth "
-            f"({', '.join(map(_called, truths))}) has {counted(len(sources), 'channel')}: give one "
-            "truth with all channels of the prediction, or one image per channel in the same order"
+            f"{prediction.called} has {counted(len(predicted), 'channel')}, but its truth ({given}) "
+            f"has {counted(len(sources), 'channel')}: give one truth with all channels of the "
+            "prediction, or one image per channel in the same order"
         )
     spreads = None if spread is None else _channels(spread)
     if spread is not None and spreads is not None and spreads.shape != predicted.shape:
@@ -114,7 +115,7 @@ def evaluate(
             _check_finite(spread, spreads[number], name)
         if np.ptp(channel) == 0:
             raise LadderscopeError(
-                f"{_called(image)}: every pixel of {name} is {channel.flat[0]:g}. A constant truth "
+                f"{image.called}: every pixel of {name} is {channel.flat[0]:g}. A constant truth "
                 "has no range to compare errors with; check that it is the right image"
             )
     return tuple(
@@ -169,18 +170,14 @@ def _check_finite(image: Image, channel: Real[np.ndarray, "..."], name: str) -> 
     count = channel.size - np.count_nonzero(np.isfinite(channel))
     if count:
         raise LadderscopeError(
-            f"{_called(image)}: {count} of {channel.size} pixels of {name} are NaN or infinite; "
+            f"{image.called}: {count} of {channel.size} pixels of {name} are NaN or infinite; "
             "crop all images to a field without them"
         )
 
 
 def _differ(prediction: Image, other: Image) -> str:
     return (
-        f"{_called(prediction)} has shape {prediction.shape} ({prediction.axes}), but "
-        f"{_called(other)} has {other.shape} ({other.axes}): only images of the same shape "
+        f"{prediction.called} has shape {prediction.shape} ({prediction.axes}), but "
+        f"{other.called} has {other.shape} ({other.axes}): only images of the same shape "
         "can be compared; crop both to the same field"
     )
-
-
-def _called(image: Image) -> str:
-    return str(image.path or image.name)

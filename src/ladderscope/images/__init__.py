@@ -6,7 +6,7 @@ their planes, and arrays go out as OME-TIFF files that are whole or not there.
 
 from ladderscope.images.acquisition import Acquisition, Objective
 from ladderscope.images.channels import numbered_channels
-from ladderscope.images.check import blank_channels, check_same_kind
+from ladderscope.images.check import check_same_kind
 from ladderscope.images.errors import ImageError
 from ladderscope.images.find import Found, Source, Sources, find_images, is_zarr_folder
 from ladderscope.images.image import Image, joined
@@ -25,7 +25,6 @@ __all__ = [
     "Source",
     "Sources",
     "Statistics",
-    "blank_channels",
     "cast_to",
     "channel_statistics",
     "check_same_kind",

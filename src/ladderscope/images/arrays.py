@@ -1,4 +1,4 @@
-"""Arrays as images: NumPy's, Zarr's, and whatever else turns into an array when asked."""
+"""Arrays as images: of NumPy, of Zarr, and of whatever else converts to an array."""
 
 import os
 import re
@@ -61,14 +61,15 @@ def check_array(source: Any, name: str) -> None:
         )
     if isinstance(source, np.ma.MaskedArray) and (masked := int(np.count_nonzero(source.mask))):
         raise ImageError(
-            f"{name}: {masked} of its {source.size} pixels are masked, and masks are not known "
-            "here; crop them away. Where whole regions are masked, fill them with one value that "
-            "no other pixel has, such as array.filled(0): constant regions are left out as padding."
+            f"{name}: {masked} of its {source.size} pixels are masked, and masked arrays are not "
+            "supported; crop these pixels away. If whole regions are masked, fill them with one "
+            "value that no other pixel has, such as array.filled(0): constant regions are left out "
+            "as padding."
         )
 
 
 def array_axes(source: Any, axes: str | None, name: str) -> str:
-    """Find the axes of an array: the user's, or those that its dimensions are called.
+    """Find the axes of an array: those that the user gave, or the names of its dimensions.
 
     Parameters
     ----------
@@ -97,7 +98,7 @@ def array_axes(source: Any, axes: str | None, name: str) -> str:
         letters = check_axes(axes, shape, name)
         if any(one not in (None, letter) for one, letter in zip(found, letters, strict=False)):
             raise ImageError(
-                f'{name}: axes="{axes}" was given, but its dimensions are called '
+                f'{name}: axes="{axes}" was given, but its dimensions are named '
                 f"{_listed(names)}; leave out axes, give others, or transpose the array."
             )
         return letters
@@ -106,14 +107,14 @@ def array_axes(source: Any, axes: str | None, name: str) -> str:
     letters = "".join(filter(None, found))
     if len(letters) < len(shape) or len(set(letters)) < len(shape):
         raise ImageError(
-            f"{name}: what its dimensions {_listed(names)} mean is not known; give axes (--axes on "
-            f"the command line), one letter for each, such as {_examples(len(shape))}."
+            f"{name}: the meaning of its dimensions {_listed(names)} is unknown; give axes (--axes "
+            f"on the command line), one letter per dimension, such as {_examples(len(shape))}."
         )
     return letters
 
 
 def default_axes(shape: tuple[int, ...], called: str) -> str:
-    """Give the axes of an image that nobody has told: rows and columns, if it has no more.
+    """Give the axes of an image whose axes nobody has stated: rows and columns, if it has two.
 
     Parameters
     ----------
@@ -136,12 +137,12 @@ def default_axes(shape: tuple[int, ...], called: str) -> str:
         return "YX"
     if len(shape) < 2:
         raise ImageError(
-            f"{called}: an image has two dimensions or more; this has {len(shape)}, its shape is "
-            f"{shape}."
+            f"{called}: an image has two dimensions or more; this one has {len(shape)} (shape "
+            f"{shape})."
         )
     raise ImageError(
-        f"{called}: what the {len(shape)} dimensions of its shape {shape} mean is not "
-        f"known; give axes (--axes on the command line), one letter for each: "
+        f"{called}: the meaning of the {len(shape)} dimensions of its shape {shape} is unknown; "
+        "give axes (--axes on the command line), one letter per dimension: "
         f"{_examples(len(shape))}."
     )
 
@@ -177,7 +178,7 @@ def opened_zarr(path: Path) -> Array:
         raise ImageError(f"{path}: cannot be opened as a Zarr array ({error}).") from error
     if not is_array:
         raise ImageError(
-            f"{path}: is a Zarr group, and one array is needed; name one of its arrays "
+            f"{path}: is a Zarr group, but an array is expected; give one of its arrays "
             f"({', '.join(inside) or 'none at its top'})."
         )
     _check_chunks(array, path)
@@ -223,14 +224,14 @@ def _check_chunks(array: Any, path: Path) -> None:
     count = prod(-(-length // part) for length, part in zip(shape, chunk, strict=True))
     if count > _MOST_CHUNKS:
         raise ImageError(
-            f"{path}: its shape {shape} is made of {count:,} chunks of shape {chunk}, and "
-            f"{_MOST_CHUNKS:,} are the most that is read; save it with larger chunks."
+            f"{path}: its shape {shape} consists of {count:,} chunks of shape {chunk}, but at most "
+            f"{_MOST_CHUNKS:,} are read; save it with larger chunks."
         )
     announced = max(prod(shape), prod(chunk)) * size
     if announced > SMALL and not _holds(path, announced / BEST_COMPRESSION):
         raise ImageError(
             f"{path}: announces {megabytes(announced)} of pixels (shape {shape}, chunks {chunk}), "
-            "and the files in its folder cannot hold them; it seems to be damaged. Copy or export "
+            "but the files in its folder cannot hold them; it seems to be damaged. Copy or export "
             "it again."
         )
 

@@ -62,7 +62,7 @@ def check_axes(axes: str, shape: tuple[int, ...], name: str) -> str:
         known = ", ".join(f"{letter} ({meaning})" for letter, meaning in AXES.items())
         raise ImageError(
             f'{name}: axes "{axes}" has the unknown letter {", ".join(map(repr, unknown))}; '
-            f"the known ones are {known}."
+            f"the known letters are {known}."
         )
     if repeated:
         raise ImageError(
@@ -72,12 +72,12 @@ def check_axes(axes: str, shape: tuple[int, ...], name: str) -> str:
     if missing:
         raise ImageError(
             f'{name}: axes "{axes}" lacks {" and ".join(missing)}; '
-            "the rows Y and the columns X must be among them."
+            "the rows Y and the columns X are always needed."
         )
     if len(letters) != len(shape):
         raise ImageError(
             f'{name}: axes "{axes}" names {len(letters)} dimensions, but the image has '
-            f"{len(shape)}, its shape is {shape}; give one letter per dimension."
+            f"{len(shape)} (shape {shape}); give one letter per dimension."
         )
     return letters
 
@@ -114,51 +114,22 @@ def planes_last(
     return ordered if "C" in axes else np.expand_dims(ordered, -len(inner))
 
 
-def to_planes(
-    pixels: Shaped[np.ndarray, "..."], axes: str, space: str = "YX"
-) -> Shaped[np.ndarray, "planes channels *space"]:
-    """Stack an image's planes, all dimensions but C, Y and X flattened in their order.
-
-    Parameters
-    ----------
-    pixels
-        An image with one dimension for each letter of `axes`.
-    axes
-        Upper-case letters, those of `space` among them.
-    space
-        What a plane extends over: ``"YX"``, or ``"ZYX"`` for whole stacks.
-
-    Returns
-    -------
-    array of shape (planes, channels, [Z], Y, X)
-        A view where NumPy can make one; one channel where there is no C.
-
-    Examples
-    --------
-    >>> to_planes(np.zeros((5, 2, 3, 8, 9)), "TCZYX").shape
-    (15, 2, 8, 9)
-    >>> to_planes(np.zeros((5, 2, 3, 8, 9)), "TCZYX", "ZYX").shape
-    (5, 2, 3, 8, 9)
-    """
-    ordered = planes_last(pixels, axes, space)
-    outer = ordered.ndim - len(space) - 1
-    return ordered.reshape(math.prod(ordered.shape[:outer]), *ordered.shape[outer:])
-
-
 def from_planes(
     planes: Shaped[np.ndarray, "planes channels *space"],
     axes: str,
     shape: tuple[int, ...],
     space: str = "YX",
 ) -> Shaped[np.ndarray, "..."]:
-    """Undo `to_planes`: put planes back into the axes and the shape they came from.
+    """Give planes, restored ones say, the axes and the shape of the image that they are of.
 
     Parameters
     ----------
     planes
-        An array of shape (planes, channels, [Z], Y, X).
-    axes, shape, space
-        Those of the image, and the space, that `to_planes` was given.
+        An array of shape (planes, channels, [Z], Y, X), the order of `planes_last`.
+    axes, shape
+        Those of the image.
+    space
+        What a plane extends over.
 
     Returns
     -------
@@ -168,7 +139,7 @@ def from_planes(
     Raises
     ------
     ImageError
-        If `planes` has another shape than `to_planes` would have returned.
+        If `planes` has another shape than those of such an image.
 
     Examples
     --------
@@ -183,7 +154,7 @@ def from_planes(
     if planes.shape != expected:
         raise ImageError(
             f"planes of shape {planes.shape} do not fill an image with axes {axes} and shape "
-            f"{tuple(shape)}; that takes planes of shape {expected}."
+            f"{tuple(shape)}; planes of shape {expected} do."
         )
     return planes.reshape(sizes).transpose([order.index(letter) for letter in axes])
 

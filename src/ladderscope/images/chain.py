@@ -140,7 +140,7 @@ def _walk(file: BinaryIO, path: Path) -> Iterator[PageKind]:
             if len(seen) > _MANY_PAGES and len(seen) * _PAGE_BYTES > size:
                 raise ImageError(
                     f"{path}: has more than {len(seen) - 1} pages in {size / 1e6:.1f} MB, fewer "
-                    f"than {_PAGE_BYTES} bytes per page, so they are no images; save it anew."
+                    f"than {_PAGE_BYTES} bytes per page, so they are not images; save it again."
                 )
             file.seek(at)
             count = layout.counts.unpack(file.read(layout.counts.size))[0]
@@ -189,13 +189,13 @@ def _check_value(tag: tuple[int, int, int, bytes], length: int, path: Path) -> N
     code, kind, values, _ = tag
     if kind not in _TEXT and values > _MOST_VALUES:
         raise ImageError(
-            f"{path}: announces {values} values for its tag {code}, and {_MOST_VALUES} are the "
-            "most that is read; save it anew."
+            f"{path}: announces {values} values for its tag {code}, but at most {_MOST_VALUES} "
+            "are read; save it again."
         )
     if code == _DESCRIPTION and length > _MOST_TEXT:
         raise ImageError(
-            f"{path}: its description takes {length / 1e6:.0f} MB, and {_MOST_TEXT / 1e6:.0f} MB "
-            "are the most that is read; save it anew, in Fiji say."
+            f"{path}: its description takes {length / 1e6:.0f} MB, but at most "
+            f"{_MOST_TEXT / 1e6:.0f} MB are read; save it again, for example in Fiji."
         )
 
 

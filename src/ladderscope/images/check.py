@@ -48,18 +48,18 @@ def check_type(shape: tuple[int, ...], dtype: np.dtype[Any], called: str) -> Non
     accepted = "integers and floating-point numbers of at most 64 bits"
     if dtype.kind == "c":
         raise ImageError(
-            f"{called}: its pixels are complex numbers ({dtype}), and {accepted} are read; "
+            f"{called}: its pixels are complex numbers ({dtype}), but only {accepted} are read; "
             "save the magnitude, or the real part, as an image."
         )
     if dtype.kind == "b":
         raise ImageError(
-            f"{called}: its pixels are true or false ({dtype}), as in a mask, and {accepted} are "
-            "read; give the image that the mask was made from."
+            f"{called}: its pixels are true or false ({dtype}), as in a mask, but only {accepted} "
+            "are read; give the image that the mask was made from."
         )
     if dtype.kind not in "iuf" or dtype.itemsize > 8:
         raise ImageError(
-            f"{called}: its pixels are of type {dtype}, and {accepted} are read; convert it, for "
-            "example with array.astype(numpy.float32)."
+            f"{called}: its pixels are of type {dtype}, but only {accepted} are read; convert it, "
+            "for example with array.astype(numpy.float32)."
         )
 
 
@@ -111,14 +111,14 @@ def check_worth(image: Image) -> None:
     --------
     >>> check_worth(Image(np.eye(8), "YX", "a.tif"))
     """
-    pixels, called = image.array, called_of(image)
-    blank = blank_channels(image)
-    values = [planes_last(pixels, image.axes)[..., number, :, :].flat[0] for number in blank]
+    pixels, called = image.array, image.called
+    blank = [number for number in range(image.channels) if _is_blank(image, number)]
+    values = [next(image.planes(number)).flat[0] for number in blank]
     if len(blank) == image.channels:
         where = f"each of its {len(blank)} channels" if len(blank) > 1 else "it"
         raise ImageError(
             f"{called}: is blank: every pixel of {where} is {', '.join(map(str, values))}, so "
-            "there is nothing to restore. Leave it out."
+            "there is nothing to restore. Leave this image out."
         )
     for number, value in zip(blank, values, strict=True):
         name = image.channel_names[number] if image.channel_names else None
@@ -133,30 +133,6 @@ def check_worth(image: Image) -> None:
     if pixels.dtype.itemsize > (4 if pixels.dtype.kind == "f" else 2):
         for number in {*range(image.channels)} - {*blank}:
             _check_precision(planes_last(pixels, image.axes)[..., number, :, :], called)
-
-
-def blank_channels(image: Image) -> tuple[int, ...]:
-    """Find the channels in which every pixel has the same value.
-
-    A channel is looked at plane by plane until two values differ, mostly in its first plane.
-
-    Parameters
-    ----------
-    image
-        An image with pixels.
-
-    Returns
-    -------
-    tuple of int
-        Their numbers, from 0.
-
-    Examples
-    --------
-    >>> pixels = np.stack([np.eye(8), np.full((8, 8), 100)])
-    >>> blank_channels(Image(pixels, "CYX", "a.tif"))
-    (1,)
-    """
-    return tuple(number for number in range(image.channels) if _is_blank(image, number))
 
 
 def check_same_kind(images: Sequence[Image]) -> None:
@@ -180,25 +156,21 @@ def check_same_kind(images: Sequence[Image]) -> None:
         first = images[0]
         if (image.axes, image.channels) != (first.axes, first.channels):
             raise ImageError(
-                f"{called_of(first)} has {_kind(first)}, but {called_of(image)} has "
+                f"{first.called} has {_kind(first)}, but {image.called} has "
                 f"{_kind(image)}; images used together must have the same axes and the same number "
                 "of channels. Give one kind at a time."
             )
         order = channel_order(image.channel_names, first.channel_names)
         if order is not None and order != sorted(order):
             raise ImageError(
-                f"{called_of(first)} has the channels {', '.join(first.channel_names or ())}, but "
-                f"{called_of(image)} has them as {', '.join(image.channel_names or ())}; images "
+                f"{first.called} has the channels {', '.join(first.channel_names or ())}, but "
+                f"{image.called} has them as {', '.join(image.channel_names or ())}; images "
                 "used together must have their channels in one order. Save them in the same order."
             )
 
 
-def called_of(image: Image) -> str:
-    """Say what messages call an image: its path, or its name if it has none."""
-    return str(image.path or image.name)
-
-
 def _is_blank(image: Image, channel: int) -> bool:
+    """Look at a channel plane by plane until two values differ, mostly in the first plane."""
     planes = image.planes(channel)
     start = next(planes)
     first = start.flat[0]
@@ -221,9 +193,8 @@ def _check_values(
             if abs(values.flat[at]) > _LARGEST:
                 raise ImageError(
                     f"{called}: the pixel at {_place(at, key, shape, axes)} is "
-                    f"{values.flat[at]:.3g}, and {_LARGEST:.2g} is the largest value that can be "
-                    "worked with; divide the pixels by a constant, or replace this one if it is an "
-                    "error."
+                    f"{values.flat[at]:.3g}, beyond the largest value supported, {_LARGEST:.2g}; "
+                    "divide the pixels by a constant, or replace this one if it is an error."
                 )
 
 
@@ -246,8 +217,8 @@ def _check_precision(values: Shaped[np.ndarray, "*others Y X"], called: str) -> 
     if step > _COARSEST * deviation > 0:
         offset = float(f"{sampled.min():.2g}")
         raise ImageError(
-            f"{called}: its pixels are around {sampled.mean():.6g} and vary by {deviation:.3g} "
-            "only, while the single precision that networks compute in has steps of "
+            f"{called}: its pixels are around {sampled.mean():.6g} and vary by only "
+            f"{deviation:.3g}, but networks compute in single precision, which has steps of "
             f"{step:.3g} there. Subtract a constant, such as {offset:g}, from all images first."
         )
 

@@ -67,8 +67,8 @@ def check_compression(series: tifffile.TiffPageSeries, path: Path) -> str:
     if codec is None:
         known = getattr(keyframe.compression, "name", "an unknown kind")
         raise ImageError(
-            f"{path}: its compression ({known}, {compression} in its tag 259) is not read; save it "
-            "anew without compression, in Fiji say, or with LZW, deflate or zstd."
+            f"{path}: its compression ({known}, {compression} in its tag 259) is not supported; "
+            "save it again without compression, for example in Fiji, or with LZW, deflate or zstd."
         )
     height = keyframe.tilelength if keyframe.is_tiled else keyframe.rowsperstrip
     width = keyframe.tilewidth if keyframe.is_tiled else keyframe.imagewidth
@@ -92,8 +92,8 @@ def check_compression(series: tifffile.TiffPageSeries, path: Path) -> str:
         return ""
     altered = "has altered" if codec.tells_loss else "has altered, unless it was lossless,"
     return (
-        f"{path}: {codec.name} compression {altered} the noise, which restoration relies on; go "
-        "back to the original recording if there is one."
+        f"{path}: {codec.name} compression {altered} the noise, which restoration relies on; use "
+        "the original recording if there is one."
     )
 
 

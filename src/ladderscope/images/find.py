@@ -103,7 +103,7 @@ def find_images(sources: Sources, *, own_outputs: bool = False) -> Found:
     if not kept:
         raise ImageError("no images were given; give a file, a pattern, a folder or an array.")
     if skipped:
-        logger.info("left out, as Ladderscope wrote them itself: %s", ours)
+        logger.info("left out because Ladderscope wrote them: %s", ours)
     return Found(kept, skipped)
 
 
@@ -136,7 +136,7 @@ def is_zarr_folder(path: Path) -> bool:
 def _expand(sources: Any) -> list[Source]:
     if isinstance(sources, str | os.PathLike):
         if not str(sources).strip():
-            raise ImageError('the name of an image is empty; for the working folder write ".".')
+            raise ImageError('an image name is empty; write "." for the working folder.')
         path = expanded(sources)
         try:
             return [_as_it_is(found) for found in _expand_path(path)]
@@ -165,13 +165,13 @@ def _expand_path(path: Path) -> list[Path]:
     elif path.exists():
         raise ImageError(f"{path}: is a pipe, a socket or a device; give a regular file.")
     else:
-        raise ImageError(f"{path}: there is no such file or folder (looked in {Path.cwd()}).")
+        raise ImageError(f"{path}: there is no such file or folder (searched in {Path.cwd()}).")
     images = [one for one in found if _is_candidate(one)]
     if not images:
         is_there = "" if folder.is_dir() else ", which does not exist"
         raise ImageError(
             f"no image found: expected {expected} in the folder {folder.resolve()}{is_there}. "
-            "Check the spelling, or name the files one by one."
+            "Check the spelling, or list the files one by one."
         )
     return images
 

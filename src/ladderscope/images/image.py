@@ -73,6 +73,11 @@ class Image:
         object.__setattr__(self, "axes", _axes.check_axes(self.axes, self.shape, self.name))
 
     @property
+    def called(self) -> str:
+        """What messages call it: its path, or its name if it has none."""
+        return str(self.path or self.name)
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """The length of every dimension."""
         return tuple(self.pixels.shape)
@@ -225,7 +230,9 @@ class Image:
         >>> Image(np.zeros((8, 9, 4)), "YXZ", "stack.tif").fields().shape
         (4, 1, 8, 9)
         """
-        return _axes.to_planes(self.array, self.axes, space)
+        fields = _axes.planes_last(self.array, self.axes, space)
+        outer = fields.ndim - 1 - len(space)
+        return fields.reshape(math.prod(fields.shape[:outer]), *fields.shape[outer:])
 
     def from_fields(
         self, fields: Shaped[np.ndarray, "fields channels *space"], space: str = "YX"

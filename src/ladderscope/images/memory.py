@@ -1,4 +1,4 @@
-"""How much memory an image takes, and whether this machine, and the image's file, have as much."""
+"""How much memory an image takes, and whether the machine and the file have as much."""
 
 import os
 from collections.abc import Sequence
@@ -43,18 +43,15 @@ def too_large(shape: Sequence[int], dtype: np.dtype[Any], called: str) -> ImageE
 
     Parameters
     ----------
-    shape, dtype
-        Those of the image.
-    called
-        What to call it.
+    shape, dtype, called
+        As `check_fits` takes them.
     """
     memory = _memory()
     has = "" if memory is None else f", of which this machine has {megabytes(memory)}"
     takes = megabytes(prod(shape) * np.dtype(dtype).itemsize)
     return ImageError(
         f"{called}: its pixels, of shape {tuple(shape)} and type {dtype}, take {takes} of memory"
-        f"{has}, and there is not enough of it free; crop the image, or save it in parts with "
-        "fewer planes."
+        f"{has}, and not enough is free; crop the image, or save it in parts with fewer planes."
     )
 
 

@@ -71,8 +71,8 @@ def root_of(file: tifffile.TiffFile) -> ElementTree.Element | None:
         text = file.ome_metadata or ""
         if (count := text.count("<")) > _MOST_TAGS:
             raise ImageError(
-                f"{file.filename}: its OME description has {count} tags, and {_MOST_TAGS} are the "
-                "most that is read; save the image anew, in Fiji say."
+                f"{file.filename}: its OME description has {count} tags, but at most {_MOST_TAGS} "
+                "are read; save the image again, for example in Fiji."
             )
         try:
             _ROOTS[file] = ElementTree.fromstring(text)

@@ -17,7 +17,6 @@ from ladderscope.images import metadata
 from ladderscope.images.arrays import array_axes, check_array, default_axes, opened_zarr, unreadable
 from ladderscope.images.axes import check_axes
 from ladderscope.images.check import (
-    called_of,
     check_same_kind,
     check_type,
     check_worth,
@@ -162,7 +161,7 @@ def open_image(
         image = _open_path(expanded(source), axes)
     else:
         image = _open_array(source, axes, name)
-    called = called_of(image)
+    called = image.called
     check_type(image.shape, image.dtype, called)
     if image.dtype.kind != "f":
         return image
@@ -207,7 +206,7 @@ def read_image(
     opened = open_image(source, axes, name=name)
     if opened.checked is opened.pixels:
         return opened
-    called = called_of(opened)
+    called = opened.called
     if not isinstance(source, Image):
         check_fits(opened.shape, opened.dtype, called)
     try:

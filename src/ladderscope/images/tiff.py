@@ -97,7 +97,7 @@ def opened_tiff(path: Path, axes: str | None) -> Iterator[OpenTiff]:
         if path.exists() and not path.is_file():
             raise ImageError(f"{path}: is a pipe, a socket or a device; give a regular file.")
         if not path.is_file():
-            raise ImageError(f"{path}: there is no such file (looked in {Path.cwd()}).")
+            raise ImageError(f"{path}: there is no such file (searched in {Path.cwd()}).")
         _check_format(path)
     except OSError as error:
         raise ImageError(f"{path}: cannot be opened ({error.strerror or error}).") from error
@@ -165,8 +165,8 @@ def _only_image(file: tifffile.TiffFile, kinds: Sequence[PageKind], path: Path) 
     if len(images) > 1:
         shapes = ", ".join(str(tuple(one.series.shape)) for one in images[:4])
         raise ImageError(
-            f"{path}: holds {len(images)} separate images (of shapes {shapes}), and one is "
-            "needed; save each in a file of its own."
+            f"{path}: holds {len(images)} separate images (of shapes {shapes}), but one is "
+            "expected; save each in a separate file."
         )
     return images[0]
 
@@ -181,8 +181,8 @@ def _described(file: tifffile.TiffFile, kinds: Sequence[PageKind], path: Path) -
         images = _unfinished_hyperstack(file, kinds, path)
     if images == []:
         logger.warning(
-            "%s: its OME description does not say which planes of the recording are in this file; "
-            "its pages are taken as they come.",
+            "%s: its OME description does not state which planes of the recording are in this "
+            "file; its pages are read in the order in which they are stored.",
             path,
         )
         file.is_ome = False
@@ -192,7 +192,7 @@ def _described(file: tifffile.TiffFile, kinds: Sequence[PageKind], path: Path) -
     unnamed = [number for number in set(range(len(kinds))) - named if kinds[number] in alike]
     if unnamed:
         logger.warning(
-            "%s: %d of its %d pages are left out, as its OME description does not name them.",
+            "%s: %d of its %d pages are left out because its OME description does not list them.",
             path,
             len(unnamed),
             len(kinds),
@@ -229,15 +229,15 @@ def _of_description(
     block = whole_block(image.axes, image.pages)
     if block is None:
         raise ImageError(
-            f"{path}: {len(image.pages)} of {prod(image.sizes)} planes are in this file, and they "
-            "leave gaps in every dimension; save those of one frame or one channel, in Fiji with "
+            f"{path}: {len(image.pages)} of {prod(image.sizes)} planes are in this file, with gaps "
+            "in every dimension; save those of one frame or one channel, in Fiji with "
             "Image > Stacks > Tools > Make Substack."
         )
     numbers = [image.pages[place] for place in product(*block.kept)]
     if len({kinds[number] for number in numbers}) > 1:
         raise ImageError(
-            f"{path}: its planes differ in size, type or compression, though its description makes "
-            "one image of them; save each kind in a file of its own."
+            f"{path}: its planes differ in size, type or compression, but its description treats "
+            "them as one image; save each kind in a separate file."
         )
     if said := what_is_there(image.axes, image.sizes, image.pages, block, image.elsewhere):
         logger.warning("%s: %s", path, said)
@@ -273,9 +273,10 @@ def _check_format(path: Path) -> None:
         return
     other = next((what for magic, what in _OTHER_FORMATS.items() if start.startswith(magic)), None)
     raise ImageError(
-        f"{path}: is {other or 'not an image that can be read'}; TIFF files and Zarr arrays are. "
+        f"{path}: is {other or 'not an image in a known format'}; TIFF files and Zarr arrays "
+        "can be read. "
         "Open it in Fiji and save it with File > Save As > Tiff."
-        + (" JPEG has altered the noise: go back to the original." if other == "a JPEG" else "")
+        + (" JPEG has altered the noise: use the original recording." if other == "a JPEG" else "")
     )
 
 
@@ -300,7 +301,7 @@ def _check_room(series: tifffile.TiffPageSeries, path: Path) -> None:
     keyframe, size = series.keyframe, series.keyframe.parent.filehandle.size
     if keyframe.dtype is None:
         raise ImageError(
-            f"{path}: its pixels are of a type that cannot be read ({keyframe.bitspersample} bits, "
+            f"{path}: its pixels have a type that cannot be read ({keyframe.bitspersample} bits, "
             f"sample format {keyframe.sampleformat}); convert it to 8, 16 or 32 bits in Fiji."
         )
     announced = max(series.nbytes, prod(keyframe.chunks) * keyframe.dtype.itemsize)
@@ -311,8 +312,8 @@ def _check_room(series: tifffile.TiffPageSeries, path: Path) -> None:
     if announced > most:
         raise ImageError(
             f"{path}: announces {megabytes(announced)} of pixels (shape {tuple(series.shape)}), "
-            f"and its {megabytes(size)} cannot hold them; it seems to be damaged. Copy or export "
-            "it again."
+            f"but a file of {megabytes(size)} cannot hold them; it seems to be damaged. Copy or "
+            "export it again."
         )
 
 
@@ -325,10 +326,10 @@ def _check_photograph(
     others = [one if one in "ZYX" else "T" for one in series.axes]
     as_channels = "".join([*others[:position], "C", *others[position + 1 :]])
     raise ImageError(
-        f"{path}: is an RGB photograph or alike: {series.shape[position]} values per pixel, shape "
-        f"{tuple(series.shape)}. Extract one channel or convert it to grey (in Fiji: Image > "
-        "Color > Split Channels); or, if its colours are separate fluorescence channels, give "
-        f'axes="{as_channels}".'
+        f"{path}: is an RGB photograph or similar, of {series.shape[position]} values per pixel "
+        f"and shape {tuple(series.shape)}. Extract one channel or convert it to grey (in Fiji: "
+        "Image > Color > Split Channels); or, if its colours are separate fluorescence channels, "
+        f'give axes="{as_channels}".'
     )
 
 

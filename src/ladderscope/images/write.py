@@ -132,14 +132,16 @@ def cast_to(pixels: Shaped[np.ndarray, "..."], dtype: DTypeLike) -> Shaped[np.nd
         fits = np.can_cast(pixels.dtype, target)
         return (pixels if fits else pixels.clip(-limit, limit)).astype(target, copy=False)
     if target.kind not in "iu":
-        raise ImageError(f"pixels cannot be given the type {target}; integers and floats can be.")
+        raise ImageError(
+            f"pixels cannot be converted to {target}; give a type of integers or floats."
+        )
     info = np.iinfo(target)
     if pixels.dtype.kind in "iu":
         own = np.iinfo(pixels.dtype)
         clipped = pixels.clip(max(info.min, own.min), min(info.max, own.max))
         return clipped.astype(target, copy=False)
     if np.isnan(pixels).any():
-        raise ImageError(f"pixels that are NaN cannot be given the type {target}.")
+        raise ImageError(f"pixels that are NaN cannot be converted to {target}.")
     # a float32 cannot hold the largest integer of 32 bits, nor a float64 that of 64
     working = pixels.astype(np.float64 if target.itemsize > 2 else np.result_type(pixels, "f4"))
     highest = float(info.max) if target.itemsize < 8 else math.nextafter(float(info.max), 0)
