@@ -96,9 +96,9 @@ def evaluate(
     if len(sources) != len(predicted):
         given = ", ".join(truth.called for truth in truths)
         raise LadderscopeError(
-            f"{prediction.called} has {counted(len(predicted), 'channel')}, but its truth ({given}) "
-            f"has {counted(len(sources), 'channel')}: give one truth with all channels of the "
-            "prediction, or one image per channel in the same order"
+            f"{prediction.called} has {counted(len(predicted), 'channel')}, but its truth "
+            f"({given}) has {counted(len(sources), 'channel')}: give one truth with all channels, "
+            "or one image per channel in the same order"
         )
     spreads = None if spread is None else _channels(spread)
     if spread is not None and spreads is not None and spreads.shape != predicted.shape:
