@@ -86,9 +86,9 @@ def evaluate(
     for one in comparisons:
         try:
             scores = scores_of(
-                _read(one.prediction, axes),
-                [_read(path, axes) for path in one.truths],
-                None if one.spread is None else _read(one.spread, axes),
+                _open(one.prediction, axes),
+                [_open(path, axes) for path in one.truths],
+                None if one.spread is None else _open(one.spread, axes),
             )
         except (LadderscopeError, OSError, MemoryError) as error:
             reason, name = in_words(error), str(one.prediction)
@@ -205,16 +205,6 @@ def _open(path: Path, axes: str | None) -> "Image":
             return open_image(path)
         except ImageError:
             raise error from None
-
-
-def _read(path: Path, axes: str | None) -> "Image":
-    """Read an image whatever its pixels are: a blank prediction is a bad one, and has its score."""
-
-    from ladderscope.images import Image
-
-    opened = _open(path, axes)
-    about = (opened.name, path, opened.pixel_size, opened.channel_names)
-    return Image(opened.array, opened.axes, *about)
 
 
 def _show(one: _Comparison, scores: "Sequence[ChannelScores]") -> None:

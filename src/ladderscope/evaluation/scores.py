@@ -16,7 +16,7 @@ from ladderscope.evaluation.metrics import (
 )
 from ladderscope.evaluation.micro import MicroScores, micro_scores, microssim_installed
 from ladderscope.evaluation.ranking import spread_ranks_errors
-from ladderscope.images import Image, numbered_channels
+from ladderscope.images import Image, numbered_channels, open_image
 from ladderscope.images.axes import planes_last, to_ome_order
 from ladderscope.words import counted
 
@@ -109,10 +109,6 @@ def evaluate(
     names = _names(prediction, truths, len(predicted))
     for number, name in enumerate(names):
         image, channel = sources[number]
-        _check_finite(prediction, predicted[number], name)
-        _check_finite(image, channel, name)
-        if spread is not None and spreads is not None:
-            _check_finite(spread, spreads[number], name)
         if np.ptp(channel) == 0:
             raise LadderscopeError(
                 f"{image.called}: every pixel of {name} is {channel.flat[0]:g}. A constant truth "
@@ -154,7 +150,7 @@ def _scores(
 
 def _channels(image: Image) -> Real[np.ndarray, "channels *planes Y X"]:
     """Bring the axes into one order, channels first, without other axes of length 1."""
-    planes = planes_last(*to_ome_order(image.array, image.axes))
+    planes = planes_last(*to_ome_order(open_image(image).array, image.axes))
     others = [size for size in planes.shape[:-3] if size > 1]
     channels = np.moveaxis(planes, -3, 0)
     return channels.reshape(len(channels), *others, *planes.shape[-2:])
@@ -164,15 +160,6 @@ def _names(prediction: Image, truths: Sequence[Image], channels: int) -> tuple[s
     """Name the channels as the prediction does, or else as the only truth does."""
     found = prediction.channel_names or (truths[0].channel_names if len(truths) == 1 else None)
     return found or numbered_channels(channels)
-
-
-def _check_finite(image: Image, channel: Real[np.ndarray, "..."], name: str) -> None:
-    count = channel.size - np.count_nonzero(np.isfinite(channel))
-    if count:
-        raise LadderscopeError(
-            f"{image.called}: {count} of {channel.size} pixels of {name} are NaN or infinite; "
-            "crop all images to a field without them"
-        )
 
 
 def _differ(prediction: Image, other: Image) -> str:
