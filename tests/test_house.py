@@ -17,7 +17,6 @@ LAZY_ROOMS = {"cli"}
 
 TOO_LONG_FOR_NOW = {
     "models/noise_fit.py",
-    "training/module.py",
 }
 
 

@@ -33,10 +33,10 @@ def test_a_signal_stops_at_once_with_the_status_that_shells_expect(number):
 @pytest.mark.parametrize("second", ENDS)
 @pytest.mark.parametrize("first", ENDS)
 def test_where_it_may_be_gentle_the_first_is_noted_and_the_second_stops(first, second, caplog):
-    with stopping_gently() as requests:
-        assert not requests.pending
+    with stopping_gently() as should_stop:
+        assert not should_stop()
         signal.raise_signal(first)
-        assert requests.pending and "stopping after this step" in caplog.text
+        assert should_stop() and "stopping after this step" in caplog.text
         with pytest.raises(Stopped) as stopped:
             signal.raise_signal(second)
     assert stopped.value.status == 128 + second
@@ -55,9 +55,9 @@ def test_all_but_a_gentle_ctrl_c_decides_the_status_of_the_whole(number):
 def test_each_gentle_block_begins_anew():
     with listening():
         for _ in "ab":
-            with stopping_gently() as requests:
+            with stopping_gently() as should_stop:
                 signal.raise_signal(signal.SIGINT)
-                assert requests.pending
+                assert should_stop()
 
 
 @pytest.mark.parametrize("block", [listening, stopping_gently])
@@ -84,8 +84,8 @@ def test_a_thread_beside_the_main_one_hears_nothing_and_changes_nothing():
     found = []
 
     def work():
-        with stopping_gently() as requests:
-            found.append((requests.pending, signal.getsignal(signal.SIGINT)))
+        with stopping_gently() as should_stop:
+            found.append((should_stop(), signal.getsignal(signal.SIGINT)))
 
     with listening() as requests:
         handler = signal.getsignal(signal.SIGINT)

@@ -1,11 +1,17 @@
-"""How a process is asked to stop: Ctrl-C, SIGTERM (a cluster's time limit), a closed terminal."""
+"""How work is asked to stop: by a callable, from any thread, or by a signal to the process.
+
+Signals are Ctrl-C, SIGTERM (a cluster's time limit) and SIGHUP (a closed terminal).
+"""
 
 import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeAlias
+
+from ladderscope.errors import LadderscopeError
 
 logger = logging.getLogger("ladderscope")
 
@@ -13,6 +19,39 @@ AFTER_CTRL_C = 128 + signal.SIGINT
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 _SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
+
+
+# Says whether work is to stop; asked again and again in the thread that works.
+ShouldStop: TypeAlias = Callable[[], bool]
+
+
+class StopRequested(LadderscopeError):
+    """Work that was asked to stop before it had a result."""
+
+
+def stop_if(should_stop: ShouldStop | None, work: str) -> None:
+    """End work that is asked to stop.
+
+    Parameters
+    ----------
+    should_stop
+        None where nobody asks.
+    work
+        What is stopped, as in "restoring cells.tif".
+
+    Raises
+    ------
+    StopRequested
+        It is to stop.
+
+    Examples
+    --------
+    >>> stop_if(lambda: True, "restoring cells.tif")
+    Traceback (most recent call last):
+    ladderscope.interruption.StopRequested: restoring cells.tif was stopped by should_stop
+    """
+    if should_stop is not None and should_stop():
+        raise StopRequested(f"{work} was stopped by should_stop")
 
 
 class Stopped(KeyboardInterrupt):
@@ -45,7 +84,7 @@ class Requests:
     Attributes
     ----------
     gentle : bool
-        Whether the first signal is only noted, for whoever asks `pending`; the second always
+        Whether the first signal is only noted, in `pending`; the second always
         raises `Stopped`, as the first does where this is false.
     pending : bool
         Whether a signal was noted since `gentle` was set.
@@ -121,20 +160,30 @@ def listening() -> Iterator[Requests]:
 
 
 @contextmanager
-def stopping_gently() -> Iterator[Requests]:
-    """Note the first signal in `Requests.pending` while the block runs; the second raises.
+def stopping_gently(also: ShouldStop | None = None) -> Iterator[ShouldStop]:
+    """Only note the first signal while the block runs; the second raises `Stopped`.
+
+    Parameters
+    ----------
+    also : callable, optional
+        Who else may ask for an end.
+
+    Yields
+    ------
+    callable
+        Whether a signal, or `also`, has asked for an end.
 
     Examples
     --------
-    >>> with stopping_gently() as requests:
+    >>> with stopping_gently() as should_stop:
     ...     signal.raise_signal(signal.SIGTERM)
-    ...     print(requests.pending)
+    ...     print(should_stop())
     True
     """
     with listening() as requests:
         requests.gentle, requests.pending = True, False
         try:
-            yield requests
+            yield lambda: requests.pending or (also is not None and also())
         finally:
             requests.gentle = False
 

@@ -71,3 +71,21 @@ def percent(fraction: float) -> str:
     ('100 %', '0.12 %')
     """
     return f"{100 * fraction:.0f} %" if fraction > 0.095 else f"{100 * fraction:.2g} %"
+
+
+def duration(seconds: float) -> str:
+    """Write a time in the unit that suits it.
+
+    Examples
+    --------
+    >>> duration(4.21), duration(61), duration(7320)
+    ('4.2 s', '1 min 1 s', '2 h 2 min')
+    """
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

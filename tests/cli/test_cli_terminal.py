@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from ladderscope.cli import app, main
 from ladderscope.cli.terminal import prepare_terminal, say_error, show_summary
-from ladderscope.models.progress import PredictionProgress
+from ladderscope.progress import listener_of
 
 ODD = {
     "markup": "day[/ctrl]",
@@ -52,8 +52,8 @@ def test_a_progress_bar_takes_no_name_for_markup(odd, monkeypatch):
     shown = io.StringIO()
     console = Console(file=shown, force_terminal=True, width=200, color_system=None)
     monkeypatch.setattr(rich, "_console", console)
-    with PredictionProgress(odd, 2, bar=True) as tick:
-        tick()
+    with listener_of(True) as report:
+        report(0.5, f"restoring {odd}")
     visible = odd if odd.isprintable() else odd[0]
     assert f"restoring {visible}" in shown.getvalue()
 

@@ -389,7 +389,7 @@ def test_training_lowers_the_loss_and_repeats_to_the_bit(method):
         before = float(trained.validate(held_out)[0].loss)
         course = Course(Budget(steps=30), CosineRate(3e-2, 3), held_out, validations=5)
         patches = MixedPatches(channels, mixing, shape, 4, seed=0)
-        outcome = train(trained, patches, course, seed=0, device="cpu", progress=False)
+        outcome = train(trained, patches, course, seed=0, device="cpu")
         assert outcome.steps == 30 and outcome.skipped == 0
         assert min(line.validation_loss for line in outcome.history) < before - 0.1
         runs.append(trained.weights())

@@ -18,6 +18,7 @@ from ladderscope.data import (
     validation_batch,
 )
 from ladderscope.images import Statistics
+from ladderscope.interruption import stopping_gently
 from ladderscope.losses import ConstantKLWeight
 from ladderscope.machine import make_compile_cache
 from ladderscope.network import LadderVAE
@@ -75,15 +76,15 @@ def course(steps=20, *, rate=None, kind=Course, minutes=None, **arguments):
 
 
 def run(trained, its_course, patches=None, **arguments):
-    return train(
-        trained,
-        patches or Patches(),
-        its_course,
-        seed=0,
-        device="cpu",
-        progress=False,
-        **arguments,
-    )
+    with stopping_gently() as should_stop:
+        return train(
+            trained,
+            patches or Patches(),
+            its_course,
+            seed=0,
+            device="cpu",
+            **({"should_stop": should_stop} | arguments),
+        )
 
 
 def same(one, other):
@@ -127,7 +128,7 @@ def test_the_same_seed_gives_the_same_weights_to_the_bit(uninterrupted):
 
 def test_another_seed_gives_other_weights(uninterrupted):
     other = module()
-    train(other, Patches(), course(), seed=1, device="cpu", progress=False)
+    train(other, Patches(), course(), seed=1, device="cpu")
     assert not same(other.weights(), uninterrupted[0].weights())
 
 

@@ -79,7 +79,7 @@ def _kind(model: "Model") -> str:
 
 
 def _training(model: "Model") -> str:
-    from ladderscope.models.progress import duration
+    from ladderscope.words import duration
 
     outcome = model.outcome
     budget = next(

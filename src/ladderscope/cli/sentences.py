@@ -1,9 +1,8 @@
 """What a command did, in a sentence or two for the report."""
 
 from ladderscope.models import Denoiser, Splitter
-from ladderscope.models.progress import duration
 from ladderscope.report import channel_names
-from ladderscope.words import counted, listed
+from ladderscope.words import counted, duration, listed
 
 
 def predicted(restorer: Denoiser | Splitter, restored: int, samples: int) -> str:

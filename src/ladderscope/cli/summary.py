@@ -10,7 +10,6 @@ from ladderscope.files import whole_file
 from ladderscope.images import Image
 from ladderscope.models import Denoiser, Splitter
 from ladderscope.models.file import Model
-from ladderscope.models.progress import duration
 from ladderscope.report import (
     Report,
     RestoredImage,
@@ -19,7 +18,7 @@ from ladderscope.report import (
     noise_model_figure,
     write_report,
 )
-from ladderscope.words import counted
+from ladderscope.words import counted, duration
 
 Restorer: TypeAlias = Denoiser | Splitter
 

@@ -29,7 +29,7 @@ from ladderscope.cli.terminal import warnings_collected
 from ladderscope.errors import LadderscopeError
 from ladderscope.images import Image, check_same_kind, find_images, read_image, read_images
 from ladderscope.models import Denoiser, Restoration
-from ladderscope.models.progress import say_how_long
+from ladderscope.models.decodings import say_how_long
 from ladderscope.report import RestoredImage, restored_image
 from ladderscope.report.page import SHOWN_IMAGES
 from ladderscope.words import counted

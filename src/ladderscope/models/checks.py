@@ -1,11 +1,13 @@
 """Whether images are such as a model is for: their depth, their size, their intensities."""
 
 import logging
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ladderscope.errors import LadderscopeError
-from ladderscope.images import Image, Statistics
+from ladderscope.files import expanded
+from ladderscope.images import Image, Sources, Statistics, is_zarr_folder
 from ladderscope.images.artefacts import Artefacts, outliers_of
 from ladderscope.inspection import look_before_restoring
 from ladderscope.models.config import RestorerSettings
@@ -127,3 +129,11 @@ def warn_if_far(
             advice,
         )
     return far
+
+
+def several(images: Sources) -> bool:
+    """Tell a list, pattern or folder, of however many images, from one image."""
+    if isinstance(images, str | os.PathLike):
+        path = expanded(images)
+        return not (path.is_file() or is_zarr_folder(path))
+    return not (isinstance(images, Image) or hasattr(images, "shape"))

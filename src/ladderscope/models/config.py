@@ -6,6 +6,7 @@ from typing import Any, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ladderscope.errors import LadderscopeError
+from ladderscope.models.whole import whole_number
 from ladderscope.untrusted import shown
 
 NO_BUDGET = {"minutes": None, "steps": None, "epochs": None}
@@ -244,9 +245,12 @@ def checked(
     LadderscopeError
         There is no setting of that name, or a value is out of range.
     """
-    budget = any(overrides.get(name) is not None for name in NO_BUDGET)
+    given = dict(overrides)
+    if given.get("steps") is not None:
+        given["steps"] = whole_number(given["steps"], "steps", least=1)
+    budget = any(given.get(name) is not None for name in NO_BUDGET)
     try:
-        return kind(**{**values, **(NO_BUDGET if budget else {}), **overrides})
+        return kind(**{**values, **(NO_BUDGET if budget else {}), **given})
     except ValidationError as error:
         raise LadderscopeError(_in_words(kind, error)) from error
 

@@ -17,6 +17,7 @@ from ladderscope.images import (
     numbered_channels,
     read_images,
 )
+from ladderscope.interruption import ShouldStop
 from ladderscope.machine import usual_device
 from ladderscope.models.channel_noise import channel_noise
 from ladderscope.models.checks import check_depth, warn_if_far
@@ -27,6 +28,7 @@ from ladderscope.models.fitting import (
     looked_at,
     new_network,
     patch_shape,
+    trained,
     training_options,
     training_statistics,
     with_budget,
@@ -44,6 +46,7 @@ from ladderscope.models.restoring import Job, LastLook, Mask, Values
 from ladderscope.models.thumbnail import middle_of
 from ladderscope.prediction import Shown, limits
 from ladderscope.prediction.last_look import failed, squares
+from ladderscope.progress import Listener
 from ladderscope.training import DenoisingModule
 
 
@@ -103,7 +106,8 @@ class Denoiser(Restorer[DenoiserSettings]):
         state_file: str | os.PathLike[str] | None = None,
         resume: bool = False,
         compile_network: bool | None = None,
-        progress: bool = True,
+        progress: bool | Listener = True,
+        should_stop: ShouldStop | None = None,
     ) -> Self:
         """Train on noisy images.
 
@@ -126,8 +130,12 @@ class Denoiser(Restorer[DenoiserSettings]):
             Go on from `state_file` until the budget is spent.
         compile_network : bool, optional
             Whether to use torch.compile; by default where it pays within the budget.
-        progress : bool
-            Whether to show a progress bar.
+        progress : bool or callable
+            Whether to show a progress bar. A callable takes the fraction of the budget that is
+            spent, from 0 to 1, and a message, after every step and in the thread that trains.
+        should_stop : callable, optional
+            Asked after every step whether to end training early, as Ctrl-C does: it takes
+            nothing, returns a bool, and may answer for another thread.
 
         Returns
         -------
@@ -143,7 +151,7 @@ class Denoiser(Restorer[DenoiserSettings]):
             match the channels, or a loss that stays non-finite.
         """
         settings = with_budget(self.settings, minutes, steps, epochs)
-        run = checked_run(self.device, state_file, resume, compile_network, progress)
+        run = checked_run(self.device, state_file, resume, compile_network, progress, should_stop)
         notice = Notices()
         recorded = read_images(images, axes)
         first = recorded[0]
@@ -164,31 +172,33 @@ class Denoiser(Restorer[DenoiserSettings]):
         held_out = hold_out(fields, settings.patch, self.seed)
         notice(held_out.notice)
         shape = patch_shape(settings)
-        return self._train(
-            empty_model(
-                settings,
-                seed=self.seed,
-                statistics=statistics,
-                noise_models=tuple(noise_models),
-                noise_fits=tuple(fits),
-                axes=first.axes,
-                channel_names=first.channel_names,
-                **sampling._asdict(),
-            ),
-            DenoisingModule(
-                new_network(settings, self.seed),
-                noise_models,
-                statistics,
-                free_bits=settings.free_bits,
-                **training_options(settings, self.device),
-            ),
+        module = DenoisingModule(
+            new_network(settings, self.seed),
+            noise_models,
+            statistics,
+            free_bits=settings.free_bits,
+            **training_options(settings, self.device),
+        )
+        untrained = empty_model(
+            settings,
+            seed=self.seed,
+            statistics=statistics,
+            noise_models=tuple(noise_models),
+            noise_fits=tuple(fits),
+            axes=first.axes,
+            channel_names=first.channel_names,
+            **sampling._asdict(),
+        )
+        model = trained(
+            untrained,
+            module,
             TrainingPatches(held_out.training, shape, settings.batch, self.seed),
             validation_batch(held_out.validation, shape, self.seed),
             run,
             [field.pixels.shape for field in fields],
             notice,
-            detail=middle_of(first),
         )
+        return self._become(model, module.network, run, notice, middle_of(first))
 
     def _jobs(self) -> list[Job]:
         return [

@@ -17,6 +17,7 @@ from ladderscope.errors import LadderscopeError
 from ladderscope.files import check_writable, expanded
 from ladderscope.images import Image, ImageError, Statistics, channel_statistics
 from ladderscope.inspection import first_look
+from ladderscope.interruption import ShouldStop, stopping_gently
 from ladderscope.machine import best_device, fast_type, single_precision
 from ladderscope.memory import enough_memory
 from ladderscope.models.architecture import architecture_of, network_of
@@ -30,8 +31,8 @@ from ladderscope.models.config import (
 )
 from ladderscope.models.file import Model
 from ladderscope.models.notices import Notices
-from ladderscope.models.whole import whole_number
 from ladderscope.network import LadderVAE
+from ladderscope.progress import Listener, listener_of
 from ladderscope.training import UNTRAINED, Course, Outcome, RestorationModule, train
 from ladderscope.training.optimizers import OPTIMIZERS
 from ladderscope.training.seeding import seeded
@@ -51,15 +52,18 @@ class Run:
         Whether to go on from there.
     compile_network : bool, optional
         Whether to use torch.compile; by default where it pays.
-    progress : bool
-        Whether to show a progress bar.
+    progress : bool or callable
+        Whether to show a progress bar, or who else listens.
+    should_stop : callable, optional
+        Who may end it early, beside signals.
     """
 
     device: str | None
     state_file: Path | None
     resume: bool
     compile_network: bool | None
-    progress: bool
+    progress: bool | Listener
+    should_stop: ShouldStop | None
 
 
 def checked_run(
@@ -67,7 +71,8 @@ def checked_run(
     state_file: str | os.PathLike[str] | None,
     resume: bool,
     compile_network: bool | None,
-    progress: bool,
+    progress: bool | Listener,
+    should_stop: ShouldStop | None,
 ) -> Run:
     """Check how a training is to be run.
 
@@ -81,15 +86,14 @@ def checked_run(
     where = None if state_file is None else expanded(state_file)
     if where is not None:
         check_writable([where])
-    return Run(device, where, resume, compile_network, progress)
+    return Run(device, where, resume, compile_network, progress, should_stop)
 
 
 def with_budget(
     settings: Settings, minutes: float | None, steps: int | None, epochs: float | None
 ) -> Settings:
     """Replace the budget by the one that is given, if any."""
-    whole = None if steps is None else whole_number(steps, "steps", least=1)
-    budget = {"minutes": minutes, "steps": whole, "epochs": epochs}
+    budget = {"minutes": minutes, "steps": steps, "epochs": epochs}
     return replaced(settings, {name: value for name, value in budget.items() if value is not None})
 
 
@@ -235,10 +239,14 @@ def trained(
         fingerprint=_fingerprint(model, described),
     )
     side = f"{settings.patch}×{settings.patch}"
-    with enough_memory(
-        f"training on batches of {settings.batch} patches of {side} pixels",
+    remedy = (
         f"give a smaller batch (now {settings.batch}) or patch (now {settings.patch}), fewer "
-        'filters, or preset="tiny"',
+        'filters, or preset="tiny"'
+    )
+    with (
+        enough_memory(f"training on batches of {settings.batch} patches of {side} pixels", remedy),
+        stopping_gently(run.should_stop) as should_stop,
+        listener_of(run.progress) as report,
     ):
         outcome = train(
             module,
@@ -248,7 +256,8 @@ def trained(
             resume=run.resume,
             device=str(best_device(run.device)),
             compile_network=run.compile_network,
-            progress=run.progress,
+            report=report,
+            should_stop=should_stop,
         )
     _say_what_went_wrong(outcome, notice)
     return replace(

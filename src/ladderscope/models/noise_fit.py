@@ -24,7 +24,6 @@ from ladderscope.images import (
 )
 from ladderscope.machine import usual_device
 from ladderscope.models.denoiser import Denoiser
-from ladderscope.models.progress import duration
 from ladderscope.models.restoration import Restoration
 from ladderscope.noise import NoiseError, NoiseModel
 from ladderscope.noise_estimation import NoiseFit
@@ -32,6 +31,7 @@ from ladderscope.noise_estimation import measure_noise as measure_planes
 from ladderscope.noise_estimation.fit import MOST_PLANES, checked_request
 from ladderscope.noise_estimation.pairs import Kind
 from ladderscope.noise_estimation.planes import per_channel
+from ladderscope.words import duration
 
 logger = logging.getLogger("ladderscope")
 

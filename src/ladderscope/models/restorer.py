@@ -11,31 +11,32 @@ from typing import Any, ClassVar, Generic, Self, cast
 import numpy as np
 from jaxtyping import Float32
 
-from ladderscope.data import MixedBatch, MixedPatches, PatchBatch, TrainingPatches
 from ladderscope.errors import LadderscopeError
-from ladderscope.files import expanded
-from ladderscope.images import Image, Sources, find_images, is_zarr_folder, read_image
+from ladderscope.images import Image, Sources, find_images, read_image
 from ladderscope.images.artefacts import with_padding
 from ladderscope.images.read import named_sources
+from ladderscope.interruption import ShouldStop, stop_if
 from ladderscope.machine import best_device, fast_type, keep_freed_memory, usual_device
 from ladderscope.memory import enough_memory
 from ladderscope.models.architecture import unfilled_network_of
 from ladderscope.models.building import geometry_of
 from ladderscope.models.channel_noise import Noise, check_noise
-from ladderscope.models.checks import look_at
+from ladderscope.models.checks import look_at, several
 from ladderscope.models.config import Settings
+from ladderscope.models.decodings import say_how_long
 from ladderscope.models.file import Model, write_model
 from ladderscope.models.findings import Findings
-from ladderscope.models.fitting import Run, trained
+from ladderscope.models.fitting import Run
 from ladderscope.models.notices import Notices
 from ladderscope.models.presets import settings_for
-from ladderscope.models.progress import say_how_long
 from ladderscope.models.restoration import Restoration
 from ladderscope.models.restoring import (
+    UNWATCHED,
     Fields,
     Job,
     LastLook,
     Restoring,
+    Watched,
     drawn_fields,
     restored_fields,
 )
@@ -44,7 +45,7 @@ from ladderscope.models.whole import whole_number
 from ladderscope.names import MODEL
 from ladderscope.network import LadderVAE
 from ladderscope.prediction import Shown, limits
-from ladderscope.training import RestorationModule
+from ladderscope.progress import Listener, listener_of, part_of
 
 _LESS_TO_RESTORE = (
     "restore a part of the image or fewer planes at a time, or with a smaller tile_core in the "
@@ -83,8 +84,6 @@ class Restorer(ABC, Generic[Settings]):
         device: str | None = None,
         **settings: Any,
     ) -> None:
-        if settings.get("steps") is not None:
-            settings["steps"] = whole_number(settings["steps"], "steps", least=1)
         self.settings: Settings = settings_for(self.settings_kind, preset, settings)
         self.noise = noise
         self.seed = whole_number(seed, "seed")
@@ -136,7 +135,8 @@ class Restorer(ABC, Generic[Settings]):
         *,
         samples: int = 16,
         seed: int | None = None,
-        progress: bool = False,
+        progress: bool | Listener = False,
+        should_stop: ShouldStop | None = None,
     ) -> Restoration | list[Restoration]:
         """Restore images: the MMSE estimate, and the spread of posterior samples.
 
@@ -150,9 +150,13 @@ class Restorer(ABC, Generic[Settings]):
             Posterior samples to average. 0 decodes the posterior means in one pass: the quickest,
             with no spread.
         seed : int, optional
-            Fixes the samples; by default the restorer's own.
-        progress : bool
-            Whether to show a progress bar.
+            Random seed of the samples; by default the restorer's own.
+        progress : bool or callable
+            Whether to show a progress bar. A callable takes the fraction of the work that is
+            done, from 0 to 1, and a message, in the thread that works.
+        should_stop : callable, optional
+            Asked again and again whether to stop: it takes nothing, returns a bool, and may
+            answer for another thread.
 
         Returns
         -------
@@ -166,20 +170,29 @@ class Restorer(ABC, Generic[Settings]):
             An image cannot be used.
         LadderscopeError
             The restorer is not trained, or was trained for another number of channels.
+        StopRequested
+            `should_stop` asked for it (a `LadderscopeError` of `ladderscope.interruption`).
         """
         samples = whole_number(samples, "samples")
         seed = self.seed if seed is None else whole_number(seed, "seed")
         sources = list(named_sources(images, own_outputs=False))
         restored: list[Restoration] = []
         started = time.monotonic()
-        for source, name in sources:
-            image = self._looked_at(read_image(source, axes, name=name))
-            with enough_memory(f"restoring {image.name}, {_size(image)} pixels,", _LESS_TO_RESTORE):
-                restored.append(self._restore(image, samples, seed, progress))
-            if len(restored) == 1 < len(sources):
-                left = (time.monotonic() - started) * (len(sources) - 1)
-                say_how_long(f"the other {len(sources) - 1} images", left)
-        return restored if _several(images) else restored[0]
+        with listener_of(progress) as report:
+            for number, (source, name) in enumerate(sources):
+                stop_if(should_stop, "restoring")
+                image = self._looked_at(read_image(source, axes, name=name))
+                part = part_of(report, number, len(sources))
+                work = f"restoring {image.name}, {_size(image)} pixels,"
+                with enough_memory(work, _LESS_TO_RESTORE):
+                    watched = Watched(part, should_stop)
+                    restored.append(self._restore(image, samples, seed, watched))
+                if part is not None:
+                    part(1.0, f"{image.name} is restored")
+                if number == 0 and len(sources) > 1:
+                    left = (time.monotonic() - started) * (len(sources) - 1)
+                    say_how_long(f"the other {len(sources) - 1} images", left)
+        return restored if several(images) else restored[0]
 
     @usual_device()
     @enough_memory("drawing samples", f"ask for fewer (n), or {_LESS_TO_RESTORE}")
@@ -190,6 +203,8 @@ class Restorer(ABC, Generic[Settings]):
         *,
         n: int = 4,
         seed: int | None = None,
+        progress: bool | Listener = False,
+        should_stop: ShouldStop | None = None,
     ) -> Float32[np.ndarray, "n ..."]:
         """Draw posterior samples of one image: what it may have looked like without noise.
 
@@ -204,7 +219,9 @@ class Restorer(ABC, Generic[Settings]):
         n : int
             How many samples.
         seed : int, optional
-            Fixes them; by default the restorer's own.
+            Their random seed; by default the restorer's own.
+        progress, should_stop
+            As of `predict`.
 
         Returns
         -------
@@ -226,9 +243,13 @@ class Restorer(ABC, Generic[Settings]):
                 f"{len(sources)} images found: samples are drawn of one at a time"
             )
         observed = self._looked_at(read_image(sources[0], axes))
-        drawn, findings = drawn_fields(
-            self._restoring(), self._fields(observed), samples=n, seed=seed, bar=False
-        )
+        with listener_of(progress) as report:
+            watched = Watched(report, should_stop)
+            drawn, findings = drawn_fields(
+                self._restoring(), self._fields(observed), samples=n, seed=seed, watched=watched
+            )
+            if report is not None:
+                report(1.0, f"samples of {observed.name} are drawn")
         self._say(findings)
         return np.stack([self._in_order(observed, of_sample)[0] for of_sample in drawn])
 
@@ -255,8 +276,11 @@ class Restorer(ABC, Generic[Settings]):
         """
         path, model = MODEL.file(path), self.model
         if thumbnail and self._detail is not None:
-            self._model = model = replace(model, thumbnail=self._drawn(self._detail))
-            self._detail = None
+            picture = thumbnail_of(
+                self._detail, lambda image: self._restore(image, samples=0, seed=0, says=False)
+            )
+            self._model, self._detail = replace(model, thumbnail=picture), None
+            model = self.model
         kept = model if thumbnail else replace(model, thumbnail=None)
         write_model(path, kept, overwrite=overwrite)
         if self._finished_state is not None:
@@ -301,23 +325,13 @@ class Restorer(ABC, Generic[Settings]):
     def _space(self) -> str:
         return "ZYX"[-self.settings.dimensions :]
 
-    def _train(
-        self,
-        model: Model,
-        module: RestorationModule[Any],
-        patches: TrainingPatches | MixedPatches,
-        validation: PatchBatch | MixedBatch,
-        run: Run,
-        described: Any,
-        notice: Notices,
-        detail: Image | None,
+    def _become(
+        self, model: Model, network: LadderVAE, run: Run, notice: Notices, detail: Image | None
     ) -> Self:
-        """Train, and become what came of it."""
-        self._model = trained(model, module, patches, validation, run, described, notice)
+        """Take what came of training, and a detail of a training image for the thumbnail."""
+        self._model, self._network, self._detail = model, network, detail
         self.warnings = tuple(dict.fromkeys(notice.warnings))
-        self._finished_state = None if self._model.outcome.interrupted else run.state_file
-        self._network = module.network
-        self._detail = detail
+        self._finished_state = None if model.outcome.interrupted else run.state_file
         return self
 
     def _looked_at(self, image: Image) -> Image:
@@ -327,10 +341,16 @@ class Restorer(ABC, Generic[Settings]):
         return image
 
     def _restore(
-        self, image: Image, samples: int, seed: int, progress: bool, *, says: bool = True
+        self,
+        image: Image,
+        samples: int,
+        seed: int,
+        watched: Watched = UNWATCHED,
+        *,
+        says: bool = True,
     ) -> Restoration:
         mean, std, findings = restored_fields(
-            self._restoring(), self._fields(image), samples=samples, seed=seed, bar=progress
+            self._restoring(), self._fields(image), samples=samples, seed=seed, watched=watched
         )
         if says:
             self._say(findings)
@@ -364,13 +384,6 @@ class Restorer(ABC, Generic[Settings]):
         low, high = limits(self._jobs()[0].statistics)
         findings.say(low, high, handed_back=self.handed_back, instead=self.instead)
 
-    def _drawn(self, detail: Image) -> bytes:
-        """Draw the thumbnail."""
-        return thumbnail_of(
-            detail,
-            lambda image: self._restore(image, samples=0, seed=0, progress=False, says=False),
-        )
-
     def _ready_network(self) -> LadderVAE:
         keep_freed_memory()
         return cast(LadderVAE, self._network).to(best_device(self.device)).eval()
@@ -378,11 +391,3 @@ class Restorer(ABC, Generic[Settings]):
 
 def _size(image: Image) -> str:
     return "×".join(map(str, image.shape))
-
-
-def _several(images: Sources) -> bool:
-    """Tell a list, pattern or folder, of however many images, from one image."""
-    if isinstance(images, str | os.PathLike):
-        path = expanded(images)
-        return not (path.is_file() or is_zarr_folder(path))
-    return not (isinstance(images, Image) or hasattr(images, "shape"))

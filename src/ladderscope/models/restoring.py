@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -12,10 +11,12 @@ from torch import Tensor
 
 from ladderscope.images import Image, Statistics
 from ladderscope.images.normalisation import denormalised
+from ladderscope.interruption import ShouldStop
+from ladderscope.models.decodings import Decodings
 from ladderscope.models.findings import Findings
-from ladderscope.models.progress import PredictionProgress
 from ladderscope.network import LadderVAE
 from ladderscope.prediction import Geometry, Shown, decodings, draw, restore, show
+from ladderscope.progress import Listener
 
 Mask: TypeAlias = Bool[np.ndarray, "*space"] | None
 Values: TypeAlias = Float32[np.ndarray, "*space"]
@@ -77,6 +78,16 @@ class Fields(NamedTuple):
     channels: Sequence[int]
 
 
+class Watched(NamedTuple):
+    """Who is told how far the work has come, and who may stop it."""
+
+    report: Listener | None = None
+    should_stop: ShouldStop | None = None
+
+
+UNWATCHED = Watched()
+
+
 class Restored(NamedTuple):
     """Restored fields in camera units, the spread of two samples or more, and what was found."""
 
@@ -109,35 +120,34 @@ class _Answer(NamedTuple):
 
 
 def restored_fields(
-    restoring: Restoring, fields: Fields, *, samples: int, seed: int, bar: bool
+    restoring: Restoring, fields: Fields, *, samples: int, seed: int, watched: Watched = UNWATCHED
 ) -> Restored:
     """Restore fields: the mean over posterior samples, and their spread."""
     mean = np.empty((1, *_shape(restoring, fields)), np.float32)
     std = np.empty_like(mean[0]) if samples > 1 else None
+    tick = _counter(restoring, fields, samples, watched)
 
-    def ask(question: _Question, tick: Callable[[], None]) -> _Answer:
+    def ask(question: _Question) -> _Answer:
         how = _how(restoring, question, samples, seed)
         found = restore(restoring.network, question.shown.normalised, **how, tick=tick)
         return _Answer(found.mean[None], found.std)
 
-    with _progress(restoring, fields, samples, bar) as tick:
-        findings = _answer(restoring, fields, partial(ask, tick=tick), mean, std)
+    findings = _answer(restoring, fields, ask, mean, std)
     return Restored(mean[0], std, findings)
 
 
 def drawn_fields(
-    restoring: Restoring, fields: Fields, *, samples: int, seed: int, bar: bool
+    restoring: Restoring, fields: Fields, *, samples: int, seed: int, watched: Watched = UNWATCHED
 ) -> Drawn:
     """Draw posterior samples of fields."""
     draws = np.empty((samples, *_shape(restoring, fields)), np.float32)
+    tick = _counter(restoring, fields, samples, watched)
 
-    def ask(question: _Question, tick: Callable[[], None]) -> _Answer:
+    def ask(question: _Question) -> _Answer:
         how = _how(restoring, question, samples, seed)
         return _Answer(draw(restoring.network, question.shown.normalised, **how, tick=tick), None)
 
-    with _progress(restoring, fields, samples, bar) as tick:
-        findings = _answer(restoring, fields, partial(ask, tick=tick), draws, None)
-    return Drawn(draws, findings)
+    return Drawn(draws, _answer(restoring, fields, ask, draws, None))
 
 
 def _how(restoring: Restoring, question: _Question, samples: int, seed: int) -> dict[str, Any]:
@@ -151,12 +161,10 @@ def _how(restoring: Restoring, question: _Question, samples: int, seed: int) -> 
     }
 
 
-def _progress(restoring: Restoring, fields: Fields, samples: int, bar: bool) -> PredictionProgress:
+def _counter(restoring: Restoring, fields: Fields, samples: int, watched: Watched) -> Decodings:
     image, space = fields.image, fields.space
     one = decodings(restoring.network, image.field_shape(space), samples, restoring.geometry)
-    return PredictionProgress(
-        image.name, image.field_count(space) * len(restoring.jobs) * one, bar=bar
-    )
+    return Decodings(image.name, image.field_count(space) * len(restoring.jobs) * one, *watched)
 
 
 def _shape(restoring: Restoring, fields: Fields) -> tuple[int, ...]:

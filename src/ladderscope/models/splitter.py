@@ -22,6 +22,7 @@ from ladderscope.data.foreground import KEPT_BACKGROUND
 from ladderscope.errors import LadderscopeError
 from ladderscope.images import Image, Sources, channel_statistics
 from ladderscope.images.axes import from_planes
+from ladderscope.interruption import ShouldStop
 from ladderscope.machine import usual_device
 from ladderscope.models.channel_noise import Noise, channel_noise
 from ladderscope.models.checks import check_depth, warn_if_far
@@ -32,6 +33,7 @@ from ladderscope.models.fitting import (
     empty_model,
     new_network,
     patch_shape,
+    trained,
     training_options,
     training_statistics,
     with_budget,
@@ -54,6 +56,7 @@ from ladderscope.noise import NoiseError, NoiseModel
 from ladderscope.noise_estimation import NoiseFit
 from ladderscope.prediction import Shown, limits
 from ladderscope.prediction.last_look import out_of_range
+from ladderscope.progress import Listener
 from ladderscope.training import SplittingModule
 
 logger = logging.getLogger("ladderscope")
@@ -147,7 +150,8 @@ class Splitter(Restorer[SplitterSettings]):
         state_file: str | os.PathLike[str] | None = None,
         resume: bool = False,
         compile_network: bool | None = None,
-        progress: bool = True,
+        progress: bool | Listener = True,
+        should_stop: ShouldStop | None = None,
     ) -> Self:
         """Train on recordings of the single structures.
 
@@ -172,7 +176,7 @@ class Splitter(Restorer[SplitterSettings]):
             The black level of each channel; by default that of its darkest pixels.
         names : sequence of str, optional
             What to call the channels.
-        minutes, steps, epochs, state_file, resume, compile_network, progress
+        minutes, steps, epochs, state_file, resume, compile_network, progress, should_stop
             As of `Denoiser.fit`.
 
         Returns
@@ -190,7 +194,7 @@ class Splitter(Restorer[SplitterSettings]):
             recorded, or as `Denoiser.fit` raises it.
         """
         settings = with_budget(self.settings, minutes, steps, epochs)
-        run = checked_run(self.device, state_file, resume, compile_network, progress)
+        run = checked_run(self.device, state_file, resume, compile_network, progress, should_stop)
         notice = Notices()
         check_number(channels, settings.channels)
         names = checked_names(names, settings.channels)
@@ -232,37 +236,40 @@ class Splitter(Restorer[SplitterSettings]):
             intensities,
             looked.mixed is not None,
         )
-        return self._train(
-            empty_model(
-                settings,
-                seed=self.seed,
-                statistics=tuple(statistics),
-                noise_models=tuple(noise_models),
-                noise_fits=tuple(fits),
-                axes=looked.channels[0][0].axes,
-                channel_names=tuple(names),
-                mixture=mixture,
-                **sampling._asdict(),
-            ),
-            SplittingModule(
-                new_network(settings, self.seed),
-                mixture.statistics,
-                statistics,
-                mixing.offsets,
-                noise_models,
-                denoisplit_weight=settings.weight_of_denoisplit,
-                variance=settings.variance,
-                free_bits=settings.free_bits,
-                musplit_free_bits=settings.musplit_free_bits,
-                **training_options(settings, self.device),
-            ),
+        module = SplittingModule(
+            new_network(settings, self.seed),
+            mixture.statistics,
+            statistics,
+            mixing.offsets,
+            noise_models,
+            denoisplit_weight=settings.weight_of_denoisplit,
+            variance=settings.variance,
+            free_bits=settings.free_bits,
+            musplit_free_bits=settings.musplit_free_bits,
+            **training_options(settings, self.device),
+        )
+        untrained = empty_model(
+            settings,
+            seed=self.seed,
+            statistics=tuple(statistics),
+            noise_models=tuple(noise_models),
+            noise_fits=tuple(fits),
+            axes=looked.channels[0][0].axes,
+            channel_names=tuple(names),
+            mixture=mixture,
+            **sampling._asdict(),
+        )
+        model = trained(
+            untrained,
+            module,
             patches,
             validation_mixtures(validation, mixing, shape, self.seed),
             run,
             [[field.pixels.shape for field in of_channel] for of_channel in fields],
             notice,
-            detail=mixed_detail([stack[0] for stack in looked.channels], looked.mixed, mixing),
         )
+        detail = mixed_detail([stack[0] for stack in looked.channels], looked.mixed, mixing)
+        return self._become(model, module.network, run, notice, detail)
 
     def _noise_of(
         self,

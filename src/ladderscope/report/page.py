@@ -7,7 +7,6 @@ from pathlib import Path
 
 from ladderscope.files import whole_file
 from ladderscope.models.file import Model
-from ladderscope.models.progress import duration
 from ladderscope.pictures import encoded
 from ladderscope.report import html
 from ladderscope.report.figures import level_curves, loss_curves, overview
@@ -20,7 +19,7 @@ from ladderscope.report.words import (
     levels_in_words,
     noise_in_words,
 )
-from ladderscope.words import percent
+from ladderscope.words import duration, percent
 
 SHOWN_IMAGES = 6
 

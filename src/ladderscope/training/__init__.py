@@ -2,9 +2,11 @@
 
 from ladderscope.training.budget import Budget
 from ladderscope.training.course import Course
+from ladderscope.training.denoising import DenoisingModule
 from ladderscope.training.errors import TrainingError
-from ladderscope.training.module import DenoisingModule, Record, RestorationModule, SplittingModule
+from ladderscope.training.module import Record, RestorationModule
 from ladderscope.training.run import UNTRAINED, Outcome, train
+from ladderscope.training.splitting import SplittingModule
 
 __all__ = [
     "UNTRAINED",

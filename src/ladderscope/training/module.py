@@ -2,33 +2,25 @@
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic, Literal, NamedTuple, TypeVar, cast
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from ladderscope.data import MixedBatch, PatchBatch
-from ladderscope.images import Statistics
-from ladderscope.images.normalisation import denormalised, normalised
 from ladderscope.losses import (
     ConstantKLWeight,
     LinearKLWeight,
     Objective,
-    denoisplit_objective,
     gaussian_kl,
-    gaussian_log_likelihood,
-    hdn_objective,
-    microsplit_objective,
-    musplit_objective,
     restricted,
     samplewise,
 )
 from ladderscope.network import LadderVAE
-from ladderscope.noise import NoiseModel
 from ladderscope.training.optimizers import muon
 
 KLWeight = ConstantKLWeight | LinearKLWeight
@@ -205,198 +197,12 @@ class RestorationModule(nn.Module, Generic[Batch]):
         return {name: value.detach().clone() for name, value in self.network.state_dict().items()}
 
 
-class DenoisingModule(RestorationModule[PatchBatch]):
-    """A ladder, the noise models of its channels, and the objective of HDN.
-
-    Parameters
-    ----------
-    network : LadderVAE
-        Works on normalised images of one channel.
-    noise_models : sequence of NoiseModel
-        One per channel, in camera units.
-    statistics : sequence of Statistics
-        One per channel: what the images are normalised with.
-    free_bits : float
-        Nats per level and patch below which the KL is not pushed.
-    **training
-        As `RestorationModule` takes it.
-    """
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(
-        self,
-        network: LadderVAE,
-        noise_models: Sequence[NoiseModel],
-        statistics: Sequence[Statistics],
-        *,
-        free_bits: float = 1.0,
-        **training: Any,
-    ) -> None:
-        super().__init__(network, **training)
-        self.noise_models = tuple(noise_models)
-        self.free_bits = free_bits
-        self.register_buffer("mean", _values(channel.mean for channel in statistics))
-        self.register_buffer("std", _values(channel.std for channel in statistics))
-
-    def objective(
-        self, batch: PatchBatch, terms: Callable[[Tensor], Terms], kl_weight: float
-    ) -> tuple[Objective, Float[Tensor, "batch levels"]]:
-        """HDN's objective of a batch, and each patch's and level's KL, without margins."""
-        per_patch = (-1, *(1,) * (batch.observation.ndim - 1))
-        mean = self.mean[batch.channel].reshape(per_patch)
-        std = self.std[batch.channel].reshape(per_patch)
-        found = terms(_channels_last(normalised(batch.observation, mean, std)))
-        log_likelihood = self._log_likelihood(batch, denormalised(found.output, mean, std))
-        weight = torch.as_tensor(kl_weight, dtype=torch.float32, device=found.kl.device)
-        kl = found.inner_kl
-        return hdn_objective(log_likelihood, kl, free_bits=self.free_bits, kl_weight=weight), kl
-
-    def _log_likelihood(
-        self, batch: PatchBatch, signal: Float[Tensor, "batch 1 *space"]
-    ) -> Float[Tensor, "batch 1 *space"]:
-        observation = batch.observation[:, :1]
-        if len(self.noise_models) == 1:
-            return self.noise_models[0].log_likelihood(observation, signal)
-        log_likelihood = torch.empty_like(signal)
-        for channel, model in enumerate(self.noise_models):
-            rows = batch.channel == channel
-            log_likelihood[rows] = model.log_likelihood(observation[rows], signal[rows])
-        return log_likelihood
-
-
-class SplittingModule(RestorationModule[MixedBatch]):
-    """A ladder that splits a mixed image, and the objective of µSplit, denoiSplit or MicroSplit.
-
-    Parameters
-    ----------
-    network : LadderVAE
-        Works on normalised mixed images; gives the normalised channels and, for
-        ``variance="predicted"``, their log-variances behind them.
-    mixture : Statistics
-        What the mixed images are normalised with.
-    statistics : sequence of Statistics
-        One per channel: what the channels are normalised with.
-    offsets : sequence of float
-        One per channel: its black level, which a change of strength leaves where it is.
-    noise_models : sequence of NoiseModel
-        One per channel, in camera units; not needed where `denoisplit_weight` is 0.
-    denoisplit_weight : float
-        The weight w of denoiSplit's terms, 1 − w being µSplit's: 0 is µSplit, 1 denoiSplit, and
-        what lies between is MicroSplit.
-    variance : "predicted", "fitted" or float
-        Of µSplit's Gaussian, in units of a channel's variance: predicted by the network for each
-        pixel; fitted, which is each channel's mean squared error in the batch; or a number.
-    free_bits, musplit_free_bits : float
-        Nats per level and patch below which the KL is not pushed, in denoiSplit's terms and in
-        µSplit's.
-    **training
-        As `RestorationModule` takes it.
-
-    References
-    ----------
-    Ashesh et al., "µSplit", ICCV 2023; Ashesh & Jug, "denoiSplit", ECCV 2024; Ashesh et al.,
-    "MicroSplit", 2025. The fitted variance: Rybkin, Daniilidis, Levine, "Simple and effective
-    VAE training with calibrated decoders", ICML 2021.
-    """
-
-    mean: Tensor
-    std: Tensor
-    offset: Tensor
-
-    def __init__(
-        self,
-        network: LadderVAE,
-        mixture: Statistics,
-        statistics: Sequence[Statistics],
-        offsets: Sequence[float],
-        noise_models: Sequence[NoiseModel] = (),
-        *,
-        denoisplit_weight: float,
-        variance: Literal["predicted", "fitted"] | float = "fitted",
-        free_bits: float = 1.0,
-        musplit_free_bits: float = 0.0,
-        **training: Any,
-    ) -> None:
-        super().__init__(network, **training)
-        self.mixture, self.noise_models = mixture, tuple(noise_models)
-        self.denoisplit_weight, self.variance = denoisplit_weight, variance
-        self.free_bits, self.musplit_free_bits = free_bits, musplit_free_bits
-        self.register_buffer("mean", _values(channel.mean for channel in statistics))
-        self.register_buffer("std", _values(channel.std for channel in statistics))
-        self.register_buffer("offset", _values(offsets))
-
-    def objective(
-        self, batch: MixedBatch, terms: Callable[[Tensor], Terms], kl_weight: float
-    ) -> tuple[Objective, Float[Tensor, "batch levels"]]:
-        """Give the method's objective, and each patch's and level's KL, without margins."""
-        observed = normalised(batch.observation, self.mixture.mean, self.mixture.std)
-        found = terms(_channels_last(observed))
-        space = (1,) * (batch.target.ndim - 2)
-        ratio = batch.ratio.reshape(*batch.ratio.shape, *space)
-        mean, std, offset = (
-            values.reshape(-1, *space) for values in (self.mean, self.std, self.offset)
-        )
-        channels = found.output[:, : len(self.mean)]
-        weight = torch.as_tensor(kl_weight, dtype=torch.float32, device=found.kl.device)
-        denoisplit = musplit = None
-        if self.denoisplit_weight > 0:
-            # The channel as it is in the mixture, brought to the strength of its recording.
-            signal = (denormalised(channels, mean, std) - offset) / ratio + offset
-            likelihoods = [
-                model.log_likelihood(batch.target[:, number], signal[:, number])
-                for number, model in enumerate(self.noise_models)
-            ]
-            denoisplit = torch.stack(likelihoods, dim=1)
-        if self.denoisplit_weight < 1:
-            target = normalised((batch.target - offset) * ratio + offset, mean, std)
-            musplit = gaussian_log_likelihood(
-                target, channels, self._log_variance(found.output, target - channels)
-            )
-        if musplit is None and denoisplit is not None:
-            objective = denoisplit_objective(
-                denoisplit, found.inner_kl, free_bits=self.free_bits, kl_weight=weight
-            )
-        elif denoisplit is None and musplit is not None:
-            objective = musplit_objective(
-                musplit,
-                found.kl,
-                found.latent_elements,
-                free_bits=self.musplit_free_bits,
-                kl_weight=weight,
-            )
-        else:
-            objective = microsplit_objective(
-                cast(Tensor, denoisplit),
-                cast(Tensor, musplit),
-                found.inner_kl,
-                found.kl,
-                found.latent_elements,
-                denoisplit_weight=self.denoisplit_weight,
-                denoisplit_free_bits=self.free_bits,
-                musplit_free_bits=self.musplit_free_bits,
-                kl_weight=weight,
-            )
-        return objective, found.inner_kl
-
-    def _log_variance(
-        self,
-        output: Float[Tensor, "batch outputs *space"],
-        error: Float[Tensor, "batch channels *space"],
-    ) -> Tensor | float:
-        if self.variance == "predicted":
-            return output[:, len(self.mean) :]
-        if self.variance == "fitted":
-            axes = [0, *range(2, error.ndim)]
-            return error.detach().square().mean(axes, keepdim=True).log()
-        return math.log(self.variance)
-
-
-def _values(numbers: Iterable[float]) -> Float[Tensor, " channels"]:
+def values_of(numbers: Iterable[float]) -> Float[Tensor, " channels"]:
+    """Make a tensor with one number per channel."""
     return torch.tensor([float(number) for number in numbers], dtype=torch.float32)
 
 
-def _channels_last(normalised: Float[Tensor, "batch views *space"]) -> Tensor:
+def channels_last(normalised: Float[Tensor, "batch views *space"]) -> Tensor:
+    """Lay patches out in memory as convolutions want them."""
     layout = torch.channels_last if normalised.ndim == 4 else torch.channels_last_3d
     return normalised.contiguous(memory_format=layout)

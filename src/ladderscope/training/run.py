@@ -1,40 +1,32 @@
 """Running a training: the loop, compiling, interruption, and what comes out."""
 
 import logging
-import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ladderscope.data import MixedPatches, TrainingPatches
-from ladderscope.interruption import Requests, stopping_gently
+from ladderscope.interruption import ShouldStop
 from ladderscope.machine import best_device, keep_freed_memory, make_compile_cache
+from ladderscope.progress import Listener
 from ladderscope.training.budget import Budget
 from ladderscope.training.course import Course
 from ladderscope.training.errors import TrainingError
 from ladderscope.training.module import Record, RestorationModule, Terms
-from ladderscope.training.progress import TrainingProgress
+from ladderscope.training.progress import Message
 from ladderscope.training.seeding import seeded
-
-if TYPE_CHECKING:
-    from lightning.fabric import Fabric
+from ladderscope.training.worker import Worker
 
 logger = logging.getLogger("ladderscope")
 
 # Compiling takes about a minute on two cores and saves a third of every step after it.
 COMPILE_FROM_MINUTES = 3.0
 COMPILE_FROM_STEPS = 1000
-
-_OF_CLUSTERS = (
-    *("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK"),
-    *("WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"),
-)
 
 
 @dataclass(frozen=True)
@@ -50,7 +42,7 @@ class Outcome:
     seconds : float
         Time spent, earlier runs of a resumed training included.
     interrupted : bool
-        Whether it ended before its budget, by Ctrl-C or a signal.
+        Whether it ended before its budget, as it was asked to.
     best_step : int
         The step whose weights were kept.
     compiled : bool
@@ -81,7 +73,8 @@ def train(
     resume: bool = False,
     device: str | None = None,
     compile_network: bool | None = None,
-    progress: bool = True,
+    report: Listener | None = None,
+    should_stop: ShouldStop | None = None,
 ) -> Outcome:
     """Train a module until the budget of its course is spent, or it is asked to stop.
 
@@ -96,27 +89,30 @@ def train(
     course : Course
         The budget, the learning rate, the validation patches and the state file.
     seed : int
-        Fixes the latents' noise. The global random state is left as it was.
+        Random seed of the latents' noise. The global random state is left as it was.
     resume : bool
         Go on from the course's state file.
     device : str, optional
         ``"cpu"``, ``"cuda"`` or ``"mps"``; the best there is by default.
     compile_network : bool, optional
         Whether to use torch.compile; by default where it pays within the budget.
-    progress : bool
-        Whether to show a progress bar.
+    report : callable, optional
+        Takes, after each step, the fraction of the budget that is spent, and a message.
+    should_stop : callable, optional
+        Asked after each step, and while another training has its turn.
 
     Raises
     ------
     TrainingError
-        The loss stays non-finite, or there is nothing to resume from.
-    KeyboardInterrupt
-        It was asked to stop twice, by Ctrl-C, SIGTERM or SIGHUP.
+        No loss was finite, or the state file does not fit.
+    StopRequested
+        It was asked to stop before its turn.
     """
     keep_freed_memory()
     make_compile_cache()
-    with seeded(seed), torch.enable_grad(), stopping_gently() as requests:
-        fabric = _fabric(best_device(device))
+    stopped = False
+    with seeded(seed, should_stop), torch.enable_grad():
+        worker = Worker.start(best_device(device))
         course.begin()
         if resume:
             course.resume(module)
@@ -125,9 +121,8 @@ def train(
                 compile_network = compiling_pays(course.budget, left=1 - course.fraction(module))
             if compile_network and _has_compiler():
                 module.terms = _compiled(module)
-            with TrainingProgress(bar=progress) as show:
-                _fit(fabric, module, patches, course, show, requests)
-        interrupted = requests.pending and course.fraction(module) < 1
+            stopped = _fit(worker, module, patches, course, report, should_stop)
+        stopped = stopped and course.fraction(module) < 1
     compiled = module.terms != module.network_terms
     module.terms = module.network_terms
     if course.best_weights is None:
@@ -137,12 +132,14 @@ def train(
             "(learning_rate in the settings)"
         )
     module.network.load_state_dict(course.best_weights)
+    if report is not None and not stopped:
+        report(1.0, f"trained for {module.steps_done} steps")
     return Outcome(
         tuple(course.history),
         module.steps_done,
         module.skipped,
         course.seconds,
-        interrupted,
+        stopped,
         course.best_step,
         compiled,
         course.diverged,
@@ -150,77 +147,41 @@ def train(
 
 
 def _fit(
-    fabric: "Fabric",
+    worker: Worker,
     module: RestorationModule[Any],
     patches: TrainingPatches | MixedPatches,
     course: Course,
-    show: TrainingProgress,
-    requests: Requests,
-) -> None:
-    with _quiet_lightning():
-        fabric.to_device(module)
+    report: Listener | None,
+    should_stop: ShouldStop | None,
+) -> bool:
+    """Take step after step; returns whether it was asked to stop."""
+    worker.place(module)
     optimizer = module.make_optimizer(module.network)
     torch.empty((), dtype=torch.int64).random_()  # drawn by every training so far
     course.restore(optimizer)
-    done = False
-    while not done:
+    message = Message()
+    done = stopped = False
+    while not (done or stopped):
         course.set_rate(module, optimizer)
-        batch = fabric.to_device(patches[module.steps_done])
-        _step(module, batch, optimizer, fabric.backward)
+        _step(module, worker.batch(patches, module.steps_done), optimizer, worker.backward)
         course.note(module)
-        spent = course.fraction(module)
+        spent = worker.agreed(course.fraction(module))
         done = spent >= 1 or course.diverged
-        if done or course.is_due(spent):
+        if (done or course.is_due(spent)) and worker.is_first:
             course.validate(module)
             course.keep(module, optimizer)
             done = done or course.rate.exhausted()
-        show(module.steps_done, spent, course.seconds, module.latest)
-        done = done or requests.pending
-    if not course.history or course.history[-1].step < module.steps_done:
+        if report is not None:
+            report(spent, message(module.steps_done, module.latest))
+        stopped = should_stop is not None and should_stop()
+        done, stopped = worker.agreed((done, stopped))
+    if worker.is_first and (not course.history or course.history[-1].step < module.steps_done):
         # Kept before steps since the last validation get their chance to be the best: a resumed
         # training validates when an uninterrupted one does, and so ends with the same weights.
         course.keep(module, optimizer)
         course.validate(module)
-    module.cpu()
-    fabric.accelerator.teardown()
-
-
-def _fabric(device: torch.device) -> "Fabric":
-    """Place a training on one device, in this process alone, whatever a cluster has prepared."""
-    # Restoring needs neither Lightning nor the compiler that it loads.
-    with _no_cluster(), _quiet_lightning():
-        from lightning.fabric import Fabric
-        from lightning.fabric.plugins.environments.lightning import LightningEnvironment
-
-        return Fabric(
-            accelerator=device.type,
-            devices=1 if device.index is None else [device.index],
-            plugins=[LightningEnvironment()],
-        )
-
-
-@contextmanager
-def _no_cluster() -> Iterator[None]:
-    """Hide what a cluster says of this process; Lightning takes any value for a number."""
-    hidden = {name: os.environ.pop(name) for name in _OF_CLUSTERS if name in os.environ}
-    try:
-        yield
-    finally:
-        os.environ.update(hidden)
-
-
-@contextmanager
-def _quiet_lightning() -> Iterator[None]:
-    """Keep Lightning's advice on devices away from users who did not choose one."""
-    talkative = [logging.getLogger(f"lightning.{part}") for part in ("fabric", "pytorch")]
-    levels = [one.level for one in talkative]
-    for one in talkative:
-        one.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        for one, level in zip(talkative, levels, strict=True):
-            one.setLevel(level)
+    worker.release(module)
+    return stopped
 
 
 def _step(

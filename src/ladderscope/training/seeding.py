@@ -6,14 +6,29 @@ from contextlib import contextmanager
 
 import torch
 
+from ladderscope.interruption import ShouldStop, stop_if
+
 _TURN = threading.RLock()
+_PATIENCE = 0.1  # seconds between two questions whether to stop waiting
 
 
 @contextmanager
-def seeded(seed: int) -> Iterator[None]:
+def seeded(seed: int, should_stop: ShouldStop | None = None) -> Iterator[None]:
     """Fix the random numbers that the block draws; the global random state is left as it was.
 
     torch has one random state for all threads, so that blocks in several threads take turns.
+
+    Parameters
+    ----------
+    seed : int
+        The random seed.
+    should_stop : callable, optional
+        Asked while the block waits for its turn.
+
+    Raises
+    ------
+    StopRequested
+        It was asked to stop before its turn.
 
     Examples
     --------
@@ -24,6 +39,11 @@ def seeded(seed: int) -> Iterator[None]:
     >>> draws[0] == draws[1]
     True
     """
-    with _TURN, torch.random.fork_rng():
-        torch.manual_seed(seed)
-        yield
+    while not _TURN.acquire(timeout=_PATIENCE):
+        stop_if(should_stop, "waiting for another training to end")
+    try:
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            yield
+    finally:
+        _TURN.release()
