@@ -16,11 +16,8 @@ def info(model: options.ModelFile) -> None:
     from ladderscope.cli.summary import noise_rows
     from ladderscope.cli.terminal import show_summary
     from ladderscope.models.file import read_model
-    from ladderscope.report.words import (
-        channel_names,
-        free_bits_of,
-        levels_in_words,
-    )
+    from ladderscope.report.words import channel_names, free_bits_of, levels_in_words
+    from ladderscope.words import counted
 
     found = read_model(model)
     outcome, settings = found.outcome, found.settings
@@ -33,7 +30,7 @@ def info(model: options.ModelFile) -> None:
         ("file", str(model)),
         ("kind", f"{_kind(found)}, {parameters:,} parameters"),
         ("made by", f"Ladderscope {found.version}, {done} {ended:%Y-%m-%d %H:%M}"),
-        ("images", f"axes {found.axes}, {len(names)} channel{'s' if several else ''}"),
+        ("images", f"axes {found.axes}, {counted(len(names), 'channel')}"),
     ]
     for name, statistics in zip(names, found.statistics, strict=True):
         rows.append(("values", f"{f'{name}: ' if several else ''}{_values(statistics)}"))

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from ladderscope.images import Image
     from ladderscope.noise_estimation import NoiseCheck
 
-Kind = Literal["poisson_gaussian", "gaussian", "mixture", "histogram"]
+# The second is how Python spells the first.
+Kind = Literal["poisson-gaussian", "poisson_gaussian", "gaussian", "mixture", "histogram"]
 
 _BRIGHTEST = 1e15  # grey levels; the variance of more than that is no number
 
@@ -43,10 +44,11 @@ def fit(
     kind: Annotated[
         Kind,
         typer.Option(
+            metavar="poisson-gaussian|gaussian|mixture|histogram",
             help="Kind of noise model. Without clean images or repeats, a mixture or a histogram "
-            "first trains a denoiser, which takes minutes."
+            "first trains a denoiser, which takes minutes.",
         ),
-    ] = "poisson_gaussian",
+    ] = "poisson-gaussian",
     dark: Annotated[
         list[str] | None,
         typer.Option(
@@ -127,7 +129,7 @@ def fit(
     found = measure_noise(
         paths,
         signal or None,
-        kind,
+        "poisson_gaussian" if kind == "poisson-gaussian" else kind,
         axes=axes,
         repeats=repeats,
         offset=offset[0] if offset and len(offset) == 1 else offset or None,
