@@ -300,8 +300,8 @@ def test_one_number_is_for_everything_and_the_first_of_more_is_the_mixed_images(
         (2, [1, 2, 3, 4], [1, 2, 3, 4], "2 channels"),
         (1, float("nan"), 1, "the mean of the data must be finite, not nan"),
         (1, 1, float("inf"), "the standard deviation of the data must be finite"),
-        (1, 1, 0, "a standard deviation of 0 was given: it must be above 0"),
-        (2, [1, 2], [1, -2], "a standard deviation of -2"),
+        (1, 1, 0, "standard deviation 0 "),
+        (2, [1, 2], [1, -2], "standard deviation -2 "),
         (1, "much", 1, "the mean of the data must be numbers, not 'much'"),
     ],
 )
@@ -354,7 +354,7 @@ def test_another_number_of_noise_models_is_refused(held):
     with pytest.raises(InteropError, match=f"holds {held} noise model.*has 2 channels"):
         import_careamics(checkpoint(config, held), config, **asked)
     models = [Gaussian(1.0)] * held
-    with pytest.raises(InteropError, match=f"given: {held} noise model.*has 2 channels"):
+    with pytest.raises(InteropError, match=f"{held} noise model.*given.*has 2 channels"):
         import_careamics(checkpoint(config, 2), config, **asked, noise_models=models)
 
 
@@ -362,7 +362,7 @@ def test_another_number_of_noise_models_is_refused(held):
 
 
 def test_stacks_without_a_middle_plane_are_refused():
-    with pytest.raises(InteropError, match=r"stacks of 4 planes .* have none"):
+    with pytest.raises(InteropError, match=r"stacks of 4 planes"):
         small(FROM_3D | {"input_shape": [4, 32, 32]})
 
 

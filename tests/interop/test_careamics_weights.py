@@ -133,7 +133,7 @@ def test_a_checkpoint_that_describes_itself_needs_no_config(saved):
     path = saved({"state_dict": TRAINED, "hyper_parameters": SAYS_IT_ALL})
     assert same(load_lvae(path))
     assert same(load_lvae(path, CONFIG))
-    with pytest.raises(InteropError, match="nonlinearity is 'ReLU' in the one and 'ELU'"):
+    with pytest.raises(InteropError, match=r"nonlinearity.*'ReLU'.*'ELU'"):
         load_lvae(path, CONFIG | {"nonlinearity": "ReLU"})
 
 
@@ -228,8 +228,8 @@ STACK = {"input_shape": [3, 16, 16], "encoder_conv_strides": [1, 2, 2]}
     [
         ({"z_dims": [2, 3]}, "extra: bottom_up_layers.2.*z_dims is (2, 3)"),
         ({"z_dims": [2, 3, 4, 4]}, "missing: .*z_dims is (2, 3, 4, 4)"),
-        ({"z_dims": [2, 3, 5]}, "of another shape: top_down_layers.2.*z_dims is (2, 3, 5)"),
-        ({"z_dims": [1, 3, 4]}, "of another shape: top_down_layers.0.*z_dims is (1, 3, 4)"),
+        ({"z_dims": [2, 3, 5]}, "shape: top_down_layers.2.*z_dims is (2, 3, 5)"),
+        ({"z_dims": [1, 3, 4]}, "shape: top_down_layers.0.*z_dims is (1, 3, 4)"),
         ({"multiscale_count": 1}, "extra: bottom_up.*lowres_merge.*multiscale_count is 1"),
         ({"multiscale_count": 3}, "missing: lowres_first_bottom_ups.1.*multiscale_count is 3"),
         ({"output_channels": 3}, "output_layer.bias (4,) instead of (6,).*output_channels is 3"),
@@ -286,7 +286,7 @@ def test_a_log_variance_is_predicted_only_where_the_config_says_so():
 
 def test_errors_begin_with_the_file_that_they_are_about(tmp_path):
     torch.save({"state_dict": STATE}, tmp_path / "best.ckpt")
-    with pytest.raises(InteropError, match=r"best\.ckpt: the weights do not say"):
+    with pytest.raises(InteropError, match=r"best\.ckpt: .*config"):
         load_lvae(tmp_path / "best.ckpt")
     with pytest.raises(InteropError, match=r"(?s)best\.ckpt: .*contradict.*z_dims"):
         load_lvae(tmp_path / "best.ckpt", CONFIG | {"z_dims": [7] * len(CONFIG["z_dims"])})
@@ -331,7 +331,7 @@ def test_a_unet_is_called_one(saved):
 @pytest.mark.parametrize(
     "weights, named",
     [
-        ({"fc.weight": torch.zeros(1)}, "not of a ladder VAE.*fc.weight"),
+        ({"fc.weight": torch.zeros(1)}, "top_down_layers.*fc.weight"),
         ({}, "tensors by name"),
         ({"state_dict": 3}, "tensors by name"),
         ({"top_down_layers.0": "text"}, "'top_down_layers.0' is 'text'"),

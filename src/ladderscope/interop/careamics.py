@@ -1,19 +1,19 @@
 """The ladder VAE of CAREamics 0.3.5 in ours, weight for weight, and back.
 
 `load_lvae` opens one, `to_careamics` hands it back, and `replay` computes what CAREamics would.
-What CAREamics does in its own way lives here, and reaches our network as arguments:
+CAREamics differs from our own networks in these points, which reach `LadderVAE` as arguments:
 
-- a raw value r, clipped at 20, becomes a variance by exp(r) up to 0 and 1 + r beyond, and 10⁻⁶
-  is added;
-- with more than four levels, the features that the posterior of level l is read from are
-  multiplied by √(2l);
-- the top level's prior is learned for each place of the patch, so that a KL is defined for
-  images of that size alone;
-- encoder and decoder have a dropout each;
-- a gate is one convolution, whose second half of channels are the gates;
-- with wider views, every level has weights to merge one, used or not.
+- a raw value r, clipped at 20, stands for the variance 1 + ELU(r) + 10⁻⁶;
+- with more than four levels, the features that give the posterior of level l are multiplied by
+  √(2l);
+- the top level's prior is learned per position of the patch, so that a KL is defined only for
+  images of that size;
+- encoder and decoder have separate dropout probabilities;
+- a gate is one convolution, and the second half of its channels are the gates;
+- with lateral context, every level has weights to merge an input, used or not.
 
-One is left out: CAREamics crops a posterior whose last axis is odd, and then fails at its KL.
+One difference is left out: CAREamics crops a posterior whose last axis is odd, and then fails at
+its KL.
 """
 
 import os
@@ -24,7 +24,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ladderscope.errors import LadderscopeError
 from ladderscope.interop.careamics_config import (
     A_U_NET,
     compare_configs,
@@ -47,7 +46,6 @@ from ladderscope.models.earlier import LVAEConfig
 from ladderscope.models.weights import check_finite
 from ladderscope.network import LadderVAE
 from ladderscope.noise import GaussianMixture
-from ladderscope.untrusted import InputError
 
 __all__ = [
     "InteropError",
@@ -60,7 +58,7 @@ __all__ = [
     "to_careamics",
 ]
 
-# What checkpoints of CAREamics hold beside the network, whose entries begin with "model.".
+# Entries of a CAREamics checkpoint beside the network's own, which begin with "model.".
 _BESIDE = ("noise_model.", "noise_model_likelihood.", "gaussian_likelihood.")
 _OF_A_UNET = ("encoder.encoder_blocks.", "decoder.decoder_blocks.", "final_conv.")
 _OF_A_MIXTURE = ("min_signal", "max_signal", "min_sigma")
@@ -78,27 +76,27 @@ def load_lvae(
     ----------
     weights : mapping or path
         The ``state_dict``, of tensors or arrays, or a ``.safetensors``, ``.ckpt`` or ``.pth``
-        file. What a checkpoint holds beside the network is left aside.
+        file. Anything in a checkpoint that is not part of the network is ignored.
     config : mapping, LVAEConfig or path, optional
         The constructor arguments of CAREamics' ``LadderVAE``, as in `LVAEConfig`, or a
         configuration that encloses them (under ``algorithm_config`` and ``model``), or the YAML
-        file of either. By default, what the checkpoint says of itself.
+        file of either. By default, the configuration in the checkpoint.
     trust : bool, default False
-        Whether a pickle may run code. A ``.ckpt`` is one: if it holds more than tensors and plain
-        values, it is refused unless you trust where it comes from.
+        Whether a pickle may run code. A ``.ckpt`` is a pickle: one that holds more than tensors
+        and plain values is refused unless you trust its authors.
 
     Returns
     -------
     LadderVAE
-        In evaluation mode. Images are normalised as they were in CAREamics; mean and standard
-        deviation are not part of a checkpoint. Without a KL (``decode(..., priors=False)``) it
-        restores images of any size.
+        In evaluation mode. It takes images that are normalised as in CAREamics; a checkpoint does
+        not hold their mean and standard deviation. Without a KL (``decode(..., priors=False)``)
+        it restores images of any size.
 
     Raises
     ------
     InteropError
         If a file is missing, damaged or asks to run code; if it holds no ladder VAE; if the
-        config is not one, or contradicts the weights: each kind of missing, extra or mis-shaped
+        config is invalid or contradicts the weights: each kind of missing, extra or mis-shaped
         entry is named, with the option that would explain it.
 
     References
@@ -122,39 +120,30 @@ def load_lvae(
     (torch.Size([1, 2, 64, 64]), torch.Size([1]))
     """
     checkpoint = read_checkpoint(weights, trust=trust)
+    described = None if config is None else read_config(config)
     with naming(weights):
         state = _state_of_the_network(checkpoint.tensors)
         own = checkpoint.hyper_parameters
         own = enclosed(own) if isinstance(own, Mapping) else {}
-        if config is None and "z_dims" not in own:
+        if described is None and "z_dims" not in own:
             raise InteropError(
-                "the weights do not say how their network was built: give its config, the "
-                "constructor arguments of CAREamics' LadderVAE"
+                "the checkpoint does not describe its network: give its config, the constructor "
+                "arguments of CAREamics' LadderVAE"
             )
-        described = read_config(own if config is None else config)
+        described = read_config(own) if described is None else described
         compare_configs(described, own)
-        compare_shapes(
-            described,
-            found={name: tuple(value.shape) for name, value in state.items()},
-            needed={
-                name: tuple(value.shape)
-                for name, value in to_careamics(_without_content(described)).items()
-            },
-        )
+        needed = to_careamics(_without_content(described))
+        compare_shapes(described, _shapes(state), _shapes(needed))
         network = _built(described)
-        origin = origin_of(network)
-    with torch.no_grad():
-        for name, parts in entries_of(network).items():
-            # of a scalar, such as the number of batches that were counted, there is one part
-            values = state[name].chunk(len(parts)) if len(parts) > 1 else (state[name],)
-            for part, value in zip(parts, values, strict=True):
-                part.copy_(value)
-        for name, value in origin.idle.items():
-            value.copy_(state[name])
-    try:
+        with torch.no_grad():
+            for name, parts in entries_of(network).items():
+                # a scalar, such as the number of batches seen, has one part
+                values = state[name].chunk(len(parts)) if len(parts) > 1 else (state[name],)
+                for part, value in zip(parts, values, strict=True):
+                    part.copy_(value)
+            for name, value in origin_of(network).idle.items():
+                value.copy_(state[name])
         check_finite(to_careamics(network), "the weights")
-    except InputError as error:
-        raise InteropError(str(error)) from error
     return network
 
 
@@ -169,8 +158,8 @@ def build_lvae(config: Mapping[str, Any] | LVAEConfig | str | os.PathLike[str]) 
     Raises
     ------
     InteropError
-        If the config is not one: what it lacks, or what in it does not go together; or if the
-        network would have too many parameters.
+        If the config lacks an entry, has a wrong one or contradicts itself; or if the network
+        would have too many parameters.
     """
     with naming(config):
         described = read_config(config)
@@ -180,12 +169,13 @@ def build_lvae(config: Mapping[str, Any] | LVAEConfig | str | os.PathLike[str]) 
 
 def _without_content(config: LVAEConfig) -> LadderVAE:
     """Build the network without allocating its weights, and refuse one of too many."""
-    try:
-        weights_of(config.architecture)
-    except LadderscopeError as error:
-        raise InteropError(str(error)) from error
+    weights_of(config.architecture)
     with torch.device("meta"):
         return _built(config)
+
+
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in tensors.items()}
 
 
 def _built(config: LVAEConfig) -> LadderVAE:
@@ -201,7 +191,7 @@ def _built(config: LVAEConfig) -> LadderVAE:
 def load_noise_models(
     weights: Mapping[str, Any] | str | os.PathLike[str], *, trust: bool = False
 ) -> list[GaussianMixture]:
-    """Read the noise models that a checkpoint of CAREamics holds beside its network.
+    """Read the noise models in a checkpoint of CAREamics.
 
     Parameters
     ----------
@@ -211,14 +201,14 @@ def load_noise_models(
     Returns
     -------
     list of GaussianMixture
-        One a channel, in camera units; empty if there are none.
+        One per channel, in camera units; empty if there are none.
 
     Raises
     ------
     InteropError
-        As `load_lvae` raises it for files; or if the checkpoint holds a part of a noise model.
+        As of `load_lvae` for files; or if the checkpoint holds only part of a noise model.
     NoiseError
-        If the numbers of a noise model make no sense.
+        If a noise model is invalid.
     """
     tensors = read_checkpoint(weights, trust=trust).tensors
     names = (f"noise_model.nmodel_{channel}" for channel in count())
@@ -227,9 +217,8 @@ def load_noise_models(
         numbers = [tensors.get(f"{name}.{end}") for end in _OF_A_MIXTURE]
         if any(number is None or number.numel() != 1 for number in numbers):
             raise InteropError(
-                f"the checkpoint holds {name}.weight, but not a number each for "
-                f"{', '.join(_OF_A_MIXTURE)}, as those of older versions do not: give the noise "
-                "model's .npz file"
+                f"the checkpoint holds {name}.weight without {', '.join(_OF_A_MIXTURE)}, as older "
+                "versions of CAREamics wrote it: give the noise model's .npz file"
             )
         ends = (number.item() for number in numbers if number is not None)
         weight = tensors[f"{name}.weight"].detach().cpu().double().numpy()
@@ -238,7 +227,7 @@ def load_noise_models(
 
 
 def _state_of_the_network(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Leave only the network in a checkpoint, with both names of its last layer."""
+    """Take the network out of a checkpoint, with both names of its last layer."""
     state = {
         name.removeprefix("model."): value
         for name, value in tensors.items()
@@ -248,14 +237,14 @@ def _state_of_the_network(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         raise InteropError(f"the weights are of {A_U_NET}")
     if not any(name.startswith("top_down_layers.") for name in state):
         raise InteropError(
-            "the weights are not of a ladder VAE that CAREamics trained: nothing in them is named "
-            f"top_down_layers; their names are like {', '.join(list(state)[:3])}"
+            "the weights are not those of a CAREamics ladder VAE: no name begins with "
+            f"top_down_layers; names found: {', '.join(list(state)[:3])}"
         )
     for name in ("weight", "bias"):
         one, other = (f"{layer}.{name}" for layer in LAST_LAYER)
         if one not in state and other not in state:
             continue
-        # .safetensors files hold what is shared once
+        # a .safetensors file holds a shared tensor once
         first = state.setdefault(one, state.get(other, torch.empty(0)))
         if not torch.equal(first, state.setdefault(other, first)):
             raise InteropError(f"{one} and {other} are one layer in CAREamics, but differ here")

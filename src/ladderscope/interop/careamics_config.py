@@ -1,4 +1,4 @@
-"""How CAREamics describes its ladder VAE, and what in such a description contradicts weights."""
+"""How CAREamics describes its ladder VAE, and where a description contradicts the weights."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from ladderscope.models.earlier import LVAEConfig
 from ladderscope.untrusted import InputError, problems_of, read_yaml, shown
 
 A_U_NET = (
-    "a U-Net, as N2V, CARE and Noise2Noise train. It is no ladder VAE and has no posterior to "
+    "a U-Net, as N2V, CARE and Noise2Noise train. It is not a ladder VAE and has no posterior to "
     "sample: predict with CAREamics, or train a Denoiser on the same images"
 )
 # Where the constructor's arguments are found in the configurations that enclose them.
@@ -26,12 +26,12 @@ _DEEPEST = 10
 
 
 def read_config(config: Mapping[str, Any] | LVAEConfig | str | os.PathLike[str]) -> LVAEConfig:
-    """Read a config, wherever it stands: the constructor's arguments, or what encloses them.
+    """Read a config: the constructor's arguments, alone or inside a larger configuration.
 
     Raises
     ------
     InteropError
-        If a file cannot be read, the config is of a U-Net, or its entries are not as needed.
+        If a file cannot be read, the config is of a U-Net, or an entry is wrong.
     """
     if isinstance(config, LVAEConfig):
         return config
@@ -52,23 +52,22 @@ def _checked(config: Mapping[str, Any]) -> LVAEConfig:
 
 
 def _read_yaml(path: Path) -> Mapping[str, Any]:
-    path = expanded(path)
     try:
-        content = read_yaml(path)
+        content = read_yaml(expanded(path))
     except InputError as error:
-        raise InteropError(f"{path}: cannot be read as a config: {error}") from error
+        raise InteropError(f"cannot be read as a config: {error}") from error
     if not isinstance(content, Mapping):
-        raise InteropError(f"{path}: a config has named entries, found {shown(content)}")
+        raise InteropError(f"a config has named entries, found {shown(content)}")
     return content
 
 
 def enclosed(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Take the constructor's arguments out of the configurations around them.
+    """Take the constructor's arguments out of an enclosing configuration.
 
     Raises
     ------
     InteropError
-        They are of a U-Net, or lie implausibly deep.
+        They are those of a U-Net, or are enclosed more than 10 times.
     """
     for _ in range(_DEEPEST):
         if config.get("architecture") == "UNet":
@@ -82,18 +81,18 @@ def enclosed(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def compare_configs(given: LVAEConfig, own: Mapping[str, Any]) -> None:
-    """Raise an error if a checkpoint says other things of itself than the config given."""
+    """Refuse a config that contradicts the one in the checkpoint."""
     plain = {
         name: list(value) if isinstance(value, tuple) else value for name, value in own.items()
     }
     differences = [
-        f"{name} is {value!r} in the one and {_brief(plain[name])} in the other"
+        f"{name} is {value!r} in the config and {_brief(plain[name])} in the checkpoint"
         for name, value in given.model_dump(mode="json").items()
         if name in plain and _differ(plain[name], value)
     ]
     if differences:
         raise InteropError(
-            f"the config given contradicts the checkpoint's own: {'; '.join(differences)}"
+            f"the given config contradicts the checkpoint's own: {'; '.join(differences)}"
         )
 
 
@@ -115,7 +114,7 @@ def _brief(value: Any) -> str:
 def compare_shapes(
     config: LVAEConfig, found: Mapping[str, Shape], needed: Mapping[str, Shape]
 ) -> None:
-    """Raise an error if weights by name and shape are missing, too many or of another shape."""
+    """Refuse weights that are missing, superfluous or of the wrong shape for the config."""
     problems: dict[tuple[str, ...], list[str]] = {}
     for name in sorted({*found, *needed}):
         if name not in found:
@@ -123,7 +122,7 @@ def compare_shapes(
         elif name not in needed:
             kind, what = "extra", name
         elif found[name] != needed[name]:
-            kind, what = "of another shape", f"{name} {found[name]} instead of {needed[name]}"
+            kind, what = "of the wrong shape", f"{name} {found[name]} instead of {needed[name]}"
         else:
             continue
         key = kind, *_options_behind(name, config, found, needed)
@@ -132,7 +131,7 @@ def compare_shapes(
     for (kind, *options), whats in problems.items():
         more = f" and {len(whats) - 3} more" if len(whats) > 3 else ""
         values = " and ".join(f"{option} is {getattr(config, option)!r}" for option in options)
-        why = f"in the config, {values}" if options else "no option of the config explains that"
+        why = f"in the config, {values}" if options else "no option of the config explains this"
         lines.append(f"\n- {kind}: {', '.join(whats[:3])}{more}; {why}")
     if lines:
         raise InteropError(f"the weights and the config contradict each other:{''.join(lines)}")
@@ -141,7 +140,7 @@ def compare_shapes(
 def _options_behind(
     name: str, config: LVAEConfig, found: Mapping[str, Shape], needed: Mapping[str, Shape]
 ) -> tuple[str, ...]:
-    """Name the options that would explain why an entry is not as needed."""
+    """Name the options of the config that would explain why an entry is wrong."""
 
     def count(prefix: str) -> int:
         return len({key.split(".")[1] for key in found if key.startswith(f"{prefix}.")})

@@ -1,4 +1,4 @@
-"""A ladder VAE that CAREamics trained, as a denoiser or a splitter that predicts and is saved."""
+"""A ladder VAE that CAREamics trained, imported as a denoiser or a splitter."""
 
 import logging
 import os
@@ -26,7 +26,7 @@ from ladderscope.noise import NoiseModel
 
 logger = logging.getLogger("ladderscope")
 
-# The nearest that our settings have; the network itself is built from the config.
+# The nearest of our settings, for training anew; the network is built from the config.
 _ACTIVATIONS = {"ELU": "elu", "ReLU": "relu", "LeakyReLU": "leaky_relu"}
 _MOST_DROPOUT = 0.9
 
@@ -41,9 +41,9 @@ def import_careamics(
     trust: bool = False,
     device: str | None = None,
 ) -> Denoiser | Splitter:
-    """Make a denoiser or a splitter of a ladder VAE that CAREamics trained.
+    """Import a ladder VAE that CAREamics trained, as a denoiser or a splitter.
 
-    It predicts, samples and is saved as any other. A network with one output channel denoises,
+    It predicts, samples and is saved like any other. A network with one output channel denoises;
     one with more splits.
 
     Parameters
@@ -51,28 +51,29 @@ def import_careamics(
     weights, config, trust
         As `load_lvae` takes them.
     data_mean, data_std : number or sequence of numbers
-        What CAREamics normalised images with, in grey levels; checkpoints do not hold it. Of a
-        denoiser one number each. Of a splitter of C channels one for everything; or one for each
-        channel; or 1 + C, those of the mixed image first. Where the mixed image's are not given,
-        they are those that CAREamics finds if the mixed image is the mean of the channels: the
-        mean of their means, and the standard deviation of all their pixels taken together.
+        Mean and standard deviation that CAREamics normalised images with, in grey levels;
+        checkpoints do not hold them. For a denoiser, one number each. For a splitter of C
+        channels, one for everything; or one per channel; or 1 + C, those of the mixed image
+        first. By default, those of the mixed image are what CAREamics finds if the mixed image is
+        the mean of the channels: the mean of their means, and the standard deviation of all their
+        pixels together.
     noise_models : sequence of NoiseModel, optional
         One per channel; by default those in the checkpoint, if any. Prediction needs none; with
-        them, reports compare what was removed with the noise that is expected.
+        them, reports compare the removed noise with the expected noise.
     device : str, optional
         As of `Denoiser`.
 
     Returns
     -------
     Denoiser or Splitter
-        Ready to predict. Its settings are the nearest to the network's that ours have, for
-        training anew.
+        Ready to predict. Its settings, for training anew, are the nearest of ours to the
+        network's.
 
     Raises
     ------
     InteropError
-        As `load_lvae`; also if the numbers or the noise models are not as many as needed, or
-        the numbers make no sense.
+        As of `load_lvae`; also if the number of means, standard deviations or noise models is
+        wrong, or one of them is invalid.
 
     References
     ----------
@@ -88,7 +89,7 @@ def import_careamics(
     ...     "encoder_dropout": 0.1, "decoder_dropout": 0.1, "nonlinearity": "ELU",
     ...     "predict_logvar": None, "analytical_kl": True,
     ... }
-    >>> weights = to_careamics(build_lvae(config))  # for want of trained ones
+    >>> weights = to_careamics(build_lvae(config))  # random ones, for the example
     >>> splitter = import_careamics(weights, config, data_mean=[90, 110], data_std=[20, 30])
     >>> mixed = np.random.default_rng(0).normal(100, 30, (40, 50))
     >>> splitter.predict(mixed, samples=0).mean.shape
@@ -102,7 +103,8 @@ def import_careamics(
     _check_planes(found)
     channels = found.output_channels
     source = "weights in memory" if isinstance(weights, Mapping) else Path(weights).name
-    notices = [f"imported from CAREamics ({source}): trained there, not here"]
+    patch = "×".join(map(str, found.input_shape))
+    notices = [f"imported from CAREamics ({source}), where it was trained on patches of {patch}"]
     values, derived = _statistics(channels, data_mean, data_std)
     notices += derived
     noise, of_noise = _noise_models(channels, noise_models, content)
@@ -110,8 +112,8 @@ def import_careamics(
     splits = channels > 1
     if splits:
         notices.append(
-            "residuals are the mixed image minus the mean of the channels, as CAREamics mixes them "
-            "unless told otherwise"
+            "residuals are the mixed image minus the mean of the channels, which is how CAREamics "
+            "mixes them by default"
         )
     mixture = Mixture(values[0], Mixing((0.0,) * channels, (1 / channels,) * channels))
     model = empty_model(
@@ -140,37 +142,35 @@ def import_careamics(
 def _check_planes(config: LVAEConfig) -> None:
     if config.restores_a_plane and config.input_shape[0] % 2 == 0:
         raise InteropError(
-            f"the network restores the middle plane of a stack, and its stacks of "
-            f"{config.input_shape[0]} planes (input_shape) have none: it cannot be told which "
-            "plane it restores. load_lvae opens it all the same, for use in Python"
+            f"the network restores the middle plane of a stack, but its stacks of "
+            f"{config.input_shape[0]} planes (input_shape) have no middle plane. load_lvae opens "
+            "it for use in Python"
         )
 
 
 def _statistics(
     channels: int, data_mean: ArrayLike | float | int, data_std: ArrayLike | float | int
 ) -> tuple[tuple[Statistics, ...], list[str]]:
-    """Sort the numbers given into those of the input, then those of the channels."""
+    """Give the statistics of the input, then those of the channels; and what to report."""
     means, stds = _numbers("mean", data_mean), _numbers("standard deviation", data_std)
     if (stds <= 0).any():
-        raise InteropError(f"a standard deviation of {stds.min():g} was given: it must be above 0")
+        raise InteropError(f"the standard deviation {stds.min():g} is not above 0")
     for what, numbers, least in (("mean", abs(means), 0.0), ("standard deviation", stds, 1e-15)):
         for value in numbers[(numbers < least) | (numbers > 1e15)]:
             raise InteropError(
-                f"a {what} of size {value:g} was given: grey levels lie within 1e-15 and 1e15"
+                f"the {what} {value:g} is out of range: give grey levels from 1e-15 to 1e15"
             )
     needed = {1, channels, channels + 1} if channels > 1 else {1}
     if len(means) != len(stds) or len(means) not in needed:
-        one_for_all = "1 for the mixed image and all channels"
         wanted = (
-            f"the network has {channels} channels, so give {one_for_all}; or {channels}, one per "
-            f"channel; or {channels + 1}, the mixed image's first"
+            f"the network has {channels} channels, so give 1 of each for everything; or "
+            f"{channels}, one per channel; or {channels + 1}, the mixed image's first"
             if channels > 1
             else "the network denoises, so give one of each"
         )
         raise InteropError(
             f"{len(means)} mean{'s' if len(means) != 1 else ''} and {len(stds)} standard "
-            f"deviation{'s' if len(stds) != 1 else ''} of the data were given, and as many of the "
-            f"one as of the other are needed: {wanted}"
+            f"deviation{'s' if len(stds) != 1 else ''} of the data were given: {wanted}"
         )
     if len(means) == 1:
         return (Statistics(float(means[0]), float(stds[0])),) * (1 + channels), []
@@ -180,9 +180,9 @@ def _statistics(
     pooled = Statistics(float(means.mean()), float(np.sqrt(np.mean(stds**2) + means.var())))
     notice = (
         f"mixed images are normalised with mean {pooled.mean:.5g} and standard deviation "
-        f"{pooled.std:.5g}, those of all channels' pixels together, as CAREamics does where the "
-        "mixed image is the mean of the channels; if yours was recorded or summed, give its own "
-        "mean and standard deviation before those of the channels"
+        f"{pooled.std:.5g}, those of the pixels of all channels together, as in CAREamics if the "
+        "mixed image is the mean of the channels. If yours was recorded or is the sum, give its "
+        "own mean and standard deviation before those of the channels"
     )
     return (pooled, *of_channels), [notice]
 
@@ -200,27 +200,28 @@ def _numbers(what: str, given: ArrayLike | float | int) -> Float64[np.ndarray, "
 def _noise_models(
     channels: int, given: Sequence[NoiseModel] | None, content: Mapping[str, Any]
 ) -> tuple[tuple[NoiseModel, ...], list[str]]:
-    """Take the noise models given, or those that the checkpoint holds."""
+    """Take the given noise models, or those in the checkpoint."""
     try:
         models: Sequence[NoiseModel] = load_noise_models(content) if given is None else given
     except InteropError as error:
-        return (), [f"without a noise model, which prediction does not need: {error}"]
-    where = "the checkpoint holds" if given is None else "given:"
+        return (), [f"imported without a noise model, which prediction does not need: {error}"]
     if not models:
         return (), []
     if len(models) != channels:
+        count = f"{len(models)} noise model{'s' if len(models) > 1 else ''}"
+        were = f"{count} {'were' if len(models) > 1 else 'was'} given"
         raise InteropError(
-            f"{where} {len(models)} noise model{'s' if len(models) > 1 else ''}, and the network "
-            f"has {channels} channel{'s' if channels > 1 else ''}: give one per channel, or none, "
-            "as prediction needs none"
+            f"{f'the checkpoint holds {count}' if given is None else were}, but the network has "
+            f"{channels} channel{'s' if channels > 1 else ''}: give one per channel, or none, as "
+            "prediction needs none"
         )
-    return tuple(models), [f"{where} a noise model for each channel"] if given is None else []
+    return tuple(models), ["the checkpoint holds a noise model per channel"] * (given is None)
 
 
 def _settings(
     config: LVAEConfig, noise: Sequence[NoiseModel]
 ) -> DenoiserSettings | SplitterSettings:
-    """Say in our settings what they can say of the network, and near values where they cannot."""
+    """Give the nearest of our settings to the network's."""
     levels = len(config.z_dims)
     *depth, height, width = config.input_shape
     multiple = 2 ** (levels + (config.multiscale_count > 1))
@@ -243,7 +244,7 @@ def _settings(
     if config.output_channels == 1:
         return settings_for(DenoiserSettings, "small", network)
     predicted = config.predict_logvar is not None
-    # Variance 1, of the normalised channels, is what CAREamics has where none is predicted.
+    # Where CAREamics predicts no variance, that of the normalised channels is 1.
     splitting = {
         "method": ("microsplit" if predicted else "denoisplit") if noise else "musplit",
         "channels": config.output_channels,

@@ -1,4 +1,4 @@
-"""Weights that other software saved, opened without running what a pickle may ask for."""
+"""Weights that other software saved, opened without running any code in them."""
 
 import os
 import pickle
@@ -18,7 +18,7 @@ from ladderscope.errors import LadderscopeError
 from ladderscope.files import expanded
 from ladderscope.models.config import MOST_PARAMETERS
 from ladderscope.models.weights import header_length
-from ladderscope.untrusted import InputError, Zip, file_size, parse_json, shortened, shown
+from ladderscope.untrusted import Zip, file_size, parse_json, shortened, shown
 
 # Beside the network, a checkpoint holds the state of its optimizer, and noise models.
 _MOST_VALUES = 8 * MOST_PARAMETERS
@@ -28,22 +28,24 @@ _SAFE, _PICKLES = ".safetensors", (".ckpt", ".pth", ".pt")
 
 
 class InteropError(LadderscopeError):
-    """A file or object of other software that cannot be used: what it is, and what would help."""
+    """A file or object of other software that cannot be used: what is wrong, and what to do."""
 
 
 @contextmanager
 def naming(source: object) -> Iterator[None]:
-    """Begin errors with the file that they are about, if it is one."""
+    """Make every error an `InteropError` that begins with the file that it is about, if any."""
     try:
         yield
-    except InteropError as error:
-        if not isinstance(source, str | os.PathLike) or str(source) in str(error):
+    except LadderscopeError as error:
+        text = str(error)
+        named = not isinstance(source, str | os.PathLike) or str(source) in text
+        if named and isinstance(error, InteropError):
             raise
-        raise InteropError(f"{source}: {error}") from error
+        raise InteropError(text if named else f"{source}: {text}") from error
 
 
 class Checkpoint(NamedTuple):
-    """What a checkpoint holds: tensors by name, and the hyper-parameters saved beside them."""
+    """The content of a checkpoint: tensors by name, and the hyper-parameters saved with them."""
 
     tensors: dict[str, Tensor]
     hyper_parameters: Any
@@ -60,7 +62,7 @@ def read_checkpoint(
         A ``.safetensors``, ``.ckpt``, ``.pth`` or ``.pt`` file, or what one holds: tensors or
         arrays by name, or a mapping with these under ``state_dict``.
     trust
-        Whether a pickle may run code, where it holds more than tensors and plain values.
+        Whether a pickle that holds more than tensors and plain values may run code.
 
     Raises
     ------
@@ -74,26 +76,24 @@ def read_checkpoint(
     {'weight': tensor([0., 0.], dtype=torch.float64)}
     """
     if isinstance(weights, Mapping):
-        return _checkpoint("the weights", weights)
+        return _checkpoint(weights)
     path = expanded(weights)
-    suffix = path.suffix.lower()
-    if suffix not in (_SAFE, *_PICKLES):
-        raise InteropError(
-            f"{path}: weights are read from {', '.join((_SAFE, *_PICKLES))} files; "
-            f"{suffix or 'a name without a suffix'} is none of these"
-        )
-    try:
+    with naming(path):
+        suffix = path.suffix.lower()
+        if suffix not in (_SAFE, *_PICKLES):
+            raise InteropError(
+                f"weights are read from {', '.join((_SAFE, *_PICKLES))} files, and this one has "
+                f"{f'the suffix {suffix}' if suffix else 'no suffix'}"
+            )
         size = file_size(path)
-    except InputError as error:
-        raise InteropError(f"{path}: {error}; give a checkpoint") from error
-    with _explained(path):
-        if suffix == _SAFE:
-            _check_header(path, size)
-            content = safetensors.torch.load_file(path)
-        else:
-            _check_members(path, trust)
-            content = _unpickle(path, trust)
-    return _checkpoint(str(path), content)
+        with _explained():
+            if suffix == _SAFE:
+                _check_header(path, size)
+                content = safetensors.torch.load_file(path)
+            else:
+                _check_members(path, trust)
+                content = _unpickle(path, trust)
+        return _checkpoint(content)
 
 
 def _check_header(path: Path, size: int) -> None:
@@ -104,7 +104,7 @@ def _check_header(path: Path, size: int) -> None:
 
 
 def _check_members(path: Path, trust: bool) -> None:
-    """Refuse a checkpoint that unpacks to more than it takes: what torch writes never does."""
+    """Refuse a checkpoint that unpacks to more than its size: torch never writes one."""
     with path.open("rb") as file:
         if file.read(len(_ZIP)) != _ZIP:
             return
@@ -113,18 +113,18 @@ def _check_members(path: Path, trust: bool) -> None:
         for name, size in archive.sizes.items():
             if size > packed[name]:
                 raise InteropError(
-                    f"{path}: not opened, as {shown(name)} in it is packed, which torch never does"
+                    f"not opened, as its member {shown(name)} is compressed, which torch never does"
                 )
             if trust or not name.endswith(".pkl"):
                 continue
             if size > _MOST_PICKLE_BYTES:
                 raise InteropError(
-                    f"{path}: not opened, as {shown(name)} in it has {size:,} bytes, and at most "
+                    f"not opened, as its member {shown(name)} has {size:,} bytes, and at most "
                     f"{_MOST_PICKLE_BYTES:,} are read"
                 )
-            # of all that needs no trust, this alone is as large as it says, out of nothing
+            # the one type that needs no trust and allocates any size out of a few bytes
             if b"bytearray\n" in archive.read(name, size):
-                raise InteropError(f"{path}: not opened, as it asks for a bytearray")
+                raise InteropError("not opened, as it asks for a bytearray")
 
 
 def _unpickle(path: Path, trust: bool) -> Any:
@@ -135,56 +135,55 @@ def _unpickle(path: Path, trust: bool) -> Any:
         if trust:
             return load(weights_only=False)
         wanted = re.search(r"GLOBAL (\S+)", str(refusal))
-        what = f"it asks for {wanted[1]}" if wanted else "it is damaged, or no file of tensors"
+        what = f"it asks for {wanted[1]}" if wanted else "it is damaged, or holds no tensors"
         raise InteropError(
-            f"{path}: not opened, as {what}. Such a file is a pickle: one that holds more than "
-            "tensors and plain values can run any code when it is opened. Save the weights alone "
-            'where it was trained, torch.save(checkpoint["state_dict"], "weights.pth"); or, if '
-            "you trust the people whom it comes from, pass trust=True (--trust on the command "
-            "line)"
+            f"not opened, as {what}. This file is a pickle: one that holds more than tensors and "
+            "plain values can run any code when it is opened. Save the weights alone where the "
+            'network was trained: torch.save(checkpoint["state_dict"], "weights.pth"). Or, if you '
+            "trust its authors, pass trust=True (--trust on the command line)"
         ) from refusal
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _explained() -> Iterator[None]:
     try:
         yield
     except InteropError:
         raise
     except (ImportError, AttributeError) as error:
         raise InteropError(
-            f"{path}: holds objects of a package that is not installed, or not in that version "
-            f"({error}); install it, or save the weights alone where they were trained"
+            "holds objects of a package that is not installed, or is installed in another version "
+            f"({error}). Install it, or save the weights alone where the network was trained"
         ) from error
     except Exception as error:  # each part of a damaged file raises its own
         reason = shortened(str(error) or type(error).__name__)
-        raise InteropError(f"{path}: damaged or cut short ({reason}); copy it again") from error
+        raise InteropError(f"damaged or incomplete ({reason}): copy it again") from error
 
 
-def _checkpoint(source: str, content: Any) -> Checkpoint:
+def _checkpoint(content: Any) -> Checkpoint:
     entries = content.get("state_dict", content) if isinstance(content, Mapping) else content
     if not isinstance(entries, Mapping) or not entries:
-        raise InteropError(f"{source}: weights are tensors by name, found {shown(entries)}")
+        raise InteropError(f"weights are tensors by name, found {shown(entries)}")
     for name, value in entries.items():
         array = isinstance(value, np.ndarray) and value.dtype.kind in "biuf"
         if not isinstance(name, str) or not (array or isinstance(value, Tensor)):
             raise InteropError(
-                f"{source}: weights are tensors by name; {shown(name)} is {shown(value)}. Give "
-                "the state_dict of the network, or a checkpoint that has one"
+                f"weights are tensors by name, but {shown(name)} is {shown(value)}. Give the "
+                "network's state_dict, or a checkpoint that has one"
             )
     tensors = {name: torch.as_tensor(value) for name, value in entries.items()}
     values = sum(value.numel() for value in tensors.values())
     if values > _MOST_VALUES:
         raise InteropError(
-            f"{source}: its weights are {values:,} numbers, and at most {_MOST_VALUES:,} are read"
+            f"the weights are {values:,} numbers, and at most {_MOST_VALUES:,} are read"
         )
     for name, value in tensors.items():
         plain = value.layout == torch.strided and value.device.type != "meta"
         if not plain or value.is_quantized or value.is_complex() or _repeats(value):
-            raise InteropError(f"{source}: {shown(name)} is not a plain tensor of numbers")
+            raise InteropError(f"{shown(name)} is not a plain tensor of numbers")
     return Checkpoint(tensors, content.get("hyper_parameters"))
 
 
 def _repeats(value: Tensor) -> bool:
-    """Tell whether a tensor is more numbers than it holds."""
+    """Say whether a tensor shows more numbers than it stores."""
     return value.numel() * value.element_size() > value.untyped_storage().nbytes()
