@@ -102,6 +102,18 @@ def test_a_bad_file_is_reported_and_stops_nothing(batch):
     assert "blank.tif" in (batch.out / "report.html").read_text(encoding="utf-8")
 
 
+def test_warnings_of_one_kind_about_many_images_become_one_in_the_summary(batch, tmp_path):
+    pixels = noisy(64, 64)
+    pixels[20, 30] = 60000
+    for name in "abcdefg":
+        tifffile.imwrite(tmp_path / f"{name}.tif", pixels)
+    model, images = batch.out / "model.ladder", f"{tmp_path}/*.tif"
+    result = run("predict", model, images, "-o", tmp_path / "out", "--samples", 0)
+    assert result.shown.count("Y=20, X=30") == 1
+    assert "6 other images: b.tif, c.tif, d.tif and 3 more" in result.shown
+    assert len([line for line in result.said.split("warning:") if "Y=20, X=30" in line]) == 7
+
+
 def test_own_outputs_are_no_input(batch, tmp_path):
     both = batch.out, batch.root / "day1"
     result = run("predict", batch.out / "model.ladder", *both, "-o", tmp_path, "--samples", 0)

@@ -150,7 +150,7 @@ def restored_rows(done: Restorations, samples: int) -> list[tuple[str, str]]:
     ]
     if samples < 2:
         rows.append(("spread", "none: needs at least 2 samples (--samples 2 or more)"))
-    return rows + [("warning", text) for text in dict.fromkeys(done.warnings)]
+    return rows + [("warning", text) for text in done.warnings]
 
 
 def say_failures(failures: Sequence[Failure]) -> None:

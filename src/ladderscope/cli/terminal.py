@@ -63,13 +63,13 @@ def messages_shown() -> Iterator[None]:
 
 
 @contextmanager
-def warnings_collected() -> Iterator[list[str]]:
+def warnings_collected() -> Iterator[list[logging.LogRecord]]:
     """Collect the warnings that the library logs meanwhile, for the report."""
-    found: list[str] = []
+    found: list[logging.LogRecord] = []
 
     class Collector(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            found.append(record.getMessage())
+            found.append(record)
 
     handler = Collector(logging.WARNING)
     logger.addHandler(handler)

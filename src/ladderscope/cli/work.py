@@ -28,6 +28,7 @@ from ladderscope.cli.summary import (
 from ladderscope.cli.terminal import warnings_collected
 from ladderscope.errors import LadderscopeError
 from ladderscope.images import Image, check_same_kind, find_images, read_image, read_images
+from ladderscope.inspection import Finding, gathered
 from ladderscope.models import Denoiser, Restoration
 from ladderscope.models.decodings import say_how_long
 from ladderscope.report import RestoredImage, restored_image
@@ -187,7 +188,7 @@ def restore_all(
                 say_how_long(
                     f"restoring the remaining {counted(left, 'image')}", described.seconds * left
                 )
-    return Restorations(tuple(images), tuple(files), tuple(failures), tuple(warnings))
+    return Restorations(tuple(images), tuple(files), tuple(failures), _gathered(warnings))
 
 
 def denoise_batch(
@@ -246,3 +247,22 @@ def denoise_batch(
             overwrite=overwrite or resume,
         ),
     )
+
+
+def _gathered(records: Sequence[logging.LogRecord]) -> tuple[str, ...]:
+    """Give the texts of warnings, each once; those of one kind about many images become one.
+
+    What is logged names its image first; what is worded alike is of one kind.
+    """
+    findings = []
+    for record in records:
+        image, *_ = record.args if isinstance(record.args, tuple) and record.args else ("",)
+        worded = any(letter.isalpha() for letter in str(record.msg).replace("%s", ""))
+        findings.append(
+            Finding(
+                record.getMessage(),
+                kind=getattr(record, "kind", str(record.msg) if image and worded else ""),
+                image=getattr(record, "image", str(image)),
+            )
+        )
+    return tuple(one.text for one in gathered(list(dict.fromkeys(findings))))

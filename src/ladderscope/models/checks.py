@@ -59,7 +59,8 @@ def look_at(image: Image, model: Model, check: Callable[[Image], None]) -> None:
     artefacts = Artefacts(image.padding, outliers_of(image))
     for finding in look_before_restoring(image, artefacts):
         level = logging.WARNING if finding.is_warning else logging.INFO
-        logger.log(level, "%s", finding.text, extra={"kind": finding.kind})
+        about = {"kind": finding.kind, "image": finding.image}
+        logger.log(level, "%s", finding.text, extra=about)
     check_depth([image], model.settings.dimensions, logger.info)
     check(replace(image, padding=artefacts.mask))
     warn_of_other_sampling(image, model)
