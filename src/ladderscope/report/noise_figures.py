@@ -1,4 +1,4 @@
-"""Pictures of noise models: how strong the noise is at every signal, and how it is shaped."""
+"""Pictures of noise models: the noise variance against the signal, and the noise distribution."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,7 +20,7 @@ SHOWN_SIGNALS = 5
 DEVIATIONS_SHOWN = 4.5
 POINTS = 801
 COLOURS = "viridis"
-MOST_PIXELS = 60_000  # matplotlib draws no picture of more than 2¹⁶ to a side
+MOST_PIXELS = 60_000  # matplotlib draws at most 2¹⁶ pixels per side
 
 Range = tuple[float, float]
 
@@ -37,20 +37,19 @@ def noise_model_figure(
     Parameters
     ----------
     channels
-        A noise model of any kind, or a fit, whose measured points are drawn too; or several of
-        these, a row each.
+        A noise model of any kind, or a fit, whose measured points are drawn as well; or several
+        of these, one per row.
     signal_range
-        Darkest and brightest signal shown, grey levels. By default the one that was measured, or
-        that the model was made for: see `shown_range`.
+        Darkest and brightest signal shown, in grey levels; by default that of `shown_range`.
     names
-        One a row; by default "channel 1", "channel 2" and so on, and none for a single one.
+        One per row; by default "channel 1", "channel 2" and so on, and none for a single row.
     file_format
-        Of the bytes that are returned: ``"png"``, ``"svg"`` or ``"pdf"``.
+        ``"png"``, ``"svg"`` or ``"pdf"``.
 
     Returns
     -------
     bytes
-        The picture's file.
+        The content of the file.
 
     Examples
     --------
@@ -71,15 +70,13 @@ def noise_model_figure(
         ends = signal_range or shown_range(row)
         title = f"{name}: " if len(rows) > 1 else ""
         _draw_variance(left, model, ends, row if isinstance(row, NoiseFit) else None)
-        label(
-            left, f"{title}how strong the noise is", "signal, grey levels", "variance, grey levels²"
-        )
+        label(left, f"{title}noise variance", "signal (grey levels)", "variance (grey levels²)")
         _draw_densities(right, model, ends)
         label(
             right,
-            f"{title}how it is spread: p(y | s)",
-            "observation − signal, grey levels",
-            "probability, each to its own peak",
+            f"{title}noise distribution p(y | s)",
+            "observation − signal (grey levels)",
+            "probability density (peak = 1)",
         )
     return drawn(figure, file_format)
 
@@ -163,13 +160,13 @@ def densities_at(
 def _draw_variance(axes: Any, model: NoiseModel, ends: Range, fit: NoiseFit | None) -> None:
     signals = np.linspace(*ends, 200)
     if fit is not None and fit.bin_signals.size:
-        share = fit.bin_counts / max(float(fit.bin_counts.max()), 1.0)
+        fraction = fit.bin_counts / max(float(fit.bin_counts.max()), 1.0)
         axes.scatter(
             fit.bin_signals,
             fit.bin_variances,
-            s=8 + 40 * share,
+            s=8 + 40 * fraction,
             color=TRAINING,
-            label="measured, larger where there are more pixels",
+            label="measured (marker size: number of pixels)",
         )
         low, high = min(ends[0], fit.bin_signals.min()), max(ends[1], fit.bin_signals.max())
         signals = np.linspace(low, high, 200)
