@@ -106,19 +106,16 @@ def restored_image(
     shown
         Whether the report shows pictures of the image.
     """
-    planes = image.fields()
-    middle = len(planes) // 2
-    where = f"plane {middle + 1} of {len(planes)}" if len(planes) > 1 else ""
-
-    def plane_of(pixels: Real[np.ndarray, "..."], axes: str) -> Real[np.ndarray, "channels Y X"]:
-        return np.array(Image(pixels, axes, image.name).fields()[middle])
-
-    before, after = planes[middle].copy(), plane_of(restored.mean, restored.axes)
-    spread = None if restored.std is None else plane_of(restored.std, restored.axes)
+    planes = len(list(image.positions()))
+    where = f"plane {planes // 2 + 1} of {planes}" if planes > 1 else ""
+    before, after = _middle(image), _middle(Image(restored.mean, restored.axes, image.name))
+    spread = (
+        None if restored.std is None else _middle(Image(restored.std, restored.axes, image.name))
+    )
     names = restored.channel_names or numbered_channels(len(after))
     labels = [str(name) for name in names] if len(after) > 1 else [""]
     if restored.residual is not None:
-        residual = plane_of(restored.residual, image.axes)[0]
+        residual = _middle(Image(restored.residual, image.axes, image.name))[0]
         return RestoredImage(
             image.name,
             tuple(files),
@@ -145,6 +142,13 @@ def restored_image(
         for n, label in enumerate(labels)
     )
     return RestoredImage(image.name, tuple(files), seconds, where, checks, panels if shown else ())
+
+
+def _middle(image: Image) -> Real[np.ndarray, "channels Y X"]:
+    """Copy the middle plane of every channel."""
+    positions = list(image.positions())
+    middle = positions[len(positions) // 2]
+    return np.stack([image.plane(middle, channel) for channel in range(image.channels)])
 
 
 def _denoised_panels(
