@@ -2,6 +2,7 @@
 
 import json
 import math
+import runpy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -13,7 +14,7 @@ from torch import Tensor
 from typer.testing import CliRunner
 
 from ladderscope import Denoiser, load
-from ladderscope.cli import app
+from ladderscope.cli import app, options
 from ladderscope.cli.setup import parse_noise
 from ladderscope.errors import LadderscopeError
 from ladderscope.noise import NoiseError, NoiseModel, load_noise_model, noise_model_from_dict
@@ -93,6 +94,8 @@ def test_the_command_line_reads_all_its_spellings_and_names_them() -> None:
 
 def test_help_names_its_spellings() -> None:
     assert "laplace:SCALE or laplace-deviation:DEVIATION" in usage()
+    fresh = runpy.run_path(options.__file__)
+    assert usage() in fresh["Noise"].__metadata__[0].help
 
 
 def test_it_is_drawn_and_described(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Reading a stored description back, and the error for when it makes no sense."""
+"""The numbers of a noise model, as arguments or in a stored description, checked."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 from ladderscope.errors import LadderscopeError
 from ladderscope.untrusted import shortened, shown
 
-_HUGE = 1e300  # what is larger is no quantity
+_HUGE = 1e300  # larger numbers are no quantities
 _MOST_NUMBERS = 1_000_000
 _MOST_LEVELS = 4  # of nested lists
 
-# What the parameters of a noise model may be given as.
+# The types of a noise model's parameters that are no single number.
 Numbers: TypeAlias = Sequence[float] | NDArray[Any]
 Table: TypeAlias = Sequence[Sequence[float]] | NDArray[Any]
 
 
 class NoiseError(LadderscopeError):
-    """A noise model that cannot be, or images that no noise can be measured in."""
+    """A noise model with impossible parameters, or images whose noise cannot be measured."""
 
 
 def number(entries: Mapping[str, Any], key: str) -> float:
@@ -95,30 +95,30 @@ def finite(values: Any, name: str) -> NDArray[np.float64]:
     """
     if not isinstance(values, np.ndarray) and not _all_numbers(values):
         raise NoiseError(
-            f"{name!r} of a noise model must hold finite numbers only, in rows; found "
-            f"{shown(values)} with something else in it"
+            f"{name!r} of a noise model must hold only finite numbers, in rows; found "
+            f"{shown(values)} that holds something else"
         )
     try:
         array = np.asarray(values)
     except (ValueError, OverflowError) as error:
         raise NoiseError(
-            f"{name!r} of a noise model must have rows of one length ({error})"
+            f"{name!r} of a noise model must have rows of equal length ({error})"
         ) from error
     if array.size > _MOST_NUMBERS:
         raise NoiseError(
             f"{name!r} of a noise model holds {array.size:,} numbers; at most {_MOST_NUMBERS:,} "
-            "are used"
+            "are allowed"
         )
     if array.dtype.kind not in "iuf" or not np.isfinite(array).all():
         raise NoiseError(
-            f"{name!r} of a noise model must hold finite numbers only; it is of type "
-            f"{array.dtype} and shape {array.shape}"
+            f"{name!r} of a noise model must hold only finite numbers; found type {array.dtype} "
+            f"and shape {array.shape}"
         )
     return array.astype(np.float64)
 
 
 def _all_numbers(values: Any, levels: int = _MOST_LEVELS) -> bool:
-    """Tell whether nested sequences hold numbers alone: NumPy would pad texts to one length."""
+    """Whether nested sequences hold only numbers; NumPy would pad texts to one length."""
     if isinstance(values, list | tuple):
         return levels > 0 and all(_all_numbers(value, levels - 1) for value in values)
     return isinstance(values, int | float | np.generic | np.ndarray) and not isinstance(

@@ -17,7 +17,7 @@ from ladderscope.noise.model import NoiseModel
 from ladderscope.noise.words import Interval
 from ladderscope.words import rounded
 
-_OUTLIERS = 1e-3  # share of the wide Gaussian, so that no residual is impossible
+_OUTLIERS = 1e-3  # fraction of the wide Gaussian, so that no residual is impossible
 _WIDTH = 3.0  # its standard deviation, in units of the noise's
 _LONGEST_REACH = 30.0  # up to there, the wide Gaussian's density is a normal float32
 _NORMALISED = 1e-12  # off by no more than rounding
@@ -34,28 +34,28 @@ class _Tables(NamedTuple):
     squares: Tensor  # of the residual, their mean
 
 
-class _Place(NamedTuple):
-    """Where signals lie among the knots: between which two, and how near to the upper one."""
+class _Between(NamedTuple):
+    """The two knots that a signal lies between, and how near it is to the upper one."""
 
     lower: Int64[Tensor, "..."]
     upper: Int64[Tensor, "..."]
-    share: Float[Tensor, "..."]
+    fraction: Float[Tensor, "..."]
 
 
 @dataclass(frozen=True)
 class Histogram(NoiseModel):
     r"""A table of the density of the residual r = (y − s) / deviation(s), at several signals.
 
-    Where PN2V keeps counts, this keeps their density at knots and interpolates it linearly in s
-    and in r, so that the likelihood can be differentiated in both; the residual is standardised,
-    so that one grid suits dark and bright signals. A thousandth of the density is a Gaussian
-    three times as wide, which gives the table tails:
+    PN2V stores counts. This model stores their density at knots and interpolates it linearly in s
+    and r, so that the likelihood can be differentiated in both. The residual is standardised, so
+    that one grid suits dark and bright signals. A thousandth of the density is a Gaussian three
+    times as wide as the noise, which gives the table tails:
 
         p(y | s) = [0.999 · table(r; s) + 0.001 · N(r; 0, 3²)] / deviation(s).
 
     Between two knots of the signal, table and deviation are interpolated; beyond the first and
-    the last they stay as they are there. A table that is linear between its knots is a mixture of
-    triangles, one around each knot, and so its moments are exact.
+    the last knot they are constant. A table that is linear between its knots is a mixture of
+    triangles, one around each knot, so its moments are exact.
 
     Parameters
     ----------
@@ -145,17 +145,7 @@ class Histogram(NoiseModel):
         """Log p(y | s) of every pixel, in nats, all constants included.
 
         Finite, with a finite gradient, however far an observation lies from its signal: beyond
-        the table, the wide Gaussian is all there is, and is taken in log space.
-
-        Parameters
-        ----------
-        observation, signal
-            y and s in camera units; the two broadcast.
-
-        Returns
-        -------
-        Tensor
-            One value per pixel, float32 at least.
+        the table only the wide Gaussian is left, which is computed in log space.
 
         Examples
         --------
@@ -165,10 +155,10 @@ class Histogram(NoiseModel):
         """
         residual = at_least_float32(observation) - at_least_float32(signal)
         tables = self._tables_for(residual)
-        place = _place(at_least_float32(signal).to(residual.dtype), tables)
-        deviation = _interpolate(tables.deviations, place)
+        between = _between(at_least_float32(signal).to(residual.dtype), tables)
+        deviation = _interpolate(tables.deviations, between)
         residual = residual / deviation
-        density = self._density(residual, place, tables.densities)
+        density = self._density(residual, between, tables.densities)
         # Where the table ends, its density is zero; from there on the wide Gaussian goes down
         # from the value that it had, and no logarithm of a vanishing number is taken.
         near = residual.clamp(-self.reach, self.reach)
@@ -190,23 +180,16 @@ class Histogram(NoiseModel):
         """
         signal = at_least_float32(signal)
         tables = self._tables_for(signal)
-        place = _place(signal, tables)
-        deviation = _interpolate(tables.deviations, place)
-        mean = (1 - _OUTLIERS) * _interpolate(tables.means, place)
-        square = (1 - _OUTLIERS) * _interpolate(tables.squares, place) + _OUTLIERS * _WIDTH**2
+        between = _between(signal, tables)
+        deviation = _interpolate(tables.deviations, between)
+        mean = (1 - _OUTLIERS) * _interpolate(tables.means, between)
+        square = (1 - _OUTLIERS) * _interpolate(tables.squares, between) + _OUTLIERS * _WIDTH**2
         return signal + deviation * mean, deviation.square() * (square - mean.square())
 
     def sample(
         self, signal: Real[Tensor, "..."], generator: torch.Generator | None = None
     ) -> Float[Tensor, "..."]:
         """Draw an observation of the signal: a knot of the table, then from its triangle.
-
-        Parameters
-        ----------
-        signal
-            s in camera units.
-        generator
-            Source of the randomness, on the signal's device; torch's global one if None.
 
         Examples
         --------
@@ -216,10 +199,10 @@ class Histogram(NoiseModel):
         """
         signal = at_least_float32(signal)
         tables = self._tables_for(signal)
-        place = _place(signal, tables)
+        between = _between(signal, tables)
         kind: dict[str, Any] = {"dtype": signal.dtype, "device": signal.device}
         chance = torch.rand((5, *signal.shape), generator=generator, **kind)
-        row = torch.where(chance[0] < place.share, place.upper, place.lower)
+        row = torch.where(chance[0] < between.fraction, between.upper, between.lower)
         # In float64, which not every device has: a row's number and a chance are one number here.
         position = row.cpu().double() + chance[1].cpu().double()
         knots = tables.densities.shape[1]
@@ -227,7 +210,7 @@ class Histogram(NoiseModel):
         triangle = (knot + chance[2] - chance[3]) * self._step(knots) - self.reach
         outlier = _WIDTH * torch.randn(signal.shape, generator=generator, **kind)
         residual = torch.where(chance[4] < _OUTLIERS, outlier, triangle)
-        return signal + _interpolate(tables.deviations, place) * residual
+        return signal + _interpolate(tables.deviations, between) * residual
 
     def _step(self, knots: int) -> float:
         return 2 * self.reach / (knots - 1)
@@ -236,7 +219,7 @@ class Histogram(NoiseModel):
         return _Tables(*(table.to(values.dtype).to(values.device) for table in self._tables))
 
     def _density(
-        self, residual: Float[Tensor, "..."], place: _Place, densities: Float[Tensor, "S R"]
+        self, residual: Float[Tensor, "..."], between: _Between, densities: Float[Tensor, "S R"]
     ) -> Float[Tensor, "..."]:
         knots = densities.shape[1]
         position = ((residual + self.reach) / self._step(knots)).clamp(0, knots - 1)
@@ -244,9 +227,9 @@ class Histogram(NoiseModel):
         fraction = position - left
         lower, upper = (
             torch.lerp(densities[row, left], densities[row, left + 1], fraction)
-            for row in (place.lower, place.upper)
+            for row in (between.lower, between.upper)
         )
-        return torch.lerp(lower, upper, place.share)
+        return torch.lerp(lower, upper, between.fraction)
 
     def summary(self) -> str:
         """Describe the model in a sentence."""
@@ -265,16 +248,16 @@ class Histogram(NoiseModel):
         return self.signals[0], self.signals[-1]
 
 
-def _place(signal: Float[Tensor, "..."], tables: _Tables) -> _Place:
+def _between(signal: Float[Tensor, "..."], tables: _Tables) -> _Between:
     above = torch.searchsorted(tables.signals, signal.detach().contiguous(), right=True)
     lower = (above - 1).clamp(min=0)
     upper = (lower + 1).clamp(max=len(tables.signals) - 1)
-    share = (signal - tables.signals[lower]) / tables.gaps[lower]
-    return _Place(lower, upper, share.clamp(0, 1))
+    fraction = (signal - tables.signals[lower]) / tables.gaps[lower]
+    return _Between(lower, upper, fraction.clamp(0, 1))
 
 
-def _interpolate(column: Float[Tensor, " knots"], place: _Place) -> Float[Tensor, "..."]:
-    return torch.lerp(column[place.lower], column[place.upper], place.share)
+def _interpolate(column: Float[Tensor, " knots"], between: _Between) -> Float[Tensor, "..."]:
+    return torch.lerp(column[between.lower], column[between.upper], between.fraction)
 
 
 def _check(

@@ -17,7 +17,7 @@ from ladderscope.noise.normal import draw
 from ladderscope.noise.words import Interval
 from ladderscope.words import rounded
 
-_LARGEST = 1e30  # what is multiplied and squared in float32 stays well below its limit
+_LARGEST = 1e30  # products and squares in float32 stay well below its limit
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class GaussianMixture(NoiseModel):
       `min_sigma` is the least *variance*, despite its name;
     - weight_k = softmax_k(Σ c_i u^i).
 
-    Outside of its range the signal is not clipped: the polynomials go on, and an odd power may
-    take a variance down to its least value.
+    Signals outside the range are not clipped: the polynomials continue, and an odd power may
+    lower a variance to its least value.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class GaussianMixture(NoiseModel):
         The coefficients, of shape (3K, n): K rows for the means, K for the variances, K for the
         weights, each in ascending powers. Any nested sequence or array; kept as tuples.
     min_signal, max_signal
-        The range of signals that it was fitted on, camera units.
+        The range of signals that the mixture was fitted to, camera units.
     min_sigma
         Least variance of a component, camera units squared.
 
@@ -113,16 +113,6 @@ class GaussianMixture(NoiseModel):
         The sum over components is taken in log space, so that value and gradient stay finite
         however far an observation lies from its signal.
 
-        Parameters
-        ----------
-        observation, signal
-            y and s in camera units; the two broadcast.
-
-        Returns
-        -------
-        Tensor
-            One value per pixel, float32 at least.
-
         Examples
         --------
         >>> rows = [[0.0], [0.0], [0.0]]  # one component of variance exp(0) = 1
@@ -158,13 +148,6 @@ class GaussianMixture(NoiseModel):
         self, signal: Real[Tensor, "..."], generator: torch.Generator | None = None
     ) -> Float[Tensor, "..."]:
         """Draw an observation of the signal: first a component, then from its Gaussian.
-
-        Parameters
-        ----------
-        signal
-            s in camera units.
-        generator
-            Source of the randomness, on the signal's device; torch's global one if None.
 
         Examples
         --------
@@ -211,7 +194,7 @@ class GaussianMixture(NoiseModel):
         return f"{self._name()}: {self.spread_summary(signal_range)}"
 
     def signal_range(self) -> Interval:
-        """Return the range of signals that the mixture was fitted on."""
+        """Return the range of signals that the mixture was fitted to."""
         return self.min_signal, self.max_signal
 
     def _name(self) -> str:

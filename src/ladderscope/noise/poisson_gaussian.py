@@ -1,4 +1,4 @@
-"""Photons counted and then read by a camera: variance grows in a straight line with the signal."""
+"""Photons counted and read by a camera: the variance grows linearly with the signal."""
 
 import math
 from collections.abc import Mapping
@@ -22,32 +22,31 @@ _PHOTONS_SHOWN = 100  # of a line that is known by its numbers alone
 class PoissonGaussian(NormalNoise):
     r"""Poisson–Gaussian noise in its Gaussian form: y = s + N(0, max(gain·s + intercept, floor)).
 
-    A camera that turns each photon into `gain` units, adds a black level `offset` and reads with
-    a standard deviation `read` gives var(y | s) = gain·(s − offset) + read², so
+    A camera that turns each photon into `gain` units, adds a black level `offset` and has the
+    read noise `read` (a standard deviation) gives var(y | s) = gain·(s − offset) + read², so
     intercept = read² − gain·offset (Foi et al. 2008, eq. 4, with a = gain and b = intercept).
-    Images show gain and intercept alone, and the likelihood needs no more. Draws are Gaussian
-    too: whole photons cannot be drawn, as gain and intercept leave the offset open. So they lack a
-    photon count's skewness, which is visible below some ten photons.
+    Images reveal only gain and intercept, and the likelihood needs no more. Draws are Gaussian
+    too: gain and intercept leave the offset open, so whole photons cannot be drawn. They lack the
+    skewness of photon counts, which is visible below about ten photons.
 
     The likelihood is finite, with a finite gradient, at negative signals too. Where the floor acts,
-    the signal still feels the residual but no longer the variance.
+    the gradient comes from the residual only, and no longer from the variance.
 
     Parameters
     ----------
     gain
         Camera units per photon; zero makes the variance constant.
     intercept
-        Variance that the line has at s = 0, camera units squared; negative when a black level
-        lifts the image.
+        Variance of the line at s = 0, camera units squared; negative when the image has a high
+        black level.
     floor
         Least variance, camera units squared. It only matters below the darkest true signal,
-        where the line would fall to zero and a network still has to be told the way back. If it
-        is too small, the likelihood there explodes (its gradient is residual / variance); if too
-        large, dark regions count as noisier than they are and are smoothed too much. None takes
-        the shot noise of a tenth of a photon, 0.1·gain²: one photon seen where none was expected
-        then costs 5 nats, near to what a Poisson law would charge. Where more is known the floor
-        is set higher: `from_camera` uses read², calibration a quarter of the variance at the
-        darkest signal.
+        where the line would fall to zero and a network still needs a gradient. If it is too small,
+        the likelihood explodes there (its gradient is residual / variance); if too large, dark
+        regions count as noisier than they are and are smoothed too much. None takes the shot noise
+        of a tenth of a photon, 0.1·gain²: one photon where none was expected then costs 5 nats,
+        close to the cost under a Poisson law. Where more is known, the floor is higher:
+        `from_camera` uses read², a fit a quarter of the variance at the darkest signal.
 
     Raises
     ------
@@ -83,14 +82,13 @@ class PoissonGaussian(NormalNoise):
             raise NoiseError(f"gain must not be negative, but is {self.gain}")
         if self.gain == 0 and self.intercept <= 0:
             raise NoiseError(
-                f"the variance is positive nowhere: gain 0 and intercept {self.intercept}"
+                f"gain 0 and intercept {self.intercept} give no positive variance at any signal"
             )
         # The smallest and largest of these are squared or inverted in float32.
         if not 1e-30 < self.variance_floor < 1e30:
             raise NoiseError(
                 "the floor of the variance must be a number from 1e-30 to 1e30 grey levels "
-                f"squared, not {self.variance_floor:g}; if the images are in such units, rescale "
-                "them"
+                f"squared, not {self.variance_floor:g}; rescale images that are in such units"
             )
 
     @property
@@ -110,7 +108,7 @@ class PoissonGaussian(NormalNoise):
     def from_camera(
         cls, gain: float, offset: float = 0.0, read_noise: float = 0.0
     ) -> "PoissonGaussian":
-        """Return the model of a camera whose three numbers are known.
+        """Return the model of a camera with known gain, offset and read noise.
 
         Parameters
         ----------
@@ -119,9 +117,9 @@ class PoissonGaussian(NormalNoise):
         offset
             Black level, camera units.
         read_noise
-            Standard deviation of the noise in the dark, camera units. Its square is the
-            least variance there can be and becomes the floor, unless a tenth of a photon's shot
-            noise is more.
+            Standard deviation of the noise in the dark, camera units. Its square is the least
+            possible variance and becomes the floor, unless the shot noise of a tenth of a photon is
+            larger.
 
         Raises
         ------
@@ -139,7 +137,7 @@ class PoissonGaussian(NormalNoise):
                 f"not {offset} and {read_noise}"
             )
         if gain == 0 and read_noise == 0:
-            raise NoiseError("a camera with gain 0 and read noise 0 has no noise to model")
+            raise NoiseError("a camera with gain 0 and read noise 0 has no noise")
         floor = max(read_noise**2, _PHOTONS_AT_FLOOR * gain**2)
         return cls(gain=gain, intercept=read_noise**2 - gain * offset, floor=floor)
 

@@ -71,7 +71,7 @@ def _suffix(path: str | os.PathLike[str]) -> str:
     suffix = Path(path).suffix.lower()
     if suffix not in (".json", ".npz"):
         raise NoiseError(
-            f"{path}: a noise model is kept as .json, or a Gaussian mixture also as .npz; "
+            f"{path}: noise models are stored as .json, and a Gaussian mixture also as .npz; "
             f"{suffix or 'a name without a suffix'} is neither"
         )
     return suffix
