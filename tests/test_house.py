@@ -15,9 +15,7 @@ LONGEST = 400
 LAZY = {"__init__.py", "noise/__init__.py"}
 LAZY_ROOMS = {"cli"}
 
-TOO_LONG_FOR_NOW = {
-    "models/noise_fit.py",
-}
+TOO_LONG_FOR_NOW = {"models/noise_fit.py"}
 
 
 def named(path: Path) -> str:
