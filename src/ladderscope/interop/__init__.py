@@ -1,1 +1,1 @@
-"""Doors to other software: what it trained is opened here, what it computes is repeated here."""
+"""Models of other software: imported, and their computations replayed."""

@@ -1,11 +1,11 @@
-"""The losses of CAREamics, number for number: our objectives plus what it does differently.
+"""The losses of CAREamics, number for number: our objectives and its differences from them.
 
-Its departures from `ladderscope.losses` live here and nowhere else:
+CAREamics differs from `ladderscope.losses` in these points:
 
 - a predicted log-variance is clipped at −5;
 - where no log-variance is predicted, the Gaussian likelihood lacks the constant ½ log 2π;
-- µSplit's KL of a 3-D target is divided by the size of Z once more, though the latent elements
-  have it in them;
+- µSplit's KL of a 3-D target is divided by the size of Z once more, although the number of latent
+  elements contains it;
 - MicroSplit's KL has the final KL weight from the first epoch on, without annealing.
 """
 
@@ -43,11 +43,11 @@ def replay_losses(
     kl_weight: float | int = 1.0,
     final_kl_weight: float | int = 1.0,
 ) -> dict[str, Tensor]:
-    """Compute every loss of CAREamics from what its network, or ours in its place, puts out.
+    """Compute every loss of CAREamics from the outputs of its network, or of ours.
 
     The losses are ``hdn_gaussian``, ``hdn_noise_model``, ``musplit``, ``denoisplit``,
     ``denoisplit_restricted`` and ``microsplit`` (0.9 and 0.1, with the KL of the whole maps).
-    All are computed for every network, whether it denoises or splits.
+    All are computed for every network, for denoising or splitting.
 
     Parameters
     ----------
@@ -59,14 +59,14 @@ def replay_losses(
     target : Tensor or array, shape (batch, channels, [Z], Y, X)
         Normalised; Y X under a 2-D decoder, whatever the input was.
     noise_models : sequence of NoiseModel
-        One a target channel, in camera units; of a single channel also the model itself.
+        One per target channel, in camera units; for a single channel also the model itself.
     data_mean, data_std : Tensor or array
         Mean and standard deviation of the target in camera units: one number per channel in any
         shape, or one for all. They enter the noise models' likelihood alone.
     kl_weight : float, default 1.0
         The KL weight of the epoch, ``get_kl_weight(..., as_published=True)``.
     final_kl_weight : float, default 1.0
-        The KL weight that was asked for: MicroSplit's at every epoch.
+        The KL weight after annealing: MicroSplit's at every epoch.
 
     Returns
     -------
@@ -123,7 +123,7 @@ def replay_losses(
     scale = _per_channel("data_std", data_std, target)
     camera = _noise_model_log_likelihood(models, target * scale + offset, mean * scale + offset)
 
-    # Z of the target for the second time: a 3-D latent has it in its elements already.
+    # Z of the target counts twice: a 3-D latent has it in its elements already.
     depth = target.shape[2] if target.ndim == 5 else 1
     elements = [depth * latent[0].numel() for latent in latents]
     objectives = {

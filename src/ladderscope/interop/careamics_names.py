@@ -1,4 +1,4 @@
-"""The names of CAREamics' weights: which of ours each of them is made of."""
+"""The names of CAREamics' weights, and our tensors that each is made of."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Origin:
 
 
 def adopt(network: LadderVAE, config: LVAEConfig) -> None:
-    """Attach to a network what CAREamics needs beside its weights, of zeros where it is idle."""
+    """Attach to a network what CAREamics needs beside ours; idle weights are zeros."""
     merging = "bottom_up_layers.0.lowres_merge."
     idle = {
         name.replace(".0.", f".{index}.", 1): torch.zeros_like(_joined(parts))
@@ -49,7 +49,7 @@ def origin_of(network: LadderVAE) -> Origin:
     Raises
     ------
     InteropError
-        If the network is another.
+        If the network does not come from `load_lvae` or `build_lvae`.
     """
     origin = getattr(network, _ORIGIN, None)
     if not isinstance(origin, Origin):
@@ -60,11 +60,10 @@ def origin_of(network: LadderVAE) -> Origin:
 
 
 def to_careamics(network: LadderVAE) -> dict[str, Tensor]:
-    """Hand a ladder VAE back under CAREamics' names, as its ``load_state_dict`` takes it.
+    """Return the weights of a ladder VAE under CAREamics' names, for its ``load_state_dict``.
 
     Every entry is a copy of a parameter or buffer of the network, of two joined, or of an idle
-    weight that came with it. So gradients, put in the parameters' place, come out under
-    CAREamics' names too.
+    weight. Gradients put in the parameters' place come out under CAREamics' names too.
 
     Parameters
     ----------
@@ -74,7 +73,7 @@ def to_careamics(network: LadderVAE) -> dict[str, Tensor]:
     Raises
     ------
     InteropError
-        If the network is another.
+        If the network does not come from `load_lvae` or `build_lvae`.
     """
     idle = origin_of(network).idle
     return {name: _joined(parts) for name, parts in entries_of(network).items()} | {
@@ -83,7 +82,7 @@ def to_careamics(network: LadderVAE) -> dict[str, Tensor]:
 
 
 def entries_of(network: LadderVAE) -> dict[str, tuple[Tensor, ...]]:
-    """Return the tensors of ours that each entry of CAREamics' is made of, by its name there."""
+    """Return our tensors that make up each of CAREamics' weights, by its name there."""
     entries = {}
     for theirs, *ours in _layers(network):
         states = [network.get_submodule(name).state_dict(keep_vars=True) for name in ours]
@@ -99,10 +98,10 @@ def _joined(parts: tuple[Tensor, ...]) -> Tensor:
 
 
 def _layers(network: LadderVAE) -> Iterator[tuple[str, ...]]:
-    """Give the name of each layer in CAREamics, and the name or names of it in ours."""
+    """Give the name of each layer in CAREamics, and its name or names in ours."""
 
     def block(theirs: str, ours: str) -> Iterator[tuple[str, ...]]:
-        # activations and dropouts have no weights; in ours the latter are there only if used
+        # activations and dropouts have no weights; ours has dropouts only where they are used
         layers = network.get_submodule(f"{ours}.residual").named_children()
         names = [f"{ours}.residual.{name}" for name, layer in layers if layer.state_dict()]
         yield from ((f"{theirs}.block.{2 * place}", name) for place, name in enumerate(names[:4]))

@@ -26,7 +26,7 @@ def replay(
     network : LadderVAE
         From `load_lvae`; its mode, train or eval, is respected.
     x : Tensor or array, shape (batch, views, [Z], Y, X)
-        Normalised, of the size that the network was trained on, the patch first.
+        Normalised, of the patch size in training; the patch first, then its lateral context.
     noise : mapping of int to Tensor or array
         For each level, 1 the finest, the standard-normal noise that picks the latent from its
         posterior: (batch, latent channels, [Z], Y, X).
@@ -36,16 +36,17 @@ def replay(
     dict of str to Tensor
         ``out`` (batch, channels, [Z], Y, X); and for each level, such as 1: the latent ``z/1``,
         and its KL in nats as ``kl/1`` (batch,), ``kl_restricted/1`` (batch,), which leaves out
-        the margin that wider views add, ``kl_spatial/1`` (batch, [Z], Y, X) and
+        the margin that lateral context adds, ``kl_spatial/1`` (batch, [Z], Y, X) and
         ``kl_channelwise/1`` (batch, channels). All are attached to the graph of the network.
 
     Raises
     ------
     InteropError
-        If the network is another, `x` is of another size than the network was trained on or of
-        an odd one, or noise of a level is missing or of another shape.
+        If the network does not come from `load_lvae`, `x` does not have the patch size in
+        training or that size is not a `multiple`, or a level's noise is missing or has the wrong
+        shape.
     ValueError
-        If `x` has other views or axes.
+        If `x` has the wrong number of views or axes.
     """
     config = origin_of(network).config
     like = network.top_prior
@@ -53,15 +54,17 @@ def replay(
     size, multiple = config.input_shape[-2:], network.multiple
     if features.size != size or any(side % multiple for side in size):
         raise InteropError(
-            f"CAREamics runs this network on Y and X of {size} alone, which can be repeated if "
-            f"they are multiples of {multiple}; found {features.size}"
+            f"CAREamics runs this network only on Y and X of {size}, which can be replayed if they "
+            f"are multiples of {multiple}; found {features.size}"
         )
     drawn = []
     for number, (level_map, channels) in enumerate(
         zip(features.levels, config.z_dims, strict=True), start=1
     ):
         if number not in noise:
-            raise InteropError(f"there is noise for levels {list(noise)}, but not for {number}")
+            raise InteropError(
+                f"noise is given for levels {list(noise)}, but not for {number}"
+            )
         drawn.append(torch.as_tensor(noise[number]).to(like))
         needed = (level_map.shape[0], channels, *level_map.shape[2:])
         if drawn[-1].shape != needed:
@@ -87,6 +90,6 @@ def replay(
 
 
 def _kl(level: Level, analytical: bool) -> Tensor:
-    # no level is blind, and priors were asked for
+    # no level is blind, and decode computes the priors
     q, p = cast(tuple[DiagonalGaussian, DiagonalGaussian], (level.posterior, level.prior))
     return gaussian_kl(*q, *p) if analytical else gaussian_kl_one_sample(level.sample, *q, *p)

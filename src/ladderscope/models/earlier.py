@@ -1,4 +1,4 @@
-"""How formats 1 and 2 stored a network of CAREamics: by the arguments of its constructor there."""
+"""The constructor arguments of a CAREamics network, by which formats 1 and 2 stored it."""
 
 from typing import Annotated, Literal
 
@@ -31,7 +31,7 @@ class LVAEConfig(BaseModel):
     output_channels, z_dims
         Channels of the target, and latent channels of each level, finest first.
     multiscale_count
-        Views: the patch and the wider ones.
+        Views: the patch and its lateral-context inputs.
     encoder_n_filters, decoder_n_filters
         Channels of the feature maps, the same number.
     encoder_conv_strides, decoder_conv_strides
@@ -43,7 +43,7 @@ class LVAEConfig(BaseModel):
     predict_logvar
         ``"pixelwise"`` if a log-variance is predicted in as many further channels.
     analytical_kl
-        Whether the KL has its closed form, or is estimated from the sample.
+        Whether the KL is computed in closed form or estimated from the sample.
 
     Notes
     -----

@@ -1,4 +1,4 @@
-"""The ``.ladder`` file: one zip of tensors, text and a thumbnail. Nothing in it can be code."""
+"""The ``.ladder`` file: one zip of tensors, text and a thumbnail. It cannot hold code."""
 
 import json
 import math
@@ -48,9 +48,9 @@ class Mixture:
     mixing : Mixing
         How the channels add up to them.
     intensities : Intensities or None
-        Between which those of training lie; None where it is not known.
+        The range of their intensities in training; None if unknown.
     recorded : bool
-        Whether they were recorded; otherwise they were made of the channels.
+        Whether they were recorded; otherwise they are sums of the channels.
     """
 
     statistics: Statistics
@@ -72,21 +72,21 @@ class Model:
     weights : dict of str to Tensor
         Of the network.
     statistics : tuple of Statistics
-        One a channel: what it is normalised with.
+        One per channel, for normalisation.
     noise_models : tuple of NoiseModel
-        One a channel; none where the objective needs none.
+        One per channel; none if the objective needs none.
     noise_fits : tuple
-        One a channel: the calibration that the noise model comes from, or None if it was given.
+        One per channel: the fit that the noise model comes from, or None if it was given.
     outcome : Outcome
         How training went.
     axes : str
         Axes of the training images.
     channel_names : tuple of str, optional
-        One a channel.
+        One per channel.
     seed : int
-        What training was seeded with.
+        Random seed of the training.
     notices : tuple of str
-        What the user was told while fitting.
+        What was reported while fitting.
     thumbnail : bytes, optional
         A PNG of a detail before and after.
     version : str
@@ -136,13 +136,13 @@ class Model:
 def write_model(path: Path, model: Model, *, overwrite: bool = True) -> None:
     """Write a model file, whole or not at all.
 
-    What is longer than a file may hold is made to fit: texts are cut off, of the validations
-    every other, third … is kept, and a thumbnail beyond the limit is left out.
+    What exceeds the limits of a file is made to fit: long texts are cut off, every second, third
+    … validation is kept, and a large thumbnail is left out.
 
     Raises
     ------
     ModelFileError
-        The model is one that could not be opened again: what is wrong with it.
+        The model could not be opened again: the reason.
     OutputError
         The file exists and may not be overwritten, or cannot be written.
     """
@@ -190,7 +190,7 @@ def write_model(path: Path, model: Model, *, overwrite: bool = True) -> None:
         check_finite(weights, "weights")
     except LadderscopeError as error:
         raise ModelFileError(
-            f"{path}: not written, as such a model could not be opened again: {error}"
+            f"{path}: not written, as the model could not be opened again: {error}"
         ) from error
     entries[WEIGHTS] = safetensors.torch.save(weights)
     with (
@@ -202,7 +202,7 @@ def write_model(path: Path, model: Model, *, overwrite: bool = True) -> None:
 
 
 def read_model(path: Path) -> Model:
-    """Open a model file and check it through, each part before the next is unpacked.
+    """Open a model file, and check each part before the next is unpacked.
 
     Raises
     ------
@@ -213,16 +213,16 @@ def read_model(path: Path) -> Model:
     try:
         file_size(path)
     except InputError as error:
-        raise ModelFileError(f"{path}: {error}; give a model that Ladderscope saved") from error
+        raise ModelFileError(f"{path}: {error}. Give a .ladder file") from error
     try:
         with Zip(path, _MOST_MEMBERS) as archive:
             config = schema.config_of(_member(archive, CONFIG))
             unknown = archive.sizes.keys() - {CONFIG, NOISE, HISTORY, WEIGHTS, THUMBNAIL}
             if unknown:
-                raise InputError(f"holds {shown(min(unknown))}, which is no part of a model")
+                raise InputError(f"holds {shown(min(unknown))}, which is not part of a model file")
             names = [NOISE, HISTORY, *({THUMBNAIL} & archive.sizes.keys())]
             if WEIGHTS not in archive.sizes:
-                raise InputError(f"no {WEIGHTS} in it")
+                raise InputError(f"{WEIGHTS} is missing")
             entries = {name: _member(archive, name) for name in names}
             weights = read_weights(archive, WEIGHTS, weights_of(config.built_from()))
             return _model(entries, weights, config)
@@ -230,14 +230,14 @@ def read_model(path: Path) -> Model:
         raise ModelFileError(f"{path}: {error}") from error
     except LadderscopeError as error:
         raise ModelFileError(
-            f"{path}: not a model file that can be opened: {shortened(str(error), 1000)}. If it "
-            "opened before, it was damaged since: copy it again"
+            f"{path}: cannot be opened as a model: {shortened(str(error), 1000)}. If it opened "
+            "before, it has been damaged since: copy it again"
         ) from error
 
 
 def _member(archive: Zip, name: str) -> bytes:
     if name not in archive.sizes:
-        raise InputError(f"no {name} in it")
+        raise InputError(f"{name} is missing")
     return archive.read(name, _MOST_BYTES[name])
 
 
@@ -246,7 +246,7 @@ def _model(
     weights: dict[str, torch.Tensor],
     config: schema.DenoiserEntry | schema.SplitterEntry | None = None,
 ) -> Model:
-    """Make a model of the text in its file, checked through, and of its weights."""
+    """Make a model of its weights and of the text in its file, which is checked."""
     config = schema.config_of(entries[CONFIG]) if config is None else config
     noise_models, noise_fits = schema.noise_of(entries[NOISE], config)
     records = schema.history_of(entries[HISTORY], config.settings)
@@ -303,7 +303,7 @@ def _notices(texts: Sequence[str]) -> list[str]:
 
 
 def _thinned(history: Sequence[Any]) -> Sequence[Any]:
-    """Keep the last validation, and of those before it as many as a file may hold, evenly."""
+    """Keep as many validations as a file may hold, evenly spaced and the last among them."""
     apart = -(-len(history) // schema.MOST_VALIDATIONS)
     return history[::-1][:: max(1, apart)][::-1]
 
@@ -313,7 +313,7 @@ def _single(value: torch.Tensor) -> torch.Tensor:
 
 
 def _to_json(value: Any) -> bytes:
-    """Write JSON that any reader takes: NaN, which it has no word for, becomes null."""
+    """Write standard JSON: NaN and infinities, which it does not have, become null."""
     return json.dumps(_plain(value), indent=1, allow_nan=False).encode()
 
 

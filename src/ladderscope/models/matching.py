@@ -1,4 +1,4 @@
-"""Whether images are of the channels and the sampling that a model was trained on."""
+"""Checks of the channels and the sampling of images against those that a model was trained on."""
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
@@ -16,7 +16,7 @@ _SAME_PREDICTION = 1.1
 
 
 class Sampling(NamedTuple):
-    """How far apart the pixels and the slices of the training images are, in micrometres."""
+    """Pixel size (Y, X) and slice spacing of the training images, in micrometres."""
 
     pixel_size: tuple[float, float] | None
     slice_spacing: float | None
@@ -32,14 +32,14 @@ def common_sampling(
     images
         The training images.
     notice
-        Takes what there is to say, and its level.
+        Takes a message and its level.
     dimensions
-        2 or 3: the spacing of slices counts for three alone.
+        2 or 3; the slice spacing matters only for 3.
 
     Returns
     -------
     Sampling
-        None for what no image tells, and for what differs.
+        None where it is unknown, or differs between the images.
     """
     size = _common("pixel size", [(image.name, image.pixel_size) for image in images], notice)
     spacings = [(image.name, _along_z(image.acquisition.slice_spacing)) for image in images]
@@ -50,20 +50,20 @@ def common_sampling(
 
 
 def say_which_channels_differ(images: Sequence[Image], notice: Callable[[str, int], None]) -> None:
-    """Warn where training images name other channels than the first of them.
+    """Warn if training images have channel names that differ from those of the first.
 
     Parameters
     ----------
     images
         The training images.
     notice
-        Takes what there is to say, and its level.
+        Takes a message and its level.
     """
     first = images[0]
     for image in images[1:]:
         if names_differ(image.channel_names, first.channel_names):
             notice(
-                f"{first.name} names its channels {_listed(first.channel_names)}, and "
+                f"the channels of {first.name} are {_listed(first.channel_names)}, those of "
                 f"{image.name} {_listed(image.channel_names)}; they are matched by their order. "
                 "Check that they show the same structures",
                 logging.WARNING,
@@ -72,20 +72,20 @@ def say_which_channels_differ(images: Sequence[Image], notice: Callable[[str, in
 
 
 def order_of_model(image: Image, model: Model) -> list[int] | None:
-    """Say where in an image the model's channels are, where their order is another.
+    """Find the model's channels in an image that has them in another order.
 
     Parameters
     ----------
     image
         An image with as many channels as the model.
     model
-        What was trained.
+        The trained model.
 
     Returns
     -------
     list of int or None
-        The image's channel for each of the model's; None where they are in the same order, or
-        cannot be told by their names.
+        The image's channel for each of the model's; None if they are in the same order, or their
+        names do not identify them.
     """
     order = channel_order(image.channel_names, model.channel_names)
     return None if order is None or order == sorted(order) else order
@@ -99,12 +99,12 @@ def noise_of_channels(image: Image, model: Model) -> tuple[NoiseModel, ...]:
     image
         An image with as many channels as the model.
     model
-        What was trained.
+        The trained model.
 
     Returns
     -------
     tuple of NoiseModel
-        None where the model has none.
+        Empty if the model has none.
     """
     order = order_of_model(image, model)
     if order is None or not model.noise_models:
@@ -113,26 +113,26 @@ def noise_of_channels(image: Image, model: Model) -> tuple[NoiseModel, ...]:
 
 
 def warn_of_other_channels(image: Image, model: Model) -> None:
-    """Warn where an image names other channels than the model, or the same in another order.
+    """Warn if the channels of an image differ from the model's, or are in another order.
 
     Parameters
     ----------
     image
         An image with as many channels as the model.
     model
-        What was trained.
+        The trained model.
     """
     names = _listed(image.channel_names), _listed(model.channel_names)
     if order_of_model(image, model) is not None:
         logger.warning(
-            "%s: its channels are %s, and those of the model %s: they are matched by name, and "
+            "%s: its channels are %s, those of the model %s: they are matched by name, and "
             "restored in the order of the image",
             image.name,
             *names,
         )
     elif names_differ(image.channel_names, model.channel_names):
         logger.warning(
-            "%s: its channels are %s, and those of the model %s: they are matched by their order. "
+            "%s: its channels are %s, those of the model %s: they are matched by their order. "
             "If they show other structures, train on images like this one",
             image.name,
             *names,
@@ -140,14 +140,14 @@ def warn_of_other_channels(image: Image, model: Model) -> None:
 
 
 def warn_of_other_sampling(image: Image, model: Model) -> None:
-    """Warn where an image is sampled more finely or coarsely than what the model was trained on.
+    """Warn if an image is sampled more finely or coarsely than the training images.
 
     Parameters
     ----------
     image
         The image that is to be restored.
     model
-        What was trained; what it or the image does not know is not compared.
+        The trained model. A size that it or the image lacks is not compared.
     """
     spacings = _along_z(image.acquisition.slice_spacing), _along_z(model.slice_spacing)
     for what, found, of_model in (
@@ -156,7 +156,7 @@ def warn_of_other_sampling(image: Image, model: Model) -> None:
     ):
         if found and of_model and not _alike(found, of_model, _SAME_PREDICTION):
             logger.warning(
-                "%s: its %s is %s, and that of the training images %s: structures look larger or "
+                "%s: its %s is %s, that of the training images %s: structures appear larger or "
                 "smaller to the model. Rescale the image, or train on images like this one",
                 image.name,
                 what,
@@ -177,17 +177,17 @@ def _common(
     for name, size in others:
         if not _alike(size, of_first, _SAME_TRAINING):
             notice(
-                f"the {what} of {first} is {_micrometres(of_first)}, and that of {name} "
+                f"the {what} of {first} is {_micrometres(of_first)}, that of {name} "
                 f"{_micrometres(size)}: a model learns structures of one size best. Rescale the "
-                "images to one size, or train on each kind alone",
+                "images to one size, or train one model per size",
                 logging.WARNING,
             )
             return None
     if len(having) < len(known):
         silent = next(name for name, size in known if size is None)
         notice(
-            f"the {what} of {silent} is not known; that of {first} is {_micrometres(of_first)}, "
-            "and is taken for that of all",
+            f"the {what} of {silent} is unknown; that of {first}, {_micrometres(of_first)}, is "
+            "assumed for all",
             logging.INFO,
         )
     return of_first

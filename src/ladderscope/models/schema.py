@@ -1,4 +1,4 @@
-"""What each entry of a model file may hold: types, limits, and what must agree with what."""
+"""The entries of a model file: their types, their limits, and which must agree."""
 
 import math
 from collections.abc import Mapping
@@ -68,11 +68,11 @@ TrainedBy = Literal["Ladderscope", "CAREamics"]
 
 
 class NewerFormatError(InputError):
-    """A model file of a newer format, which a newer version reads."""
+    """A model file of a newer format, which needs a newer version."""
 
 
 class StatisticsEntry(BaseModel):
-    """Of a channel, or of the mixed images."""
+    """Statistics of a channel, or of the mixed images."""
 
     model_config = _STRICT
 
@@ -171,7 +171,7 @@ class NoiseEntry(BaseModel):
 
 
 class ConfigEntry(BaseModel):
-    """What a denoiser and a splitter have in common."""
+    """The entries that denoisers and splitters have in common."""
 
     model_config = _STRICT
 
@@ -196,7 +196,7 @@ class ConfigEntry(BaseModel):
     def _a_name_for_each_channel(self) -> Self:
         names = self.channel_names
         if not self.statistics:
-            raise ValueError("statistics of no channel")
+            raise ValueError("no statistics: at least one channel is needed")
         if names and len(names) != len(self.statistics):
             raise ValueError(f"{len(names)} channel_names for {len(self.statistics)} statistics")
         return self
@@ -267,7 +267,7 @@ def config_of(content: bytes) -> DenoiserEntry | SplitterEntry:
     Raises
     ------
     InputError
-        It is foreign, of a newer format, or damaged: which entry, what was found, what is needed.
+        It is foreign, of a newer format, or damaged: the entry, what was found, what is needed.
 
     Examples
     --------
@@ -278,7 +278,7 @@ def config_of(content: bytes) -> DenoiserEntry | SplitterEntry:
     """
     found = _parsed("config.json", content, _MOST_VALUES)
     if not isinstance(found, dict) or found.get("format") != FORMAT:
-        raise InputError("a zip file, but not one that Ladderscope wrote")
+        raise InputError("a zip file, but not a Ladderscope model")
     version = found.get("format_version")
     if type(version) is not int:
         raise InputError(
@@ -311,7 +311,7 @@ def history_of(content: bytes, settings: RestorerSettings) -> tuple[dict[str, An
     Raises
     ------
     InputError
-        A line is not as it should be.
+        A line is invalid.
     """
     _parsed("history.json", content, _MOST_VALUES)
     try:
@@ -338,8 +338,7 @@ def noise_of(
     Raises
     ------
     InputError
-        An entry is not as it should be, the numbers of a noise model make no sense, or there are
-        not as many as channels.
+        An entry or a noise model is invalid, or there is not one per channel.
     """
     _parsed("noise.json", content, MOST_VALUES)
     try:

@@ -1,4 +1,4 @@
-"""The tensors of a safetensors file: what its header says is checked before they are read."""
+"""The tensors of a safetensors file: its header is checked before they are read."""
 
 import math
 import struct
@@ -36,7 +36,7 @@ class Layout(NamedTuple):
 
 
 def layout_of(tensor: Tensor) -> Layout:
-    """Say how a weight is kept: in single precision, or as a whole number of 64 bits.
+    """Give the type and shape in which a weight is stored: 32-bit float or 64-bit integer.
 
     Examples
     --------
@@ -61,8 +61,8 @@ def read_weights(archive: Zip, name: str, needed: Mapping[str, Tensor]) -> dict[
     Raises
     ------
     InputError
-        Names, types, shapes or sizes differ from what is needed, before anything is unpacked but
-        the header; or the member is damaged; or a weight is not finite.
+        Names, types, shapes or sizes are not as needed: only the header has been unpacked then.
+        Or the member is damaged, or a weight is not finite.
     """
     size, packed = archive.sizes[name], archive.packed_sizes[name]
     layouts = {key: layout_of(value) for key, value in needed.items()}
@@ -70,7 +70,7 @@ def read_weights(archive: Zip, name: str, needed: Mapping[str, Tensor]) -> dict[
     most = _LENGTH.size + MOST_HEADER_BYTES + expected
     if not expected <= size <= most or size > max(_FREELY_UNPACKED, _MOST_UNPACKED * packed):
         raise InputError(
-            f"{name}: {packed:,} bytes, which unpack to {size:,}; the settings ask for weights of "
+            f"{name}: {packed:,} bytes, which unpack to {size:,}; the network needs weights of "
             f"{expected:,} bytes, which hardly compress"
         )
     length = header_length(archive.start(name, _LENGTH.size), size)
@@ -87,7 +87,7 @@ def read_weights(archive: Zip, name: str, needed: Mapping[str, Tensor]) -> dict[
 
 
 def header_length(start: bytes, size: int) -> int:
-    """Read how long the header of a safetensors file is, from the file's first eight bytes.
+    """Read the length of a safetensors header from the first eight bytes of the file.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def header_length(start: bytes, size: int) -> int:
     16
     """
     if len(start) < _LENGTH.size:
-        raise InputError("damaged: no safetensors file, as it has fewer than eight bytes")
+        raise InputError("damaged: not a safetensors file, as it has fewer than eight bytes")
     length: int = _LENGTH.unpack(start[: _LENGTH.size])[0]
     if length > min(MOST_HEADER_BYTES, size - _LENGTH.size):
         raise InputError(
@@ -146,7 +146,7 @@ def _check_header(header: Any, needed: Mapping[str, Layout], data: int) -> None:
         if names:
             more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
             listed = ", ".join(shown(name) for name in sorted(names)[:_NAMED])
-            raise InputError(f"does not fit the settings: it {what} {listed}{more}")
+            raise InputError(f"does not fit the network: it {what} {listed}{more}")
     end = 0
     for name, (first, last) in sorted(
         ((name, _checked_entry(name, found[name], needed[name])) for name in found),
@@ -160,7 +160,7 @@ def _check_header(header: Any, needed: Mapping[str, Layout], data: int) -> None:
 
 
 def _checked_entry(name: str, entry: Any, needed: Layout) -> tuple[int, int]:
-    """Compare a tensor's entry with what is needed, and say between which bytes it lies."""
+    """Compare a tensor's entry with what is needed, and return its first and last byte."""
     match entry:
         case {"dtype": str(dtype), "shape": [*shape], "data_offsets": [int(first), int(last)]}:
             if all(type(side) is int for side in shape):
@@ -168,6 +168,6 @@ def _checked_entry(name: str, entry: Any, needed: Layout) -> tuple[int, int]:
                 if found == needed:
                     return first, last
                 raise InputError(
-                    f"does not fit the settings: {name} is {shown(str(found))}, not {needed}"
+                    f"does not fit the network: {name} is {shown(str(found))}, not {needed}"
                 )
     raise InputError(f"damaged: the header's entry of {name} is {shown(entry)}")

@@ -1,4 +1,4 @@
-"""Reading files that nobody vouches for: what they claim is checked before it is acted on."""
+"""Reading untrusted files: their claims are checked before anything acts on them."""
 
 from ladderscope.untrusted.files import Zip, file_size, read_bytes
 from ladderscope.untrusted.parsing import parse_json, read_yaml

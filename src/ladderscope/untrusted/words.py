@@ -1,4 +1,4 @@
-"""Saying what was found in a file, however large or strange it is."""
+"""What was found in a file, in a few words."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +12,11 @@ _NAMED = 3  # problems in an error
 
 
 class InputError(LadderscopeError):
-    """What is wrong with a file; its name is put before that by whoever asked for it."""
+    """What is wrong with a file. The caller adds its name."""
 
 
 def shortened(text: str, most: int = 300) -> str:
-    """Make a text readable, and cut it off where it is longer.
+    """Make a text harmless, and cut it off if it is longer.
 
     Examples
     --------
@@ -28,7 +28,7 @@ def shortened(text: str, most: int = 300) -> str:
 
 
 def shown(value: object) -> str:
-    """Say what a value is, in a few words however large it is.
+    """Describe a value in a few words, however large it is.
 
     Examples
     --------
