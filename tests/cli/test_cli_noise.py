@@ -137,7 +137,7 @@ def test_fit_takes_the_estimate_of_a_denoiser_that_is_trained_already(denoiser, 
     given = ["--denoiser", tmp_path / "model.ladder", "--kind", "histogram"]
     result = run("noise", "fit", tmp_path / "crop.tif", "-o", tmp_path / "a.json", *given)
     assert result.code == 0
-    assert "denoiser that was given" in result.shown
+    assert "given denoiser" in result.shown
 
 
 def test_fit_refuses_outputs_that_exist_and_replaces_them_when_told(noisy, tmp_path):
@@ -199,7 +199,7 @@ BAD = {
         (["noisy.tif", "--signal", "holes.tif"], "holes.tif: 4565 of 65536 pixels are NaN"),
         (["holes.tif"], "holes.tif: 4565 of 65536 pixels are NaN"),
         (["flat.tif"], "constant, too small or clipped"),
-        (["small.tif"], "only 900 distinct pixels, where at least 1,000 are needed"),
+        (["small.tif"], "only 900 distinct pixels"),
         (["small.tif", "small.tif"], "only 900 distinct pixels"),
         (["bleaching.tif", "--repeats", "T"], "bleaching"),
         (["moving.tif", "--repeats", "T"], "stage"),

@@ -563,8 +563,8 @@ def test_a_signal_without_a_range_is_fine_for_gaussian_noise() -> None:
         ({"offset": 1.0, "dark": np.zeros((64, 64))}, "not both"),
         ({"offset": math.nan}, "finite number"),
         ({"offset": "low"}, "finite number"),
-        ({"axes": "XX"}, "do not fit"),
-        ({"axes": "TYX"}, "do not fit"),
+        ({"axes": "XX"}, 'axes "XX" repeats X'),
+        ({"axes": "TYX"}, r"axes \"TYX\" .*\(64, 64\)"),
     ],
 )
 def test_bad_requests_are_refused(arguments: dict[str, Any], message: str) -> None:
@@ -573,7 +573,7 @@ def test_bad_requests_are_refused(arguments: dict[str, Any], message: str) -> No
 
 
 def test_axes_are_asked_for() -> None:
-    with pytest.raises(NoiseError, match=r"\(2, 64, 64\): give its axes"):
+    with pytest.raises(NoiseError, match=r"\(2, 64, 64\).* give axes"):
         measure_noise(np.zeros((2, 64, 64)))
 
 

@@ -65,7 +65,7 @@ def _noise(image: "Image") -> Iterator[tuple[str, str]]:
     from ladderscope.inspection import about_correlation
     from ladderscope.noise import NoiseError
     from ladderscope.noise_estimation import calibrate_poisson_gaussian
-    from ladderscope.noise_estimation.fit import MOST_PLANES
+    from ladderscope.noise_estimation.planes import MOST_PLANES
 
     names = image.channel_names or numbered_channels(image.channels)
     several = image.channels > 1

@@ -260,7 +260,7 @@ def check(
 def _first_look(images: "Sequence[Image]") -> list[tuple[str, str]]:
     """Report what the images hold that is no measurement, as far as their noise is measured."""
     from ladderscope.inspection import findings_of, gathered, measure
-    from ladderscope.noise_estimation.fit import MOST_PLANES
+    from ladderscope.noise_estimation.planes import MOST_PLANES
 
     looked_at = images[:: -(-len(images) // MOST_PLANES)]
     findings = [one for image in looked_at for one in findings_of(measure(image, most=MOST_PLANES))]
@@ -283,7 +283,7 @@ def _checks(image: "Image", given: Any) -> "list[NoiseCheck]":
     for number, model in enumerate(models):
         one = image.channel(number)
         wanted = None if model == "auto" else model
-        checks.append(check_noise(one.pixels, wanted, axes=one.axes))
+        checks.append(check_noise(one, wanted))
     return cast("list[NoiseCheck]", checks)  # one per channel: each has one
 
 

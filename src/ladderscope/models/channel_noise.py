@@ -11,7 +11,7 @@ from ladderscope.errors import LadderscopeError
 from ladderscope.inspection import about_correlation
 from ladderscope.noise import Gaussian, NoiseError, NoiseModel
 from ladderscope.noise_estimation import NoiseFit, calibrate_poisson_gaussian
-from ladderscope.noise_estimation.fit import MOST_PLANES
+from ladderscope.noise_estimation.planes import MOST_PLANES
 
 logger = logging.getLogger("ladderscope")
 

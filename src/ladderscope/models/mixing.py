@@ -12,7 +12,7 @@ from ladderscope.images import Image
 from ladderscope.models.config import SplitterSettings
 from ladderscope.models.notices import Notices
 from ladderscope.models.thumbnail import middle_of
-from ladderscope.noise_estimation.fit import MOST_PLANES
+from ladderscope.noise_estimation.planes import MOST_PLANES
 
 _DARKEST = 0.1  # per cent of a plane's pixels, from which an offset is taken
 _PIXELS_LOOKED_AT = 2**22

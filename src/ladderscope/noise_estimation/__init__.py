@@ -12,8 +12,8 @@ True
 
 from ladderscope.noise_estimation.checking import check
 from ladderscope.noise_estimation.correlation import NeighbourCorrelation, neighbour_correlation
-from ladderscope.noise_estimation.fit import fit_noise_model, measure_noise
 from ladderscope.noise_estimation.fitted import NoiseFit
+from ladderscope.noise_estimation.from_arrays import fit_noise_model, measure_noise
 from ladderscope.noise_estimation.from_images import calibrate_poisson_gaussian
 from ladderscope.noise_estimation.joint import JointHistogram
 from ladderscope.noise_estimation.noise_check import NoiseCheck

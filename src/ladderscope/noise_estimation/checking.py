@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ladderscope.images import Image
 from ladderscope.noise.entries import NoiseError
 from ladderscope.noise.model import NoiseModel
 from ladderscope.noise_estimation.checked import CleanPlane, clean_plane
@@ -43,7 +44,7 @@ from ladderscope.noise_estimation.noise_check import (
     NoiseCheck,
     Verdict,
 )
-from ladderscope.noise_estimation.planes import Stack, is_array, open_stack, per_channel
+from ladderscope.noise_estimation.planes import is_image, opened, per_channel
 
 # 15 % of the standard deviation is a third of the variance: what a denoiser then takes for noise,
 # or leaves as signal, shows. An end of the intensities is seen through fewer pixels and, where it
@@ -63,37 +64,37 @@ def check(
     *,
     axes: str | None = None,
 ) -> NoiseCheck | list[NoiseCheck]:
-    """Check that a noise model suits noisy images, by the images alone.
+    """Check whether a noise model fits noisy images, using these images alone.
 
-    A pixel-wise model takes pixels to be independent and cannot see noise that lies over several
-    of them: the correlation between neighbours is therefore measured beside it.
+    A pixel-wise model assumes independent pixels and cannot describe noise that extends over
+    several of them, so the correlation between neighbours is measured as well.
 
     Parameters
     ----------
     images
-        An array or anything that has a shape and can be sliced (memory map, Zarr), read plane by
-        plane; or an iterable of planes (y, x) of one channel, read once. At most 20 planes,
-        evenly chosen, are measured; all are looked at for repeated frames.
+        An image, an array or anything that has a shape and can be sliced (memory map, Zarr), read
+        plane by plane; or an iterable of planes (y, x) of one channel, read once. At most 20
+        planes, evenly chosen, are measured; repeated frames are searched for in all.
     model
-        The noise model; if `axes` holds C, a list of one per channel, or the same for all. None
-        calibrates a Poisson–Gaussian model on the images, whose size then agrees with them unless
-        they depart from a straight line.
+        The noise model; with a C axis, a list with one per channel, or the same for all. None
+        fits a Poisson–Gaussian model to the images, which then has the right size unless the
+        variance departs from a straight line.
     axes
-        One letter of ``STCZYX`` a dimension, in any order; 2-D images need none. Frames are
-        compared with their predecessors along T. An iterable of planes runs along T unless
+        One letter of ``STCZYX`` per dimension, in any order; 2-D images need none. Frames are
+        compared with the frame before them along T. An iterable of planes runs along T unless
         `axes` says otherwise (``"ZYX"``, ``"SYX"``).
 
     Returns
     -------
     NoiseCheck
-        Or a list of them, one per channel, exactly when `axes` holds C.
+        Or a list of them, one per channel, exactly when there is a C axis.
 
     Raises
     ------
     NoiseError
-        If the axes do not fit the shape; there are more or fewer models than channels; a plane is
+        If the axes do not fit the shape; the number of models is not that of channels; a plane is
         not 2-D, not real, or holds NaN or infinity; or no noise can be measured because the images
-        are constant, too small, or saturated.
+        are constant, too small or saturated.
 
     References
     ----------
@@ -108,15 +109,15 @@ def check(
     >>> check(blurred, Gaussian(3.0)).verdict
     'correlated between neighbouring pixels'
     """
-    if not is_array(images):
+    if not is_image(images):
         return _check_planes(_from_iterable(images, axes), 1, _one(model))
-    stack = open_stack(images, axes, "images")
-    planes = math.prod(stack.size(letter) for letter in "STZ")
-    if "C" not in stack.axes:
-        return _check_planes(_from_stack(stack, 0), planes, _one(model))
+    image = opened(images, axes, "images")
+    planes = math.prod(image.others.values())
+    if "C" not in image.axes:
+        return _check_planes(_from_image(image, 0), planes, _one(model))
     return [
-        _check_planes(_from_stack(stack, channel), planes, one)
-        for channel, one in enumerate(per_channel(model, stack.size("C"), "noise models"))
+        _check_planes(_from_image(image, channel), planes, one)
+        for channel, one in enumerate(per_channel(model, image.channels, "noise models"))
     ]
 
 
@@ -124,8 +125,8 @@ def _one(model: NoiseModel | Sequence[NoiseModel] | None) -> NoiseModel | None:
     """Return the model of images of one channel, or refuse a list."""
     if isinstance(model, Sequence):
         raise NoiseError(
-            f"a list of {len(model)} noise models, for images of one channel; give one model, or "
-            'axes that hold a C, such as axes="CYX"'
+            f"{len(model)} noise models in a list, for images without a C axis; give one model, or "
+            'axes with a C, such as axes="CYX"'
         )
     return model
 
@@ -134,22 +135,23 @@ _Frame = tuple[NDArray[Any], int | None]  # a plane and its number in time, wher
 
 
 def _from_iterable(planes: Iterable[NDArray[Any]], axes: str | None) -> Iterator[_Frame]:
-    """Give the planes of an iterable their number in time, unless they run along something else."""
+    """Give the planes of an iterable their number in time, unless they run along another axis."""
     letters = "TYX" if axes is None or axes.upper() == "YX" else axes.upper()
     if letters not in ("TYX", "SYX", "ZYX"):
         raise NoiseError(
-            f'axes "{axes}" for an iterable of planes of one channel: it can run along T, S or Z, '
-            'as "TYX" says; give an array for anything else'
+            f'axes "{axes}" do not fit an iterable of planes, which runs along T, S or Z, as in '
+            '"TYX"; give an array for anything else'
         )
     for position, plane in enumerate(planes):
         yield np.asarray(plane), position if letters[0] == "T" else None
 
 
-def _from_stack(stack: Stack, channel: int) -> Iterator[_Frame]:
+def _from_image(image: Image, channel: int) -> Iterator[_Frame]:
     """Read the planes of one channel, one at a time, T running fastest."""
-    for place in stack.places("SZ"):
-        for time in stack.places("T"):
-            yield stack.plane({"C": channel} | place | time), time.get("T")
+    for scene in image.positions("T"):
+        for frame in range(image.sizes["T"]) if "T" in image.axes else (None,):
+            at = {} if frame is None else {"T": frame}
+            yield image.plane(scene | at, channel), frame
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,79 +3,32 @@
 import hashlib
 import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ladderscope.mapped import part_of
+from ladderscope.images import Image, ImageError
+from ladderscope.images.arrays import array_axes
 from ladderscope.noise.entries import NoiseError
+from ladderscope.words import counted
 
+MOST_PLANES = 40  # on which noisy images alone are measured: half a second for each megapixel
 FEWEST_PIXELS = 1000
 
 _Plane = NDArray[Any]
 
 
-@dataclass(frozen=True, eq=False)
-class Stack:
-    """An array-like whose planes are read one at a time.
+def opened(images: Any, axes: str | None, name: str) -> Image:
+    """Name the axes of an array, or refuse it; nothing is read for that.
 
     Parameters
     ----------
-    array
-        Anything that has a shape and can be sliced.
+    images
+        Anything that has a shape and can be sliced, or an `Image`.
     axes
-        One letter of ``STCZYX`` a dimension, upper case.
-    """
-
-    array: Any
-    axes: str
-
-    def size(self, letter: str) -> int:
-        """Return the length of an axis; 1 if there is none of that letter.
-
-        Examples
-        --------
-        >>> Stack(np.zeros((5, 4, 3)), "TYX").size("T")
-        5
-        """
-        return int(self.array.shape[self.axes.index(letter)]) if letter in self.axes else 1
-
-    def places(self, letters: str) -> Iterator[dict[str, int]]:
-        """Yield every position along those of these axes that there are.
-
-        Examples
-        --------
-        >>> list(Stack(np.zeros((2, 4, 3)), "TYX").places("STZ"))
-        [{'T': 0}, {'T': 1}]
-        """
-        present = [letter for letter in self.axes if letter in letters]
-        for place in itertools.product(*(range(self.size(letter)) for letter in present)):
-            yield dict(zip(present, place, strict=True))
-
-    def plane(self, place: dict[str, int]) -> _Plane:
-        """Read the plane (y, x) at a position.
-
-        Examples
-        --------
-        >>> Stack(np.zeros((3, 2, 4)), "XCY").plane({"C": 1}).shape
-        (4, 3)
-        """
-        index = tuple(place.get(letter, slice(None)) for letter in self.axes)
-        plane = np.asarray(part_of(self.array, index))
-        return plane.T if self.axes.index("X") < self.axes.index("Y") else plane
-
-
-def open_stack(array: Any, axes: str | None, name: str) -> Stack:
-    """Name the axes of an array, or refuse it.
-
-    Parameters
-    ----------
-    array
-        Anything that has a shape and can be sliced.
-    axes
-        One letter of ``STCZYX`` a dimension, in any order and case; None for two dimensions.
+        One letter of ``STCZYX`` per dimension, in any order and case; two dimensions need none.
     name
         What an error calls the array.
 
@@ -86,39 +39,26 @@ def open_stack(array: Any, axes: str | None, name: str) -> Stack:
 
     Examples
     --------
-    >>> open_stack(np.zeros((5, 4, 3)), "tyx", "observation").axes
+    >>> opened(np.zeros((5, 4, 3)), "tyx", "observation").axes
     'TYX'
     """
-    shape = tuple(array.shape)
-    if axes is None and len(shape) == 2:
-        return Stack(array, "YX")
-    if axes is None:
-        raise NoiseError(
-            f"{name} of shape {shape}: give its axes, one letter of STCZYX a dimension, such as "
-            'axes="TYX" for a time series'
-        )
-    letters = axes.strip().upper()
-    if (
-        len(letters) != len(shape)
-        or len(set(letters)) != len(letters)
-        or not set("YX") <= set(letters) <= set("STCZYX")
-    ):
-        raise NoiseError(
-            f'{name} of shape {shape}: axes "{axes}" do not fit; give one letter of STCZYX a '
-            "dimension, none twice, Y and X among them"
-        )
-    return Stack(array, letters)
+    try:
+        if isinstance(images, Image):
+            return images if axes is None else replace(images, axes=axes)
+        return Image(images, array_axes(images, axes, name), name)
+    except ImageError as error:
+        raise NoiseError(str(error).removesuffix(".")) from None
 
 
-def signal_stack(signal: Any, observation: Stack) -> Stack:
-    """Name the axes of the signal: those of the observation, or these without S and T.
+def signal_of(signal: Any, observation: Image) -> Image:
+    """Name the axes of a signal: those of the observation, or these without S and T.
 
     Parameters
     ----------
     signal
         Anything that has a shape and can be sliced.
     observation
-        What it is the signal of.
+        The noisy images.
 
     Raises
     ------
@@ -127,16 +67,21 @@ def signal_stack(signal: Any, observation: Stack) -> Stack:
 
     Examples
     --------
-    >>> movie = Stack(np.zeros((5, 4, 3)), "TYX")
-    >>> signal_stack(np.zeros((4, 3)), movie).axes
+    >>> movie = Image(np.zeros((5, 4, 3)), "TYX", "movie.tif")
+    >>> signal_of(np.zeros((4, 3)), movie).axes
     'YX'
     """
+    if not is_image(signal):
+        raise NoiseError(
+            "the signal must be an array, as the observation is: of the same shape, or one clean "
+            "image"
+        )
     shape = tuple(signal.shape)
     for axes in (observation.axes, "".join(a for a in observation.axes if a not in "ST")):
-        if shape == tuple(observation.size(letter) for letter in axes):
-            return Stack(signal, axes)
+        if shape == tuple(observation.sizes[letter] for letter in axes):
+            return opened(signal, axes, "the signal")
     raise NoiseError(
-        f"the signal has the shape {shape} and the observation {tuple(observation.array.shape)} "
+        f"the signal has the shape {shape} and the observation {observation.shape} "
         f"({observation.axes}): give both the same shape, or one clean image without S and T"
     )
 
@@ -184,13 +129,13 @@ class Counter:
         """
         if self.pixels < FEWEST_PIXELS:
             raise NoiseError(
-                f"only {self.pixels} distinct pixels, where at least {FEWEST_PIXELS:,} are "
-                "needed (a plane that is a copy of another one does not count): give more or "
+                f"there are only {self.pixels} distinct pixels, and at least {FEWEST_PIXELS:,} "
+                "are needed (a plane that is a copy of another does not count): give more or "
                 "larger images"
             )
 
     def notices(self) -> tuple[str, ...]:
-        """Say how many planes were copies.
+        """Report how many planes were copies.
 
         Examples
         --------
@@ -199,9 +144,10 @@ class Counter:
         """
         if not self.copies:
             return ()
-        planes = "plane is a copy of another and was" if self.copies == 1 else "planes are copies"
-        others = "" if self.copies == 1 else " of others and were"
-        return (f"{self.copies} {planes}{others} counted once.",)
+        are = (
+            "is a copy of another and was" if self.copies == 1 else "are copies of others and were"
+        )
+        return (f"{counted(self.copies, 'plane')} {are} counted once.",)
 
 
 def digest(plane: _Plane) -> bytes:
@@ -215,15 +161,17 @@ def digest(plane: _Plane) -> bytes:
     return hashlib.blake2b(np.ascontiguousarray(plane).data, digest_size=16).digest()
 
 
-def is_array(images: Any) -> bool:
-    """Tell an array-like from an iterable of planes.
+def is_image(images: Any) -> bool:
+    """Tell an array, or an `Image`, from an iterable of planes.
 
     Examples
     --------
-    >>> is_array(np.zeros(3)), is_array([np.zeros((3, 3))])
+    >>> is_image(np.zeros(3)), is_image([np.zeros((3, 3))])
     (True, False)
     """
-    return hasattr(images, "shape") and hasattr(images, "__getitem__")
+    return isinstance(images, Image) or (
+        hasattr(images, "shape") and hasattr(images, "__getitem__")
+    )
 
 
 def paired(
@@ -278,7 +226,7 @@ def per_channel(values: Any, channels: int, name: str) -> list[Any]:
         return [values] * channels
     if len(values) != channels:
         raise NoiseError(
-            f"{name}: {len(values)} given for {channels} channels; give one for all, or a list of "
-            "one per channel"
+            f"{name}: {len(values)} given for {channels} channels; give one for all, or a list "
+            "with one per channel"
         )
     return list(values)

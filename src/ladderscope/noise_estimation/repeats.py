@@ -9,18 +9,19 @@ made wide in comparison with the noise of the mean.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ladderscope.images import Image
 from ladderscope.images.padding import find_padding
 from ladderscope.noise.entries import NoiseError
 from ladderscope.noise_estimation.checked import checked_plane
 from ladderscope.noise_estimation.clipping import Clipping
-from ladderscope.noise_estimation.planes import Counter, Stack, digest
+from ladderscope.noise_estimation.planes import Counter, digest
 from ladderscope.words import percent, to_its_error
 
 _DRIFT = 0.05  # of the noise's variance, from which on repeats are refused
@@ -168,39 +169,39 @@ class Drift:
 
 
 def repeated_pairs(
-    stack: Stack, letter: str, channel: dict[str, int], counter: Counter, notices: list[str]
+    image: Image, letter: str, channel: int, counter: Counter, notices: list[str]
 ) -> Iterator[Pair]:
     """Yield each repeat with the mean of all, scene by scene; every plane is read twice.
 
     Parameters
     ----------
-    stack
+    image
         The repeats.
     letter
         The axis along which they lie.
     channel
-        The position of the channel.
+        Which channel, from 0.
     counter
         Counts n repeats of a pixel as n − 1 pixels.
     notices
-        What was noticed is appended here.
+        Notices of a slight drift are appended here.
 
     Raises
     ------
     NoiseError
         If frames are identical, drift, or hold NaN.
     """
-    repeats = stack.size(letter)
+    repeats = image.sizes[letter]
     scaling = math.sqrt(repeats / (repeats - 1))
-    for scene in stack.places("STZ".replace(letter, "")):
+    for scene in image.positions(letter):
         where = "".join(f", {axis} {at}" for axis, at in scene.items())
-        place = scene | channel
-        total, step = _total(stack, letter, place, where)
+        planes = [scene | {letter: number} for number in range(repeats)]
+        total, step = _total(image, planes, channel, where)
         signal = total / repeats
         around = (9 * ndimage.uniform_filter(signal, 3) - signal) / 8
         drift = Drift(signal, f"the repeats{where}")
-        for number in range(repeats):
-            plane = stack.plane(place | {letter: number})
+        for number, position in enumerate(planes):
+            plane = image.plane(position, channel)
             pixels, clipping = checked_plane(plane, f"repeat {number + 1}{where}")
             residual = pixels - signal
             drift.add(residual)
@@ -210,18 +211,20 @@ def repeated_pairs(
         notices.extend(drift.notices())
 
 
-def _total(stack: Stack, letter: str, place: dict[str, int], where: str) -> tuple[_Array, float]:
+def _total(
+    image: Image, planes: Sequence[dict[str, int]], channel: int, where: str
+) -> tuple[_Array, float]:
     """Add up the repeats of one scene; refuse identical ones."""
     seen: dict[bytes, int] = {}
     total: _Array | None = None
     step = 0.0
-    for number in range(stack.size(letter)):
-        plane = stack.plane(place | {letter: number})
+    for number, position in enumerate(planes):
+        plane = image.plane(position, channel)
         twin = seen.setdefault(digest(plane), number)
         if twin != number:
             raise NoiseError(
-                f"repeats {twin + 1} and {number + 1}{where} are identical: two exposures never "
-                "are, so one is a copy of the other; leave out the copies"
+                f"repeats {twin + 1} and {number + 1}{where} are identical, which two exposures "
+                "never are: one is a copy of the other; leave out the copies"
             )
         pixels, _ = checked_plane(plane, f"repeat {number + 1}{where}")
         if total is None:

@@ -1,0 +1,162 @@
+"""The noise of each channel, measured on what there is of it."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Literal, cast, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ladderscope.images.padding import find_padding
+from ladderscope.noise.entries import NoiseError
+from ladderscope.noise_estimation.checked import checked_plane
+from ladderscope.noise_estimation.clipping import Ends
+from ladderscope.noise_estimation.dark import Darkness, measure_darkness, with_darkness
+from ladderscope.noise_estimation.fitted import NoiseFit
+from ladderscope.noise_estimation.from_images import fit_images
+from ladderscope.noise_estimation.joint import JointHistogram
+from ladderscope.noise_estimation.pairs import Kind, Request, fit_pairs
+from ladderscope.noise_estimation.planes import Counter, paired
+from ladderscope.noise_estimation.repeats import Pair, least_step
+from ladderscope.noise_estimation.sources import Source
+
+_KINDS = get_args(Kind)
+WITHOUT_SIGNAL = ("poisson_gaussian", "gaussian")  # kinds that noisy images alone show
+_FEWEST_REPEATS = 3  # of a mixture or a histogram: two are mirror images of each other
+
+_Plane = NDArray[Any]
+
+
+def checked_request(
+    kind: str,
+    components: int,
+    coefficients: int,
+    *,
+    signal: Any = None,
+    repeats: Any = None,
+    offset: Any = None,
+    dark: Any = None,
+) -> Request:
+    """Check what is asked for, before anything is read.
+
+    Parameters
+    ----------
+    kind, components, coefficients, signal, repeats, offset, dark
+        As `measure_noise` takes them.
+
+    Raises
+    ------
+    NoiseError
+        If the kind is unknown, a number is out of range, or two arguments exclude each other.
+    """
+    if kind not in _KINDS:
+        raise NoiseError(f"unknown kind of noise model {kind!r}; known are {', '.join(_KINDS)}")
+    if not (1 <= components <= 16 and 1 <= coefficients <= 8):
+        raise NoiseError(
+            f"a mixture of {components} components with {coefficients} coefficients each: give 1 "
+            "to 16 components and 1 to 8 coefficients"
+        )
+    if signal is not None and repeats is not None:
+        raise NoiseError("give a signal or repeats, not both: the signal of repeats is their mean")
+    if offset is not None and dark is not None:
+        raise NoiseError("give an offset or dark frames, not both: dark frames show the offset")
+    return Request(cast(Kind, kind), components, coefficients)
+
+
+def measured(
+    sources: Sequence[Source], request: Request, offsets: Sequence[Any], darks: Sequence[Any]
+) -> list[NoiseFit]:
+    """Measure the noise of each channel.
+
+    Parameters
+    ----------
+    sources
+        What to measure on.
+    request
+        What to fit.
+    offsets, darks
+        Black level and dark frames of each channel, or None.
+
+    Raises
+    ------
+    NoiseError
+        If no noise can be measured, or the dark frames are not dark.
+    """
+    darkness = [_darkness(*given) for given in zip(offsets, darks, strict=True)]
+    fits = []
+    for source, without_light in zip(sources, darkness, strict=True):
+        fit = _measured(source, request)
+        fits.append(fit if without_light is None else with_darkness(fit, without_light))
+    return fits
+
+
+def _measured(images: Source, request: Request) -> NoiseFit:
+    """Measure the noise of one channel."""
+    counter = Counter()
+    notices: list[str] = []
+    if images.repeats is None and images.signals is None:
+        alone = cast(Literal["poisson_gaussian", "gaussian"], request.kind)
+        fit = fit_images(_distinct(images.planes, counter), alone)
+        return replace(fit, notices=(*counter.notices(), *fit.notices))
+    if images.repeated is not None and images.repeats is not None:
+        if request.kind not in WITHOUT_SIGNAL and images.repeats < _FEWEST_REPEATS:
+            raise NoiseError(
+                f"a {request.kind} model needs {_FEWEST_REPEATS} repeats at least: the residuals "
+                'of two are mirror images of each other. Give more, or kind="poisson_gaussian"'
+            )
+        pairs = images.repeated(counter, notices)
+    else:
+        pairs = _pairs(images, counter)
+    joint, ends, step = JointHistogram(), Ends(), 0.0
+    for pair in pairs:
+        marks = pair.clipping.marks
+        joint.add(pair.observation, pair.signal, marks, pair.around, images.repeats or 1)
+        ends.add(pair.clipping)
+        step = step or pair.step
+    counter.check()
+    fit = fit_pairs(joint, replace(request, repeats=images.repeats, step=step, ends=ends))
+    return replace(fit, notices=(*counter.notices(), *notices, *fit.notices))
+
+
+def _distinct(planes: Iterable[_Plane], counter: Counter) -> Iterator[_Plane]:
+    """Pass on each plane that is no copy of another; refuse if there are too few pixels."""
+    for plane in planes:
+        plane = np.asarray(plane)
+        if counter.is_new(plane):
+            yield plane
+    if counter.pixels:
+        counter.check()
+
+
+def _pairs(images: Source, counter: Counter) -> Iterator[Pair]:
+    """Yield each plane with its signal, unless both together are a copy."""
+    step = 0.0
+    signals = () if images.signals is None else images.signals
+    for number, (observed, clean) in enumerate(paired(images.planes, signals)):
+        if observed.shape != clean.shape:
+            raise NoiseError(
+                f"plane {number}: the observation has the shape {observed.shape}, the signal "
+                f"{clean.shape}; give pairs of the same shape"
+            )
+        if not counter.is_new(observed, clean):
+            continue
+        pixels, clipping = checked_plane(observed, f"plane {number} of the observation")
+        signal, _ = checked_plane(clean, f"plane {number} of the signal")
+        step = step or least_step(pixels)
+        yield Pair(pixels, signal, clipping, step).without(find_padding(observed))
+
+
+def _darkness(offset: Any, dark: Any) -> Darkness | None:
+    """Return what is known of one channel without light."""
+    if dark is not None:
+        return measure_darkness(dark)
+    if offset is None:
+        return None
+    try:
+        level = float(offset)
+    except (TypeError, ValueError):
+        level = math.nan
+    if not math.isfinite(level):
+        raise NoiseError(f"the offset must be a finite number, not {offset!r}")
+    return Darkness(level)
