@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         noise_model_from_dict,
         save_noise_model,
     )
+    from ladderscope.noise.photon_counting import PhotonCounting
     from ladderscope.noise.poisson_gaussian import PoissonGaussian
     from ladderscope.noise_estimation import (
         JointHistogram,
@@ -60,6 +61,7 @@ __all__ = [
     "NoiseError",
     "NoiseFit",
     "NoiseModel",
+    "PhotonCounting",
     "PoissonGaussian",
     "calibrate_poisson_gaussian",
     "check",

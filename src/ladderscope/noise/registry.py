@@ -89,6 +89,20 @@ KINDS: dict[str, Kind] = {
             ),
         ),
     ),
+    "photon_counting": Kind(
+        "ladderscope.noise.photon_counting",
+        "PhotonCounting",
+        (
+            Spelling(
+                "photon-counting",
+                "GAIN,OFFSET,READ,SHAPE",
+                "16,3.5,0.6,4",
+                note="SHAPE: of the pulse heights, about 1 to 10",
+            ),
+            Spelling("emccd", "GAIN,OFFSET,READ", "20,100,4", maker="emccd"),
+            Spelling("camera", "GAIN,OFFSET,READ", "2.1,100,3", note="whole photons"),
+        ),
+    ),
     "mixture": Kind("ladderscope.noise.mixture", "GaussianMixture"),
     "histogram": Kind("ladderscope.noise.histogram", "Histogram"),
 }
