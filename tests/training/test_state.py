@@ -33,6 +33,7 @@ def trained(make=muon):
         network=weights,
         optimizer=optimizer.state_dict(),
         random=torch.get_rng_state(),
+        device_random=None,
         step=7,
         skipped=1,
         validated=2,

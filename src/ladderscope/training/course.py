@@ -15,7 +15,14 @@ from ladderscope.losses import Objective
 from ladderscope.training.budget import Budget, CosineRate, PlateauRate
 from ladderscope.training.errors import TrainingError
 from ladderscope.training.module import Record, RestorationModule
-from ladderscope.training.state import State, read_state, restore_optimizer, write_state
+from ladderscope.training.state import (
+    State,
+    device_random,
+    read_state,
+    restore_optimizer,
+    restore_random,
+    write_state,
+)
 
 logger = logging.getLogger("ladderscope")
 
@@ -99,7 +106,7 @@ class Course:
         """Give a new optimizer, and the random numbers, the state that was resumed."""
         if self._resumed is not None:
             restore_optimizer(self.state_file, self._resumed, optimizer)
-            torch.set_rng_state(self._resumed.random)
+            restore_random(self.state_file, self._resumed, _device(optimizer))
             self._resumed = None
 
     def set_rate(self, module: RestorationModule[Any], optimizer: torch.optim.Optimizer) -> None:
@@ -161,6 +168,7 @@ class Course:
             network=module.weights(),
             optimizer=optimizer.state_dict(),
             random=torch.get_rng_state(),
+            device_random=device_random(_device(optimizer)),
             step=module.steps_done,
             skipped=module.skipped,
             seconds=self.seconds,
@@ -189,6 +197,11 @@ class Course:
             raise TrainingError(advice)
         logger.warning("training stops early, and the best model so far is kept: %s", advice)
         self.diverged = True
+
+
+def _device(optimizer: torch.optim.Optimizer) -> torch.device:
+    device: torch.device = optimizer.param_groups[0]["params"][0].device
+    return device
 
 
 def _means(objectives: list[Objective]) -> Objective:

@@ -16,7 +16,7 @@ from ladderscope.training.errors import TrainingError
 from ladderscope.training.module import Record
 
 # Counts up whenever what a kept training holds changes.
-_FORMAT = 2
+_FORMAT = 3
 # Of a file: the weights twice, and up to two numbers per weight of an optimizer; and the rest of
 # it, which is the history and a triple of numbers per step since the last validation.
 _MOST_COPIES, _MOST_BESIDES = 4, 2**24
@@ -37,6 +37,8 @@ class State:
         What the state belongs to.
     network, optimizer, random
         Weights, the optimizer's state, and that of torch's random numbers.
+    device_random
+        The state of the random numbers that a GPU draws; None without one.
     step, skipped, validated : int
         Steps done and skipped; validations due so far.
     seconds : float
@@ -55,6 +57,7 @@ class State:
     network: dict[str, Tensor]
     optimizer: dict[str, Any]
     random: Tensor
+    device_random: Tensor | None
     step: _Count
     skipped: _Count
     validated: _Count
@@ -138,6 +141,36 @@ def restore_optimizer(path: Path | None, state: State, optimizer: torch.optim.Op
         optimizer.load_state_dict(state.optimizer)
     except (AttributeError, KeyError, IndexError, ValueError, TypeError, RuntimeError) as error:
         raise _damaged(path, error) from error
+
+
+def device_random(device: torch.device) -> Tensor | None:
+    """Give the state of the random numbers that a GPU draws; None for the CPU.
+
+    Examples
+    --------
+    >>> device_random(torch.device("cpu")) is None
+    True
+    """
+    if device.type == "cpu":
+        return None
+    state: Tensor = torch.get_device_module(device).get_rng_state()
+    return state
+
+
+def restore_random(path: Path | None, state: State, device: torch.device) -> None:
+    """Give torch's random numbers their state, on a GPU too if the training ran on one.
+
+    Raises
+    ------
+    TrainingError
+        The state is damaged.
+    """
+    torch.set_rng_state(state.random)
+    if state.device_random is not None and device.type != "cpu":
+        try:
+            torch.get_device_module(device).set_rng_state(state.device_random)
+        except (RuntimeError, TypeError) as error:
+            raise _damaged(path, error) from error
 
 
 def _damaged(path: Path | None, error: Exception) -> TrainingError:
