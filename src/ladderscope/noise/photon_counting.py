@@ -150,9 +150,7 @@ class PhotonCounting(NoiseModel):
         rate, lacking = self._rate(signal)
         photons = (at_least_float32(observation) - self.offset) / self.gain
         read_noise = self.read_noise / self.gain
-        log_density = photon_log_density(
-            *torch.broadcast_tensors(photons, rate), read_noise, self.shape
-        )
+        log_density = photon_log_density(photons, rate, read_noise, self.shape)
         tilt = lacking * (photons - lacking / 2) / read_noise**2
         return log_density + tilt - math.log(self.gain)
 
@@ -223,10 +221,7 @@ class PhotonCounting(NoiseModel):
 
     def variance_formula(self) -> str:
         """Name the curve of the variance in a figure's legend."""
-        return (
-            f"{rounded(self._slope, 4)} × (signal − {rounded(self.offset, 4)}) + "
-            f"{rounded(self.read_noise**2, 4)}"
-        )
+        return f"{self._slope:.4g} × (signal − {self.offset:.4g}) + {self.read_noise**2:.4g}"
 
     @property
     def _slope(self) -> float:
@@ -240,11 +235,11 @@ class PhotonCounting(NoiseModel):
 
 
 def photon_log_density(
-    photons: Float[Tensor, "*shape"],
-    rate: Float[Tensor, "*shape"],
+    photons: Float[Tensor, "..."],
+    rate: Float[Tensor, "..."],
     read_noise: float | Float[Tensor, ""],
     shape: float | Float[Tensor, ""] | None,
-) -> Float[Tensor, "*shape"]:
+) -> Float[Tensor, "..."]:
     """Log density of a compound Poisson law in units of the mean pulse height, in nats.
 
     Differentiable with respect to every argument, which is how the parameters are fitted.
@@ -252,7 +247,7 @@ def photon_log_density(
     Parameters
     ----------
     photons
-        (y − offset) / gain.
+        (y − offset) / gain; broadcasts with the rate.
     rate
         λ, positive.
     read_noise
@@ -268,7 +263,7 @@ def photon_log_density(
     """
     first, stride = _plausible(photons, rate, read_noise, shape)
     terms = torch.arange(_TERMS, dtype=rate.dtype, device=rate.device)
-    number = first + stride * terms.reshape(-1, *[1] * rate.ndim)
+    number = first + stride * terms.reshape(-1, *[1] * first.ndim)
     log_poisson = number * rate.log() - torch.lgamma(number + 1)
     log_density = torch.logsumexp(log_poisson + _pulses(photons, number, read_noise, shape), dim=0)
     return log_density - rate + stride.log()
