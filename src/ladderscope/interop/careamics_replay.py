@@ -62,9 +62,7 @@ def replay(
         zip(features.levels, config.z_dims, strict=True), start=1
     ):
         if number not in noise:
-            raise InteropError(
-                f"noise is given for levels {list(noise)}, but not for {number}"
-            )
+            raise InteropError(f"noise is given for levels {list(noise)}, but not for {number}")
         drawn.append(torch.as_tensor(noise[number]).to(like))
         needed = (level_map.shape[0], channels, *level_map.shape[2:])
         if drawn[-1].shape != needed:
