@@ -620,9 +620,9 @@ def test_the_read_noise_is_that_of_the_dark_whatever_is_fitted(kind: str) -> Non
 
 def test_a_dark_frame_is_questioned_only_where_the_images_know_better() -> None:
     noisy = observe(light("dna", 20, 200), offset=100)
-    assert "own settings" not in measure_noise(noisy, dark=darkness()).summary()
+    assert "settings" not in measure_noise(noisy, dark=darkness()).summary()
     for dark in (np.zeros((64, 64)), darkness(offset=50.0)):
-        assert "taken with the images' own settings?" in measure_noise(noisy, dark=dark).summary()
+        assert "with the settings of the images?" in measure_noise(noisy, dark=dark).summary()
     restless = observe(light("dna", 1, 200), offset=100, read=9.0)
     assert "suggest a read noise of" in measure_noise(restless, dark=darkness()).summary()
 
@@ -658,7 +658,7 @@ def test_each_channel_has_its_own_darkness() -> None:
         (darkness(read=15.0), "not dark: its standard deviation"),
         (darkness() + light("cells", 0.0, 30.0, 128), "correlated"),
         (np.maximum(darkness(offset=0.0), 0), "clipped"),
-        (np.stack([darkness()] * 2), "over again"),
+        (np.stack([darkness()] * 2), "identical"),
         (np.full((128, 128), np.nan), "NaN"),
         (np.zeros(64), "shape"),
         (np.zeros((5, 5)), "100 pixels"),

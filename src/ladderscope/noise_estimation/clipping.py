@@ -56,7 +56,7 @@ class Ends:
         self.ceilings |= set() if clipping.ceiling is None else {clipping.ceiling}
 
     def notices(self, marks: Float64[np.ndarray, "bins 5"]) -> tuple[str, ...]:
-        """Say where pixels are clipped, if they are in any bin.
+        """Report where pixels are clipped, if they are in any bin.
 
         Parameters
         ----------
@@ -66,7 +66,7 @@ class Ends:
         Examples
         --------
         >>> Ends({0.0}, {255.0}).notices(np.array([[90.0, 0.0, 0.0, 0.0, 10.0]]))
-        ('Pixels pile up at 255, where the camera or the file ends.',)
+        ('Pixels pile up at 255, the end of the range of the camera or the file.',)
         """
         enough = CLIPPED_SHARE * marks.sum(axis=1)
         ends = set[float]()
@@ -77,7 +77,7 @@ class Ends:
         if not ends:
             return ()
         listed = " and ".join(f"{value:g}" for value in sorted(ends)[:4])
-        return (f"Pixels pile up at {listed}, where the camera or the file ends.",)
+        return (f"Pixels pile up at {listed}, the end of the range of the camera or the file.",)
 
 
 def find_clipping(pixels: Float64[np.ndarray, "y x"], kind: "np.dtype[np.generic]") -> Clipping:
@@ -125,7 +125,7 @@ def clipped_at_black(
 ) -> Bool[np.ndarray, "*bins"]:
     r"""Tell whether pixels at black were clipped there, or only counted no photon.
 
-    Where photons are counted at one rate λ, the shares of its values are p₀ = exp(−λ), p₁ = λp₀
+    Where photons are counted at one rate λ, the fractions of its values are p₀ = exp(−λ), p₁ = λp₀
     and p₂ = ½λ²p₀, so that 2p₀p₂ = p₁² whatever the rate and the units; where rates are mixed,
     it is somewhat more. What a Gaussian tail loses at black is all at p₀, and 2p₀p₂ is many
     times p₁².
@@ -152,8 +152,8 @@ def clipped_at_black(
 def clipped_counts(marks: Float64[np.ndarray, "bins 5"]) -> Float64[np.ndarray, " bins"]:
     """Return how many pixels of each bin are clipped.
 
-    Neighbouring bins are clipped at black together or not at all: five of them tell for the middle
-    one, where one alone might hide it by chance.
+    Neighbouring bins are clipped at black together or not at all: five of them decide for the
+    middle one, where one alone might hide it by chance.
 
     Parameters
     ----------

@@ -46,7 +46,7 @@ _Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class NeighbourCorrelation:
-    """The correlation of a pixel's noise with that of the next.
+    """The correlation of the noise between neighbouring pixels.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def neighbour_correlation(planes: Iterable[NDArray[Any]]) -> NeighbourCorrelatio
     Returns
     -------
     NeighbourCorrelation or None
-        None where the images are too small, constant or clipped for that.
+        None if the images are too small, constant or clipped.
 
     Raises
     ------

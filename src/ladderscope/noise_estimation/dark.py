@@ -1,4 +1,4 @@
-"""What dark frames tell: the black level and the read noise."""
+"""The black level and the read noise, measured on dark frames."""
 
 import dataclasses
 import math
@@ -14,13 +14,13 @@ from ladderscope.noise_estimation.checked import checked_plane
 from ladderscope.noise_estimation.clipping import CLIPPED_SHARE, clipped_counts
 from ladderscope.noise_estimation.fitted import NoiseFit
 from ladderscope.noise_estimation.line import Points, fit_line
-from ladderscope.words import rounded
+from ladderscope.words import percent, rounded
 
 _FEWEST = 100
 _HOT = 6.0  # standard deviations: what lies farther out is a hot pixel
 _STRUCTURE = 0.3  # correlation of neighbours, from which on a dark frame shows something
 _TOO_NOISY = 2.0  # times the variance that the images have where they are dark
-_DISAGREE = 1.25  # ratio of two read noises that is worth telling
+_DISAGREE = 1.25  # ratio of two read noises that is reported
 _DISTRUST = 0.03  # no variance of a bin is trusted beyond that
 
 _Array = NDArray[np.float64]
@@ -87,7 +87,7 @@ def measure_darkness(dark: Any) -> Darkness:
             variances.append(kept.var())
         elif np.array_equal(frame, before) and np.ptp(frame) > 0:
             raise NoiseError(
-                f"{name} is the one before it over again: give frames that were taken one by one"
+                f"{name} is identical to the one before it: record each frame separately"
             )
         else:
             change = frame - before
@@ -135,46 +135,45 @@ def with_darkness(fit: NoiseFit, darkness: Darkness) -> NoiseFit:
     if darkness.structure > _STRUCTURE:
         raise NoiseError(
             "the dark frame is not dark: its neighbouring pixels are correlated by "
-            f"{darkness.structure:.2f}, so it shows something; take it with the shutter closed"
+            f"{darkness.structure:.2f}, so it shows structure; record it with the shutter closed"
         )
     if offset > dark + at_dark:
         raise NoiseError(
-            f"the {what} is not dark: {rounded(offset)}, but the images' darkest per cent lies at "
-            f"{rounded(dark)} or below (noise {rounded(at_dark)}); take dark frames with the "
-            "shutter closed and the images' own settings"
+            f"the {what} is not dark: {rounded(offset)}, while the darkest 1 % of the images lie "
+            f"at {rounded(dark)} or below (noise {rounded(at_dark)}); record dark frames with the "
+            "shutter closed and the settings of the images"
         )
     expected, error = _variance_in_the_dark(fit, offset)
     if darkness.read_noise is None:
-        notice = (
-            f"The variance would be negative at the offset {rounded(offset)}: there is no read "
-            "noise to be seen, or the offset is another one."
+        negative = (
+            f"At the offset {rounded(offset)} the fitted variance would be negative: the read "
+            "noise cannot be measured, or the offset is wrong."
         )
-        told = math.sqrt(max(expected, 0.0))
-        return _told(fit, offset, told, notice if told == 0 else None)
+        read_noise = math.sqrt(max(expected, 0.0))
+        return _with(fit, offset, read_noise, negative if read_noise == 0 else None)
     read_noise = darkness.read_noise
     if read_noise**2 > _TOO_NOISY * at_dark**2:
         raise NoiseError(
             f"the dark frame is not dark: its standard deviation is {rounded(read_noise)}, the "
-            f"images' only {rounded(at_dark)} where they are dark ({rounded(dark)}); take dark "
-            "frames with the shutter closed and the images' own settings"
+            f"images' only {rounded(at_dark)} where they are dark ({rounded(dark)}); record dark "
+            "frames with the shutter closed and the settings of the images"
         )
-    variance, worth_telling = read_noise**2, None
+    variance, notice = read_noise**2, None
     if expected - error > _DISAGREE**2 * variance:
-        worth_telling = (
-            "At that black level the images themselves suggest a read noise of "
-            f"{rounded(math.sqrt(expected))}; they may hold other noise that the dark frame does "
-            "not."
+        notice = (
+            "At this black level the images suggest a read noise of "
+            f"{rounded(math.sqrt(expected))}; they may contain noise that the dark frame lacks."
         )
     elif expected + error < variance / _DISAGREE**2:
-        worth_telling = (
-            f"Beware: at that black level the images point to a variance of {rounded(expected)}, "
-            f"and the dark frame's is {rounded(variance)}; was it taken with the images' own "
-            "settings?"
+        notice = (
+            f"Beware: at this black level the images suggest a variance of {rounded(expected)}, "
+            f"and the dark frame's is {rounded(variance)}; was it recorded with the settings of "
+            "the images?"
         )
-    return _told(fit, offset, read_noise, worth_telling)
+    return _with(fit, offset, read_noise, notice)
 
 
-def _told(fit: NoiseFit, offset: float, read_noise: float, notice: str | None) -> NoiseFit:
+def _with(fit: NoiseFit, offset: float, read_noise: float, notice: str | None) -> NoiseFit:
     notices = fit.notices if notice is None else (*fit.notices, notice)
     return dataclasses.replace(fit, offset=offset, read_noise=read_noise, notices=notices)
 
@@ -203,7 +202,7 @@ def _frame(frame: Any, name: str) -> _Array:
     clipped = float(clipped_counts(marks[None])[0])
     if np.ptp(pixels) > 0 and clipped > CLIPPED_SHARE * pixels.size:
         raise NoiseError(
-            f"{name} is clipped: {100 * clipped / pixels.size:.0f} % of its pixels lie at "
+            f"{name} is clipped: {percent(clipped / pixels.size)} of its pixels lie at "
             f"{' or '.join(f'{value:g}' for value in clipping.values)}, so it has no black level "
             "to measure; raise the camera's offset"
         )

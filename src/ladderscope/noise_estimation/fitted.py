@@ -16,7 +16,7 @@ from ladderscope.noise.words import Interval
 from ladderscope.noise_estimation.line import Line
 from ladderscope.words import rounded
 
-_WORTH_TELLING = 1e-3  # share of clipped pixels
+_NOTICEABLE = 1e-3  # fraction of clipped pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,15 +26,14 @@ class NoiseFit:
     Parameters
     ----------
     model
-        The noise model. A Poisson–Gaussian one has the gain zero when no growth of the variance
-        with the signal could be seen.
+        The noise model. A Poisson–Gaussian one has zero gain if the variance does not measurably
+        grow with the signal.
     gain_interval, intercept_interval
         95 % intervals; None where the model has no such number. The intercept of Gaussian noise is
         its variance. From noisy images alone they come from a bootstrap over blocks of the
-        images: they cover the chance of the noise and uneven structure, but not noise that the
-        signal itself carries evenly (fine texture), which no single image can tell from the
-        camera's. From pairs and repeats they cover the chance of the noise and bins that
-        scatter more than it explains.
+        images: they cover random errors and uneven structure, but not fine texture that is
+        everywhere in the signal, which a single image cannot distinguish from noise. From pairs
+        and repeats they cover random errors, and bins that scatter more than these explain.
     bin_signals, bin_variances, bin_counts
         The points of the variance-against-mean plot, darkest first: mean signal (camera units),
         variance of the noise (camera units squared) and number of pixels in each.
@@ -45,7 +44,7 @@ class NoiseFit:
         A guess of the black level, from the darkest thousandth of the signal; only
         informative, and None when the variance does not grow with the signal.
     clipped_share
-        Share of the pixels left out because they, or their surroundings, were saturated or
+        Fraction of the pixels left out because they, or their surroundings, were saturated or
         clipped at black.
     offset, read_noise
         Black level and standard deviation in the dark, camera units: only where an offset or a
@@ -76,7 +75,7 @@ class NoiseFit:
     notices: tuple[str, ...] = ()
 
     def summary(self) -> str:
-        """Say in plain sentences what was found.
+        """Return in plain sentences what was found.
 
         Examples
         --------
@@ -99,10 +98,10 @@ class NoiseFit:
                 "If the darkest pixels show the black level, that is about "
                 f"{rounded(self.offset_guess)} and the read noise about {rounded(read)}."
             )
-        if self.clipped_share > _WORTH_TELLING:
+        if self.clipped_share > _NOTICEABLE:
             sentences.append(
-                f"{100 * self.clipped_share:.1f} % of the pixels were left out as clipped; the "
-                "likelihood does not model clipping."
+                f"{100 * self.clipped_share:.1f} % of the pixels were left out because they are "
+                "clipped; the likelihood does not model clipping."
             )
         return " ".join([*sentences, *self.notices])
 
@@ -209,7 +208,7 @@ def line_model(
 
 
 def line_notices(line: Line, kind: str, dark: float) -> tuple[str, ...]:
-    """Say what a user should know about a line through variances.
+    """Report what a user should know about a line through variances.
 
     Examples
     --------
@@ -223,13 +222,13 @@ def line_notices(line: Line, kind: str, dark: float) -> tuple[str, ...]:
         )
     if line.falls:
         return (
-            "The variance falls as the signal grows, which no camera's does: the images may be "
-            "inverted or processed, or hold fine structure where they are dark.",
+            "The variance falls as the signal grows, unlike that of any camera: the images may be "
+            "inverted or processed, or contain fine structure in dark regions.",
         )
     if line.held:
         return (
-            "The line through the variances would be negative where the image is dark, and was "
-            f"held at zero at {rounded(dark)}.",
+            f"At {rounded(dark)}, where the image is dark, the fitted variance would be negative; "
+            "it was held at zero there.",
         )
     return ()
 

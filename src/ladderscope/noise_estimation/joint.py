@@ -1,8 +1,8 @@
 r"""How often which residual came with which signal: pairs of any number, in bounded memory.
 
-A signal has its place in bins that are even in the coordinate t(s) = ∫ ds / σ₀(s), in which the
+A signal is counted in bins that are even in the coordinate t(s) = ∫ ds / σ₀(s), in which the
 noise has the same width everywhere; σ₀ is a rough standard deviation that the first pairs give.
-A residual r = y − s has its place in cells that are even in asinh(r / σ₀(s)): 0.05 standard
+A residual r = y − s is counted in cells that are even in asinh(r / σ₀(s)): 0.05 standard
 deviations wide at the centre, 5 % of the residual far out, so that no range need be known. What
 cells round away is 0.04 % of a variance; the variances themselves come from exact sums.
 """
@@ -22,7 +22,7 @@ _BINS = 1024  # of the signal, over the first plane's range
 _MOST_BINS = 2 * _BINS
 _CELLS = 2 * FARTHEST + 1
 _AT_ONCE = 1 << 19  # pixels; what is made of them is a few times as large as they are
-_OUTERMOST = 0.0005  # share of the first signals that may lie outside of the bins' planned range
+_OUTERMOST = 0.0005  # fraction of the first signals that may lie outside of the bins' planned range
 _FARTHEST_BIN = 1 << 18
 _BY_CHANCE = 4.5  # standard deviations that a signal and its surroundings may differ by chance
 

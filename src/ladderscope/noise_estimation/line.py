@@ -11,7 +11,7 @@ from jaxtyping import Float64
 from numpy.typing import NDArray
 
 _CERTAINTY = 1.25  # a gain counts as seen if it exceeds its 95 % half-width so far (99 % level)
-_STEEP = 0.3  # share of the variance by which it must fall over the range to be called falling
+_STEEP = 0.3  # fraction of the variance by which it must fall over the range to be called falling
 
 _Array = NDArray[np.float64]
 _Bins = Float64[np.ndarray, "*#rows bins"]
@@ -76,7 +76,7 @@ def fit_line(points: Points, repeated: Points, widening: float, darkest: float) 
     Returns
     -------
     Line
-        Level where the gain cannot be told from zero.
+        Level where the gain cannot be distinguished from zero.
 
     Examples
     --------

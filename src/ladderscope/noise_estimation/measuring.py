@@ -102,7 +102,7 @@ def _measured(images: Source, request: Request) -> NoiseFit:
     if images.repeated is not None and images.repeats is not None:
         if request.kind not in WITHOUT_SIGNAL and images.repeats < _FEWEST_REPEATS:
             raise NoiseError(
-                f"a {request.kind} model needs {_FEWEST_REPEATS} repeats at least: the residuals "
+                f"a {request.kind} model needs at least {_FEWEST_REPEATS} repeats: the residuals "
                 'of two are mirror images of each other. Give more, or kind="poisson_gaussian"'
             )
         pairs = images.repeated(counter, notices)

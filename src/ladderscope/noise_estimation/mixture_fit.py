@@ -6,7 +6,8 @@ pixels. With responsibilities γ, a component's mean µ and variance v have
 
     ∂L/∂µ = Σ γ (r − µ) / v,        ∂L/∂v = ½ Σ γ ((r − µ)² / v − 1) / v,
 
-and from there on the chain goes to the coefficients of the polynomials.
+and from there on the chain goes to the coefficients of the polynomials. The gradient is written out
+because the one that torch derives gives the same fit in 2.5 to 3.5 times as long.
 """
 
 import math
@@ -23,7 +24,7 @@ from ladderscope.noise_estimation.joint_table import JointTable
 from ladderscope.noise_estimation.line import Line
 
 _BINS = 256  # of the signal
-_NEGLIGIBLE = 1e-3  # share of the variance that an unused coefficient starts with
+_NEGLIGIBLE = 1e-3  # fraction of the variance that an unused coefficient starts with
 # A component as narrow as that stands for a single value of the camera, not for noise.
 _NARROWEST = 0.01  # variance, over the least variance of the noise
 _ROUNDING = 1 / 12  # variance of what rounding does, over the squared step

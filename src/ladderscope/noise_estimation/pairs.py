@@ -16,7 +16,7 @@ from ladderscope.noise_estimation.joint import JointHistogram
 from ladderscope.noise_estimation.joint_table import JointTable
 from ladderscope.noise_estimation.line import Line, Points, fit_line, scatter
 from ladderscope.noise_estimation.mixture_fit import fit_mixture
-from ladderscope.words import rounded
+from ladderscope.words import percent, rounded
 
 Kind = Literal["poisson_gaussian", "gaussian", "mixture", "histogram"]
 
@@ -28,8 +28,8 @@ _WIDENING = 1.96
 # A photon counter's noise reaches twelve standard deviations where there are some 0.1 photons a
 # pixel, and then only in one pixel of 250,000.
 _OUTLYING = 12.0
-_WORTH_TELLING = 1e-4  # share of outliers
-_APART = 0.1  # a mean residual of so many standard deviations is worth telling,
+_NOTICEABLE = 1e-4  # fraction of outliers
+_APART = 0.1  # a mean residual of so many standard deviations is reported,
 _FAR_APART = 1.0  # and of so many it is an error
 
 _Array = NDArray[np.float64]
@@ -101,7 +101,7 @@ def fit_pairs(joint: JointHistogram, request: Request) -> NoiseFit:
         notices += request.ends.notices(everything.joined(_crowds(everything)).marks)
     if request.repeats is not None:
         notices += _about_repeats(request)
-    dark, bright = (_percentile(everything, share) for share in (0.01, 0.99))
+    dark, bright = (_percentile(everything, fraction) for fraction in (0.01, 0.99))
     notices += line_notices(line, request.kind, dark)
     is_line = request.kind in ("poisson_gaussian", "gaussian")
     if request.kind == "gaussian":
@@ -133,11 +133,11 @@ def _model(
     return line_model(line, request.kind, dark, variances)
 
 
-def _percentile(table: JointTable, share: float) -> float:
-    """Return the signal below which this share of all pairs lies."""
+def _percentile(table: JointTable, fraction: float) -> float:
+    """Return the signal below which this fraction of all pairs lies."""
     below = np.cumsum(table.counts)
     signals = table.signals
-    return float(signals[min(int(np.searchsorted(below, share * below[-1])), signals.size - 1)])
+    return float(signals[min(int(np.searchsorted(below, fraction * below[-1])), signals.size - 1)])
 
 
 def _crowds(table: JointTable) -> NDArray[np.int64]:
@@ -253,29 +253,29 @@ def _about_means(table: JointTable) -> tuple[str, ...]:
             f"{found}: the signal is not their mean. Give both in the same units, of the same "
             "scene, with the same offset"
         )
-    return (f"Beware: {found}; a noise model takes the signal for their mean.",)
+    return (f"Beware: {found}; a noise model assumes that the signal is their mean.",)
 
 
 def _about_outliers(
     everything: JointTable, table: JointTable, clipped_share: float
 ) -> tuple[str, ...]:
     left = (1 - clipped_share) * everything.counts.sum()
-    share = float(1 - table.counts.sum() / left)
-    if share < _WORTH_TELLING:
+    fraction = float(1 - table.counts.sum() / left)
+    if fraction < _NOTICEABLE:
         return ()
     return (
-        f"{100 * share:.2g} % of the pixels lie more than {_OUTLYING:.0f} standard deviations "
+        f"{percent(fraction)} of the pixels lie more than {_OUTLYING:.0f} standard deviations "
         "from their signal (hot pixels, or pairs that do not match) and were left out.",
     )
 
 
 def _about_repeats(request: Request) -> tuple[str, ...]:
-    """Say how much of the noise's skewness is left where few repeats make the signal."""
+    """Report how much of the noise's skewness is measured where few repeats make the signal."""
     n = request.repeats or 0
     if request.kind not in ("mixture", "histogram") or n >= 20:
         return ()
     kept = ((n - 1) ** 3 - (n - 1)) / n**3 * (n / (n - 1)) ** 1.5
     return (
         f"The signal is the mean of only {n} repeats: variances are corrected for that, but only "
-        f"{100 * kept:.0f} % of the noise's skewness is seen. Twenty repeats show 92 %.",
+        f"{percent(kept)} of the noise's skewness is measured. With twenty repeats it is 92 %.",
     )
