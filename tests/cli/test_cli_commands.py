@@ -265,7 +265,7 @@ def test_other_channels_than_the_model_s_are_refused_and_the_rest_restored(batch
     out = tmp_path / "out"
     result = run("predict", batch.out / "model.ladder", two, image, "-o", out, "--samples", 0)
     assert result.code == 1
-    assert "2 channels" in result.said and "trained for 1" in result.said
+    assert "2 channels" in result.said and "trained on 1" in result.said
     assert written(out) == ["a_restored.ome.tif"]
 
 
@@ -418,7 +418,7 @@ def test_blind_levels_are_asked_for_by_number_and_told(tmp_path, image, command)
         model = tmp_path / "out" / "model.ladder"
         asked = ["denoise", image, "-o", model.parent, *QUICK]
     refused = run(*asked, "--blind-levels", 2)
-    assert refused.code == 1 and "none of the 2 levels" in refused.said
+    assert refused.code == 1 and "blind_levels=2 of 2 levels" in refused.said
     assert run(*asked, "--blind-levels", 1).code == 0
     assert read_model(model).settings.blind_levels == 1
     assert "Level 1 never sees the image" in " ".join(run("info", model).shown.split())

@@ -212,11 +212,11 @@ def test_a_recorded_superposition_is_trained_on(folder):
             "for channel a and for the mixed images",
         ),
         (["a=dna", "b=cells"], ["--ratios", 2, 1], "the smaller first"),
-        (["a=dna", "b=cells"], ["--context", 5], "at most 3"),
-        (["a=dna", "b=cells"], ["--offset", 1, "--offset", 2, "--offset", 3], "one number for"),
+        (["a=dna", "b=cells"], ["--context", 5], "context=3"),
+        (["a=dna", "b=cells"], ["--offset", 1, "--offset", 2, "--offset", 3], "2 finite numbers"),
         (["a=dna", "b=cells"], ["--dimensions", 3], "at least 2 Z planes"),
-        (["a=dna/1.tif", "b=cells"], ["--mixed", "dna/0.tif"], "as many images"),
-        (["a=dna/0.tif", "b=cells"], ["--paired"], "as many images"),
+        (["a=dna/1.tif", "b=cells"], ["--mixed", "dna/0.tif"], "same number of images"),
+        (["a=dna/0.tif", "b=cells"], ["--paired"], "same number of images"),
     ],
 )
 def test_what_cannot_be_is_said_before_any_training(

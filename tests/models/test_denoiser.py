@@ -276,7 +276,7 @@ def test_predicting_moves_no_global_random_state(denoiser, crops):
 
 
 def test_resuming_without_a_state_file_says_what_is_missing(crops):
-    with pytest.raises(LadderscopeError, match="needs the state_file"):
+    with pytest.raises(LadderscopeError, match="state_file"):
         Denoiser("tiny").fit(crops[0], resume=True)
 
 

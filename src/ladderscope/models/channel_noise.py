@@ -87,8 +87,8 @@ def channel_noise(
         fit = None
         if several and all(np.ptp(plane) == 0 for plane in planes):
             notice(
-                f"{name} is blank, every pixel having one value: it is left as it is, and has "
-                "no noise",
+                f"{name} is blank (all pixels have the same value): it is returned unchanged, and "
+                "has no noise",
                 logging.WARNING,
             )
             entry = Gaussian(1.0)

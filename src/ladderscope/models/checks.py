@@ -1,4 +1,4 @@
-"""Whether images are such as a model is for: their depth, their size, their intensities."""
+"""Whether images suit a model: their depth, their size, their intensities."""
 
 import logging
 import os
@@ -33,14 +33,13 @@ def check_depth(images: Sequence[Image], dimensions: int, notice: Callable[[str]
             first = depths.index(max(depths))
             notice(
                 f"{images[first].name}: its {depths[first]} Z planes are restored one by one; "
-                "a 2-D model does not look across Z"
+                "a 2-D model does not use neighbouring planes"
             )
     elif min(depths) < 2:
         image = images[depths.index(min(depths))]
         raise LadderscopeError(
-            f"{image.name} has the axes {image.axes} and the shape {image.shape}: a "
-            "model of three dimensions takes stacks of at least 2 Z planes; for single planes "
-            "use dimensions=2"
+            f"{image.name} has the axes {image.axes} and the shape {image.shape}: a 3-D model "
+            "needs stacks of at least 2 Z planes; for single planes use dimensions=2"
         )
 
 
@@ -72,8 +71,8 @@ def _warn_if_mostly_reflected(image: Image, settings: RestorerSettings) -> None:
     shorter = min(image.field_shape())
     if settings.context > 1 and widest > 2 * shorter:
         logger.warning(
-            "%s is %d pixels on its shorter side, and the model was trained on views of up to "
-            "%d: most of the widest is filled by reflection here; give it larger images",
+            "%s is %d pixels on its shorter side, and the model's widest view is %d pixels: "
+            "most of that view is reflection here; give larger images",
             image.name,
             shorter,
             widest,

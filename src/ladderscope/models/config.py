@@ -21,42 +21,43 @@ _STRENGTHS = (1e-6, 1e6)
 
 
 class RestorerSettings(BaseModel):
-    """Everything that shapes a restorer: its network, its training, its tiles.
+    """The settings of a restorer: its network, its training, its tiles.
 
     Parameters
     ----------
     levels, filters, latent_channels, blocks, first_kernel, batch_norm, dropout, activation
         The network: see `ladderscope.network.LadderVAE`. Latent channels are those of each level.
     blind_levels
-        How many of the finest levels never see the image, so that structured noise (lines,
-        patterns) finds no level to be carried by; 0 for noise without structure.
+        Number of finest levels that never see the image, so that no level can encode structured
+        noise (lines, patterns); 0 for noise without structure.
     context
-        Lateral context: how many views the network has of a place, the patch included, each
+        Lateral context: the number of views of each position, including the patch. Each view is
         twice as wide as the one before.
     dimensions
-        2 restores plane by plane; 3 looks across Z.
+        2 restores plane by plane; 3 uses neighbouring planes too.
     patch, depth, batch
-        Side of a training patch in pixels, its planes if it has 3 dimensions, and patches in a
+        Side of a training patch in pixels, its number of planes in 3 dimensions, and patches per
         batch.
     optimizer, learning_rate, warmup_steps, rate
-        The optimizer, its highest learning rate, the steps to reach it, and what follows: a
-        ``"cosine"`` to zero over the budget, or halving on a ``"plateau"`` of the validation loss.
+        The optimizer, its highest learning rate, the steps of the warm-up, and the schedule after
+        it: ``"cosine"`` falls to zero over the budget, ``"plateau"`` halves the rate when the
+        validation loss stalls.
     free_bits
-        Nats per level and patch below which the KL is not pushed.
+        KL in nats per level and patch that carries no penalty.
     kl_weight, kl_annealing_steps
         Final weight of the KL, and the steps over which it rises to it from zero.
     gradient_clip
         Largest norm of the gradient.
     minutes, steps, epochs
-        The budget, one of the three.
+        The budget: one of the three.
     tile_core, tile_margin, tile_depth, tile_depth_margin
         The geometry of prediction: see `ladderscope.prediction.Geometry`.
 
     Notes
     -----
-    All are bounded, far beyond what is of use: at most 10 levels, 8 blocks, 1,024 filters and
-    latent channels, a first kernel of 31, patches of 4,096 pixels and 1,024 planes, batches of
-    4,096, a budget of 10⁹. A network may have 250 million parameters.
+    Values have generous limits: 10 levels, 8 blocks, 1,024 filters and latent channels, a first
+    kernel of 31, patches of 4,096 pixels and 1,024 planes, batches of 4,096, a budget of 10⁹. A
+    network has at most 250 million parameters.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -118,7 +119,7 @@ class RestorerSettings(BaseModel):
     def _a_level_sees_the_image(self) -> Self:
         if self.blind_levels >= self.levels:
             raise ValueError(
-                f"blind_levels={self.blind_levels} leaves none of the {self.levels} levels to see "
+                f"blind_levels={self.blind_levels} of {self.levels} levels leave none that sees "
                 "the image: give fewer blind levels, or more levels"
             )
         return self
@@ -126,7 +127,7 @@ class RestorerSettings(BaseModel):
     @model_validator(mode="after")
     def _patch_holds_the_levels(self) -> Self:
         if self.patch % self.patch_multiple:
-            twice = " and one more for the wider views" if self.context > 1 else ""
+            twice = ", and once more for lateral context" if self.context > 1 else ""
             raise ValueError(
                 f"patch must be a multiple of {self.patch_multiple}, 2 to the number of levels"
                 f"{twice}"
@@ -137,18 +138,18 @@ class RestorerSettings(BaseModel):
     def _a_level_for_every_view(self) -> Self:
         if self.context > self.levels + 1:
             raise ValueError(
-                f"context={self.context} is more than {self.levels} levels can take: each takes "
-                f"one wider view, so give at most {self.levels + 1}"
+                f"context={self.context} is too much for {self.levels} levels, each of which takes "
+                f"one lateral-context input: give at most context={self.levels + 1}"
             )
         return self
 
     def widest_view(self, patch: int) -> int:
-        """How many pixels the widest view of a patch of this side shows across."""
+        """Give the side of the widest view of a patch of this side, in pixels."""
         return int(patch * 2 ** (self.context - 1))
 
     @property
     def patch_multiple(self) -> int:
-        """What a patch's side is a multiple of.
+        """A number of which the side of a patch must be a multiple.
 
         Latents of every level then cover it exactly; with wider views, as the centre of a map.
         """
@@ -156,34 +157,34 @@ class RestorerSettings(BaseModel):
 
 
 class DenoiserSettings(RestorerSettings):
-    """Settings of a denoiser: those that all restorers have."""
+    """Settings of a denoiser: those of every restorer."""
 
 
 class SplitterSettings(RestorerSettings):
-    """Settings of a splitter: those that all restorers have, and how channels are mixed.
+    """Settings of a splitter: those of every restorer, and how channels are mixed.
 
     Parameters
     ----------
     method
         ``"musplit"``: a Gaussian around each channel, for recordings with little noise;
-        ``"denoisplit"``: the camera's noise model around each, which takes the noise out;
+        ``"denoisplit"``: the camera's noise model around each, which removes the noise;
         ``"microsplit"``: the weighted mean of both.
     channels
-        How many structures the image is split into.
+        Number of structures to unmix.
     denoisplit_weight
-        MicroSplit's weight of denoiSplit's terms; the rest is µSplit's.
+        Weight of denoiSplit's terms in MicroSplit's objective; the rest is µSplit's.
     variance
-        Of µSplit's Gaussian, in units of a channel's own variance: ``"fitted"``, each channel's
-        mean squared error in the batch, ``"predicted"`` for each pixel, or a number.
+        Variance of µSplit's Gaussian, relative to the variance of the channel: ``"fitted"`` is
+        the mean squared error per channel and batch, ``"predicted"`` is per pixel, or a number.
     free_bits, musplit_free_bits
-        Of denoiSplit's terms and of µSplit's, in nats per level and patch.
+        Free bits of denoiSplit's terms and of µSplit's, in nats per level and patch.
     balance
-        ``"std"`` brings the channels to equal standard deviation, that of the strongest, before
-        they are added up; ``"none"`` adds them up as they were recorded.
+        ``"std"`` scales the channels to equal standard deviation, that of the strongest, before
+        they are added; ``"none"`` adds them as they were recorded.
     ratios
-        The range from which the strength of each channel in the mixture is drawn.
+        Range from which the strength of each channel in a mixed image is drawn.
     foreground
-        Whether patches that show background alone are drawn less often.
+        Whether patches with background alone are drawn less often.
     """
 
     method: Literal["musplit", "denoisplit", "microsplit"] = "microsplit"
@@ -212,7 +213,7 @@ class SplitterSettings(RestorerSettings):
 
     @property
     def weight_of_denoisplit(self) -> float:
-        """The weight of denoiSplit's terms in the method's objective."""
+        """The weight of denoiSplit's terms in the objective."""
         return {"musplit": 0.0, "denoisplit": 1.0}.get(self.method, self.denoisplit_weight)
 
 

@@ -13,7 +13,7 @@ LONG = 20.0  # seconds
 
 
 def say_how_long(what: str, seconds: float) -> None:
-    """Report what work is going to take, if that is long."""
+    """Report how long work will take, if that is long."""
     if seconds > LONG:
         logger.info("%s: about %s", what, duration(seconds))
 

@@ -51,7 +51,7 @@ from ladderscope.training import DenoisingModule
 
 
 class Denoiser(Restorer[DenoiserSettings]):
-    """Removes noise from images, given nothing but noisy images (Hierarchical DivNoising).
+    """Removes noise from images; it learns from noisy images alone (Hierarchical DivNoising).
 
     Parameters
     ----------
@@ -59,14 +59,15 @@ class Denoiser(Restorer[DenoiserSettings]):
         ``"small"`` for minutes on a laptop, ``"paper"`` for HDN's published recipe, ``"tiny"``
         for trying things out.
     noise : "auto", NoiseModel, or a sequence of these
-        The camera's noise: calibrated on the images, or given, for all channels or one per channel.
+        The camera's noise: ``"auto"`` measures it on the images; or give one noise model for all
+        channels, or one per channel.
     seed : int
-        Fixes training and samples. With a budget in steps or epochs, results repeat bit for bit
-        on one machine's CPU.
+        Random seed of training and samples. With a budget in steps or epochs, results on the CPU
+        of one machine repeat bit for bit.
     device : str, optional
-        ``"cpu"``, ``"cuda"`` or ``"mps"``; the best there is by default.
+        ``"cpu"``, ``"cuda"`` or ``"mps"``; by default the best that is available.
     **settings
-        Settings that differ from the preset's: see `DenoiserSettings`.
+        Settings in place of the preset's: see `DenoiserSettings`.
 
     Raises
     ------
@@ -112,24 +113,25 @@ class Denoiser(Restorer[DenoiserSettings]):
         """Train on noisy images.
 
         Ctrl-C or SIGTERM ends training early and keeps the best model so far; a second one aborts.
-        Trainings in several threads take turns, as torch has one random state for all of them.
+        Trainings in several threads take turns, because torch has one random state for all
+        threads.
 
         Parameters
         ----------
         images : path, pattern, folder, array, or a list of these
             Noisy images with the same axes and channels.
         axes : str, optional
-            One letter per dimension over ``STCZYX``; needed where metadata does not tell.
+            One letter per dimension, from ``STCZYX``; needed where the metadata has no axes.
         minutes, steps, epochs : optional
-            The budget, in place of the preset's. Minutes count compiling and validation. An
+            The budget, in place of the preset's. Minutes include compiling and validation. An
             epoch draws as many pixels as the images have.
         state_file : path, optional
-            Where the state of training is kept, for `resume`. It goes once training is complete
-            and the model is saved.
+            File for the state of training, needed to resume. It is deleted when training is
+            complete and the model is saved.
         resume : bool
-            Go on from `state_file` until the budget is spent.
+            Continue from `state_file` until the budget is spent.
         compile_network : bool, optional
-            Whether to use torch.compile; by default where it pays within the budget.
+            Whether to use torch.compile; by default where it saves time within the budget.
         progress : bool or callable
             Whether to show a progress bar. A callable takes the fraction of the budget that is
             spent, from 0 to 1, and a message, after every step and in the thread that trains.
@@ -147,8 +149,8 @@ class Denoiser(Restorer[DenoiserSettings]):
         ImageError
             An image cannot be used.
         LadderscopeError
-            A bad budget, images smaller than what the levels need, noise models that do not
-            match the channels, or a loss that stays non-finite.
+            The budget is out of range, the images are smaller than the levels need, the noise
+            models do not match the channels, or the loss stays non-finite.
         """
         settings = with_budget(self.settings, minutes, steps, epochs)
         run = checked_run(self.device, state_file, resume, compile_network, progress, should_stop)
@@ -251,8 +253,8 @@ class Denoiser(Restorer[DenoiserSettings]):
         trained = len(self.model.statistics)
         if image.channels != trained:
             raise LadderscopeError(
-                f"{image.name} has {image.channels} channels, and the model was trained for "
-                f"{trained}: give images with the same channels, or train on these"
+                f"{image.name} has {image.channels} channels, and the model was trained on "
+                f"{trained}: give images with the same channels, or train a model on these"
             )
         warn_of_other_channels(image, self.model)
         found = channel_statistics([image])

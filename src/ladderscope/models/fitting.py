@@ -82,7 +82,7 @@ def checked_run(
         It is to be resumed from nowhere, or its state cannot be kept there.
     """
     if resume and state_file is None:
-        raise LadderscopeError("resume=True needs the state_file of the interrupted training")
+        raise LadderscopeError("resume=True needs state_file, the file of the interrupted training")
     where = None if state_file is None else expanded(state_file)
     if where is not None:
         check_writable([where])
@@ -116,8 +116,8 @@ def training_statistics(images: Sequence[Image]) -> tuple[Statistics, ...]:
     found = channel_statistics(images)
     if not any(channel.std > 0 for channel in found):
         raise ImageError(
-            f"{images[0].name}: every plane is blank, all of its pixels having one value, so there "
-            "is nothing to learn from. Leave such planes out."
+            f"{images[0].name}: every plane is blank (all pixels have the same value): there is "
+            "nothing to learn from. Leave out blank planes."
         )
     return tuple(channel if channel.std > 0 else replace(channel, std=1.0) for channel in found)
 
@@ -136,8 +136,8 @@ def with_patches_that_fit(
     patch = side_for(fields, settings.patch, settings.patch_multiple)
     if patch < settings.patch:
         notice(
-            f"patches are {patch}×{patch} pixels instead of {settings.patch}: the smallest "
-            "image has no room for more"
+            f"patches are {patch}×{patch} pixels instead of {settings.patch}, to fit the smallest "
+            "image"
         )
     widest = settings.widest_view(patch)
     shortest = min(min(field.pixels.shape[-2:]) for field in fields)
@@ -145,21 +145,21 @@ def with_patches_that_fit(
         raise LadderscopeError(
             f"context={settings.context} shows {widest}×{widest} pixels around every patch of "
             f"{patch}×{patch}, and the smallest image is {shortest} pixels on its shorter "
-            "side: most of that would be reflections. Use less context, a smaller patch, or "
+            "side: most of the view would be reflection. Use less context, a smaller patch, or "
             "larger images"
         )
     if widest > shortest:
         notice(
             f"the widest view, {widest}×{widest} pixels, is larger than the smallest image "
-            f"({shortest} pixels on its shorter side): the rest is filled by reflection"
+            f"({shortest} pixels on its shorter side): the rest is reflection"
         )
     if settings.dimensions == 2:
         return settings.model_copy(update={"patch": patch})
     depth = min(settings.depth, *(field.pixels.shape[0] for field in fields))
     if depth < settings.depth:
         notice(
-            f"patches are {depth} planes deep instead of {settings.depth}: the smallest stack "
-            "has no more"
+            f"patches are {depth} planes deep instead of {settings.depth}, to fit the smallest "
+            "stack"
         )
     return settings.model_copy(update={"patch": patch, "depth": depth})
 
@@ -270,17 +270,16 @@ def trained(
 
 
 def _say_what_went_wrong(outcome: Outcome, notice: Callable[[str], None]) -> None:
-    best = f"the best model so far, of step {outcome.best_step}, is used"
+    best = f"the best model so far (step {outcome.best_step}) is used"
     if outcome.interrupted:
         notice(f"training was interrupted after {outcome.steps} steps; {best}")
     if outcome.diverged:
         notice(
-            f"training stopped after {outcome.steps} steps, as its loss was no longer finite; "
-            f"{best}"
+            f"training stopped after {outcome.steps} steps because the loss was not finite; {best}"
         )
     if outcome.skipped:
         notice(
-            f"{outcome.skipped} of {outcome.steps} batches were skipped: their loss or "
+            f"{outcome.skipped} of {outcome.steps} batches were skipped, because their loss or "
             "gradient was not finite"
         )
 

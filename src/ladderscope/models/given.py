@@ -1,4 +1,4 @@
-"""What a splitter is told to train on, checked before any of the work."""
+"""The arguments of a splitter's training, checked before any work."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -8,6 +8,7 @@ import numpy as np
 from ladderscope.errors import LadderscopeError
 from ladderscope.images import Image, Sources, numbered_channels
 from ladderscope.models.config import SplitterSettings
+from ladderscope.words import counted, listed
 
 # What the objective of a method does not hold.
 _WITHOUT_EFFECT = {
@@ -26,8 +27,8 @@ def check_number(channels: Sequence[Sources], wanted: int) -> None:
         )
     if len(channels) != wanted:
         raise LadderscopeError(
-            f"{len(channels)} channels were given, and the splitter is made for {wanted}: give "
-            f"{wanted}, or make it with channels={len(channels)}"
+            f"{counted(len(channels), 'channel')} given, and the splitter has {wanted}: give "
+            f"{wanted}, or construct it with channels={len(channels)}"
         )
 
 
@@ -37,7 +38,7 @@ def checked_names(names: Sequence[str] | None, wanted: int) -> Sequence[str]:
         return numbered_channels(wanted)
     different = {name for name in names if isinstance(name, str) and name}
     if isinstance(names, str) or not len(names) == len(different) == wanted:
-        raise LadderscopeError(f"names={names!r}: give {wanted} different ones, one per channel")
+        raise LadderscopeError(f"names={names!r}: give {wanted} different names, one per channel")
     return names
 
 
@@ -49,13 +50,13 @@ def checked_offsets(offsets: Sequence[float] | None, wanted: int) -> Sequence[fl
         given = np.empty(0)
     if given is not None and (given.shape != (wanted,) or not np.isfinite(given).all()):
         raise LadderscopeError(
-            f"offsets={offsets!r}: give one number for each of {wanted} channels"
+            f"offsets={offsets!r}: give {wanted} finite numbers, one per channel"
         )
     return None if given is None else given.tolist()
 
 
 def check_nothing_to_mix(settings: SplitterSettings, offsets: Sequence[float] | None) -> None:
-    """Refuse what says how to mix, where mixed images were recorded."""
+    """Refuse settings of the mixing where mixed images were recorded."""
     given = {
         "offsets": offsets is not None,
         "ratios": settings.ratios != (1.0, 1.0),
@@ -63,13 +64,13 @@ def check_nothing_to_mix(settings: SplitterSettings, offsets: Sequence[float] | 
     }
     if any(given.values()):
         raise LadderscopeError(
-            f"{' and '.join(name for name in given if given[name])} say how mixed images are to be "
-            "made, but recorded ones are given: leave out one or the other"
+            f"{listed([name for name in given if given[name]])} apply to computed mixed images, "
+            "and recorded ones are given: leave out one or the other"
         )
 
 
 def say_what_has_no_effect(settings: SplitterSettings, notice: Callable[[str], None]) -> None:
-    """Tell of settings that were changed and that the objective of the method does not hold."""
+    """Report settings that were changed and that the method ignores."""
     fields = SplitterSettings.model_fields
     idle = [
         name
@@ -77,7 +78,7 @@ def say_what_has_no_effect(settings: SplitterSettings, notice: Callable[[str], N
         if getattr(settings, name) != fields[name].default
     ]
     if idle:
-        notice(f"{' and '.join(idle)} have no part in the objective of {settings.method}")
+        notice(f"the method {settings.method} ignores {listed(idle)}")
 
 
 def check_channels(everything: Sequence[tuple[str, Sequence[Image]]]) -> None:
@@ -85,27 +86,27 @@ def check_channels(everything: Sequence[tuple[str, Sequence[Image]]]) -> None:
     for name, stack in everything:
         if stack[0].channels > 1:
             raise LadderscopeError(
-                f"{name}: {stack[0].name} has {stack[0].channels} channels; give each structure's "
-                "images by themselves, as images without a C axis"
+                f"{name}: {stack[0].name} has {stack[0].channels} channels; give the images of "
+                "each structure without a C axis"
             )
 
 
 def check_pairs(
     everything: Sequence[tuple[str, Sequence[Image]]], notice: Callable[[str], None]
 ) -> None:
-    """Refuse groups of other number or size than the first; tell where their numbers differ."""
+    """Refuse groups of other number or size than the first; report numbers that differ."""
     first_name, first = everything[0]
     of_first = _counted(first)
     for name, stack in everything[1:]:
         if len(stack) != len(first):
             raise LadderscopeError(
-                f"paired channels need as many images each: {first_name} has {len(first)}, {name} "
-                f"has {len(stack)}"
+                f"paired channels need the same number of images: {first_name} has {len(first)}, "
+                f"{name} has {len(stack)}"
             )
         for one, other in zip(first, stack, strict=True):
             if (one.axes, one.shape) != (other.axes, other.shape):
                 raise LadderscopeError(
-                    f"paired images must have one shape: {one.name} ({first_name}) has "
+                    f"paired images need the same shape: {one.name} ({first_name}) has "
                     f"{one.shape} ({one.axes}), {other.name} ({name}) "
                     f"{other.shape} ({other.axes})"
                 )
@@ -114,9 +115,9 @@ def check_pairs(
         if different and of_first[0] and of_stack[0]:
             one, other = first[different[0]], stack[different[0]]
             notice(
-                f"images are paired in their order, so that {one.name} ({first_name}) goes with "
-                f"{other.name} ({name}), although their numbers differ: check that both show the "
-                "same place"
+                f"images are paired by their order: {one.name} ({first_name}) goes with "
+                f"{other.name} ({name}), although their numbers differ. Check that both show the "
+                "same field"
             )
 
 

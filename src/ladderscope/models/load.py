@@ -12,14 +12,14 @@ from ladderscope.models.splitter import Splitter
 
 @usual_device()
 def load(path: str | os.PathLike[str], *, device: str | None = None) -> Denoiser | Splitter:
-    """Open a ``.ladder`` file. No code in it is run: it holds numbers and text.
+    """Open a ``.ladder`` file. It holds numbers and text, and no code.
 
     Parameters
     ----------
     path : path
-        A file that `save` or the command line wrote.
+        A file written by `save` or on the command line.
     device : str, optional
-        Where to predict; the best device there is by default.
+        Where to predict; by default the best device that is available.
 
     Raises
     ------
@@ -35,24 +35,24 @@ def load(path: str | os.PathLike[str], *, device: str | None = None) -> Denoiser
 
 
 def load_denoiser(path: str | os.PathLike[str], *, device: str | None = None) -> Denoiser:
-    """Open a ``.ladder`` file that must hold a denoiser.
+    """Open a ``.ladder`` file with a denoiser.
 
     Parameters
     ----------
     path, device
-        As of `load`.
+        As for `load`.
 
     Raises
     ------
     ModelFileError
-        As of `load`.
+        As for `load`.
     LadderscopeError
         It holds a splitter.
     """
     restorer = load(path, device=device)
     if not isinstance(restorer, Denoiser):
         raise LadderscopeError(
-            f"{path} holds a {restorer.kind}, and a denoiser is needed here: give a model of "
+            f"{path} holds a {restorer.kind}, and a denoiser is needed: give a model of "
             "“ladderscope denoise” or “ladderscope train denoiser”"
         )
     return restorer

@@ -13,6 +13,7 @@ from ladderscope.models.config import SplitterSettings
 from ladderscope.models.notices import Notices
 from ladderscope.models.thumbnail import middle_of
 from ladderscope.noise_estimation.planes import MOST_PLANES
+from ladderscope.words import listed
 
 _DARKEST = 0.1  # per cent of a plane's pixels, from which an offset is taken
 _PIXELS_LOOKED_AT = 2**22
@@ -26,8 +27,8 @@ def with_foreground(channels: Channels, names: Sequence[str], notice: Notices) -
         f"{name} {foreground.threshold:.4g}" for name, foreground in zip(names, found, strict=True)
     )
     notice(
-        "patches of background alone are drawn a fifth as often as others; structure is what is "
-        f"brighter, once smoothed, than: {thresholds} (foreground=False draws all alike)"
+        "patches of background alone are drawn a fifth as often as others; structure is brighter, "
+        f"after smoothing, than: {thresholds} (foreground=False draws all equally often)"
     )
     return Channels(channels.fields, channels.paired, channels.mixed, found)
 
@@ -49,8 +50,8 @@ def made_mixing(
     notice(mixing.in_words(names))
     if offsets is None:
         notice(
-            "the black levels in that are those of the darkest places: where a channel has no "
-            "background, give its own (offsets, or --offset)"
+            "these black levels are those of the darkest regions: if a channel has no background, "
+            "give its black level (offsets, or --offset)"
         )
     return mixing
 
@@ -72,17 +73,17 @@ def recorded_mixing(
     solution, *_ = np.linalg.lstsq(columns, observed, rcond=None)
     *weights, offset = (float(value) for value in solution)
     explained = 1 - float((observed - columns @ solution).var() / observed.var())
-    told = f"the channels explain {100 * explained:.0f} % of what varies in the mixed images"
+    found = f"the channels explain {100 * explained:.0f} % of the variance of the mixed images"
     absent = [name for name, weight in zip(names, weights, strict=True) if weight <= 0]
     if absent or explained < _EXPLAINED:
-        also = f", {' and '.join(absent)} not at all or negatively" if absent else ""
+        also = f"; not or negatively in them: {listed(absent)}" if absent else ""
         notice(
-            f"{told}{also}: check that image k of every channel and of the mixed images shows the "
-            "same place, pixel by pixel",
+            f"{found}{also}: check that image k of every channel and of the mixed images shows the "
+            "same field, pixel by pixel",
             logging.WARNING,
         )
     else:
-        notice(told)
+        notice(found)
     mixing = Mixing((0.0,) * len(weights), tuple(weights), offset)
     notice(mixing.in_words(names))
     return mixing

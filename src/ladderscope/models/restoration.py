@@ -17,13 +17,13 @@ from ladderscope.names import IMAGE
 
 @dataclass(frozen=True, eq=False)
 class Restoration:
-    """The restoration of one image, in its intensity units; of a split, in those of each channel.
+    """The restoration of one image, in its intensity units; a split has those of each channel.
 
     Attributes
     ----------
     mean : array
         The MMSE estimate: the mean over posterior samples, or, with ``samples=0``, the decoded
-        posterior means. float32, with the axes of the image; of a split, C first.
+        posterior means. float32, with the axes of the image; a split has C first.
     std : array or None
         The spread of posterior samples (uncalibrated): their standard deviation. None when
         fewer than two samples were drawn.
@@ -36,13 +36,12 @@ class Restoration:
     channel_names : tuple of str, optional
         One per channel.
     samples : int
-        How many posterior samples were drawn.
+        Number of posterior samples.
     residual : array, optional
-        Of a split image: the image minus what the means add up to (their sum by the black levels
-        and weights that the model states), in the units and with the axes of the image; what the
-        channels leave unexplained.
+        What the channels of a split leave unexplained: the image minus the sum of the means, with
+        the model's black levels and weights. It has the units and the axes of the image.
     acquisition : Acquisition
-        What else the image's file says of how it was acquired.
+        Further metadata of the image's file.
     """
 
     mean: Float32[np.ndarray, "..."]
@@ -65,32 +64,33 @@ class Restoration:
         overwrite: bool = False,
         how: str = "",
     ) -> list[Path]:
-        """Write the mean as an OME-TIFF and, where there are such, spread and residual beside it.
+        """Write the mean as an OME-TIFF, and spread and residual, if any, beside it.
 
-        The mean is written last: where it is, the others are.
+        The mean is written last: if it exists, so do the others.
 
         Parameters
         ----------
         path : path
-            Where the mean goes, such as ``"a_restored.ome.tif"``: a .tif or .tiff file.
+            File for the mean, such as ``"a_restored.ome.tif"``: a .tif or .tiff file.
         spread_path : path, optional
-            Where the spread goes; by default beside `path`, with ``_spread`` in its name
-            in place of ``_restored`` or after the rest.
+            File for the spread; by default beside `path`, with ``_spread`` in place of
+            ``_restored``, or at the end of the name.
         residual_path : path, optional
-            Where the residual of a split image goes; by default beside `path`, likewise with
-            ``_residual``. It is written without a C axis, as it belongs to no channel.
+            File for the residual of a split; by default beside `path`, likewise with
+            ``_residual``. It has no C axis.
         dtype : dtype
             Type of the pixels of the mean; integers are clipped and rounded. The spread and the
             residual are float32.
         overwrite : bool
-            Whether files that exist may be replaced.
+            Whether to replace existing files.
         how : str
-            How it was restored, such as the number of samples; kept in the metadata of the mean.
+            How the image was restored, such as the number of samples; written to the metadata of
+            the mean.
 
         Returns
         -------
         list of Path
-            What was written.
+            The files written.
 
         Raises
         ------
@@ -116,7 +116,7 @@ class Restoration:
                 beside(path, "residual") if residual_path is None else IMAGE.file(residual_path)
             )
             axes, pixels = self._residual_without_channels(self.residual)
-            text = "residual: the image minus what the restored channels add up to"
+            text = "residual: the image minus the sum of the restored channels"
             outputs.append(_Output(residual, pixels, axes, None, text))
         files = [output.path for output in outputs]
         before = [file for file in files if taken(file)]

@@ -48,13 +48,13 @@ from ladderscope.prediction import Shown, limits
 from ladderscope.progress import Listener, listener_of, part_of
 
 _LESS_TO_RESTORE = (
-    "restore a part of the image or fewer planes at a time, or with a smaller tile_core in the "
-    "settings of a new model; device='cpu' may have more memory than a GPU"
+    "restore part of the image or fewer planes at a time, or train a model with a smaller "
+    "tile_core; device='cpu' may have more memory than a GPU"
 )
 
 
 class Restorer(ABC, Generic[Settings]):
-    """A network that can be trained, asked and saved; `Denoiser` and `Splitter` are the two kinds.
+    """A network that is trained, restores images and is saved: a `Denoiser` or a `Splitter`.
 
     Parameters
     ----------
@@ -63,11 +63,11 @@ class Restorer(ABC, Generic[Settings]):
     noise : "auto", NoiseModel, or a sequence of these
         The camera's noise, for all channels or one per channel.
     seed : int
-        Fixes training and samples.
+        Random seed of training and samples.
     device : str, optional
-        ``"cpu"``, ``"cuda"`` or ``"mps"``; the best there is by default.
+        ``"cpu"``, ``"cuda"`` or ``"mps"``; by default the best that is available.
     **settings
-        Settings that differ from the preset's.
+        Settings in place of the preset's.
     """
 
     kind: ClassVar[str]
@@ -113,7 +113,7 @@ class Restorer(ABC, Generic[Settings]):
 
     @property
     def model(self) -> Model:
-        """What fitting found: weights, statistics, noise, history.
+        """The trained model: weights, statistics, noise models, history.
 
         Raises
         ------
@@ -143,12 +143,12 @@ class Restorer(ABC, Generic[Settings]):
         Parameters
         ----------
         images : path, array, or several of them
-            An image of any size. A list, pattern or folder gives a list of restorations.
+            Images of any size. A list, pattern or folder gives a list of restorations.
         axes : str, optional
             As in `fit`.
         samples : int
-            Posterior samples to average. 0 decodes the posterior means in one pass: the quickest,
-            with no spread.
+            Number of posterior samples to average. 0 decodes the posterior means in one pass,
+            which is the fastest and gives no spread.
         seed : int, optional
             Random seed of the samples; by default the restorer's own.
         progress : bool or callable
@@ -161,15 +161,15 @@ class Restorer(ABC, Generic[Settings]):
         Returns
         -------
         Restoration, or list of Restoration
-            See `Restoration`. That of a splitter has its channels along a leading C axis, each in
-            the units of its own recordings, and a residual.
+            See `Restoration`. A splitter's has a leading C axis, each channel in the units of its
+            recordings, and a residual.
 
         Raises
         ------
         ImageError
             An image cannot be used.
         LadderscopeError
-            The restorer is not trained, or was trained for another number of channels.
+            The restorer is not trained, or was trained on another number of channels.
         StopRequested
             `should_stop` asked for it (a `LadderscopeError` of `ladderscope.interruption`).
         """
@@ -206,9 +206,9 @@ class Restorer(ABC, Generic[Settings]):
         progress: bool | Listener = False,
         should_stop: ShouldStop | None = None,
     ) -> Float32[np.ndarray, "n ..."]:
-        """Draw posterior samples of one image: what it may have looked like without noise.
+        """Draw posterior samples of one image: plausible images without noise.
 
-        Each sample is coherent over the whole image, whatever its tiles.
+        Each sample is coherent over the whole image and has no seams between tiles.
 
         Parameters
         ----------
@@ -217,11 +217,11 @@ class Restorer(ABC, Generic[Settings]):
         axes : str, optional
             As in `fit`.
         n : int
-            How many samples.
+            Number of samples.
         seed : int, optional
-            Their random seed; by default the restorer's own.
+            Random seed of the samples; by default the restorer's own.
         progress, should_stop
-            As of `predict`.
+            As for `predict`.
 
         Returns
         -------
@@ -233,14 +233,14 @@ class Restorer(ABC, Generic[Settings]):
         ImageError
             The image cannot be used.
         LadderscopeError
-            More than one image, less than one sample, or as in `predict`.
+            There is more than one image, `n` is below 1, or as for `predict`.
         """
         n = whole_number(n, "n", least=1)
         seed = self.seed if seed is None else whole_number(seed, "seed")
         sources = find_images(image).sources
         if len(sources) > 1:
             raise LadderscopeError(
-                f"{len(sources)} images found: samples are drawn of one at a time"
+                f"{len(sources)} images found: give one image to draw samples of"
             )
         observed = self._looked_at(read_image(sources[0], axes))
         with listener_of(progress) as report:
@@ -257,16 +257,16 @@ class Restorer(ABC, Generic[Settings]):
     def save(
         self, path: str | os.PathLike[str], *, thumbnail: bool = True, overwrite: bool = True
     ) -> Path:
-        """Write the model as one ``.ladder`` file, whole or not at all.
+        """Write the model to one ``.ladder`` file, completely or not at all.
 
         Parameters
         ----------
         path : path
-            Where to, such as ``"nuclei.ladder"``.
+            The file to write, such as ``"nuclei.ladder"``.
         thumbnail : bool
-            Whether a small picture of the training data goes with it.
+            Whether to include a small picture of the training data.
         overwrite : bool
-            Whether a file that exists may be replaced.
+            Whether to replace an existing file.
 
         Raises
         ------

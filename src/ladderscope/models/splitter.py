@@ -61,33 +61,33 @@ from ladderscope.training import SplittingModule
 
 logger = logging.getLogger("ladderscope")
 
-_IF_FAR = "The split may be wrong: record it as the training images were, or train on some like it"
+_IF_FAR = "The split may be wrong: record images as for training, or train on images like this one"
 _FEW = 0.01  # of the pixels may lie outside the intensities of training
 
 
 class Splitter(Restorer[SplitterSettings]):
-    """Splits an image of superimposed structures (µSplit, denoiSplit, MicroSplit).
+    """Splits superimposed structures into one image each (µSplit, denoiSplit, MicroSplit).
 
     Parameters
     ----------
     method : str
-        ``"musplit"`` for recordings with little noise, ``"denoisplit"`` to take the noise out as
-        well, ``"microsplit"`` for the weighted mean of both objectives.
+        ``"musplit"`` for recordings with little noise, ``"denoisplit"`` to remove the noise too,
+        ``"microsplit"`` for the weighted mean of both objectives.
     preset : str
-        As of `Denoiser`.
+        As for `Denoiser`.
     noise : "auto", NoiseModel, or a sequence of these
-        The camera's noise in the recordings of the channels. µSplit needs none.
+        The camera's noise in the recordings of the channels. µSplit needs no noise model.
     seed : int
-        Fixes training and samples.
+        Random seed of training and samples.
     context : int
-        Lateral context: how many views the network has of a place, the patch included, each
+        Lateral context: the number of views of each position, including the patch. Each view is
         twice as wide as the one before.
     channels : int
-        How many structures the image is split into.
+        Number of structures to unmix.
     device : str, optional
-        As of `Denoiser`.
+        As for `Denoiser`.
     **settings
-        Settings that differ from the preset's: see `SplitterSettings`.
+        Settings in place of the preset's: see `SplitterSettings`.
 
     Raises
     ------
@@ -153,31 +153,31 @@ class Splitter(Restorer[SplitterSettings]):
         progress: bool | Listener = True,
         should_stop: ShouldStop | None = None,
     ) -> Self:
-        """Train on recordings of the single structures.
+        """Train on recordings of each structure alone.
 
-        The mixed image is made of them while training, Σ r_c·(y_c − offset_c) + one offset,
-        unless it was really recorded. Ctrl-C or SIGTERM ends training early and keeps the best
-        model so far; a second one aborts. Trainings in several threads take turns, as torch has
-        one random state for all of them.
+        Unless mixed images were recorded, they are computed from the recordings while training:
+        Σ r_c·(y_c − offset_c) + offset. Ctrl-C or SIGTERM ends training early and keeps the best
+        model so far; a second one aborts. Trainings in several threads take turns, because torch
+        has one random state for all threads.
 
         Parameters
         ----------
         channels : sequence of path, pattern, folder, array, or list of these
-            For each structure its recordings, without a C axis.
+            The recordings of each structure, without a C axis.
         axes : str, optional
-            One letter per dimension over ``STZYX``; needed where metadata does not tell.
+            One letter per dimension, from ``STZYX``; needed where the metadata has no axes.
         mixed : path, pattern, folder, array, or list of these, optional
-            The superposition, if it was recorded: image k of it shows the same place as image k
-            of every channel, pixel by pixel.
+            The mixed images, if they were recorded: image k shows the same field as image k of
+            every channel, pixel by pixel.
         paired : bool
-            Whether image k of every channel shows the same place. Then mixtures are made of what
-            really lies over one another; otherwise of places drawn independently.
+            Whether image k of every channel shows the same field. Mixed images then add up the
+            same position in every channel; otherwise positions are drawn independently.
         offsets : sequence of float, optional
             The black level of each channel; by default that of its darkest pixels.
         names : sequence of str, optional
-            What to call the channels.
+            Names of the channels.
         minutes, steps, epochs, state_file, resume, compile_network, progress, should_stop
-            As of `Denoiser.fit`.
+            As for `Denoiser.fit`.
 
         Returns
         -------
@@ -189,9 +189,9 @@ class Splitter(Restorer[SplitterSettings]):
         ImageError
             An image cannot be used.
         LadderscopeError
-            Another number of channels than the splitter's, names that repeat, paired channels of
-            different number or size, offsets, ratios or a balance for mixed images that were
-            recorded, or as `Denoiser.fit` raises it.
+            The number of channels is not the splitter's, names repeat, paired channels differ in
+            number or size, offsets, ratios or a balance are given for recorded mixed images, or
+            as for `Denoiser.fit`.
         """
         settings = with_budget(self.settings, minutes, steps, epochs)
         run = checked_run(self.device, state_file, resume, compile_network, progress, should_stop)
@@ -281,7 +281,7 @@ class Splitter(Restorer[SplitterSettings]):
         """Give the noise of each channel, if the method's objective holds it."""
         if settings.weight_of_denoisplit == 0:
             if self.noise != "auto":
-                notice("musplit asks for no noise model: the one that was given is not used")
+                notice("the method musplit has no noise model: the given one is not used")
             return [], []
         try:
             return channel_noise(
@@ -289,7 +289,7 @@ class Splitter(Restorer[SplitterSettings]):
             )
         except NoiseError as error:
             raise NoiseError(
-                f"{error}; or split by method musplit, which needs no noise model"
+                f"{error}; or use the method musplit, which needs no noise model"
             ) from error
 
     def _jobs(self) -> list[Job]:
@@ -298,7 +298,7 @@ class Splitter(Restorer[SplitterSettings]):
 
     def _mixture(self) -> Mixture:
         if self.model.mixture is None:
-            raise LadderscopeError("the model says nothing of its mixed images: it is damaged")
+            raise LadderscopeError("the model lacks its mixed images: it is damaged")
         return self.model.mixture
 
     def _in_order(
@@ -312,8 +312,8 @@ class Splitter(Restorer[SplitterSettings]):
     def _check_image(self, image: Image) -> None:
         if image.channels != 1:
             raise LadderscopeError(
-                f"{image.name} has {image.channels} channels: a splitter takes the one in which "
-                "all structures were recorded together"
+                f"{image.name} has {image.channels} channels: give the one channel that recorded "
+                "all structures together"
             )
         mixture = self._mixture()
         far = warn_if_far(
@@ -354,7 +354,7 @@ class Splitter(Restorer[SplitterSettings]):
 
 
 def _flattest(settings: SplitterSettings, mixture: Mixture) -> float:
-    """Say how flat an image may be beside mixtures that were made with little background."""
+    """Give the contrast of an image relative to training patches with little background."""
     return math.sqrt(KEPT_BACKGROUND) if settings.foreground and not mixture.recorded else 1.0
 
 
@@ -366,14 +366,14 @@ def _warn_if_beyond(image: Image, intensities: Intensities, deviation: float) ->
         beyond = np.maximum(intensities.dark - pixels, pixels - intensities.bright) / deviation
         count += int(np.count_nonzero(beyond > 1))
         furthest = max(furthest, float(beyond.max()))
-    share = count / image.size
-    if share > _FEW:
+    fraction = count / image.size
+    if fraction > _FEW:
         logger.warning(
-            "%s: %.2g %% of its pixels lie more than a standard deviation (%.4g) outside the "
+            "%s: %.2g %% of its pixels are more than one standard deviation (%.4g) outside the "
             "intensities of the mixed training images (%.4g to %.4g), by up to %.1f "
             "standard deviations. %s",
             image.name,
-            100 * share,
+            100 * fraction,
             deviation,
             *intensities,
             furthest,

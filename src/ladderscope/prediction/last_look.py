@@ -98,7 +98,7 @@ def squares(pixels: Real[np.ndarray, "*space"]) -> Float[np.ndarray, "*squares"]
 
 
 def places(mask: Bool[np.ndarray, "*planes Y X"]) -> str:
-    """Say how much is marked, and where the largest region of it is.
+    """Describe the marked pixels: how many, and where the largest region is.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""How a field is cut into tiles: cores that partition it, each seen with a margin around it."""
+"""How a field is cut into tiles: cores that partition it, each seen with an overlap around it."""
 
 import itertools
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ class Geometry:
     def __post_init__(self) -> None:
         if min(self.core, self.depth) < 1 or min(self.margin, self.depth_margin) < 0:
             raise LadderscopeError(
-                f"a tile needs a core of at least 1 pixel and a margin of at least 0, got {self}"
+                f"tiles need a core of at least 1 pixel and a margin of at least 0, not {self}"
             )
 
 

@@ -185,7 +185,7 @@ class Course:
         try:
             write_state(self.state_file, state)
         except (OutputError, OSError) as error:
-            logger.warning("training goes on, but could not be resumed: %s", error)
+            logger.warning("training continues, but cannot be resumed: %s", error)
 
     def _give_up(self, step: int) -> None:
         advice = (

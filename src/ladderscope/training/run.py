@@ -202,7 +202,7 @@ def _step(
 
 
 def compiling_pays(budget: Budget, left: float = 1.0) -> bool:
-    """Tell whether this share of the budget is enough to win back the time that compiling takes.
+    """Decide whether this fraction of the budget is enough to win back the time of compiling.
 
     Examples
     --------
@@ -232,4 +232,4 @@ def _compiled(module: RestorationModule[Any]) -> Callable[[Tensor], Terms]:
 
 def _say_uncompiled(error: Exception) -> None:
     why = next(iter(str(error).strip().splitlines()), type(error).__name__)
-    logger.warning("torch.compile failed, training goes on without it: %s", why)
+    logger.warning("torch.compile failed, and training continues without it: %s", why)

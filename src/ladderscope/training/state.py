@@ -96,8 +96,8 @@ def read_state(path: Path | None, fingerprint: str, network: nn.Module) -> State
     """
     if path is None or not path.exists():
         raise TrainingError(
-            f"nothing to resume: {path} does not exist. Train once without resuming; the state "
-            "is kept there when training is interrupted"
+            f"nothing to resume: {path} does not exist. Train without resuming first; interrupted "
+            "training leaves its state there"
         )
     try:
         _check_archive(path, network)
@@ -107,14 +107,14 @@ def read_state(path: Path | None, fingerprint: str, network: nn.Module) -> State
         raise _damaged(path, error) from error
     if kept != _FORMAT:
         raise TrainingError(
-            f"{path} was kept by another version of Ladderscope (format {kept!r}; this one "
-            f"resumes format {_FORMAT}): resume with that version, or delete the file and train "
-            "anew"
+            f"{path} was written by another version of Ladderscope (format {kept!r}; this one "
+            f"reads format {_FORMAT}): resume with that version, or delete the file and train "
+            "again"
         )
     if found != fingerprint:
         raise TrainingError(
             f"{path} belongs to a training with other settings or other images: resume with the "
-            "same ones, or delete the file and train anew"
+            "same ones, or delete the file and train again"
         )
     try:
         state = TypeAdapter(State).validate_python(content)
@@ -180,8 +180,8 @@ def _damaged(path: Path | None, error: Exception) -> TrainingError:
     else:
         why = str(error) or type(error).__name__
     return TrainingError(
-        f"{path} cannot be resumed from: it is damaged or no training state ({why}). Delete it "
-        "and train anew"
+        f"{path} cannot be resumed: it is damaged or not a training state ({why}). Delete it "
+        "and train again"
     )
 
 
