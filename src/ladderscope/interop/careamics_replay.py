@@ -54,7 +54,7 @@ def replay(
     size, multiple = config.input_shape[-2:], network.multiple
     if features.size != size or any(side % multiple for side in size):
         raise InteropError(
-            f"CAREamics runs this network only on Y and X of {size}, which can be replayed if they "
+            f"CAREamics runs this network on Y and X of {size} alone, which can be replayed if they "
             f"are multiples of {multiple}; found {features.size}"
         )
     drawn = []

@@ -230,8 +230,8 @@ def read_model(path: Path) -> Model:
         raise ModelFileError(f"{path}: {error}") from error
     except LadderscopeError as error:
         raise ModelFileError(
-            f"{path}: cannot be opened as a model: {shortened(str(error), 1000)}. If it opened "
-            "before, it has been damaged since: copy it again"
+            f"{path}: not a model file that can be opened: {shortened(str(error), 1000)}. If it "
+            "opened before, it has been damaged since: copy it again"
         ) from error
 
 
