@@ -133,7 +133,7 @@ def test_bad_numbers_of_samples_are_errors(denoiser, crops):
         denoiser.predict(crops[0], samples=-1)
     with pytest.raises(LadderscopeError, match="n=0"):
         denoiser.sample(crops[0], n=0)
-    with pytest.raises(LadderscopeError, match="one at a time"):
+    with pytest.raises(LadderscopeError, match="2 images"):
         denoiser.sample([crops[0], crops[0]])
 
 
