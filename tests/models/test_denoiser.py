@@ -157,7 +157,7 @@ def test_a_denoiser_that_is_not_trained_says_what_to_do(crops):
 def test_another_number_of_channels_is_an_error_that_says_both(denoiser, of_two_channels, crops):
     with pytest.raises(LadderscopeError, match=r"2 channels.*trained on 1"):
         denoiser.predict(crops[:2], "CYX")
-    with pytest.raises(LadderscopeError, match=r"1 channels.*trained for 2"):
+    with pytest.raises(LadderscopeError, match=r"1 channel.*trained on 2"):
         of_two_channels.sample(crops[0])
 
 

@@ -48,6 +48,7 @@ from ladderscope.prediction import Shown, limits
 from ladderscope.prediction.last_look import failed, squares
 from ladderscope.progress import Listener
 from ladderscope.training import DenoisingModule
+from ladderscope.words import counted
 
 
 class Denoiser(Restorer[DenoiserSettings]):
@@ -253,8 +254,8 @@ class Denoiser(Restorer[DenoiserSettings]):
         trained = len(self.model.statistics)
         if image.channels != trained:
             raise LadderscopeError(
-                f"{image.name} has {image.channels} channels, and the model was trained on "
-                f"{trained}: give images with the same channels, or train a model on these"
+                f"{image.name} has {counted(image.channels, 'channel')}, and the model was trained "
+                f"on {trained}: give images with the same channels, or train a model on these"
             )
         warn_of_other_channels(image, self.model)
         found = channel_statistics([image])
