@@ -20,7 +20,7 @@ CUDA = "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capaci
     [
         (RuntimeError(ALLOCATOR), "400 GB"),
         (torch.OutOfMemoryError(CUDA), "2.1 GB"),
-        (RuntimeError("MPS backend out of memory. Tried to allocate 256.00 MB"), "0.26 GB"),
+        (RuntimeError("MPS backend out of memory. Tried to allocate 256.00 MB"), "256 MB"),
         (MemoryError("Unable to allocate 7.28 TiB for an array with shape (5,)"), "8,004 GB"),
         (MemoryError(), None),
         (RuntimeError("std::bad_alloc"), None),

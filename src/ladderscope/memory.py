@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ladderscope.errors import LadderscopeError
+from ladderscope.words import data_size
 
 # PyTorch's allocators, on whatever device, raise a RuntimeError that says one of these.
 _RAN_OUT = re.compile(
@@ -65,4 +66,4 @@ def _asked(message: str) -> str | None:
     number, unit = float(found[1]), found[2]
     if unit != "bytes":
         number *= (1024 if "i" in unit else 1000) ** (_POWERS.index(unit[0].upper()) + 1)
-    return f"{number / 1e9:,.0f} GB" if number >= 1e10 else f"{number / 1e9:.2g} GB"
+    return data_size(number)

@@ -16,15 +16,27 @@ def counted(number: int, noun: str, plural: str = "s") -> str:
 
 
 def listed(names: Sequence[object], last: str = "and") -> str:
-    """List all names, with a word before the last.
+    """List all names, with a word before the last; nothing if there are none.
 
     Examples
     --------
     >>> listed(["nuclei", "actin", "tubulin"]), listed([".tif", ".tiff"], "or")
     ('nuclei, actin and tubulin', '.tif or .tiff')
     """
-    *others, end = map(str, names)
+    *others, end = map(str, names or ("",))
     return f"{', '.join(others)} {last} {end}" if others else end
+
+
+def data_size(count: float) -> str:
+    """Write a number of bytes in the unit that suits it.
+
+    Examples
+    --------
+    >>> data_size(7_200_000_000), data_size(34_000_000), data_size(500_000)
+    ('7.2 GB', '34 MB', '0.5 MB')
+    """
+    number, unit = (count / 1e9, "GB") if count >= 1e9 else (count / 1e6, "MB")
+    return f"{number:,.0f} {unit}" if number >= 10 else f"{number:.1f} {unit}"
 
 
 def some(names: Sequence[object], most: int = 5) -> str:

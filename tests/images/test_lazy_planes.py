@@ -22,6 +22,7 @@ from ladderscope.images import (
     open_images,
     read_image,
 )
+from ladderscope.images.check import check_worth
 from ladderscope.mapped import part_of
 
 STACK = np.random.default_rng(0).integers(0, 60000, (6, 24, 32), dtype=np.uint16)
@@ -228,6 +229,85 @@ def test_what_was_read_from_a_file_is_not_checked_again_and_cannot_be_changed(
     for other in (STACK, Image(STACK, "TYX", "a"), replace(image, pixels=image.array + 1)):
         read_image(other, "TYX")
     assert len(seen) == 3
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda image: image.channel(1),
+        lambda image: joined([image, image], "S"),
+        lambda image: joined([image.channel(0), image.channel(1)], "S"),
+        lambda image: image.channel(1).crop({"T": slice(1, 3)}),
+        lambda image: open_image(image).channel(1),
+        lambda image: joined([open_image(image), image], "S"),
+    ],
+    ids=["channel", "joined", "joined channels", "crop", "checked channel", "joined half checked"],
+)
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        (lambda film: np.where(film == film.max(), np.nan, film), "pixels? are NaN or infinite"),
+        (lambda film: np.where(film == film.max(), -np.inf, film), "pixels? are NaN or infinite"),
+        (lambda film: film + 0j, "complex"),
+        (lambda film: film > 9, "true or false"),
+        (lambda film: 0 * film, "is blank"),
+        (lambda film: 1e9 + 1e-3 * film, "single precision"),
+    ],
+    ids=["NaN", "infinity", "complex", "boolean", "blank", "precision"],
+)
+def test_what_is_made_of_arrays_is_checked_like_arrays(made, bad, said):
+    film = np.random.default_rng(0).normal(100, 5, (3, 2, 24, 32))
+    film[2, 1, 7, 9] = 1000
+    good = made(Image(film, "TCYX", "film"))
+    assert np.array_equal(read_image(good).pixels, good.array)
+    with pytest.raises(ImageError, match=f"film.*{said}"):
+        read_image(made(Image(bad(film), "TCYX", "film")))
+
+
+def test_what_is_joined_has_a_type_that_holds_all_of_it():
+    counts, broken = Image(STACK[0], "YX", "a"), Image(np.full((24, 32), np.nan), "YX", "b")
+    assert joined([counts, counts], "T").dtype == np.uint16
+    with pytest.raises(ImageError, match="NaN"):
+        read_image(joined([counts, broken], "T"))
+
+
+def test_pixels_that_are_checked_already_are_not_checked_twice(tmp_path, monkeypatch):
+    path, _ = film_with_a_gap(tmp_path)
+    opened = open_image(path)
+    monkeypatch.delattr("ladderscope.images.read.checking")
+    for image in (opened, opened.channel(1), joined([opened, opened], "S")):
+        assert open_image(image) is image
+    with pytest.raises(ImageError, match="T=2, C=1, Y=7, X=9"):
+        read_image(opened.channel(1))
+
+
+def test_an_error_names_positions_along_the_axes_that_were_given_last(tmp_path):
+    path, _ = film_with_a_gap(tmp_path)
+    opened = open_image(path)
+    with pytest.raises(ImageError, match="Z=2, C=1, Y=7, X=9"):
+        read_image(opened, "ZCYX")
+    with pytest.raises(ImageError, match="Z=2, Y=7, X=9"):
+        read_image(opened.channel(1), "ZYX")
+
+
+def test_a_channel_that_is_blank_is_named_once_axes_make_it_one(tmp_path, caplog):
+    tifffile.imwrite(tmp_path / "a.tif", np.stack([0 * STACK[0], STACK[1]]), metadata=None)
+    image = read_image(tmp_path / "a.tif", "TYX")
+    assert not caplog.messages
+    assert read_image(image, "CYX").channels == 2
+    assert "channel 1 of 2 is blank" in caplog.text
+
+
+@pytest.mark.parametrize("axes", ["TYX", "YXT", "TCYX"])
+def test_worth_is_the_same_plane_by_plane(axes):
+    rng = np.random.default_rng(0)
+    pixels = 10**9 + rng.integers(0, 10, [{"T": 7, "C": 1, "Y": 250, "X": 97}[a] for a in axes])
+    said = []
+    for image in (open_image(zarr.array(pixels), axes), Image(pixels, axes, "array 1")):
+        with pytest.raises(ImageError, match="single precision") as caught:
+            check_worth(image)
+        said.append(str(caught.value))
+    assert said[0] == said[1]
 
 
 # -- indexing

@@ -8,7 +8,7 @@ import tifffile
 
 from ladderscope import Denoiser, Restoration
 from ladderscope.errors import LadderscopeError
-from ladderscope.images import ImageError
+from ladderscope.images import Image, ImageError, joined
 from ladderscope.noise import Gaussian, PoissonGaussian
 from ladderscope.prediction import sampler
 
@@ -218,6 +218,16 @@ def test_a_bad_image_is_an_image_error_and_leaves_a_trained_denoiser_as_it_was(c
     assert fitted.model is before
     with pytest.raises(ImageError):
         fitted.predict(broken)
+
+
+@pytest.mark.parametrize("bad", [np.nan, 1j], ids=["NaN", "complex"])
+def test_a_channel_of_an_array_is_checked_before_it_is_used(crops, denoiser, bad):
+    pair = np.stack([crops[0], crops[1]]).astype(np.result_type(bad, np.float32))
+    pair[:, 3, 4] += bad
+    for broken in (Image(pair, "CYX", "a").channel(0), joined([Image(pair[0], "YX", "a")], "T")):
+        for use in (lambda image: tiny().fit(image, progress=False), denoiser.predict):
+            with pytest.raises(ImageError, match=r"^a.*(NaN or infinite|complex)"):
+                use(broken)
 
 
 @pytest.mark.parametrize("budget", [{"steps": 4}, {"epochs": 1}], ids=str)

@@ -47,7 +47,7 @@ def test_channels_in_another_order_are_matched_by_name_and_that_is_said(fitted, 
     np.testing.assert_array_equal(turned.mean, straight.mean[::-1])
     np.testing.assert_array_equal(turned.std, straight.std[::-1])
     (said,) = warnings(caplog)
-    for fact in ("swapped.tif", "dapi, gfp", "GFP, DAPI"):
+    for fact in ("swapped.tif", "dapi and gfp", "GFP and DAPI"):
         assert fact in said
 
 
@@ -62,7 +62,7 @@ def test_channels_of_other_names_are_matched_by_order_and_that_is_said(fitted, p
     other = fitted.predict(replace(pair, channel_names=("GFP", "mCherry")), samples=0)
     np.testing.assert_array_equal(other.mean, straight.mean)
     (said,) = warnings(caplog)
-    assert "GFP, mCherry" in said and "GFP, DAPI" in said
+    assert "GFP and mCherry" in said and "GFP and DAPI" in said
 
 
 @pytest.mark.parametrize("names", [None, ("channel 1", "channel 2"), ("C1", "C0"), ("x", "x")])
@@ -74,13 +74,13 @@ def test_numbers_are_no_names(fitted, pair, caplog, names):
 def test_laser_lines_are_names(pair, caplog):
     trained = tiny().fit(replace(pair, channel_names=("488", "405")), progress=False)
     trained.predict(swapped(pair, "405", "488"), samples=0)
-    assert "405, 488" in warnings(caplog)[0]
+    assert "405 and 488" in warnings(caplog)[0]
 
 
 def test_training_images_with_channels_in_two_orders_are_refused(pair):
     with pytest.raises(ImageError) as error:
         tiny().fit([pair, swapped(pair, "DAPI", "GFP")], progress=False)
-    for fact in ("pair.tif", "swapped.tif", "GFP, DAPI", "DAPI, GFP"):
+    for fact in ("pair.tif", "swapped.tif", "GFP and DAPI", "DAPI and GFP"):
         assert fact in str(error.value)
 
 

@@ -13,7 +13,7 @@ import zarr
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ladderscope.images import sample_image
+from ladderscope.images import ImageError, sample_image
 from ladderscope.noise import (
     Gaussian,
     GaussianMixture,
@@ -339,7 +339,10 @@ class OnlyPlanes:
     """An array that refuses to give more than one plane at once."""
 
     def __init__(self, array: Array) -> None:
-        self.array, self.shape = array, array.shape
+        self.array, self.shape, self.dtype = array, array.shape, array.dtype
+
+    def __array__(self, *args: Any, **kwargs: Any) -> Array:
+        raise AssertionError("read as a whole")
 
     def __getitem__(self, index: Any) -> Array:
         part = self.array[index]
@@ -519,14 +522,14 @@ def bad(change: Callable[[Array, Array], tuple[Any, Any]]) -> tuple[Any, Any]:
         (lambda y, s: ([y], [s[1:]]), "same shape"),
         (lambda y, s: ([y, y + 1], [s]), "the signal has fewer planes"),
         (lambda y, s: ([y], [s, s]), "the observation has fewer planes"),
-        (lambda y, s: (y, np.where(s > s.mean(), s, np.nan)), "signal holds NaN"),
-        (lambda y, s: (np.where(s > s.mean(), y, np.inf), s), "observation holds NaN or inf"),
+        (lambda y, s: ([y], [np.where(s > s.mean(), s, np.nan)]), "signal holds NaN"),
+        (lambda y, s: ([np.where(s > s.mean(), y, np.inf)], s), "observation holds NaN or inf"),
         (lambda y, s: (y[:30, :30], s[:30, :30]), "900 distinct pixels"),
         (lambda y, s: ([y[:30, :30]] * 2, [s[:30, :30]] * 2), "900 distinct pixels"),
         (lambda y, s: ([y[:30, :30]] * 2, None), "900 distinct pixels"),
         (lambda y, s: (y, np.full_like(s, 7.0)), "the signal is 7 everywhere"),
         (lambda y, s: (s, s), "observation and signal are the same"),
-        (lambda y, s: (y > 3, s), "real numbers"),
+        (lambda y, s: (y > 3, s), "bool"),
         (lambda y, s: (y, [s]), "must be an array"),
         (lambda y, s: ([], None), "no image"),
     ],
@@ -537,6 +540,21 @@ def test_bad_pairs_are_refused(
     observation, signal = bad(change)
     with pytest.raises(NoiseError, match=message):
         measure_noise(observation, signal)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_arrays_are_refused_as_files_are_where_they_hold_nan(bad: float) -> None:
+    noisy = taken(light(size=64), 3)
+    holes = noisy.copy()
+    holes[1, 7, 9] = bad
+    for arguments in (
+        {"observation": holes},
+        {"observation": holes, "repeats": "T"},
+        {"observation": noisy, "signal": holes},
+        {"observation": holes, "signal": noisy},
+    ):
+        with pytest.raises(ImageError, match=r"NaN or infinite.*T=1, Y=7, X=9"):
+            measure_noise(**arguments, axes="TYX")
 
 
 @pytest.mark.parametrize("kind", ["poisson_gaussian", "mixture", "histogram"])

@@ -20,19 +20,21 @@ def check(inputs: options.Inputs, axes: options.Axes = None) -> None:
     from ladderscope.cli import summary, work
     from ladderscope.cli.terminal import in_words, show_summary
     from ladderscope.errors import LadderscopeError
-    from ladderscope.images import read_image
+    from ladderscope.images import open_image
+    from ladderscope.images.check import check_worth
     from ladderscope.inspection import findings_of, measure
 
     failures, looks = [], []
     for path in work.find(inputs):
         try:
-            image = read_image(path, axes)
+            image = open_image(path, axes)
+            check_worth(image)
             look = measure(image)
+            rows = [("file", str(path)), *_facts(image), *_noise(image)]
         except (LadderscopeError, OSError) as error:
             failures.append(summary.Failure(str(path), in_words(error)))
             continue
         looks.append(look)
-        rows = [("file", str(path)), *_facts(image), *_noise(image)]
         rows += [(finding.label, finding.text) for finding in findings_of(look)]
         show_summary(rows)
     show_summary([("warning", text) for text in _together(looks)])
@@ -66,12 +68,13 @@ def _noise(image: "Image") -> Iterator[tuple[str, str]]:
     from ladderscope.noise import NoiseError
     from ladderscope.noise_estimation import calibrate_poisson_gaussian
     from ladderscope.noise_estimation.planes import MOST_PLANES
+    from ladderscope.noise_estimation.sources import evenly
 
     names = image.channel_names or numbered_channels(image.channels)
     several = image.channels > 1
     for number, name in enumerate(names):
-        planes = image.fields()[:, number]
-        planes = planes[:: -(-len(planes) // MOST_PLANES)]
+        positions = evenly(list(image.positions()), MOST_PLANES)
+        planes = [image.plane(position, number) for position in positions]
         of = f"{name}: " if several else ""
         try:
             yield "noise", f"{of}{calibrate_poisson_gaussian(planes).summary()}"

@@ -1,7 +1,7 @@
 """Reading, checking, measuring and writing images.
 
 Nothing here knows of models: paths and arrays come in, `Image` objects go to whoever works on
-their planes, and arrays go out as OME-TIFF files that are whole or not there.
+their planes, and arrays go out as OME-TIFF files that are complete or absent.
 """
 
 from ladderscope.images.acquisition import Acquisition, Objective

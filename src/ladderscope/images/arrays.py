@@ -12,7 +12,8 @@ import numpy as np
 from ladderscope.images.axes import check_axes
 from ladderscope.images.errors import ImageError
 from ladderscope.images.find import Array
-from ladderscope.images.memory import BEST_COMPRESSION, SMALL, megabytes
+from ladderscope.images.memory import BEST_COMPRESSION, SMALL
+from ladderscope.words import data_size, listed
 
 _AXES_EXAMPLES = {
     3: '"TYX" for a time series, "ZYX" for slices in depth, "CYX" for channels or "SYX" for '
@@ -99,7 +100,7 @@ def array_axes(source: Any, axes: str | None, name: str) -> str:
         if any(one not in (None, letter) for one, letter in zip(found, letters, strict=False)):
             raise ImageError(
                 f'{name}: axes="{axes}" was given, but its dimensions are named '
-                f"{_listed(names)}; leave out axes, give others, or transpose the array."
+                f"{_quoted(names)}; leave out axes, give others, or transpose the array."
             )
         return letters
     if not any(names):
@@ -107,7 +108,7 @@ def array_axes(source: Any, axes: str | None, name: str) -> str:
     letters = "".join(filter(None, found))
     if len(letters) < len(shape) or len(set(letters)) < len(shape):
         raise ImageError(
-            f"{name}: the meaning of its dimensions {_listed(names)} is unknown; give axes (--axes "
+            f"{name}: the meaning of its dimensions {_quoted(names)} is unknown; give axes (--axes "
             f"on the command line), one letter per dimension, such as {_examples(len(shape))}."
         )
     return letters
@@ -164,8 +165,8 @@ def opened_zarr(path: Path) -> Array:
 
     if (odd := _special_file(path)) is not None:
         raise ImageError(
-            f"{path}: {odd} in it is a pipe, a socket or a device, not a regular file; copy or "
-            "export it again."
+            f"{path}: contains {odd}, which is a pipe, a socket or a device, not a regular file; "
+            "copy or export it again."
         )
     for text in _ZARR_TEXTS:
         if (path / text).is_file() and (path / text).stat().st_size > _MOST_ZARR_TEXT:
@@ -230,7 +231,7 @@ def _check_chunks(array: Any, path: Path) -> None:
     announced = max(prod(shape), prod(chunk)) * size
     if announced > SMALL and not _holds(path, announced / BEST_COMPRESSION):
         raise ImageError(
-            f"{path}: announces {megabytes(announced)} of pixels (shape {shape}, chunks {chunk}), "
+            f"{path}: announces {data_size(announced)} of pixels (shape {shape}, chunks {chunk}), "
             "but the files in its folder cannot hold them; it seems to be damaged. Copy or export "
             "it again."
         )
@@ -265,5 +266,5 @@ def _examples(dimensions: int) -> str:
     return _AXES_EXAMPLES.get(dimensions, '"STCZYX" for all that there are')
 
 
-def _listed(names: Sequence[str | None]) -> str:
-    return ", ".join("(no name)" if one is None else f'"{one}"' for one in names)
+def _quoted(names: Sequence[str | None]) -> str:
+    return listed(["(no name)" if one is None else f'"{one}"' for one in names])

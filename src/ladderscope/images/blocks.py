@@ -6,21 +6,23 @@ from dataclasses import dataclass
 from math import prod
 from typing import TypeAlias
 
-Place: TypeAlias = tuple[int, ...]
+from ladderscope.words import counted
+
+Position: TypeAlias = tuple[int, ...]
 
 _NOUNS = {"T": "frames", "Z": "slices", "C": "channels"}
 
 
 @dataclass(frozen=True)
 class Block:
-    """A part of a recording that has a plane at every place.
+    """A part of a recording that has a plane at every position.
 
     Parameters
     ----------
     axes
         The dimensions beside those of a plane, the slowest first.
     kept
-        Which places along each of them it has, in ascending order.
+        Which positions along each of them it has, in ascending order.
     """
 
     axes: str
@@ -28,7 +30,7 @@ class Block:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The number of places along each dimension."""
+        """The number of positions along each dimension."""
         return tuple(map(len, self.kept))
 
     @property
@@ -37,22 +39,22 @@ class Block:
         return prod(self.shape)
 
 
-def place_of(number: int, sizes: Sequence[int]) -> Place:
+def position_of(number: int, sizes: Sequence[int]) -> Position:
     """Say where along its dimensions the plane of a number is, the last dimension the fastest.
 
     Examples
     --------
-    >>> place_of(5, (4, 3))
+    >>> position_of(5, (4, 3))
     (1, 2)
     """
-    place = []
+    position = []
     for size in reversed(sizes):
         number, at = divmod(number, size)
-        place.append(at)
-    return tuple(reversed(place))
+        position.append(at)
+    return tuple(reversed(position))
 
 
-def whole_block(axes: str, places: Collection[Place]) -> Block | None:
+def whole_block(axes: str, positions: Collection[Position]) -> Block | None:
     """Find the largest whole block among the planes of a recording that may be incomplete.
 
     A recording that was stopped early lacks the last planes of its last frame, say: then all
@@ -62,7 +64,7 @@ def whole_block(axes: str, places: Collection[Place]) -> Block | None:
     ----------
     axes
         The dimensions, the slowest first.
-    places
+    positions
         Where along them there is a plane.
 
     Returns
@@ -75,12 +77,12 @@ def whole_block(axes: str, places: Collection[Place]) -> Block | None:
     >>> whole_block("TZ", [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0)]).kept
     ((0, 1), (0, 1))
     """
-    along = [sorted({place[at] for place in places}) for at in range(len(axes))]
+    along = [sorted({position[at] for position in positions}) for at in range(len(axes))]
     blocks = [_of(axes, along)]
-    if blocks[0].planes == len(places):
+    if blocks[0].planes == len(positions):
         return blocks[0]
     blocks = [
-        _of(axes, [*along[:at], _complete(places, along, at), *along[at + 1 :]])
+        _of(axes, [*along[:at], _complete(positions, along, at), *along[at + 1 :]])
         for at in range(len(axes))
     ]
     largest = max(blocks, key=lambda block: block.planes)
@@ -88,7 +90,7 @@ def whole_block(axes: str, places: Collection[Place]) -> Block | None:
 
 
 def what_is_there(
-    axes: str, sizes: tuple[int, ...], places: Collection[Place], block: Block, elsewhere: int
+    axes: str, sizes: tuple[int, ...], positions: Collection[Position], block: Block, elsewhere: int
 ) -> str:
     """Say in numbers which planes of a recording are in a file, and which are left out.
 
@@ -96,7 +98,7 @@ def what_is_there(
     ----------
     axes, sizes
         The dimensions, and their lengths as announced.
-    places
+    positions
         Where along them the file has a plane.
     block
         What is read of these.
@@ -110,17 +112,17 @@ def what_is_there(
 
     Examples
     --------
-    >>> places = [(time, 0) for time in range(6)]
-    >>> what_is_there("TC", (10, 1), places, whole_block("TC", places), 0)
-    '6 of 10 frames are there; the recording may have been stopped early.'
+    >>> positions = [(time, 0) for time in range(6)]
+    >>> what_is_there("TC", (10, 1), positions, whole_block("TC", positions), 0)
+    '6 of 10 frames are present; the recording may have been stopped early.'
     """
-    announced, here = prod(sizes), len(places)
+    announced, here = prod(sizes), len(positions)
     if announced == here:
         return ""
     long = [axis for axis, size in zip(axes, sizes, strict=True) if size > 1]
     noun = _NOUNS[long[0]] if len(long) == 1 else "planes"
     missing = announced - here - elsewhere
-    said = f"{here} of {announced} {noun} are {'in this file' if elsewhere else 'there'}"
+    said = f"{here} of {announced} {noun} are {'in this file' if elsewhere else 'present'}"
     if elsewhere:
         said += f", {min(elsewhere, announced - here)} in other files"
     if missing > 0:
@@ -129,8 +131,8 @@ def what_is_there(
     if here > block.planes:
         left = here - block.planes
         said += (
-            f"; {left} plane{'s' if left > 1 else ''} of incomplete {_cut(block, places)} "
-            f"{'are' if left > 1 else 'is'} left out, and {block.planes} are read"
+            f"; reading {counted(block.planes, 'plane')}, and leaving out "
+            f"{counted(left, 'plane')} of incomplete {_cut(block, positions)}"
         )
     return said + "."
 
@@ -139,15 +141,15 @@ def _of(axes: str, kept: Iterable[Iterable[int]]) -> Block:
     return Block(axes, tuple(map(tuple, kept)))
 
 
-def _complete(places: Collection[Place], along: list[list[int]], at: int) -> list[int]:
-    """List the places along one dimension where the others lack nothing."""
+def _complete(positions: Collection[Position], along: list[list[int]], at: int) -> list[int]:
+    """List the positions along one dimension where the others lack nothing."""
     expected = prod(len(values) for other, values in enumerate(along) if other != at)
-    counts = Counter(place[at] for place in places)
+    counts = Counter(position[at] for position in positions)
     return [value for value in along[at] if counts[value] == expected]
 
 
-def _cut(block: Block, places: Collection[Place]) -> str:
+def _cut(block: Block, positions: Collection[Position]) -> str:
     for at, axis in enumerate(block.axes):
-        if len(block.kept[at]) < len({place[at] for place in places}):
+        if len(block.kept[at]) < len({position[at] for position in positions}):
             return _NOUNS[axis]
     return "planes"

@@ -1,8 +1,8 @@
-"""The list of pages in a TIFF, walked before anyone trusts it.
+"""The list of pages in a TIFF, walked before it is trusted.
 
 Every page says where the next one is, and every tag how many values it has. A damaged file may
 announce pages without end, or values by the billion; one look at the bare list, which costs a few
-microseconds per page, tells before anything is read for them.
+microseconds per page, finds that before anything is read for them.
 """
 
 import struct
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from ladderscope.images.errors import ImageError
+from ladderscope.words import data_size
 
 _VALUE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _VALUE_BYTES |= {16: 8, 17: 8, 18: 8}
@@ -59,8 +60,8 @@ def walk_pages(path: Path) -> list[PageKind]:
     Raises
     ------
     ImageError
-        If the list runs in a circle or out of the file, if it has more pages than the file can
-        hold images, or if tags announce more values than the file can hold or anyone needs.
+        If the list is circular or runs out of the file, if it has more pages than the file can
+        hold images, or if tags announce more values than the file can hold or an image needs.
 
     Examples
     --------
@@ -133,13 +134,13 @@ def _walk(file: BinaryIO, path: Path) -> Iterator[PageKind]:
         at = layout.offsets.unpack(file.read(layout.offsets.size))[0]
         while at:
             if at in seen:
-                raise damaged(path, f"its list of pages runs in a circle after {len(seen)} pages")
+                raise damaged(path, f"its page list is circular after {len(seen)} pages")
             if at >= size:
                 raise damaged(path, f"page {len(seen) + 1} begins beyond the end of the file")
             seen.add(at)
             if len(seen) > _MANY_PAGES and len(seen) * _PAGE_BYTES > size:
                 raise ImageError(
-                    f"{path}: has more than {len(seen) - 1} pages in {size / 1e6:.1f} MB, fewer "
+                    f"{path}: has more than {len(seen) - 1} pages in {data_size(size)}, fewer "
                     f"than {_PAGE_BYTES} bytes per page, so they are not images; save it again."
                 )
             file.seek(at)
@@ -194,8 +195,8 @@ def _check_value(tag: tuple[int, int, int, bytes], length: int, path: Path) -> N
         )
     if code == _DESCRIPTION and length > _MOST_TEXT:
         raise ImageError(
-            f"{path}: its description takes {length / 1e6:.0f} MB, but at most "
-            f"{_MOST_TEXT / 1e6:.0f} MB are read; save it again, for example in Fiji."
+            f"{path}: its description takes {data_size(length)}, but at most "
+            f"{data_size(_MOST_TEXT)} are read; save it again, for example in Fiji."
         )
 
 

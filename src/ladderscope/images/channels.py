@@ -8,7 +8,7 @@ _NUMBERED = re.compile(r"(c|ch|chan|channel|default)?[\W_]*(\d{1,2}([\W_]\d{1,2}
 
 
 def numbered_channels(count: int) -> tuple[str, ...]:
-    """Name channels that nobody has named.
+    """Give unnamed channels the names "channel 1", "channel 2" and so on.
 
     Examples
     --------
@@ -19,7 +19,7 @@ def numbered_channels(count: int) -> tuple[str, ...]:
 
 
 def channel_order(found: Sequence[str] | None, wanted: Sequence[str] | None) -> list[int] | None:
-    """Say where channels are to be found, by their names.
+    """Find channels by their names.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def channel_order(found: Sequence[str] | None, wanted: Sequence[str] | None) -> 
 
 
 def names_differ(found: Sequence[str] | None, wanted: Sequence[str] | None) -> bool:
-    """Tell whether both name their channels, and not the same ones.
+    """Return whether both name their channels, and name different ones.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """What is refused: pixels from which nothing good could be learned, and images that do not match.
 
 Types are checked when an image is opened, values while they are read, and what only all pixels
-tell (blank channels, precision) once they are in memory.
+show (blank channels, precision) plane by plane.
 """
 
 import logging
@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Float64, Shaped
 
-from ladderscope.images.axes import planes_last
 from ladderscope.images.channels import channel_order
 from ladderscope.images.errors import ImageError
 from ladderscope.images.image import Image
 from ladderscope.images.stored import Key, Read
+from ladderscope.words import counted, listed
 
 logger = logging.getLogger("ladderscope")
 
@@ -100,7 +100,7 @@ def check_worth(image: Image) -> None:
     Parameters
     ----------
     image
-        With finite pixels, in memory.
+        With finite pixels, in memory or not.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def check_worth(image: Image) -> None:
     --------
     >>> check_worth(Image(np.eye(8), "YX", "a.tif"))
     """
-    pixels, called = image.array, image.called
+    called = image.called
     blank = [number for number in range(image.channels) if _is_blank(image, number)]
     values = [next(image.planes(number)).flat[0] for number in blank]
     if len(blank) == image.channels:
@@ -130,9 +130,9 @@ def check_worth(image: Image) -> None:
             f" ({name})" if name else "",
             value,
         )
-    if pixels.dtype.itemsize > (4 if pixels.dtype.kind == "f" else 2):
+    if image.dtype.itemsize > (4 if image.dtype.kind == "f" else 2):
         for number in {*range(image.channels)} - {*blank}:
-            _check_precision(planes_last(pixels, image.axes)[..., number, :, :], called)
+            _check_precision(_sampled(image, number), called)
 
 
 def check_same_kind(images: Sequence[Image]) -> None:
@@ -163,9 +163,9 @@ def check_same_kind(images: Sequence[Image]) -> None:
         order = channel_order(image.channel_names, first.channel_names)
         if order is not None and order != sorted(order):
             raise ImageError(
-                f"{first.called} has the channels {', '.join(first.channel_names or ())}, but "
-                f"{image.called} has them as {', '.join(image.channel_names or ())}; images "
-                "used together must have their channels in one order. Save them in the same order."
+                f"{first.called} has the channels {listed(first.channel_names or ())}, but "
+                f"{image.called} has them as {listed(image.channel_names or ())}; images "
+                "used together must have their channels in the same order. Save them so."
             )
 
 
@@ -209,9 +209,18 @@ def _place(number: int, key: Key, shape: tuple[int, ...], axes: str) -> str:
     return f"{where} (counted from 0)"
 
 
-def _check_precision(values: Shaped[np.ndarray, "*others Y X"], called: str) -> None:
+def _sampled(image: Image, channel: int) -> Float64[np.ndarray, " values"]:
+    """Take some pixels of a channel, evenly chosen, plane by plane."""
+    every = max(1, image.size // image.channels // _SAMPLED)
+    parts, seen = [], 0
+    for plane in image.planes(channel):
+        parts.append(plane.reshape(-1)[-seen % every :: every].astype(np.float64))
+        seen += plane.size
+    return np.concatenate(parts)
+
+
+def _check_precision(sampled: Float64[np.ndarray, " values"], called: str) -> None:
     """Refuse a channel whose offset leaves single precision no digits for what varies."""
-    sampled = values.reshape(-1)[:: max(1, values.size // _SAMPLED)].astype(np.float64)
     step = float(np.spacing(np.float32(np.abs(sampled).max())))
     deviation = float((sampled - sampled[0]).std())
     if step > _COARSEST * deviation > 0:
@@ -224,4 +233,4 @@ def _check_precision(values: Shaped[np.ndarray, "*others Y X"], called: str) -> 
 
 
 def _kind(image: Image) -> str:
-    return f"axes {image.axes} and {image.channels} channel{'s' if image.channels > 1 else ''}"
+    return f"axes {image.axes} and {counted(image.channels, 'channel')}"

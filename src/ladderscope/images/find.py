@@ -43,7 +43,7 @@ class Found(NamedTuple):
     Parameters
     ----------
     sources
-        One entry an image, for `read_image`: paths, arrays or images.
+        One entry per image, for `read_image`: paths, arrays or images.
     skipped
         Files that were named too, but that Ladderscope had written itself.
     """
@@ -108,7 +108,7 @@ def find_images(sources: Sources, *, own_outputs: bool = False) -> Found:
 
 
 def is_zarr_folder(path: Path) -> bool:
-    """Tell whether a path is a Zarr array or group on disk.
+    """Return whether a path is a Zarr array or group on disk.
 
     Parameters
     ----------

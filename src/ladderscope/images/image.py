@@ -13,7 +13,7 @@ from jaxtyping import Bool, Shaped
 from ladderscope.images import axes as _axes
 from ladderscope.images.acquisition import UNKNOWN, Acquisition
 from ladderscope.images.errors import ImageError
-from ladderscope.images.stored import Key, Pixels, StoredPixels, native
+from ladderscope.images.stored import Key, Pixels, Read, made_of, native
 from ladderscope.mapped import part_of
 
 
@@ -21,14 +21,14 @@ from ladderscope.mapped import part_of
 class Image:
     """One image and what is known about it; its pixels may still be in a file.
 
-    `plane`, `field` and `crop` read the part that is asked for, `array` reads everything. Pixels
-    that come from a file are checked while they are read: NaN never gets out of it unnoticed.
+    `plane`, `field` and `crop` read the part that is asked for, `array` reads everything. What
+    `open_image` gives is checked while it is read, and so are its channels: NaN raises an error.
 
     Parameters
     ----------
     pixels
-        An array, of any real type, in the order of `axes`; or `StoredPixels`, which stay in their
-        file until they are asked for.
+        An array, of any real type, in the order of `axes`; or `StoredPixels`, which stay where
+        they are until they are asked for.
     axes
         One letter per dimension, any of ``STCZYX`` in any order; Y and X are always among them.
     name
@@ -42,7 +42,7 @@ class Image:
     acquisition
         What else the file says of how it was acquired.
     padding
-        True where software filled in what no camera measured; None if there is nothing of that.
+        True where software filled in what no camera measured; None if there is none.
     checked
         The array that was found fit for use; `read_image` sets it, so that `pixels` that are this
         very array are not checked again.
@@ -283,11 +283,12 @@ class Image:
             self,
             pixels=native(np.asarray(part_of(self.pixels, key))),
             padding=None if self.padding is None else self.padding[key],
+            checked=None,
             channel_names=self.channel_names and self.channel_names[extent.get("C", slice(None))],
         )
 
     def channel(self, number: int) -> "Image":
-        """Give one channel as an image of its own, without a C axis; nothing is read for that.
+        """Return one channel as an image without a C axis; nothing is read for that.
 
         Parameters
         ----------
@@ -304,17 +305,19 @@ class Image:
             return self
         at = self.axes.index("C")
 
-        def read(key: Key) -> Any:
-            return part_of(self.pixels, (*key[:at], number, *key[at:]))
+        def reader(of: Sequence[Pixels]) -> Read:
+            return lambda key: part_of(of[0], (*key[:at], number, *key[at:]))
 
+        shape = (*self.shape[:at], *self.shape[at + 1 :])
         return replace(
             self,
-            pixels=StoredPixels((*self.shape[:at], *self.shape[at + 1 :]), self.dtype, read),
+            pixels=made_of([self.pixels], shape, self.dtype, reader),
             axes=self.axes.replace("C", ""),
             name=f"{self.name}, channel {number + 1}",
             channel_names=None,
             acquisition=replace(self.acquisition, channel_colours=None),
             padding=None if self.padding is None else self.padding.take(number, axis=at),
+            checked=None,
         )
 
     def _part(
@@ -329,7 +332,7 @@ class Image:
 
 
 def joined(images: Sequence[Image], letter: str) -> Image:
-    """Put images of one shape behind each other along a new first axis; nothing is read for that.
+    """Stack images of one shape along a new first axis; nothing is read for that.
 
     Parameters
     ----------
@@ -357,10 +360,15 @@ def joined(images: Sequence[Image], letter: str) -> Image:
                 f"{first.shape} ({first.axes}); give images of one shape."
             )
 
-    def read(key: Key) -> Any:
-        if isinstance(key[0], int):
-            return part_of(images[key[0]].pixels, key[1:])
-        return np.stack([part_of(image.pixels, key[1:]) for image in images[key[0]]])
+    def reader(of: Sequence[Pixels]) -> Read:
+        def read(key: Key) -> Any:
+            if isinstance(key[0], int):
+                return part_of(of[key[0]], key[1:])
+            return np.stack([part_of(pixels, key[1:]) for pixels in of[key[0]]])
 
-    pixels = StoredPixels((len(images), *first.shape), first.dtype, read)
-    return replace(first, pixels=pixels, axes=letter + first.axes, path=None, padding=None)
+        return read
+
+    dtype = np.result_type(*(image.dtype for image in images))
+    pixels = made_of([image.pixels for image in images], (len(images), *first.shape), dtype, reader)
+    axes = letter + first.axes
+    return replace(first, pixels=pixels, axes=axes, path=None, padding=None, checked=None)

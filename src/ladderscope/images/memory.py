@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ladderscope.images.errors import ImageError
+from ladderscope.words import data_size
 
 # deflate packs blank pixels a thousand times; nothing that is worth restoring comes near
 BEST_COMPRESSION = 1100
@@ -47,23 +48,12 @@ def too_large(shape: Sequence[int], dtype: np.dtype[Any], called: str) -> ImageE
         As `check_fits` takes them.
     """
     memory = _memory()
-    has = "" if memory is None else f", of which this machine has {megabytes(memory)}"
-    takes = megabytes(prod(shape) * np.dtype(dtype).itemsize)
+    has = "" if memory is None else f", of which this machine has {data_size(memory)}"
+    takes = data_size(prod(shape) * np.dtype(dtype).itemsize)
     return ImageError(
         f"{called}: its pixels, of shape {tuple(shape)} and type {dtype}, take {takes} of memory"
         f"{has}, and not enough is free; crop the image, or save it in parts with fewer planes."
     )
-
-
-def megabytes(count: float) -> str:
-    """Write a number of bytes in a unit that suits it.
-
-    Examples
-    --------
-    >>> megabytes(7_200_000_000), megabytes(500_000)
-    ('7.2 GB', '0.5 MB')
-    """
-    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"
 
 
 def _memory() -> int | None:

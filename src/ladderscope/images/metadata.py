@@ -21,7 +21,7 @@ _SOFTWARE_TAG = 305
 
 
 def is_own_output(path: Path) -> bool:
-    """Tell whether a file is a TIFF that Ladderscope has written.
+    """Return whether a file is a TIFF that Ladderscope has written.
 
     Parameters
     ----------

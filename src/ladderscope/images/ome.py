@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import tifffile
 
-from ladderscope.images.blocks import Place, place_of
+from ladderscope.images.blocks import Position, position_of
 from ladderscope.images.errors import ImageError
 
 _ROOTS: WeakKeyDictionary[tifffile.TiffFile, ElementTree.Element | None] = WeakKeyDictionary()
@@ -32,7 +32,7 @@ class DescribedImage:
     axes, sizes
         Its dimensions beside Y and X, the slowest first, and their announced lengths.
     pages
-        The number of the page that holds a plane, by the plane's place along `axes`.
+        The number of the page that holds a plane, by the plane's position along `axes`.
     elsewhere
         How many of its planes are in other files, as the description says.
     varied
@@ -42,7 +42,7 @@ class DescribedImage:
     name: str
     axes: str
     sizes: tuple[int, ...]
-    pages: dict[Place, int] = field(default_factory=dict)
+    pages: dict[Position, int] = field(default_factory=dict)
     elsewhere: int = 0
     varied: str = ""
 
@@ -150,7 +150,7 @@ def _children(element: ElementTree.Element, name: str) -> list[ElementTree.Eleme
 def _here(
     own_id: str, listed: list[ElementTree.Element], file_name: str
 ) -> Callable[[ElementTree.Element | None], bool]:
-    """Find how the description tells this file's planes: by its name, or by its identifier."""
+    """Find how the description identifies this file's planes: by its name, or by its identifier."""
     named = [
         uuid
         for pixels in listed
@@ -204,13 +204,13 @@ def _described(
     ]
     if pixels.find("{*}TiffData") is None and total == page_count:
         parts = [_Part("", True, 0, 0, total)]
-    pages: dict[Place, int] = {}
+    pages: dict[Position, int] = {}
     for part in parts:
         if part.is_here:
             count = min(part.planes or page_count, page_count - part.page, total - part.start)
             for step in range(count):
                 if part.page + step not in taken:
-                    pages.setdefault(place_of(part.start + step, sizes), part.page + step)
+                    pages.setdefault(position_of(part.start + step, sizes), part.page + step)
                     taken.add(part.page + step)
     elsewhere = min(total, sum(max(part.planes, 1) for part in parts if not part.is_here))
     return DescribedImage(name, axes, sizes, pages, elsewhere, _varied(parts, axes, sizes))
@@ -236,7 +236,7 @@ def _part(
 
 
 def _varied(parts: list[_Part], axes: str, sizes: tuple[int, ...]) -> str:
-    """List the axes along which some file, not only this one, has more than one place."""
+    """List the axes along which some file, not only this one, has more than one position."""
     varied = set()
     firsts: dict[str, int] = {}
     for part in parts:

@@ -72,7 +72,7 @@ def read_ome(root: Element, name: str | None, file: str, sizes: Mapping[str, int
 
 
 def pixel_size_of(pixels: Mapping[str, Any]) -> tuple[float, float] | None:
-    """Read the height and the width of a pixel in micrometres; if only one is given, both are it.
+    """Read the height and the width of a pixel in micrometres; if only one is given, it is both.
 
     Parameters
     ----------

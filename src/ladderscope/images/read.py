@@ -16,17 +16,19 @@ from ladderscope.files import expanded
 from ladderscope.images import metadata
 from ladderscope.images.arrays import array_axes, check_array, default_axes, opened_zarr, unreadable
 from ladderscope.images.axes import check_axes
-from ladderscope.images.check import (
-    check_same_kind,
-    check_type,
-    check_worth,
-    checking,
-)
+from ladderscope.images.check import check_same_kind, check_type, check_worth, checking
 from ladderscope.images.find import Array, Source, Sources, find_images, is_zarr_folder
 from ladderscope.images.image import Image
 from ladderscope.images.memory import check_fits, too_large
 from ladderscope.images.pages import part_reader
-from ladderscope.images.stored import Key, Pixels, StoredPixels, everything, native
+from ladderscope.images.stored import (
+    Key,
+    Pixels,
+    StoredPixels,
+    everything,
+    native,
+    unchecked,
+)
 from ladderscope.images.tiff import opened_tiff
 from ladderscope.mapped import part_of
 
@@ -155,7 +157,9 @@ def open_image(
     """
     if isinstance(source, Image):
         image = source if axes is None else replace(source, axes=axes)
-        if image.checked is image.pixels or isinstance(image.pixels, StoredPixels):
+        if image.axes != source.axes:  # an error would name positions along the old axes
+            image = replace(image, pixels=unchecked(image.pixels), checked=None)
+        if image.checked is image.pixels:
             return image
     elif isinstance(source, str | os.PathLike):
         image = _open_path(expanded(source), axes)
@@ -163,16 +167,16 @@ def open_image(
         image = _open_array(source, axes, name)
     called = image.called
     check_type(image.shape, image.dtype, called)
-    if image.dtype.kind != "f":
+    if image.dtype.kind != "f" or unchecked(image.pixels) is not image.pixels:
         return image
-
     whole = everything(image.shape)
 
     def read(key: Key) -> Any:
         return image.array if key == whole else part_of(image.pixels, key)
 
     checked = checking(read, image.shape, image.axes, called)
-    return replace(image, pixels=StoredPixels(image.shape, image.dtype, checked))
+    pixels = StoredPixels(image.shape, image.dtype, checked, unchecked=image.pixels)
+    return replace(image, pixels=pixels)
 
 
 def read_image(
@@ -188,8 +192,8 @@ def read_image(
     Returns
     -------
     Image
-        Its pixels have the type and the order of axes of the source. Those that come from a file
-        cannot be written to, so that nobody needs to check them again; copy them to change them.
+        Its pixels have the type and the order of axes of the source. Pixels from a file are
+        read-only; copy them to change them.
 
     Raises
     ------
@@ -207,7 +211,7 @@ def read_image(
     if opened.checked is opened.pixels:
         return opened
     called = opened.called
-    if not isinstance(source, Image):
+    if not (isinstance(source, Image) and isinstance(source.pixels, np.ndarray)):
         check_fits(opened.shape, opened.dtype, called)
     try:
         image = replace(opened, pixels=native(opened.array))

@@ -1,7 +1,7 @@
 """Pixels that stay where they are stored until they are asked for, part by part."""
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -61,6 +61,8 @@ class StoredPixels:
         Those of the whole.
     read
         Gives the values at one integer or slice for each dimension.
+    unchecked
+        The same values unchecked, where `read` refuses NaN and infinity; None if it does not.
 
     Examples
     --------
@@ -70,9 +72,16 @@ class StoredPixels:
     array([ 81, 100])
     """
 
-    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any], read: Read) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        read: Read,
+        unchecked: Pixels | None = None,
+    ) -> None:
         self.shape = shape
         self.dtype = dtype.newbyteorder("=")
+        self.unchecked = unchecked
         self._read = read
 
     def __getitem__(self, key: Any) -> Shaped[np.ndarray, "..."]:
@@ -82,6 +91,49 @@ class StoredPixels:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Shaped[np.ndarray, "..."]:
         """Read the whole."""
         return np.asarray(self[...], dtype=dtype)
+
+
+def unchecked(pixels: Pixels) -> Pixels:
+    """Give the same pixels without the checks of their reading; themselves if it has none.
+
+    Examples
+    --------
+    >>> pixels = np.zeros((3, 4))
+    >>> unchecked(pixels) is pixels
+    True
+    """
+    plain = pixels.unchecked if isinstance(pixels, StoredPixels) else None
+    return pixels if plain is None else plain
+
+
+def made_of(
+    parts: Sequence[Pixels],
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    reader: Callable[[Sequence[Pixels]], Read],
+) -> StoredPixels:
+    """Make pixels that are read from others; they are checked only if all of those are.
+
+    Parameters
+    ----------
+    parts
+        What they are read from.
+    shape, dtype
+        Those of the whole.
+    reader
+        Gives, for pixels like the parts, what reads the whole.
+
+    Examples
+    --------
+    >>> unit = np.eye(3)
+    >>> row = made_of([unit], (3,), unit.dtype, lambda of: lambda key: of[0][0][key])
+    >>> np.asarray(row)
+    array([1., 0., 0.])
+    """
+    plain = [unchecked(part) for part in parts]
+    are_checked = all(one is not part for one, part in zip(plain, parts, strict=True))
+    of_plain = StoredPixels(shape, dtype, reader(plain)) if are_checked else None
+    return StoredPixels(shape, dtype, reader(parts), of_plain)
 
 
 def _complete(key: Any, shape: tuple[int, ...]) -> Key:

@@ -14,12 +14,13 @@ import tifffile
 
 from ladderscope.images import metadata
 from ladderscope.images.axes import check_axes
-from ladderscope.images.blocks import place_of, what_is_there, whole_block
+from ladderscope.images.blocks import position_of, what_is_there, whole_block
 from ladderscope.images.chain import PageKind, damaged, walk_pages
 from ladderscope.images.codecs import check_compression
 from ladderscope.images.errors import ImageError
-from ladderscope.images.memory import BEST_COMPRESSION, SMALL, megabytes
+from ladderscope.images.memory import BEST_COMPRESSION, SMALL
 from ladderscope.images.ome import DescribedImage, described_images, root_of
+from ladderscope.words import data_size
 
 logger = logging.getLogger("ladderscope")
 
@@ -218,8 +219,8 @@ def _unfinished_hyperstack(
         if whole >= announced:
             return None
         if len(kinds) == 1 < whole:
-            raise damaged(path, f"{whole} of {announced} planes are in it")
-    pages = {place_of(number, sizes): number for number in range(len(kinds))}
+            raise damaged(path, f"{whole} of {announced} planes are present")
+    pages = {position_of(number, sizes): number for number in range(len(kinds))}
     return [DescribedImage("", axes, sizes, pages)]
 
 
@@ -233,7 +234,7 @@ def _of_description(
             "in every dimension; save those of one frame or one channel, in Fiji with "
             "Image > Stacks > Tools > Make Substack."
         )
-    numbers = [image.pages[place] for place in product(*block.kept)]
+    numbers = [image.pages[at] for at in product(*block.kept)]
     if len({kinds[number] for number in numbers}) > 1:
         raise ImageError(
             f"{path}: its planes differ in size, type or compression, but its description treats "
@@ -311,8 +312,8 @@ def _check_room(series: tifffile.TiffPageSeries, path: Path) -> None:
         most = max(SMALL, BEST_COMPRESSION * size)
     if announced > most:
         raise ImageError(
-            f"{path}: announces {megabytes(announced)} of pixels (shape {tuple(series.shape)}), "
-            f"but a file of {megabytes(size)} cannot hold them; it seems to be damaged. Copy or "
+            f"{path}: announces {data_size(announced)} of pixels (shape {tuple(series.shape)}), "
+            f"but a file of {data_size(size)} cannot hold them; it seems to be damaged. Copy or "
             "export it again."
         )
 

@@ -18,6 +18,7 @@ from ladderscope.images.axes import check_axes, to_ome_order
 from ladderscope.images.errors import ImageError
 from ladderscope.images.metadata import SOFTWARE
 from ladderscope.images.ome_metadata import ome_colour, with_objective
+from ladderscope.words import counted
 
 _CLASSIC_TIFF_BYTES = 3_900_000_000
 
@@ -33,17 +34,17 @@ def write_image(
     overwrite: bool = False,
     description: str | None = None,
 ) -> None:
-    """Write an image as an OME-TIFF, whole or not at all.
+    """Write an image as an OME-TIFF, completely or not at all.
 
-    Its dimensions are put into the order ``TCZYX``. OME knows no samples: S is written as T, as Z
-    where there is a T, and along T where there are both. It knows integers of 8 to 32 bits and
+    Its dimensions are put into the order ``TCZYX``. OME has no axis of samples: S is written as T,
+    as Z where there is a T, and along T where there are both. It has integers of 8 to 32 bits and
     floats of 32 and 64, which are kept; float16 is written as float32, and integers of 64 bits as
     those of 32 if the values fit, else as float64.
 
     Parameters
     ----------
     path
-        Where to; by custom it ends in ``.ome.tif``. Folders are made as needed.
+        The file to write, usually ``*.ome.tif``. Missing folders are created.
     pixels, axes
         The image, and one letter over ``STCZYX`` for each dimension.
     pixel_size
@@ -102,7 +103,7 @@ def write_image(
 
 
 def cast_to(pixels: Shaped[np.ndarray, "..."], dtype: DTypeLike) -> Shaped[np.ndarray, "..."]:
-    """Give pixels another type, clipped to its range, and rounded if it is one of integers.
+    """Convert pixels to another type: clipped to its range, and rounded if it is one of integers.
 
     Parameters
     ----------
@@ -172,8 +173,8 @@ def _check_one_per_channel(
     channels = pixels.shape[axes.index("C")] if "C" in axes else 1
     if isinstance(values, str) or len(values) != channels:
         raise ImageError(
-            f"{name}: the {what} are {values!r}, but the image has {channels} channel"
-            f"{'s' if channels > 1 else ''}; give one per channel."
+            f"{name}: the {what} are {values!r}, but the image has "
+            f"{counted(channels, 'channel')}; give one per channel."
         )
 
 

@@ -1,4 +1,4 @@
-"""The first look at images, shared by all commands: what is wrong with them, in words."""
+"""The first look at images, shared by all commands: what is wrong with them, in sentences."""
 
 from ladderscope.inspection.first_look import (
     Finding,

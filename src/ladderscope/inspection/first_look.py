@@ -277,10 +277,10 @@ def findings_of(look: ImageLook, *, learns: bool = True) -> list[Finding]:
     if look.outliers:
         found.append(("outliers", _about_outliers(look, learns), True))
     ends = zip(of_channels, look.saturated, look.ceiling, look.levels, strict=True)
-    for name, share, ceiling, levels in ends:
-        if share > _SATURATED or _sets_the_scale(share, ceiling, levels):
+    for name, fraction, ceiling, levels in ends:
+        if fraction > _SATURATED or _sets_the_scale(fraction, ceiling, levels):
             text = (
-                f"{name}: {percent(share)} of the pixels are saturated at {ceiling:g}: clipped "
+                f"{name}: {percent(fraction)} of the pixels are saturated at {ceiling:g}: clipped "
                 "intensities cannot be restored. Record with less light or a lower gain"
             )
             found.append(("saturated", text, True))
@@ -322,10 +322,10 @@ def _about_outliers(look: ImageLook, learns: bool) -> str:
     )
 
 
-def _sets_the_scale(share: float, ceiling: float, levels: np.ndarray) -> bool:
+def _sets_the_scale(fraction: float, ceiling: float, levels: np.ndarray) -> bool:
     """Whether saturated pixels, however few, vary more than all others together."""
     low, middle, high = levels
-    return share > 0 and bool(share * (ceiling - middle) ** 2 > (high - low) ** 2)
+    return fraction > 0 and bool(fraction * (ceiling - middle) ** 2 > (high - low) ** 2)
 
 
 def _planes(look: ImageLook, at: Sequence[tuple[int, ...]], single: str, does: str, do: str) -> str:

@@ -79,9 +79,9 @@ def measure(image: Image, artefacts: Artefacts | None = None, most: int | None =
     image
         As it was read.
     artefacts
-        What `ladderscope.images.artefacts.cleaned` found in it; by default it is searched for.
+        What `ladderscope.images.artefacts.cleaned` found in it; by default the image is searched.
     most
-        Look at that many planes of each channel, the first ones; by default at all.
+        Number of planes to look at per channel, the first ones; by default all.
 
     Examples
     --------

@@ -8,6 +8,7 @@ from ladderscope.images import Image
 from ladderscope.images.channels import channel_order, names_differ
 from ladderscope.models.file import Model
 from ladderscope.noise import NoiseModel
+from ladderscope.words import listed
 
 logger = logging.getLogger("ladderscope")
 
@@ -63,9 +64,9 @@ def say_which_channels_differ(images: Sequence[Image], notice: Callable[[str, in
     for image in images[1:]:
         if names_differ(image.channel_names, first.channel_names):
             notice(
-                f"the channels of {first.name} are {_listed(first.channel_names)}, those of "
-                f"{image.name} {_listed(image.channel_names)}; they are matched by their order. "
-                "Check that they show the same structures",
+                f"the channels of {first.name} are {listed(first.channel_names or ())}, those of "
+                f"{image.name} {listed(image.channel_names or ())}; they are matched by their "
+                "order. Check that they show the same structures",
                 logging.WARNING,
             )
             return
@@ -122,7 +123,7 @@ def warn_of_other_channels(image: Image, model: Model) -> None:
     model
         The trained model.
     """
-    names = _listed(image.channel_names), _listed(model.channel_names)
+    names = listed(image.channel_names or ()), listed(model.channel_names or ())
     if order_of_model(image, model) is not None:
         logger.warning(
             "%s: its channels are %s, those of the model %s: they are matched by name, and "
@@ -203,7 +204,3 @@ def _alike(one: Iterable[float], other: Iterable[float], ratio: float) -> bool:
 
 def _micrometres(size: Iterable[float]) -> str:
     return " × ".join(f"{length:.4g}" for length in size) + " µm"
-
-
-def _listed(names: Sequence[str] | None) -> str:
-    return ", ".join(names or ())

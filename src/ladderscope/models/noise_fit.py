@@ -228,7 +228,7 @@ def _estimates(
     restored = denoiser.predict(images, samples=0, progress=progress)
     estimates = cast(list[Restoration], restored)  # of a list
     return [
-        (open_image(image), Image(one.mean, one.axes, one.name))
+        (open_image(image), open_image(Image(one.mean, one.axes, one.name)))
         for image, one in zip(images, estimates, strict=True)
     ]
 

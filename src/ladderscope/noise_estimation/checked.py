@@ -1,5 +1,9 @@
-"""Planes checked once, as they stream past: their values, clipped pixels and artefacts."""
+"""Planes that are ready to be measured: in float64, with clipped pixels and artefacts marked.
 
+Planes of an `Image` are checked while they are read; those of bare arrays are checked here.
+"""
+
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,12 +15,12 @@ from ladderscope.noise.entries import NoiseError
 from ladderscope.noise_estimation.clipping import Clipping, find_clipping
 
 
-def checked_plane(plane: NDArray[Any], name: str) -> tuple[Float64[np.ndarray, "y x"], Clipping]:
-    """Return a plane in float64 and where it is clipped, or refuse it.
+def checked_plane(given: Any, name: str) -> NDArray[Any]:
+    """Return a plane given as a bare array, or refuse it.
 
     Parameters
     ----------
-    plane
+    given
         One plane (y, x) of any real type.
     name
         What an error calls it.
@@ -28,17 +32,52 @@ def checked_plane(plane: NDArray[Any], name: str) -> tuple[Float64[np.ndarray, "
 
     Examples
     --------
-    >>> checked_plane(np.full((2, 2), 255, dtype=np.uint8), "plane 0")[0].dtype
-    dtype('float64')
+    >>> checked_plane([[1, 2], [3, 4]], "plane 0").shape
+    (2, 2)
     """
-    plane = np.asarray(plane)
+    plane: NDArray[Any] = np.asarray(given)
     if plane.ndim != 2:
         raise NoiseError(f"{name} must have 2 axes (y, x), and has the shape {plane.shape}")
     if plane.dtype.kind not in "uif":
         raise NoiseError(f"{name} must hold real numbers, and holds {plane.dtype}")
-    pixels = plane.astype(np.float64)
-    if not np.isfinite(pixels).all():
+    if not np.isfinite(plane).all():
         raise NoiseError(f"{name} holds NaN or infinity; replace or crop those pixels")
+    return plane
+
+
+def checked_planes(planes: Iterable[Any], of: str = "") -> Iterator[NDArray[Any]]:
+    """Pass on the planes of an iterable, each once it is checked.
+
+    Parameters
+    ----------
+    planes
+        Bare arrays (y, x).
+    of
+        What an error calls them after their number, such as ``" of the signal"``.
+
+    Raises
+    ------
+    NoiseError
+        As `checked_plane` does.
+
+    Examples
+    --------
+    >>> len(list(checked_planes([np.zeros((2, 2))] * 3)))
+    3
+    """
+    for number, plane in enumerate(planes):
+        yield checked_plane(plane, f"plane {number}{of}")
+
+
+def with_clipping(plane: NDArray[Any]) -> tuple[Float64[np.ndarray, "y x"], Clipping]:
+    """Return a plane in float64, and where it is clipped.
+
+    Examples
+    --------
+    >>> with_clipping(np.full((2, 2), 255, dtype=np.uint8))[0].dtype
+    dtype('float64')
+    """
+    pixels = plane.astype(np.float64)
     return pixels, find_clipping(pixels, plane.dtype)
 
 
@@ -65,27 +104,22 @@ class CleanPlane(NamedTuple):
         return np.array(self.clipping.values)
 
 
-def clean_plane(plane: NDArray[Any], name: str) -> CleanPlane:
-    """Check a plane, then mark and fill what in it was not measured.
+def clean_plane(plane: NDArray[Any]) -> CleanPlane:
+    """Mark and fill what in a plane was not measured.
 
     Parameters
     ----------
-    plane, name
-        As `checked_plane` takes them.
-
-    Raises
-    ------
-    NoiseError
-        As `checked_plane` does.
+    plane
+        Finite values (y, x) of any real type.
 
     Examples
     --------
     >>> plane = np.random.default_rng(0).poisson(100, (64, 64))
     >>> plane[:16] = 0
-    >>> clean_plane(plane, "plane 0").artefacts.mean()
+    >>> clean_plane(plane).artefacts.mean()
     np.float64(0.25)
     """
-    pixels, clipping = checked_plane(plane, name)
+    pixels, clipping = with_clipping(plane)
     artefacts = find_artefacts(plane)
     if artefacts.mask is None or artefacts.is_blank:
         return CleanPlane(pixels, clipping, None)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ladderscope.images import Image
 from ladderscope.noise.entries import NoiseError
 from ladderscope.noise.model import NoiseModel
-from ladderscope.noise_estimation.checked import CleanPlane, clean_plane
+from ladderscope.noise_estimation.checked import CleanPlane, checked_planes, clean_plane
 from ladderscope.noise_estimation.clipping import CEILING, CLIPPED_SHARE, clipped_counts
 from ladderscope.noise_estimation.correlation import (
     FEWEST_TILES,
@@ -72,8 +72,8 @@ def check(
     Parameters
     ----------
     images
-        An image, an array or anything that has a shape and can be sliced (memory map, Zarr), read
-        plane by plane; or an iterable of planes (y, x) of one channel, read once. At most 20
+        An `Image` or an array (of NumPy, in a memory map, of Zarr, or the like), read plane by
+        plane; or an iterable of planes (y, x) of one channel, read once. At most 20
         planes, evenly chosen, are measured; repeated frames are searched for in all.
     model
         The noise model; with a C axis, a list with one per channel, or the same for all. None
@@ -95,6 +95,8 @@ def check(
         If the axes do not fit the shape; the number of models is not that of channels; a plane is
         not 2-D, not real, or holds NaN or infinity; or no noise can be measured because the images
         are constant, too small or saturated.
+    ImageError
+        If an array or an image holds NaN or infinity.
 
     References
     ----------
@@ -142,8 +144,8 @@ def _from_iterable(planes: Iterable[NDArray[Any]], axes: str | None) -> Iterator
             f'axes "{axes}" do not fit an iterable of planes, which runs along T, S or Z, as in '
             '"TYX"; give an array for anything else'
         )
-    for position, plane in enumerate(planes):
-        yield np.asarray(plane), position if letters[0] == "T" else None
+    for position, plane in enumerate(checked_planes(planes)):
+        yield plane, position if letters[0] == "T" else None
 
 
 def _from_image(image: Image, channel: int) -> Iterator[_Frame]:
@@ -184,7 +186,7 @@ class _Survey:
                 # There are more than was known: keep every other one, of the past ones too.
                 self.looks, self.stride = self.looks[::2], 2 * self.stride
             if position % self.stride == 0:
-                clean = clean_plane(plane, f"plane {position}")
+                clean = clean_plane(plane)
                 self.looks.append(_look(clean))
                 yield clean
 

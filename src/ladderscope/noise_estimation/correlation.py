@@ -25,7 +25,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy.typing import NDArray
 
-from ladderscope.noise_estimation.checked import CleanPlane, clean_plane
+from ladderscope.noise_estimation.checked import CleanPlane, checked_planes, clean_plane
 
 TILE = 7  # pixels
 FEWEST_TILES = 8
@@ -98,8 +98,8 @@ def neighbour_correlation(planes: Iterable[NDArray[Any]]) -> NeighbourCorrelatio
     [False, True]
     """
     total, tiles = np.zeros(()), 0
-    for number, plane in enumerate(planes):
-        products, found = tile_products(clean_plane(plane, f"plane {number}"))
+    for plane in checked_planes(planes):
+        products, found = tile_products(clean_plane(plane))
         total, tiles = total + products, tiles + found
     return solve_correlation(total) if tiles >= FEWEST_TILES else None
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ladderscope.noise.entries import NoiseError
 from ladderscope.noise.poisson_gaussian import PoissonGaussian
-from ladderscope.noise_estimation.checked import checked_plane
+from ladderscope.noise_estimation.checked import checked_plane, with_clipping
 from ladderscope.noise_estimation.clipping import CLIPPED_SHARE, clipped_counts
 from ladderscope.noise_estimation.fitted import NoiseFit
 from ladderscope.noise_estimation.line import Points, fit_line
@@ -197,7 +197,7 @@ def _variance_in_the_dark(fit: NoiseFit, offset: float) -> tuple[float, float]:
 
 def _frame(frame: Any, name: str) -> _Array:
     """Return one dark frame, or refuse it."""
-    pixels, clipping = checked_plane(np.asarray(frame), name)
+    pixels, clipping = with_clipping(checked_plane(frame, name))
     marks = np.bincount(clipping.marks.ravel(), minlength=5).astype(np.float64)
     clipped = float(clipped_counts(marks[None])[0])
     if np.ptp(pixels) > 0 and clipped > CLIPPED_SHARE * pixels.size:

@@ -83,8 +83,8 @@ def measure_noise(
     Parameters
     ----------
     observation
-        Noisy images: anything that has a shape and can be sliced (array, memory map, Zarr), an
-        `Image`, or an iterable of planes (y, x) of one channel, read once.
+        Noisy images: an array (of NumPy, in a memory map, of Zarr, or the like), an `Image`, or an
+        iterable of planes (y, x) of one channel, read once.
     signal
         Their signal, in the same units: of the observation's shape; or one clean image, without the
         axes S and T, that all share; or, with an iterable, an iterable of as many planes.
@@ -114,10 +114,12 @@ def measure_noise(
     Raises
     ------
     NoiseError
-        If axes or shapes do not fit; a plane holds NaN or infinity; there are fewer than 1,000
+        If axes or shapes do not fit; a bare plane holds NaN or infinity; there are fewer than 1,000
         distinct pixels (planes that are copies of others do not count); the signal is the same
         everywhere, but the kind needs a range; repeats are identical or drift; the dark
         frame is not dark; or the kind needs a signal and there is none.
+    ImageError
+        If an array or an image holds NaN or infinity.
 
     References
     ----------

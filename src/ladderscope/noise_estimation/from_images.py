@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ladderscope.noise.entries import NoiseError
-from ladderscope.noise_estimation.checked import CleanPlane, clean_plane
+from ladderscope.noise_estimation.checked import CleanPlane, checked_planes, clean_plane
 from ladderscope.noise_estimation.fitted import NoiseFit, line_model, line_notices
 from ladderscope.noise_estimation.intensity_bins import GROUPS, IntensityBins
 from ladderscope.noise_estimation.line import Points, fit_level, fit_line
@@ -76,7 +76,7 @@ def calibrate_poisson_gaussian(
     >>> abs(fit.model.gain - 2.0) < 0.2
     True
     """
-    return fit_images(planes, "poisson_gaussian")
+    return fit_images(checked_planes(planes), "poisson_gaussian")
 
 
 def fit_images(
@@ -87,7 +87,7 @@ def fit_images(
     Parameters
     ----------
     planes
-        As `calibrate_poisson_gaussian` takes them, or checked and cleaned already.
+        As `calibrate_poisson_gaussian` takes them, checked already, perhaps cleaned too.
     kind
         Whether the variance may grow with the signal.
 
@@ -106,7 +106,7 @@ def fit_images(
     number = -1
     for number, plane in enumerate(planes):
         if not isinstance(plane, CleanPlane):
-            plane = clean_plane(plane, f"plane {number}")
+            plane = clean_plane(plane)
         bins.add(plane, number)
     if number < 0:
         raise NoiseError("there is no image to measure the noise on")

@@ -69,7 +69,7 @@ class IntensityBins:
     --------
     >>> from ladderscope.noise_estimation.checked import clean_plane
     >>> bins = IntensityBins()
-    >>> bins.add(clean_plane(np.random.default_rng(0).normal(100.0, 3.0, (64, 64)), "noisy"), 0)
+    >>> bins.add(clean_plane(np.random.default_rng(0).normal(100.0, 3.0, (64, 64))), 0)
     >>> round(bins.percentile(0.5))
     100
     """

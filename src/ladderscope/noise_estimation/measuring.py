@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ladderscope.images.padding import find_padding
 from ladderscope.noise.entries import NoiseError
-from ladderscope.noise_estimation.checked import checked_plane
+from ladderscope.noise_estimation.checked import with_clipping
 from ladderscope.noise_estimation.clipping import Ends
 from ladderscope.noise_estimation.dark import Darkness, measure_darkness, with_darkness
 from ladderscope.noise_estimation.fitted import NoiseFit
@@ -122,7 +122,6 @@ def _measured(images: Source, request: Request) -> NoiseFit:
 def _distinct(planes: Iterable[_Plane], counter: Counter) -> Iterator[_Plane]:
     """Pass on each plane that is no copy of another; refuse if there are too few pixels."""
     for plane in planes:
-        plane = np.asarray(plane)
         if counter.is_new(plane):
             yield plane
     if counter.pixels:
@@ -141,8 +140,8 @@ def _pairs(images: Source, counter: Counter) -> Iterator[Pair]:
             )
         if not counter.is_new(observed, clean):
             continue
-        pixels, clipping = checked_plane(observed, f"plane {number} of the observation")
-        signal, _ = checked_plane(clean, f"plane {number} of the signal")
+        pixels, clipping = with_clipping(observed)
+        signal = clean.astype(np.float64)
         step = step or least_step(pixels)
         yield Pair(pixels, signal, clipping, step).without(find_padding(observed))
 

@@ -3,14 +3,14 @@
 import hashlib
 import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ladderscope.images import Image, ImageError
-from ladderscope.images.arrays import array_axes
+from ladderscope.images import Image, ImageError, open_image
+from ladderscope.images.find import Array
 from ladderscope.noise.entries import NoiseError
 from ladderscope.words import counted
 
@@ -21,12 +21,12 @@ _Plane = NDArray[Any]
 
 
 def opened(images: Any, axes: str | None, name: str) -> Image:
-    """Name the axes of an array, or refuse it; nothing is read for that.
+    """Open an array as an image that is checked while it is read.
 
     Parameters
     ----------
     images
-        Anything that has a shape and can be sliced, or an `Image`.
+        A NumPy or Zarr array or the like, or an `Image`.
     axes
         One letter of ``STCZYX`` per dimension, in any order and case; two dimensions need none.
     name
@@ -35,7 +35,7 @@ def opened(images: Any, axes: str | None, name: str) -> Image:
     Raises
     ------
     NoiseError
-        If the axes are missing or do not fit the shape.
+        If the axes are missing or do not fit the shape, or it does not hold real numbers.
 
     Examples
     --------
@@ -43,9 +43,7 @@ def opened(images: Any, axes: str | None, name: str) -> Image:
     'TYX'
     """
     try:
-        if isinstance(images, Image):
-            return images if axes is None else replace(images, axes=axes)
-        return Image(images, array_axes(images, axes, name), name)
+        return open_image(images, axes, name=name)
     except ImageError as error:
         raise NoiseError(str(error).removesuffix(".")) from None
 
@@ -56,7 +54,7 @@ def signal_of(signal: Any, observation: Image) -> Image:
     Parameters
     ----------
     signal
-        Anything that has a shape and can be sliced.
+        A NumPy or Zarr array or the like, or an `Image`.
     observation
         The noisy images.
 
@@ -103,7 +101,7 @@ class Counter:
     _seen: set[bytes] = field(default_factory=set)
 
     def is_new(self, *planes: _Plane) -> bool:
-        """Count the first plane, and tell whether these have not come together before.
+        """Count the first plane, and return whether these have not come together before.
 
         Examples
         --------
@@ -162,16 +160,14 @@ def digest(plane: _Plane) -> bytes:
 
 
 def is_image(images: Any) -> bool:
-    """Tell an array, or an `Image`, from an iterable of planes.
+    """Return whether images are an array, or an `Image`, and not an iterable of planes.
 
     Examples
     --------
     >>> is_image(np.zeros(3)), is_image([np.zeros((3, 3))])
     (True, False)
     """
-    return isinstance(images, Image) or (
-        hasattr(images, "shape") and hasattr(images, "__getitem__")
-    )
+    return isinstance(images, Image | Array)
 
 
 def paired(

@@ -19,7 +19,7 @@ from scipy import ndimage
 from ladderscope.images import Image
 from ladderscope.images.padding import find_padding
 from ladderscope.noise.entries import NoiseError
-from ladderscope.noise_estimation.checked import checked_plane
+from ladderscope.noise_estimation.checked import with_clipping
 from ladderscope.noise_estimation.clipping import Clipping
 from ladderscope.noise_estimation.planes import Counter, digest
 from ladderscope.words import percent, to_its_error
@@ -189,7 +189,7 @@ def repeated_pairs(
     Raises
     ------
     NoiseError
-        If frames are identical, drift, or hold NaN.
+        If frames are identical or drift.
     """
     repeats = image.sizes[letter]
     scaling = math.sqrt(repeats / (repeats - 1))
@@ -200,9 +200,9 @@ def repeated_pairs(
         signal = total / repeats
         around = (9 * ndimage.uniform_filter(signal, 3) - signal) / 8
         drift = Drift(signal, f"the repeats{where}")
-        for number, position in enumerate(planes):
+        for position in planes:
             plane = image.plane(position, channel)
-            pixels, clipping = checked_plane(plane, f"repeat {number + 1}{where}")
+            pixels, clipping = with_clipping(plane)
             residual = pixels - signal
             drift.add(residual)
             pair = Pair(signal + scaling * residual, signal, clipping, step, around)
@@ -226,7 +226,7 @@ def _total(
                 f"repeats {twin + 1} and {number + 1}{where} are identical, which two exposures "
                 "never are: one is a copy of the other; leave out the copies"
             )
-        pixels, _ = checked_plane(plane, f"repeat {number + 1}{where}")
+        pixels = plane.astype(np.float64)
         if total is None:
             total, step = pixels, least_step(pixels)
         else:

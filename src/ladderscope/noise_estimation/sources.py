@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ladderscope.images import Image
 from ladderscope.noise.entries import NoiseError
+from ladderscope.noise_estimation.checked import checked_plane, checked_planes
 from ladderscope.noise_estimation.planes import MOST_PLANES, Counter, is_image
 from ladderscope.noise_estimation.repeats import Pair, repeated_pairs
 
@@ -49,6 +49,7 @@ def noisy_alone(noisy: Sequence[Image]) -> list[Source]:
 
     Examples
     --------
+    >>> import numpy as np
     >>> movie = Image(np.zeros((100, 2, 8, 9)), "TCYX", "movie.tif")
     >>> [len(list(source.planes)) for source in noisy_alone([movie])]
     [34, 34]
@@ -138,12 +139,16 @@ def of_iterable(
         )
     if axes is not None and axes.strip().upper() not in ("YX", "TYX", "SYX", "ZYX"):
         raise NoiseError(f'axes "{axes}" for an iterable of planes (y, x): omit them')
-    if signal is None or not is_image(signal):
-        return Source(planes, signal)
+    if signal is None:
+        return Source(checked_planes(planes))
+    planes = checked_planes(planes, " of the observation")
+    if not is_image(signal):
+        return Source(planes, checked_planes(signal, " of the signal"))
     if len(signal.shape) == 2:
-        return Source(planes, np.asarray(signal))
+        return Source(planes, checked_plane(signal, "the signal"))
     if len(signal.shape) == 3:
-        return Source(planes, (np.asarray(signal[at]) for at in range(signal.shape[0])))
+        of_planes = (signal[at] for at in range(signal.shape[0]))
+        return Source(planes, checked_planes(of_planes, " of the signal"))
     raise NoiseError(
         f"the signal has the shape {tuple(signal.shape)}; with an iterable of planes, give one "
         "image (y, x), or as many planes"

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Real
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ladderscope.words import percent
+from ladderscope.words import counted, percent
 
 SQUARE = 16  # pixels
 _NOISE = 6.0  # standard deviations of a pixel's noise by which a square's mean may move,
@@ -107,7 +107,7 @@ def places(mask: Bool[np.ndarray, "*planes Y X"]) -> str:
     >>> places(mask)
     '145 pixels (3.5 %) in 2 regions, the largest of 12×12 pixels at row 8, column 30'
     """
-    count, share = int(np.count_nonzero(mask)), float(mask.mean())
+    count, fraction = int(np.count_nonzero(mask)), float(mask.mean())
     planes = mask.reshape(-1, *mask.shape[-2:])
     regions, largest, where = 0, 0, ""
     for number, plane in enumerate(planes):
@@ -122,7 +122,7 @@ def places(mask: Bool[np.ndarray, "*planes Y X"]) -> str:
             height, width = rows.stop - rows.start, columns.stop - columns.start
             of_stack = f"plane {number}, " if len(planes) > 1 else ""
             where = f"{height}×{width} pixels at {of_stack}row {rows.start}, column {columns.start}"
-    pixels = f"{count} pixel{'s' if count > 1 else ''} ({percent(share)})"
+    pixels = f"{counted(count, 'pixel')} ({percent(fraction)})"
     return (
         f"{pixels} in {regions} regions, the largest of {where}"
         if regions > 1

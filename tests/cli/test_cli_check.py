@@ -1,0 +1,46 @@
+"""``ladderscope check``: what it says of images, and how much of them it reads at a time."""
+
+import numpy as np
+import pytest
+import tifffile
+from typer.testing import CliRunner
+
+from ladderscope.cli import app
+from ladderscope.images import pages
+
+
+@pytest.fixture
+def film(tmp_path):
+    pixels = np.random.default_rng(0).poisson(100, (50, 64, 64)).astype(np.float32)
+    path = tmp_path / "film.tif"
+    tifffile.imwrite(path, pixels, photometric="minisblack", metadata={"axes": "TYX"})
+    return path
+
+
+def test_an_image_is_looked_at_plane_by_plane(film, monkeypatch):
+    def whole(*_):
+        raise AssertionError("read as a whole")
+
+    monkeypatch.setattr(pages, "_whole", whole)
+    result = CliRunner().invoke(app, ["check", str(film)])
+    assert result.exit_code == 0, result.output
+    assert "50×64×64 (TYX), float32" in result.output
+    assert "noise" in result.output
+
+
+@pytest.mark.parametrize(
+    ("pixels", "said"),
+    [
+        (np.where(np.arange(64) > 50, np.nan, np.ones((64, 64), np.float32)), "NaN"),
+        (np.ones((64, 64), np.float32), "blank"),
+        (1e9 + np.random.default_rng(0).normal(size=(64, 64)), "single precision"),
+    ],
+    ids=["NaN", "blank", "precision"],
+)
+def test_an_image_that_cannot_be_used_is_a_failure_beside_the_others(film, pixels, said):
+    bad = film.with_name("bad.tif")
+    tifffile.imwrite(bad, pixels)
+    result = CliRunner().invoke(app, ["check", str(bad), str(film)])
+    assert result.exit_code == 1
+    assert "bad.tif" in result.output and said in result.output
+    assert "50×64×64" in result.output
