@@ -4,7 +4,8 @@
 
 Four files of the same noisy planes are written to a temporary folder: not compressed, and
 compressed with zlib in one strip per page, in strips of 16 rows, and in tiles of 256×256 pixels.
-Each is read plane by plane, in 40 crops of 256×256 pixels at random positions, and as a whole. The
+Page access is as Ladderscope uses it: what is not compressed is read from where it lies. Each file
+is read plane by plane, in 40 crops of 256×256 pixels at random positions, and as a whole. The
 median times in milliseconds are printed as a table, each as page access / Zarr store. The Zarr
 store needs the package zarr.
 """

@@ -115,7 +115,7 @@ def array_axes(source: Any, axes: str | None, name: str) -> str:
 
 
 def default_axes(shape: tuple[int, ...], called: str) -> str:
-    """Give the axes of an image whose axes nobody has stated: rows and columns, if it has two.
+    """Give the axes of an image that states none: rows and columns, if it has two dimensions.
 
     Parameters
     ----------

@@ -40,7 +40,7 @@ class Block:
 
 
 def position_of(number: int, sizes: Sequence[int]) -> Position:
-    """Say where along its dimensions the plane of a number is, the last dimension the fastest.
+    """Give the position of the plane of a number, the last dimension running fastest.
 
     Examples
     --------
@@ -92,7 +92,7 @@ def whole_block(axes: str, positions: Collection[Position]) -> Block | None:
 def what_is_there(
     axes: str, sizes: tuple[int, ...], positions: Collection[Position], block: Block, elsewhere: int
 ) -> str:
-    """Say in numbers which planes of a recording are in a file, and which are left out.
+    """Count the planes of a recording that are in a file, and those left out, in a sentence.
 
     Parameters
     ----------

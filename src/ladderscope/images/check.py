@@ -183,7 +183,7 @@ def _check_values(
     finite = np.isfinite(values)
     if not finite.all():
         count = values.size - np.count_nonzero(finite)
-        where = _place(int(np.argmin(finite)), key, shape, axes)
+        where = _position(int(np.argmin(finite)), key, shape, axes)
         raise ImageError(
             f"{called}: {count} of {values.size} pixels are NaN or infinite, the first at "
             f"{where}; replace them, or crop them away."
@@ -192,14 +192,14 @@ def _check_values(
         for at in (int(values.argmin()), int(values.argmax())):
             if abs(values.flat[at]) > _LARGEST:
                 raise ImageError(
-                    f"{called}: the pixel at {_place(at, key, shape, axes)} is "
+                    f"{called}: the pixel at {_position(at, key, shape, axes)} is "
                     f"{values.flat[at]:.3g}, beyond the largest value supported, {_LARGEST:.2g}; "
                     "divide the pixels by a constant, or replace this one if it is an error."
                 )
 
 
-def _place(number: int, key: Key, shape: tuple[int, ...], axes: str) -> str:
-    """Say where in the image one of the values is that were read at a key."""
+def _position(number: int, key: Key, shape: tuple[int, ...], axes: str) -> str:
+    """Write the position in the image of one of the values that were read at a key."""
     along = [
         range(*one.indices(size)) if isinstance(one, slice) else range(one, one + 1)
         for one, size in zip(key, shape, strict=True)

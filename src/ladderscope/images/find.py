@@ -211,5 +211,5 @@ def _is_pattern(part: str) -> bool:
 
 
 def _as_it_is(path: Path) -> Path:
-    """Make sure that nobody takes the name of a file for that of a user."""
+    """Keep a file name that begins with ~ from being read as the name of a user."""
     return path.absolute() if str(path).startswith("~") else path

@@ -111,7 +111,7 @@ def _region(
 
 
 def _at_edge(region: Bool[np.ndarray, "Y X"]) -> bool:
-    """Tell whether most of a region is connected with the edge; saturated spots are not."""
+    """Return whether most of a region is connected with the edge; saturated spots are not."""
     parts, _ = ndimage.label(region, np.ones((3, 3)))
     edge = np.unique(np.concatenate([parts[[0, -1]].ravel(), parts[:, [0, -1]].ravel()]))
     connected = np.count_nonzero(np.isin(parts, edge[edge > 0]))
@@ -146,7 +146,7 @@ def _runs(held: Bool[np.ndarray, "Y X"]) -> Bool[np.ndarray, "Y X"]:
 
 
 def _whole(marked: Bool[np.ndarray, "Y X"], length: int) -> Bool[np.ndarray, "Y parts"]:
-    """Tell which parts of each row are marked as a whole; every run twice as long holds one."""
+    """Mark which parts of each row are marked as a whole; every run twice as long holds one."""
     parts = marked.shape[1] // length
     whole: NDArray[np.bool_] = np.all(
         marked[:, : parts * length].reshape(len(marked), parts, length), axis=2
@@ -161,7 +161,7 @@ def _run(shape: tuple[int, ...]) -> int:
 def _runs_gently(
     beside: Float64[np.ndarray, " pixels"], nearby: Float64[np.ndarray, " pixels"], level: float
 ) -> bool:
-    """Tell whether an image runs gently into a level."""
+    """Return whether an image runs gently into a level."""
     beside, nearby = (others[others != level] for others in (beside, nearby))
     if beside.size == 0 or nearby.size == 0:
         return False
@@ -171,7 +171,7 @@ def _runs_gently(
 
 
 def _leaves_a_field(region: Bool[np.ndarray, "Y X"]) -> bool:
-    """Tell whether the rest is one field, or a few, rather than islands in a background."""
+    """Return whether the rest is one field, or a few, rather than islands in a background."""
     measured = ~_block_ends(region)[1]
     side = max(1, min(_FIELD, min(measured.shape) // 4))
     field = _opened(measured, (side, side))

@@ -238,7 +238,7 @@ def about_correlation(planes: Iterable[Real[np.ndarray, "Y X"]], name: str = "")
 
 
 def findings_of(look: ImageLook, *, learns: bool = True) -> list[Finding]:
-    """Say in sentences what the measurements of one image mean.
+    """Report in sentences what the measurements of one image mean.
 
     Parameters
     ----------
@@ -329,7 +329,7 @@ def _sets_the_scale(fraction: float, ceiling: float, levels: np.ndarray) -> bool
 
 
 def _planes(look: ImageLook, at: Sequence[tuple[int, ...]], single: str, does: str, do: str) -> str:
-    """Say what planes do, and which planes they are; `single` names the only plane there is."""
+    """Write what planes do, and which planes they are; `single` names the only plane there is."""
     if not look.others:
         return f"{single} {does}"
     listed = "; ".join(_position(look.others, one) for one in at[:_NAMED])
