@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ladderscope import Denoiser
 from ladderscope.noise import NoiseError, PhotonCounting, PoissonGaussian, noise_model_from_dict
 from ladderscope.noise.photon_counting import photon_log_density
+from ladderscope.noise.spelling import noise_model_from_text
 
 SHAPES = (None, 1.0, 3.0, 8.0)
 WITHIN = {None: 1e-4, 1.0: 0.04, 3.0: 0.005, 8.0: 0.002}  # nats
@@ -189,3 +190,35 @@ def test_a_denoiser_learns_with_it():
     denoiser = Denoiser("tiny", noise=noise, device="cpu").fit(noisy, steps=30, progress=False)
     error = np.mean((denoiser.predict(noisy, samples=0).mean - signal.numpy()) ** 2)
     assert error < 0.2 * np.mean((noisy - signal.numpy()) ** 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "parameters"),
+    [
+        ("photon-counting:16,3.5,0.6,4", (16.0, 3.5, 0.6, 4.0)),
+        ("emccd:20,100,4", (20.0, 100.0, 4.0, 1.0)),
+        ("camera:2.1,100,3", (2.1, 100.0, 3.0, None)),
+    ],
+)
+def test_each_spelling_gives_gain_offset_read_noise_and_shape(text, parameters):
+    noise = noise_model_from_text(text)
+    assert noise == PhotonCounting(*parameters)
+    assert PhotonCounting(*parameters).to_dict()["shape"] == parameters[-1]
+
+
+@pytest.mark.parametrize("text", ["photon-counting:16,3.5,0.6", "emccd:20,100,4,1", "camera:2.1"])
+def test_a_spelling_with_other_numbers_is_none(text):
+    assert noise_model_from_text(text) is None
+
+
+def test_an_emccd_has_twice_the_variance_of_a_camera():
+    signal = torch.tensor(150.0)
+    emccd, camera = PhotonCounting.emccd(20.0, 100.0, 4.0), PhotonCounting(20.0, 100.0, 4.0)
+    variances = [float(noise.moments(signal)[1]) - 16 for noise in (emccd, camera)]
+    assert variances == pytest.approx([2000, 1000])
+
+
+def test_a_summary_names_the_numbers_and_a_camera_has_no_shape():
+    said = PhotonCounting(16.0, 3.5, 0.6, shape=4.0).summary()
+    assert all(number in said for number in ("gain 16", "offset 3.5", "read noise 0.6", "shape 4"))
+    assert "shape" not in PhotonCounting(16.0, 3.5, 0.6).summary()

@@ -52,7 +52,8 @@ Noise = Annotated[
     typer.Option(
         metavar="NOISE",
         help="Noise model: auto (default, measured on the images), a file from “ladderscope noise "
-        f"fit”, an .npz file from PPN2V, HDN or CAREamics, or, in grey levels, {usage()}. "
+        "fit”, an .npz file from PPN2V, HDN or CAREamics, or one of these, in grey levels: "
+        f"{usage()}. "
         "Give it once for all channels, or once per channel.",
     ),
 ]

@@ -168,9 +168,9 @@ def _noise_entries(text: str) -> list[str | NoiseModel]:
         return [text]
     model = noise_model_from_text(text)
     if model is None:
-        forms = ", ".join(f"{one.form} such as {one.name}:{one.example}" for one in spellings())
+        forms = "; ".join(f"{one.form} such as {one.name}:{one.example}" for one in spellings())
         raise LadderscopeError(
-            f"noise {text!r}: write auto, {forms}, or the name of a file of noise models, .json or "
+            f"noise {text!r}: write auto; {forms}; or the name of a file of noise models, .json or "
             ".npz"
         )
     return [model]

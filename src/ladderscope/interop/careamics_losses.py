@@ -9,7 +9,6 @@ CAREamics differs from `ladderscope.losses` in these points:
 - MicroSplit's KL has the final KL weight from the first epoch on, without annealing.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from itertools import count, takewhile
 
@@ -26,11 +25,11 @@ from ladderscope.losses import (
     microsplit_objective,
     musplit_objective,
 )
+from ladderscope.losses.gaussian_likelihood import HALF_LOG_2PI
 from ladderscope.noise import NoiseModel
 
 _TERMS = ("loss", "reconstruction_loss", "kl_loss")
 _MIN_LOG_VARIANCE = -5.0
-_HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
 
 def replay_losses(
@@ -113,7 +112,7 @@ def replay_losses(
         )
 
     if log_variance is None:
-        decoder = gaussian_log_likelihood(target, mean) + _HALF_LOG_2PI
+        decoder = gaussian_log_likelihood(target, mean) + HALF_LOG_2PI
     else:
         decoder = gaussian_log_likelihood(
             target, mean, log_variance, min_log_variance=_MIN_LOG_VARIANCE

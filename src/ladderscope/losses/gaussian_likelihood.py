@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ladderscope.losses.precision import at_least_float32
 
-_HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
+HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
 
 def gaussian_log_likelihood(
@@ -99,4 +99,4 @@ def log_density(
     >>> log_density(torch.tensor([0.0, 1.0]), 0.0)
     tensor([-0.9189, -1.4189])
     """
-    return -0.5 * (squared_distance + log_variance) - _HALF_LOG_2PI
+    return -0.5 * (squared_distance + log_variance) - HALF_LOG_2PI

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Real
 from torch import Tensor
 
+from ladderscope.losses.gaussian_likelihood import log_density
 from ladderscope.losses.precision import at_least_float32
 from ladderscope.noise.entries import NoiseError
 from ladderscope.noise.model import NoiseModel
@@ -22,7 +23,6 @@ _PHOTONS_SHOWN = 20.0
 _TERMS = 12  # photon numbers that are summed over
 _SPAN = 8.0  # what they span, in standard deviations of the plausible photon numbers
 _NEWTON_STEPS = 6
-_HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,10 @@ class PhotonCounting(NoiseModel):
         p(y | s) = Σ_k Poisson(k; λ) · [Gamma(kα, gain/α) * N(0, read_noise²)](y − offset),
 
     so that E[y] = s and Var[y] = gain (1 + 1/α) (s − offset) + read_noise²: the slope of a
-    variance-against-mean plot is gain (1 + 1/α). Without a shape, α is infinite and every photon
-    counts the same: a camera, the exact Poisson–Gaussian law. An electron-multiplying CCD at high
-    gain has α = 1 (Hirsch et al. 2013); photomultipliers and hybrid detectors lie between. Without
-    read noise this is Tweedie's law of a power between 1 and 2 (Jørgensen 1987).
+    variance-against-mean plot is gain (1 + 1/α). Without a shape, α is infinite and all
+    pulses have the same height: a camera, the exact Poisson–Gaussian law. An electron-multiplying
+    CCD at high gain has α = 1 (Hirsch et al. 2013); photomultipliers and hybrid detectors lie
+    between. Without read noise this is Tweedie's law of a power between 1 and 2 (Jørgensen 1987).
 
     The sum runs over the photon numbers that are plausible given observation and signal, in log
     space: over all of them where they are few, over evenly spaced ones where they are many. The
@@ -202,11 +202,12 @@ class PhotonCounting(NoiseModel):
         >>> PhotonCounting(16.0, 3.5, 0.6, shape=4.0).summary()
         'Photon-counting noise, gain 16, offset 3.5, read noise 0.6, pulse shape 4.'
         """
-        pulses = "every photon counts the same" if self.shape is None else "pulse shape "
+        pulses = "all pulses have the same height"
+        if self.shape is not None:
+            pulses = f"pulse shape {rounded(self.shape)}"
         return (
             f"Photon-counting noise, gain {rounded(self.gain)}, offset {rounded(self.offset)}, "
-            f"read noise {rounded(self.read_noise)}, "
-            f"{pulses}{'' if self.shape is None else rounded(self.shape)}."
+            f"read noise {rounded(self.read_noise)}, {pulses}."
         )
 
     def signal_range(self) -> Interval:
@@ -306,8 +307,8 @@ def _pulses(
     """Log density of so many pulses with read noise: Gamma(kα, 1/α) * N(0, read_noise²)."""
     variance = torch.as_tensor(read_noise, dtype=photons.dtype, device=photons.device).square()
     if shape is None:
-        return -0.5 * ((photons - number).square() / variance + variance.log()) - _HALF_LOG_2PI
-    none = -0.5 * (photons.square() / variance + variance.log()) - _HALF_LOG_2PI
+        return log_density((photons - number).square() / variance, variance.log())
+    none = log_density(photons.square() / variance, variance.log())
     pulses = number.clamp(min=0.5) * shape
     scale = _saddle_scale(photons, number.clamp(min=0.5), read_noise, shape)
     tilt = shape - scale
@@ -316,7 +317,7 @@ def _pulses(
     # K(t) − t x − ½ log 2π K″, and the term of second order: κ₄/8 − 5 κ₃²/24.
     cumulant = 0.5 * variance * tilt.square() - pulses * torch.log1p(-tilt / shape)
     correction = spread / (scale * second).square() * (0.75 - 5 / 6 * spread / second)
-    density = cumulant - tilt * photons - 0.5 * second.log() - _HALF_LOG_2PI + correction
+    density = log_density(2 * (tilt * photons - cumulant), second.log()) + correction
     return torch.where(number < 0.5, none, density)
 
 

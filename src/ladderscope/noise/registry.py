@@ -97,10 +97,10 @@ KINDS: dict[str, Kind] = {
                 "photon-counting",
                 "GAIN,OFFSET,READ,SHAPE",
                 "16,3.5,0.6,4",
-                note="SHAPE: of the pulse heights, about 1 to 10",
+                note="SHAPE: shape parameter of the pulse heights, typically 1 to 10",
             ),
             Spelling("emccd", "GAIN,OFFSET,READ", "20,100,4", maker="emccd"),
-            Spelling("camera", "GAIN,OFFSET,READ", "2.1,100,3", note="whole photons"),
+            Spelling("camera", "GAIN,OFFSET,READ", "2.1,100,3", note="counts whole photons"),
         ),
     ),
     "mixture": Kind("ladderscope.noise.mixture", "GaussianMixture"),
@@ -120,12 +120,14 @@ def spellings() -> list[Spelling]:
 
 
 def usage() -> str:
-    """Name every way to write a noise model on the command line, as help does.
+    """List every way to write a noise model on the command line, as help does.
+
+    The parameters have commas between them, so the spellings have semicolons.
 
     Examples
     --------
-    >>> usage()[:42]
-    'gaussian:SIGMA or poisson-gaussian:GAIN,OF'
+    >>> usage()[:49]
+    'gaussian:SIGMA; poisson-gaussian:GAIN,OFFSET,READ'
     """
     forms = (f"{one.form} ({one.note})" if one.note else one.form for one in spellings())
-    return " or ".join(forms)
+    return "; ".join(forms)
