@@ -122,6 +122,30 @@ def test_fit_writes_mixtures_in_both_formats(noisy, clean, tmp_path, suffix):
     assert np.shape(load_noise_model(out).weight) == (6, 3)
 
 
+@pytest.mark.parametrize("spelled", ["poisson-gaussian", "poisson_gaussian"])
+def test_a_kind_is_spelled_as_on_the_command_line_or_in_python(noisy, tmp_path, spelled):
+    options = ["--kind", spelled, "--no-picture", "-o", tmp_path / "a.json"]
+    assert run("noise", "fit", noisy, *options).code == 0
+    assert load_noise_model(tmp_path / "a.json").kind == "poisson_gaussian"
+
+
+def test_an_unknown_kind_is_refused_with_those_that_there_are(noisy, tmp_path):
+    result = run("noise", "fit", noisy, "-o", tmp_path / "a.json", "--kind", "poisson")
+    assert result.code == 2
+    assert all(kind in result.said for kind in ("'poisson'", "gaussian", "mixture", "histogram"))
+
+
+def test_fit_opens_every_file_once(tmp_path, caplog):
+    for name in ("a.tif", "b.tif"):
+        tifffile.imwrite(
+            tmp_path / name, observed(SIGNAL).clip(0, 255).astype(np.uint8), compression="jpeg"
+        )
+    assert run("noise", "fit", tmp_path, "-o", tmp_path / "noise.json").code == 0
+    altered = [one.getMessage() for one in caplog.records if "altered" in one.getMessage()]
+    files = sorted(said.partition(":")[0] for said in altered)
+    assert files == [str(tmp_path / "a.tif"), str(tmp_path / "b.tif")]
+
+
 def test_fit_trains_a_denoiser_where_a_mixture_has_no_signal(noisy, tmp_path):
     options = ["--kind", "mixture", "--preset", "tiny", "--steps", 20, "--no-picture"]
     result = run("noise", "fit", noisy, "-o", tmp_path / "a.json", *options)

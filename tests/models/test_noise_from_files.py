@@ -353,7 +353,7 @@ def test_a_fitted_denoiser_of_the_package_is_taken(denoiser, crops):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"kind": "poisson"}, "unknown kind"),
+        ({"kind": "poisson"}, "'poisson'"),
         ({"kind": "mixture", "components": 0}, "0 components"),
         ({"kind": "mixture", "offset": 100.0, "dark": dark_frames()}, "not both"),
         ({"kind": "mixture", "offset": [1.0, 2.0]}, "offset"),

@@ -110,7 +110,7 @@ def test_unknown_suffixes_are_refused_both_ways(name: str, tmp_path: Path) -> No
 
 
 def test_no_model_and_no_file_are_said_so(tmp_path: Path) -> None:
-    with pytest.raises(NoiseError, match="empty list"):
+    with pytest.raises(NoiseError, match="empty"):
         save_noise_model([], tmp_path / "noise.json")
     with pytest.raises(NoiseError, match=r"absent\.npz: there is no such file"):
         load_noise_model(tmp_path / "absent.npz")

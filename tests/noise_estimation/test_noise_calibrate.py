@@ -12,6 +12,7 @@ from scipy import ndimage
 from ladderscope.images import sample_image
 from ladderscope.noise import NoiseError
 from ladderscope.noise_estimation import NoiseFit, calibrate_poisson_gaussian
+from ladderscope.words import percent
 
 Image = NDArray[np.float64]
 
@@ -101,7 +102,7 @@ def test_a_gain_is_measured_on_what_little_is_not_clipped_to_black(cut: int) -> 
     assert (observation == 0).mean() > 0.8
     fit = calibrate_poisson_gaussian([observation.astype(np.uint16)])
     assert fit.gain_interval[0] < 2.0 < fit.gain_interval[1]
-    assert f"{100 * fit.clipped_share:.1f} % of the pixels were left out" in fit.summary()
+    assert f"{percent(fit.clipped_share)} of the pixels were left out" in fit.summary()
 
 
 def test_an_image_that_is_nearly_all_black_is_measured_with_a_warning() -> None:

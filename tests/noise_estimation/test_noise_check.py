@@ -55,7 +55,7 @@ def test_white_noise_of_the_right_size_is_about_right(
     assert not found.heavy_tails
     assert found.frames == 0
     assert "about right" in found.summary()
-    assert "as good as independent" in found.summary()
+    assert "independent" in found.summary()
 
 
 @pytest.mark.parametrize(
@@ -320,7 +320,7 @@ def test_it_is_deterministic() -> None:
         (np.random.default_rng(0).normal(size=(5, 5)), {"model": Gaussian(1.0)}, "too small"),
         (np.mgrid[:64, :64][0].astype(float), {"model": Gaussian(1.0)}, "no noise"),
         (np.ones((64, 64), dtype=bool), {}, "bool"),
-        ([], {"model": Gaussian(1.0)}, "or none"),
+        ([], {"model": Gaussian(1.0)}, "none"),
         ([], {}, "no image"),
     ],
 )

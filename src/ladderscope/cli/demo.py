@@ -185,7 +185,7 @@ def _begin(output: Path, outputs: list[Path], inputs: "dict[Path, Image]", overw
 
 
 def _noisy(image: "Image", number: int) -> "Image":
-    """Count photons and read them out, with a fixed seed: half a photon a unit, σ = 3."""
+    """Count photons and read them out, with a fixed seed: half a photon per unit, σ = 3."""
     from dataclasses import replace
 
     import numpy as np

@@ -2,20 +2,44 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ladderscope.cli import options
+from ladderscope.noise_estimation.kinds import FITTABLE, USUAL, with_signal
+from ladderscope.words import counted, listed, rounded
 
 if TYPE_CHECKING:
     from ladderscope.images import Image
     from ladderscope.noise_estimation import NoiseCheck
 
-# The second is how Python spells the first.
-Kind = Literal["poisson-gaussian", "poisson_gaussian", "gaussian", "mixture", "histogram"]
-
 _BRIGHTEST = 1e15  # grey levels; the variance of more than that is no number
+
+
+def spelled(kind: str) -> str:
+    """Spell a kind of noise model as the command line does.
+
+    Examples
+    --------
+    >>> spelled("poisson_gaussian")
+    'poisson-gaussian'
+    """
+    return kind.replace("_", "-")
+
+
+def kind_of(text: str) -> str:
+    """Read a kind of noise model, as the command line or as Python spells it.
+
+    Examples
+    --------
+    >>> kind_of("poisson-gaussian"), kind_of("poisson_gaussian")
+    ('poisson_gaussian', 'poisson_gaussian')
+    """
+    kind = text.replace("-", "_")
+    if kind not in FITTABLE:
+        raise typer.BadParameter(f"{text!r} is none of {', '.join(map(spelled, FITTABLE))}")
+    return kind
 
 
 def fit(
@@ -42,13 +66,15 @@ def fit(
         ),
     ] = None,
     kind: Annotated[
-        Kind,
+        str,
         typer.Option(
-            metavar="poisson-gaussian|gaussian|mixture|histogram",
-            help="Kind of noise model. Without clean images or repeats, a mixture or a histogram "
-            "first trains a denoiser, which takes minutes.",
+            parser=kind_of,
+            metavar="|".join(map(spelled, FITTABLE)),
+            help="Kind of noise model. Without clean images or repeats, "
+            f"{listed([spelled(kind) for kind in with_signal()], 'or')} first trains a denoiser, "
+            "which takes minutes.",
         ),
-    ] = "poisson-gaussian",
+    ] = spelled(USUAL),
     dark: Annotated[
         list[str] | None,
         typer.Option(
@@ -103,14 +129,15 @@ def fit(
     from ladderscope.models.load import load_denoiser
     from ladderscope.names import NOISE
     from ladderscope.noise import save_noise_model
+    from ladderscope.noise.stored import NPZ_KIND
     from ladderscope.report import noise_model_figure
 
     model_path = NOISE.file(output)
     suffix = model_path.suffix.lower()
-    if suffix == ".npz" and kind != "mixture":
+    if suffix == ".npz" and kind != NPZ_KIND:
         raise LadderscopeError(
-            f"-o {output}: only a Gaussian mixture (--kind mixture) can be written as .npz; write "
-            f"{model_path.with_suffix('.json')}"
+            f"-o {output}: only a noise model of --kind {spelled(NPZ_KIND)} can be written as "
+            f".npz; write {model_path.with_suffix('.json')}"
         )
     paths = work.find(inputs)
     given = [*(signal or []), *(dark or [])]
@@ -127,10 +154,9 @@ def fit(
             f"noise model of one; write {model_path.with_suffix('.json')}"
         )
     found = measure_noise(
-        paths,
+        images,
         signal or None,
-        "poisson_gaussian" if kind == "poisson-gaussian" else kind,
-        axes=axes,
+        kind,
         repeats=repeats,
         offset=offset[0] if offset and len(offset) == 1 else offset or None,
         dark=dark or None,
@@ -183,7 +209,6 @@ def show(
     from ladderscope.noise import NoiseModel, load_noise_model
     from ladderscope.report import noise_model_figure
     from ladderscope.report.noise_figures import moments_at, shown_range, shown_signals
-    from ladderscope.words import rounded
 
     if signals is not None and not (-_BRIGHTEST <= signals[0] < signals[1] <= _BRIGHTEST):
         raise LadderscopeError(
@@ -271,7 +296,6 @@ def _checks(image: "Image", given: Any) -> "list[NoiseCheck]":
     """Check each channel of an image with its model, or with one measured on it."""
     from ladderscope.errors import LadderscopeError
     from ladderscope.noise_estimation import check as check_noise
-    from ladderscope.words import counted
 
     models = given if isinstance(given, list) else [given] * image.channels
     if len(models) != image.channels:
@@ -279,12 +303,9 @@ def _checks(image: "Image", given: Any) -> "list[NoiseCheck]":
             f"{len(models)} noise models are given for {counted(image.channels, 'channel')}: give "
             "one for all channels, or one per channel"
         )
-    checks = []
-    for number, model in enumerate(models):
-        one = image.channel(number)
-        wanted = None if model == "auto" else model
-        checks.append(check_noise(one, wanted))
-    return cast("list[NoiseCheck]", checks)  # one per channel: each has one
+    wanted = [None if model == "auto" else model for model in models]
+    found = check_noise(image, wanted if "C" in image.axes else wanted[0])
+    return found if isinstance(found, list) else [found]
 
 
 def _channel_names(names: Sequence[str] | None, channels: int) -> list[str]:

@@ -7,7 +7,7 @@ bootstrap of PPN2V). Everything else is measured by `ladderscope.noise_estimatio
 
 import logging
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -16,10 +16,9 @@ from ladderscope.machine import usual_device
 from ladderscope.models.denoiser import Denoiser
 from ladderscope.models.restoration import Restoration
 from ladderscope.noise import NoiseModel
-from ladderscope.noise_estimation import NoiseFit
+from ladderscope.noise_estimation.fitted import NoiseFit, models_of, with_arguments_of
 from ladderscope.noise_estimation.from_files import Estimated, measure_files
-from ladderscope.noise_estimation.measuring import WITHOUT_SIGNAL
-from ladderscope.noise_estimation.pairs import Kind
+from ladderscope.noise_estimation.kinds import with_signal
 from ladderscope.noise_estimation.planes import MOST_PLANES
 from ladderscope.noise_estimation.sources import PlaneOf, evenly, planes_of
 from ladderscope.words import duration
@@ -30,77 +29,10 @@ MOST_PAIRS = 2**23  # pixels of a channel for which a denoiser estimates the sig
 
 
 @usual_device()
-def fit_noise_model(
-    observation: Sources,
-    signal: Sources | None = None,
-    kind: Kind = "poisson_gaussian",
-    *,
-    axes: str | None = None,
-    repeats: str | None = None,
-    offset: float | Sequence[float] | None = None,
-    dark: Sources | None = None,
-    components: int = 3,
-    coefficients: int = 2,
-    preset: str = "small",
-    minutes: float | None = None,
-    steps: int | None = None,
-    seed: int = 0,
-    device: str | None = None,
-    denoiser: Denoiser | None = None,
-    progress: bool = True,
-) -> NoiseModel | list[NoiseModel]:
-    """Fit a noise model to files or arrays: the models alone that `measure_noise` finds.
-
-    Parameters
-    ----------
-    observation, signal, kind, axes, repeats, offset, dark, components, coefficients
-        See `measure_noise`.
-    preset, minutes, steps, seed, device, denoiser, progress
-        See `measure_noise`.
-
-    Returns
-    -------
-    NoiseModel
-        Or a list of them, one per channel, exactly when the observation has a C axis.
-
-    Raises
-    ------
-    LadderscopeError
-        As `measure_noise` does.
-
-    Examples
-    --------
-    >>> signal = np.mgrid[:128, :128][1]
-    >>> noisy = 2.0 * np.random.default_rng(0).poisson(signal / 2)
-    >>> abs(fit_noise_model(noisy, signal).gain - 2) < 0.1
-    True
-    """
-    found = measure_noise(
-        observation,
-        signal,
-        kind,
-        axes=axes,
-        repeats=repeats,
-        offset=offset,
-        dark=dark,
-        components=components,
-        coefficients=coefficients,
-        preset=preset,
-        minutes=minutes,
-        steps=steps,
-        seed=seed,
-        device=device,
-        denoiser=denoiser,
-        progress=progress,
-    )
-    return [fit.model for fit in found] if isinstance(found, list) else found.model
-
-
-@usual_device()
 def measure_noise(
     observation: Sources,
     signal: Sources | None = None,
-    kind: Kind = "poisson_gaussian",
+    kind: str = "poisson_gaussian",
     *,
     axes: str | None = None,
     repeats: str | None = None,
@@ -202,7 +134,7 @@ def measure_noise(
         )
         return Estimated(_estimates(noisy, trained, progress), notice)
 
-    needs_estimate = denoiser is not None or kind not in WITHOUT_SIGNAL
+    needs_estimate = denoiser is not None or kind in with_signal()
     return measure_files(
         observation,
         signal,
@@ -215,6 +147,32 @@ def measure_noise(
         coefficients=coefficients,
         estimate=estimated if needs_estimate else None,
     )
+
+
+@with_arguments_of(measure_noise)
+def fit_noise_model(*given: Any, **named: Any) -> NoiseModel | list[NoiseModel]:
+    """Fit a noise model to files or arrays: the models alone that `measure_noise` finds.
+
+    It takes the same arguments.
+
+    Returns
+    -------
+    NoiseModel
+        Or a list of them, one per channel, exactly when the observation has a C axis.
+
+    Raises
+    ------
+    LadderscopeError
+        As `measure_noise` does.
+
+    Examples
+    --------
+    >>> signal = np.mgrid[:128, :128][1]
+    >>> noisy = 2.0 * np.random.default_rng(0).poisson(signal / 2)
+    >>> abs(fit_noise_model(noisy, signal).gain - 2) < 0.1
+    True
+    """
+    return models_of(measure_noise(*given, **named))
 
 
 def _estimates(

@@ -3,6 +3,10 @@
 Everything is in camera units and in log space. A model is a small frozen value with
 `log_likelihood`, `sample`, `moments`, `to_dict`, `save` and `check`.
 
+Noise models, and their names here, know nothing of how noise is measured. The one exception is this
+file: it hands on the names of `ladderscope.noise_estimation`, since they are used as if they were
+here (`ladderscope.noise.check`), and `NoiseModel.check` takes the same way.
+
 Examples
 --------
 >>> import torch
@@ -75,7 +79,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Load a public name when it is first touched; what measures noise is in a room of its own."""
+    """Load a public name when it is first touched."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOME.get(name, "ladderscope.noise_estimation")), name)

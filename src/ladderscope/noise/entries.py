@@ -96,7 +96,7 @@ def finite(values: Any, name: str) -> NDArray[np.float64]:
     if not isinstance(values, np.ndarray) and not _all_numbers(values):
         raise NoiseError(
             f"{name!r} of a noise model must hold only finite numbers, in rows; found "
-            f"{shown(values)} that holds something else"
+            f"{shown(values)}, which contains other values"
         )
     try:
         array = np.asarray(values)

@@ -15,7 +15,7 @@ from ladderscope.noise.entries import NoiseError, Table, finite
 from ladderscope.noise.model import NoiseModel
 from ladderscope.noise.normal import draw
 from ladderscope.noise.words import Interval
-from ladderscope.words import rounded
+from ladderscope.words import counted, rounded
 
 _LARGEST = 1e30  # products and squares in float32 stay well below its limit
 
@@ -185,8 +185,9 @@ class GaussianMixture(NoiseModel):
         """Describe the model in a sentence."""
         low, high = map(rounded, self.signal_range())
         return (
-            f"{self._name()} whose parameters are polynomials with {len(self.weight[0])} "
-            f"coefficients, for signals from {low} to {high} grey levels."
+            f"{self._name()} whose parameters are polynomials with "
+            f"{counted(len(self.weight[0]), 'coefficient')}, for signals from {low} to {high} "
+            "grey levels."
         )
 
     def fit_summary(self, signal_range: Interval, intervals: Mapping[str, Interval]) -> str:
@@ -198,5 +199,4 @@ class GaussianMixture(NoiseModel):
         return self.min_signal, self.max_signal
 
     def _name(self) -> str:
-        components = len(self.weight) // 3
-        return f"A Gaussian mixture of {components} component{'s' if components > 1 else ''}"
+        return f"A Gaussian mixture of {counted(len(self.weight) // 3, 'component')}"

@@ -23,11 +23,13 @@ from ladderscope.words import rounded
 if TYPE_CHECKING:
     from typing import Self
 
-    from ladderscope.noise_estimation import NoiseCheck
+    from ladderscope.noise import NoiseCheck
 
 
 class NoiseModel(ABC):
-    """How a camera blurs the truth: p(y | s), pixel by pixel, in the camera's own units.
+    """The distribution p(y | s) of the recorded value y, given the signal s, of every pixel.
+
+    Both are in the camera's own units.
 
     A noise model is a frozen dataclass that derives from this class. It states its law
     (`log_likelihood`, `sample`, `moments`) and describes itself in a sentence (`summary`); its
@@ -143,6 +145,14 @@ class NoiseModel(ABC):
         7.0
         """
         return float(self.moments(torch.tensor(signal, dtype=torch.float64))[1].sqrt())
+
+    def extrapolated_variance(self, signal: float) -> float | None:
+        """Return the variance that the model gives at a signal beyond those it was fitted to.
+
+        None if it describes those signals alone. No floor raises it: where there can be no such
+        signal, it may be negative.
+        """
+        return None
 
     def signal_range(self) -> Interval:
         """Return the darkest and brightest signal that figures show, camera units.
@@ -260,8 +270,7 @@ class NoiseModel(ABC):
         NoiseCheck, or a list of them
             What was found, in numbers and in words; a list, one per channel, if `axes` holds a C.
         """
-        # Measuring knows the models, and not the other way round: the one way there is the
-        # package's own forwarding, which finds `check` when it is asked for.
+        # Measuring knows the models, and not the other way round: only the package forwards there.
         return ladderscope.noise.check(images, self, axes=axes)
 
 
@@ -331,7 +340,7 @@ def save_noise_model(
     if foreign or not several:
         raise NoiseError(
             "give one noise model, or one per channel; "
-            + (f"{foreign[0]!r} is none" if foreign else "the list is an empty list")
+            + (f"{foreign[0]!r} is not a noise model" if foreign else "the list is empty")
         )
     described = [model.to_dict() for model in several]
     stored.write(described[0] if isinstance(models, NoiseModel) else described, path, overwrite)

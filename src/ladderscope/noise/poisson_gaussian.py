@@ -187,6 +187,16 @@ class PoissonGaussian(NormalNoise):
             "so no gain is given."
         )
 
+    def extrapolated_variance(self, signal: float) -> float:
+        """Return the variance of the line, camera units squared; negative beyond its zero.
+
+        Examples
+        --------
+        >>> PoissonGaussian(gain=2.0, intercept=9.0).extrapolated_variance(-5.0)
+        -1.0
+        """
+        return self.gain * signal + self.intercept
+
     def signal_range(self) -> Interval:
         """Return the signal at which the variance starts to grow, and a hundred photons more.
 

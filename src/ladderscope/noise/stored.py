@@ -31,7 +31,8 @@ Description: TypeAlias = Mapping[str, Any]
 _FORMAT = "ladderscope noise model"
 _VERSION = 1
 _MOST_BYTES, _MOST_ARRAY_BYTES, _MOST_MEMBERS = 32_000_000, 8_000_000, 1000
-_KIND, _WEIGHT, _SCALARS = "mixture", "trained_weight", ("min_signal", "max_signal", "min_sigma")
+NPZ_KIND = "mixture"  # what an .npz holds
+_WEIGHT, _SCALARS = "trained_weight", ("min_signal", "max_signal", "min_sigma")
 
 
 def write(
@@ -103,10 +104,10 @@ def _write_npz(
     described: Description | Sequence[Description], path: str | os.PathLike[str], overwrite: bool
 ) -> None:
     several = [described] if isinstance(described, Mapping) else described
-    if [entries["kind"] for entries in several] != [_KIND]:
+    if [entries["kind"] for entries in several] != [NPZ_KIND]:
         kinds = ", ".join(repr(entries["kind"]) for entries in several)
         raise NoiseError(
-            f"{path}: an .npz holds one noise model of kind {_KIND!r}, not {kinds}; "
+            f"{path}: an .npz holds one noise model of kind {NPZ_KIND!r}, not {kinds}; "
             "save as .json, which holds every kind and several channels"
         )
     mixture = several[0]
@@ -144,7 +145,7 @@ def _read_npz(path: Path) -> Description:
             f"{_WEIGHT}, {', '.join(_SCALARS)}, and this one {held}"
         )
     weight = finite(entries[_WEIGHT], _WEIGHT)
-    return {"kind": _KIND, "weight": weight} | {key: _scalar(entries, key) for key in _SCALARS}
+    return {"kind": NPZ_KIND, "weight": weight} | {key: _scalar(entries, key) for key in _SCALARS}
 
 
 def _array(content: bytes, name: str) -> NDArray[Any]:

@@ -60,7 +60,7 @@ _ENOUGH = 900  # pixels: where so many are not clipped, those that are can be le
 
 def check(
     images: Any,
-    model: NoiseModel | Sequence[NoiseModel] | None = None,
+    model: NoiseModel | Sequence[NoiseModel | None] | None = None,
     *,
     axes: str | None = None,
 ) -> NoiseCheck | list[NoiseCheck]:
@@ -76,9 +76,9 @@ def check(
         plane; or an iterable of planes (y, x) of one channel, read once. At most 20
         planes, evenly chosen, are measured; repeated frames are searched for in all.
     model
-        The noise model; with a C axis, a list with one per channel, or the same for all. None
-        fits a Poisson–Gaussian model to the images, which then has the right size unless the
-        variance departs from a straight line.
+        The noise model; with a C axis, a list with one per channel, or the same for all. For
+        None, a Poisson–Gaussian model is fitted to the images; its noise then has the right size,
+        unless the variance departs from a straight line.
     axes
         One letter of ``STCZYX`` per dimension, in any order; 2-D images need none. Frames are
         compared with the frame before them along T. An iterable of planes runs along T unless
@@ -94,7 +94,7 @@ def check(
     NoiseError
         If the axes do not fit the shape; the number of models is not that of channels; a plane is
         not 2-D, not real, or holds NaN or infinity; or no noise can be measured because the images
-        are constant, too small or saturated.
+        are constant, too small or saturated, or there are none.
     ImageError
         If an array or an image holds NaN or infinity.
 
@@ -123,7 +123,7 @@ def check(
     ]
 
 
-def _one(model: NoiseModel | Sequence[NoiseModel] | None) -> NoiseModel | None:
+def _one(model: NoiseModel | Sequence[NoiseModel | None] | None) -> NoiseModel | None:
     """Return the model of images of one channel, or refuse a list."""
     if isinstance(model, Sequence):
         raise NoiseError(
@@ -212,8 +212,8 @@ def _check_planes(planes: Iterator[_Frame], count: int, model: NoiseModel | None
         raise NoiseError(
             f"the noise can be measured at only {pixels} pixels and in only {tiles} tiles of "
             f"{TILE}×{TILE} pixels, and {_FEWEST_PIXELS} and {FEWEST_TILES} are needed: the images "
-            "are constant, too small or saturated, or none. Give larger images, of 64×64 pixels "
-            "or more"
+            "are constant, too small or saturated, or there are none. Give larger images, of 64×64 "
+            "pixels or more"
         )
     parts = zip(*(look.differences for look in looks), strict=True)
     found = compared(Differences(*map(np.concatenate, parts)), model)

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ladderscope.noise.entries import NoiseError
-from ladderscope.noise.poisson_gaussian import PoissonGaussian
 from ladderscope.noise_estimation.checked import checked_plane, with_clipping
 from ladderscope.noise_estimation.clipping import CLIPPED_SHARE, clipped_counts
 from ladderscope.noise_estimation.fitted import NoiseFit
@@ -166,7 +165,7 @@ def with_darkness(fit: NoiseFit, darkness: Darkness) -> NoiseFit:
         )
     elif expected + error < variance / _DISAGREE**2:
         notice = (
-            f"Beware: at this black level the images suggest a variance of {rounded(expected)}, "
+            f"Warning: at this black level the images suggest a variance of {rounded(expected)}, "
             f"and the dark frame's is {rounded(variance)}; was it recorded with the settings of "
             "the images?"
         )
@@ -182,12 +181,12 @@ def _variance_in_the_dark(fit: NoiseFit, offset: float) -> tuple[float, float]:
     """Return the variance that the images' own line has at the offset, and its uncertainty.
 
     The offset lies nearer to the signals than zero does, so the line is surer of itself there
-    than its intercept is. Other models say nothing beyond their signals: a line stands in.
+    than its intercept is. Where a model says nothing beyond its signals, a line stands in.
     """
-    model = fit.model
-    if isinstance(model, PoissonGaussian):
+    beyond = fit.model.extrapolated_variance(offset)
+    if beyond is not None:
         low, high = fit.intercept_interval or (0.0, 0.0)
-        return model.gain * offset + model.intercept, (high - low) / 2
+        return beyond, (high - low) / 2
     errors = 2 / fit.bin_counts + _DISTRUST**2
     points = Points(*(part[None] for part in (fit.bin_signals, fit.bin_variances, errors)))
     line = fit_line(points, points, 0.0, darkest=offset)

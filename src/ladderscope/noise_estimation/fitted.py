@@ -1,22 +1,22 @@
 """What fitting a noise model gives: the model, how sure it is, and the points it was fitted to."""
 
-import math
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 from jaxtyping import Float64
 
 from ladderscope.noise.entries import NoiseError, number, numbers
-from ladderscope.noise.gaussian import Gaussian
 from ladderscope.noise.model import NoiseModel, noise_model_from_dict
-from ladderscope.noise.poisson_gaussian import PoissonGaussian
 from ladderscope.noise.words import Interval
-from ladderscope.noise_estimation.line import Line
-from ladderscope.words import rounded
+from ladderscope.words import percent, rounded
 
 _NOTICEABLE = 1e-3  # fraction of clipped pixels
+
+_Parameters = ParamSpec("_Parameters")
+_Returned = TypeVar("_Returned")
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +100,7 @@ class NoiseFit:
             )
         if self.clipped_share > _NOTICEABLE:
             sentences.append(
-                f"{100 * self.clipped_share:.1f} % of the pixels were left out because they are "
+                f"{percent(self.clipped_share)} of the pixels were left out because they are "
                 "clipped; the likelihood does not model clipping."
             )
         return " ".join([*sentences, *self.notices])
@@ -177,60 +177,40 @@ class NoiseFit:
         )
 
 
-def line_model(
-    line: Line, kind: str, dark: float, variances: Float64[np.ndarray, " bins"]
-) -> Gaussian | PoissonGaussian:
-    """Make a noise model of a line through variances.
-
-    Parameters
-    ----------
-    line
-        The line; level if `kind` is ``"gaussian"``.
-    kind
-        ``"gaussian"`` or ``"poisson_gaussian"``.
-    dark
-        A dark signal: a quarter of the variance there becomes the model's floor.
-    variances
-        The points that the line was fitted to: the least of them stands in where the line is zero.
+def models_of(found: NoiseFit | list[NoiseFit]) -> NoiseModel | list[NoiseModel]:
+    """Return the model of a fit, or those of a list of them.
 
     Examples
     --------
-    >>> line = Line(2.0, 9.0, (1.9, 2.1), (8.0, 10.0))
-    >>> line_model(line, "poisson_gaussian", 5.5, np.array([20.0, 49.0]))
-    PoissonGaussian(gain=2.0, intercept=9.0, floor=5.0)
+    >>> from ladderscope.noise_estimation import measure_noise
+    >>> fit = measure_noise(np.random.default_rng(0).normal(100.0, 3.0, (64, 64)))
+    >>> models_of([fit, fit]) == [fit.model, fit.model]
+    True
     """
-    if kind == "gaussian":
-        return Gaussian(math.sqrt(line.intercept))
-    darkest = line.gain * dark + line.intercept
-    if line.held or not darkest > 0:
-        darkest = float(variances[variances > 0].min())
-    return PoissonGaussian(line.gain, line.intercept, floor=darkest / 4)
+    return [fit.model for fit in found] if isinstance(found, list) else found.model
 
 
-def line_notices(line: Line, kind: str, dark: float) -> tuple[str, ...]:
-    """Report what a user should know about a line through variances.
+def with_arguments_of(
+    other: Callable[_Parameters, Any],
+) -> Callable[[Callable[..., _Returned]], Callable[_Parameters, _Returned]]:
+    """Give a function that hands on all its arguments the signature of the one that takes them.
 
     Examples
     --------
-    >>> line_notices(Line(2.0, 9.0, (1.9, 2.1), (8.0, 10.0)), "gaussian", 5.5)[0][:40]
-    'The variance grows with the signal, whic'
+    >>> def measure(image: str, axes: str = "YX") -> float: ...
+    >>> @with_arguments_of(measure)
+    ... def describe(*given: Any, **named: Any) -> str: ...
+    >>> print(inspect.signature(describe))
+    (image: str, axes: str = 'YX') -> str
     """
-    if kind == "gaussian" and line.gain > 0:
-        return (
-            "The variance grows with the signal, which one number cannot describe: "
-            'kind="poisson_gaussian" suits these images better.',
-        )
-    if line.falls:
-        return (
-            "The variance falls as the signal grows, unlike that of any camera: the images may be "
-            "inverted or processed, or contain fine structure in dark regions.",
-        )
-    if line.held:
-        return (
-            f"At {rounded(dark)}, where the image is dark, the fitted variance would be negative; "
-            "it was held at zero there.",
-        )
-    return ()
+
+    def signed(function: Callable[..., _Returned]) -> Callable[_Parameters, _Returned]:
+        returned = inspect.signature(function).return_annotation
+        signature = inspect.signature(other).replace(return_annotation=returned)
+        function.__signature__ = signature  # type: ignore[attr-defined]
+        return function
+
+    return signed
 
 
 def _optional(entries: Mapping[str, Any], key: str) -> float | None:

@@ -2,63 +2,11 @@
 
 from typing import Any
 
-from ladderscope.noise.entries import NoiseError
 from ladderscope.noise.model import NoiseModel
-from ladderscope.noise_estimation.fitted import NoiseFit
-from ladderscope.noise_estimation.measuring import WITHOUT_SIGNAL, checked_request, measured
+from ladderscope.noise_estimation.fitted import NoiseFit, models_of, with_arguments_of
+from ladderscope.noise_estimation.measuring import checked_request, measured
 from ladderscope.noise_estimation.planes import is_image, opened, per_channel, signal_of
 from ladderscope.noise_estimation.sources import noisy_alone, of_iterable, of_pairs, of_repeats
-
-
-def fit_noise_model(
-    observation: Any,
-    signal: Any = None,
-    kind: str = "poisson_gaussian",
-    *,
-    axes: str | None = None,
-    repeats: str | None = None,
-    offset: Any = None,
-    dark: Any = None,
-    components: int = 3,
-    coefficients: int = 2,
-) -> NoiseModel | list[NoiseModel]:
-    """Fit a noise model: the models alone that `measure_noise` finds.
-
-    Parameters
-    ----------
-    observation, signal, kind, axes, repeats, offset, dark, components, coefficients
-        As `measure_noise` takes them.
-
-    Returns
-    -------
-    NoiseModel
-        Or a list of them, one per channel, exactly when `axes` holds C.
-
-    Raises
-    ------
-    NoiseError
-        As `measure_noise` does.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> signal = np.mgrid[:128, :128][1]
-    >>> noisy = 2.0 * np.random.default_rng(0).poisson(signal / 2)
-    >>> abs(fit_noise_model(noisy, signal).gain - 2) < 0.1
-    True
-    """
-    found = measure_noise(
-        observation,
-        signal,
-        kind,
-        axes=axes,
-        repeats=repeats,
-        offset=offset,
-        dark=dark,
-        components=components,
-        coefficients=coefficients,
-    )
-    return [fit.model for fit in found] if isinstance(found, list) else found.model
 
 
 def measure_noise(
@@ -88,23 +36,15 @@ def measure_noise(
     signal
         Their signal, in the same units: of the observation's shape; or one clean image, without the
         axes S and T, that all share; or, with an iterable, an iterable of as many planes.
-    kind
-        ``"poisson_gaussian"``, ``"gaussian"``, ``"mixture"`` or ``"histogram"``. Without a signal
-        or repeats only the first two.
     axes
         One letter of ``STCZYX`` per dimension of the observation, in any order; two dimensions need
         none.
-    repeats
-        The axis along which one scene was recorded repeatedly. The signal then is the mean of the
-        n repeats, and the variance is corrected by n/(n−1).
-    offset
-        Black level, camera units, if it is known: one for all channels, or a list with one per
-        channel.
+    kind, repeats, offset, components, coefficients
+        As `ladderscope.measure_noise` takes them. Without a signal or repeats, only a kind that
+        noisy images alone show. The variance of n repeats is corrected by n/(n−1).
     dark
         Dark frames, of shape (y, x) or (n, y, x), instead of an offset; in a list, one entry per
         channel.
-    components, coefficients
-        Of a mixture: number of Gaussians, and of coefficients of each polynomial (2 is a line).
 
     Returns
     -------
@@ -150,12 +90,6 @@ def measure_noise(
         offset=offset,
         dark=dark,
     )
-    if signal is None and repeats is None and kind not in WITHOUT_SIGNAL:
-        raise NoiseError(
-            f"a {kind} model needs pairs or repeats, as noisy images alone show no signal. Use "
-            f'ladderscope.fit_noise_model(images, kind="{kind}"), which trains a denoiser first '
-            f"and takes its estimate as the signal, or one of the kinds {', '.join(WITHOUT_SIGNAL)}"
-        )
     if not is_image(observation):
         sources, has_channels = [of_iterable(observation, signal, axes, repeats)], False
     else:
@@ -171,3 +105,28 @@ def measure_noise(
     darks = per_channel(dark, len(sources), "dark frames")
     fits = measured(sources, request, offsets, darks)
     return fits if has_channels else fits[0]
+
+
+@with_arguments_of(measure_noise)
+def fit_noise_model(*given: Any, **named: Any) -> NoiseModel | list[NoiseModel]:
+    """Fit a noise model: the models alone that `measure_noise` finds, with the same arguments.
+
+    Returns
+    -------
+    NoiseModel
+        Or a list of them, one per channel, exactly when there is a C axis.
+
+    Raises
+    ------
+    NoiseError
+        As `measure_noise` does.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> signal = np.mgrid[:128, :128][1]
+    >>> noisy = 2.0 * np.random.default_rng(0).poisson(signal / 2)
+    >>> abs(fit_noise_model(noisy, signal).gain - 2) < 0.1
+    True
+    """
+    return models_of(measure_noise(*given, **named))

@@ -8,7 +8,6 @@ from ladderscope.images import Image, ImageError, Sources, joined, open_images
 from ladderscope.noise.entries import NoiseError
 from ladderscope.noise_estimation.fitted import NoiseFit
 from ladderscope.noise_estimation.measuring import checked_request, measured
-from ladderscope.noise_estimation.pairs import Kind
 from ladderscope.noise_estimation.planes import per_channel
 from ladderscope.noise_estimation.sources import noisy_alone, of_pairs, of_repeats
 
@@ -26,7 +25,7 @@ Estimate: TypeAlias = Callable[[Sequence[Image]], Estimated]
 def measure_files(
     observation: Sources,
     signal: Sources | None,
-    kind: Kind,
+    kind: str,
     *,
     axes: str | None,
     repeats: str | None,

@@ -7,16 +7,19 @@ a variance estimated from n pixels has a variance proportional to variance²/n.
 
 import math
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ladderscope.noise.entries import NoiseError
 from ladderscope.noise_estimation.checked import CleanPlane, checked_planes, clean_plane
-from ladderscope.noise_estimation.fitted import NoiseFit, line_model, line_notices
+from ladderscope.noise_estimation.evidence import Variances
+from ladderscope.noise_estimation.fitted import NoiseFit
 from ladderscope.noise_estimation.intensity_bins import GROUPS, IntensityBins
+from ladderscope.noise_estimation.kinds import FITTABLE
 from ladderscope.noise_estimation.line import Points, fit_level, fit_line
+from ladderscope.noise_estimation.line_fit import line_notices
 from ladderscope.noise_estimation.neighbourhoods import OVERLAP
 
 _FEWEST_PIXELS = 150
@@ -28,7 +31,7 @@ _WIDENING = 2.04 * math.sqrt(GROUPS / (GROUPS - 1))
 _DISTRUST = 0.03
 
 _CLIPPED_EVERYWHERE = (
-    "Beware: nearly all pixels look clipped. Unless single photons are counted, this is what "
+    "Warning: nearly all pixels look clipped. Unless single photons are counted, this is what "
     "clipping left of the noise. Give images with a higher offset or a shorter exposure, as the "
     "camera recorded them."
 )
@@ -79,17 +82,15 @@ def calibrate_poisson_gaussian(
     return fit_images(checked_planes(planes), "poisson_gaussian")
 
 
-def fit_images(
-    planes: Iterable[NDArray[Any] | CleanPlane], kind: Literal["poisson_gaussian", "gaussian"]
-) -> NoiseFit:
-    """Measure the noise on the noisy images themselves, as a line or as one number.
+def fit_images(planes: Iterable[NDArray[Any] | CleanPlane], kind: str) -> NoiseFit:
+    """Measure the noise on the noisy images themselves.
 
     Parameters
     ----------
     planes
         As `calibrate_poisson_gaussian` takes them, checked already, perhaps cleaned too.
     kind
-        Whether the variance may grow with the signal.
+        One that needs no signal.
 
     Raises
     ------
@@ -113,7 +114,7 @@ def fit_images(
     return _fit(bins, kind)
 
 
-def _fit(bins: IntensityBins, kind: Literal["poisson_gaussian", "gaussian"]) -> NoiseFit:
+def _fit(bins: IntensityBins, kind: str) -> NoiseFit:
     """Fit the line to the bins, and again to bootstrapped ones."""
     found = bins.unclipped()
     counts, points = _averages(found.sums.sum(axis=1)[None])
@@ -143,19 +144,20 @@ def _fit(bins: IntensityBins, kind: Literal["poisson_gaussian", "gaussian"]) -> 
     )
     dark, bright = bins.percentile(0.01), bins.percentile(0.99)
     line = fit_line(points, resampled, _WIDENING, darkest=dark)
-    notices = line_notices(line, kind, dark)
+    how = FITTABLE[kind]
+    notices = line_notices(line, how.constant, dark)
     if found.clipped > 0:
         notices += bins.ends.notices(bins.marks)
     if found.all_clipped:
         notices += (_CLIPPED_EVERYWHERE,)
-    if kind == "gaussian":
+    if how.constant:
         line = fit_level(points, resampled, _WIDENING)
     guess = None
     if line.gain > 0:
         guess = max(bins.percentile(0.001), -line.intercept / line.gain)
     return NoiseFit(
-        model=line_model(line, kind, dark, variances),
-        gain_interval=line.gain_interval if kind == "poisson_gaussian" else None,
+        model=how.load()(Variances(line, variances, dark)),
+        gain_interval=None if how.constant else line.gain_interval,
         intercept_interval=line.intercept_interval,
         bin_signals=signals,
         bin_variances=variances,

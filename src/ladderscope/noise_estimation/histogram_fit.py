@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ladderscope.noise.histogram import Histogram
+from ladderscope.noise_estimation.evidence import Pairs
 from ladderscope.noise_estimation.joint_table import JointTable
 
 _MOST_KNOTS = 64  # of the signal
@@ -16,7 +17,7 @@ _OUTLIERS, _WIDTH = 1e-3, 3.0  # the wide Gaussian that `Histogram` adds
 _Array = NDArray[np.float64]
 
 
-def fit_histogram(table: JointTable, step: float) -> Histogram:
+def fit_histogram(pairs: Pairs) -> Histogram:
     """Make a histogram of the residuals, at signals that each have enough pairs.
 
     Every pair counts at the two knots of the signal around it, by nearness. A density is smoothed
@@ -25,23 +26,24 @@ def fit_histogram(table: JointTable, step: float) -> Histogram:
 
     Parameters
     ----------
-    table
-        The pairs, counted.
-    step
-        Least difference between two values of the observation, camera units.
+    pairs
+        What to fit to.
 
     Examples
     --------
     >>> from ladderscope.noise_estimation.joint import JointHistogram
+    >>> from ladderscope.noise_estimation.line import Line
     >>> generator = np.random.default_rng(0)
     >>> signal = generator.uniform(10.0, 100.0, 40_000)
     >>> joint = JointHistogram()
     >>> joint.add(signal + generator.normal(0.0, 3.0, signal.shape), signal)
     >>> import torch
-    >>> noise = fit_histogram(joint.table(), step=0.0)
+    >>> level = Line(0.0, 9.0, (0.0, 0.0), (9.0, 9.0))
+    >>> noise = fit_histogram(Pairs(level, np.array([9.0]), 10.0, joint.table()))
     >>> bool((noise.moments(torch.tensor([10.0, 100.0]))[1] - 9).abs().max() < 0.5)
     True
     """
+    table = pairs.table
     total = float(table.counts.sum())
     span = float(table.places[-1]) / _MOST_KNOTS
     knots = table.joined(table.filled(min(_FEWEST_A_KNOT, max(total / 4, 1.0)), span))
@@ -54,21 +56,21 @@ def fit_histogram(table: JointTable, step: float) -> Histogram:
     lower, share = _between(signals, table.signals)
 
     rows, columns = np.nonzero(table.cells)
-    pairs = table.cells[rows, columns]
+    cells = table.cells[rows, columns]
     means = np.interp(table.signals, signals, knots.residual_means)
     residuals = (table.residuals - means[:, None])[rows, columns]
     residuals /= np.interp(table.signals, signals, deviations)[rows]
     size = 2 * round(_REACH / _STEP) + 1
     densities = np.zeros((len(signals), size))
     counts = knots.counts
-    width = np.maximum(0.9 * counts**-0.2, 0.5 * step / deviations)
+    width = np.maximum(0.9 * counts**-0.2, 0.5 * pairs.step / deviations)
     # What is added to the variance: by smoothing, by splitting between two knots, and by the
     # triangles of the linear interpolation. The wide Gaussian adds the rest.
     table_variance = (1 - _OUTLIERS * _WIDTH**2) / (1 - _OUTLIERS)
     shrunk = np.sqrt(np.maximum(table_variance - width**2 - _STEP**2 / 3, 0.05))
     for side in (0, 1):
         knot = np.minimum(lower + side, len(signals) - 1)[rows]
-        weights = pairs * (share if side else 1 - share)[rows]
+        weights = cells * (share if side else 1 - share)[rows]
         standardised = residuals * shrunk[knot]
         place = (standardised + _REACH) / _STEP
         left = np.clip(np.floor(place), 0, size - 2).astype(np.int64)

@@ -88,10 +88,10 @@ class JointHistogram:
         NoiseError
             If the shapes differ.
         """
-        for other in (observation, marks, around):
+        for name, other in (("observation", observation), ("marks", marks), ("around", around)):
             if other is not None and other.shape != signal.shape:
                 raise NoiseError(
-                    f"shapes {other.shape} and {signal.shape} for what belongs to the same pixels"
+                    f"{name} and signal have different shapes, {other.shape} and {signal.shape}"
                 )
         if signal.size == 0:
             return

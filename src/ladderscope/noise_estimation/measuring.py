@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Literal, cast, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +16,11 @@ from ladderscope.noise_estimation.dark import Darkness, measure_darkness, with_d
 from ladderscope.noise_estimation.fitted import NoiseFit
 from ladderscope.noise_estimation.from_images import fit_images
 from ladderscope.noise_estimation.joint import JointHistogram
-from ladderscope.noise_estimation.pairs import Kind, Request, fit_pairs
+from ladderscope.noise_estimation.kinds import FITTABLE, USUAL, without_signal
+from ladderscope.noise_estimation.pairs import Request, fit_pairs
 from ladderscope.noise_estimation.planes import Counter, paired
 from ladderscope.noise_estimation.repeats import Pair, least_step
 from ladderscope.noise_estimation.sources import Source
-
-_KINDS = get_args(Kind)
-WITHOUT_SIGNAL = ("poisson_gaussian", "gaussian")  # kinds that noisy images alone show
-_FEWEST_REPEATS = 3  # of a mixture or a histogram: two are mirror images of each other
 
 _Plane = NDArray[Any]
 
@@ -50,8 +47,11 @@ def checked_request(
     NoiseError
         If the kind is unknown, a number is out of range, or two arguments exclude each other.
     """
-    if kind not in _KINDS:
-        raise NoiseError(f"unknown kind of noise model {kind!r}; known are {', '.join(_KINDS)}")
+    if kind not in [*FITTABLE]:
+        raise NoiseError(
+            f"cannot fit a noise model of kind {kind!r}; the kinds that can be fitted are "
+            f"{', '.join(FITTABLE)}"
+        )
     if not (1 <= components <= 16 and 1 <= coefficients <= 8):
         raise NoiseError(
             f"a mixture of {components} components with {coefficients} coefficients each: give 1 "
@@ -61,7 +61,7 @@ def checked_request(
         raise NoiseError("give a signal or repeats, not both: the signal of repeats is their mean")
     if offset is not None and dark is not None:
         raise NoiseError("give an offset or dark frames, not both: dark frames show the offset")
-    return Request(cast(Kind, kind), components, coefficients)
+    return Request(kind, components, coefficients)
 
 
 def measured(
@@ -81,8 +81,16 @@ def measured(
     Raises
     ------
     NoiseError
-        If no noise can be measured, or the dark frames are not dark.
+        If no noise can be measured, or the dark frames are not dark, or the kind needs a signal and
+        there is none.
     """
+    if FITTABLE[request.kind].needs_signal and any(source.is_alone for source in sources):
+        raise NoiseError(
+            f"a {request.kind} model needs pairs or repeats, as noisy images alone show no signal. "
+            f'Use ladderscope.fit_noise_model(images, kind="{request.kind}"), which trains a '
+            "denoiser first and takes its estimate as the signal, or one of the kinds "
+            f"{', '.join(without_signal())}"
+        )
     darkness = [_darkness(*given) for given in zip(offsets, darks, strict=True)]
     fits = []
     for source, without_light in zip(sources, darkness, strict=True):
@@ -95,15 +103,15 @@ def _measured(images: Source, request: Request) -> NoiseFit:
     """Measure the noise of one channel."""
     counter = Counter()
     notices: list[str] = []
-    if images.repeats is None and images.signals is None:
-        alone = cast(Literal["poisson_gaussian", "gaussian"], request.kind)
-        fit = fit_images(_distinct(images.planes, counter), alone)
+    if images.is_alone:
+        fit = fit_images(_distinct(images.planes, counter), request.kind)
         return replace(fit, notices=(*counter.notices(), *fit.notices))
     if images.repeated is not None and images.repeats is not None:
-        if request.kind not in WITHOUT_SIGNAL and images.repeats < _FEWEST_REPEATS:
+        fewest = FITTABLE[request.kind].fewest_repeats
+        if images.repeats < fewest:
             raise NoiseError(
-                f"a {request.kind} model needs at least {_FEWEST_REPEATS} repeats: the residuals "
-                'of two are mirror images of each other. Give more, or kind="poisson_gaussian"'
+                f"a {request.kind} model needs at least {fewest} repeats: the residuals of two are "
+                f'mirror images of each other. Give more, or kind="{USUAL}"'
             )
         pairs = images.repeated(counter, notices)
     else:

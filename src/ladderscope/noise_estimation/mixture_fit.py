@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from ladderscope.noise.mixture import GaussianMixture
+from ladderscope.noise_estimation.evidence import Pairs
 from ladderscope.noise_estimation.joint_table import JointTable
 from ladderscope.noise_estimation.line import Line
 
@@ -37,22 +38,14 @@ _PRECISION = 1e-7  # slope of the log-likelihood, nats per pixel, at which the s
 _Array = NDArray[np.float64]
 
 
-def fit_mixture(
-    table: JointTable, line: Line, components: int, coefficients: int, step: float
-) -> GaussianMixture:
+def fit_mixture(pairs: Pairs) -> GaussianMixture:
     """Fit a mixture by maximum likelihood.
 
     Parameters
     ----------
-    table
-        The pairs, counted.
-    line
-        The line through the variances, from which the search starts.
-    components, coefficients
-        Number of Gaussians, and of coefficients of each polynomial in the signal.
-    step
-        Least difference between two values of the observation, camera units: no component
-        becomes narrower than rounding to such steps.
+    pairs
+        What to fit to. The search starts from the line through the variances, and no component
+        becomes narrower than rounding to the step.
 
     Returns
     -------
@@ -67,13 +60,14 @@ def fit_mixture(
     >>> joint = JointHistogram()
     >>> joint.add(signal + generator.normal(0.0, 3.0, signal.shape), signal)
     >>> level = Line(0.0, 9.0, (0.0, 0.0), (9.0, 9.0))
-    >>> noise = fit_mixture(joint.table(), level, components=2, coefficients=2, step=0.0)
+    >>> pairs = Pairs(level, np.array([9.0]), 10.0, joint.table(), components=2)
+    >>> noise = fit_mixture(pairs)
     >>> import torch
     >>> bool((noise.moments(torch.tensor([10.0, 100.0]))[1] - 9).abs().max() < 0.5)
     True
     """
-    objective = cell_objective(table.coarsened(_BINS), line, step)
-    starts = [_start(objective, line, components, coefficients, skew) for skew in _SKEWS]
+    objective = cell_objective(pairs.table.coarsened(_BINS), pairs.line, pairs.step)
+    starts = [_start(objective, pairs, skew) for skew in _SKEWS]
     trials = [objective.climb(start, _TRIALS) for start in starts]
     best = objective.climb(min(trials, key=objective.loss), _ITERATIONS)
     return objective.model(best)
@@ -204,8 +198,10 @@ def cell_objective(table: JointTable, line: Line, step: float) -> CellObjective:
     ----------
     table
         The pairs, counted.
-    line, step
-        As `fit_mixture` takes them.
+    line
+        The line through the variances.
+    step
+        Least difference between two values of the observation, camera units.
 
     Examples
     --------
@@ -235,10 +231,9 @@ def cell_objective(table: JointTable, line: Line, step: float) -> CellObjective:
     )
 
 
-def _start(
-    objective: CellObjective, line: Line, components: int, coefficients: int, skew: float
-) -> _Array:
+def _start(objective: CellObjective, pairs: Pairs, skew: float) -> _Array:
     """Take the line for the mean variance, components around it, and their means spread by skew."""
+    line, components, coefficients = pairs.line, pairs.components, pairs.coefficients
     low, high = (
         max(line.gain * end + line.intercept, 0.0) / objective.unit**2 for end in objective.signals
     )

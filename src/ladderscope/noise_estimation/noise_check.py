@@ -117,8 +117,8 @@ def _about_size(found: NoiseCheck) -> str:
         return f"The noise is about right: {ratios}."
     if found.verdict == CORRELATED:
         return (
-            f"From pixel to pixel, {ratios}. Of correlated noise this measures only the part that "
-            "differs between neighbours, and so does a model fitted to the images."
+            f"From pixel to pixel, {ratios}. If the noise is correlated, this measures only the "
+            "part that differs between neighbouring pixels, as does a model fitted to the images."
         )
     tolerable = 1 + TOLERANCE_AT_AN_END
     if min(dark, bright) < 1 / tolerable and max(dark, bright) > tolerable:
@@ -142,7 +142,7 @@ def _about_correlation(found: NoiseCheck) -> str:
         f"{found.correlation_error:.1g}"
     )
     if found.verdict != CORRELATED:
-        return f"Neighbouring pixels are as good as independent: correlation {numbers}."
+        return f"Neighbouring pixels are practically independent: correlation {numbers}."
     text = (
         f"The noise is correlated between neighbouring pixels: {numbers}. A pixel-wise noise model "
         "cannot describe this, so a denoiser mistakes such noise for structure and keeps it. "

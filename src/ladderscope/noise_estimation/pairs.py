@@ -2,23 +2,20 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ladderscope.noise.entries import NoiseError
-from ladderscope.noise.model import NoiseModel
 from ladderscope.noise_estimation.clipping import CLIPPED_SHARE, Ends
-from ladderscope.noise_estimation.fitted import NoiseFit, line_model, line_notices
-from ladderscope.noise_estimation.histogram_fit import fit_histogram
+from ladderscope.noise_estimation.evidence import Pairs
+from ladderscope.noise_estimation.fitted import NoiseFit
 from ladderscope.noise_estimation.joint import JointHistogram
 from ladderscope.noise_estimation.joint_table import JointTable
+from ladderscope.noise_estimation.kinds import FITTABLE
 from ladderscope.noise_estimation.line import Line, Points, fit_line, scatter
-from ladderscope.noise_estimation.mixture_fit import fit_mixture
-from ladderscope.words import percent, rounded
-
-Kind = Literal["poisson_gaussian", "gaussian", "mixture", "histogram"]
+from ladderscope.noise_estimation.line_fit import line_notices
+from ladderscope.words import listed, percent, rounded
 
 _MOST_POINTS = 128  # of the line
 _FEWEST_A_POINT = 400.0
@@ -42,7 +39,7 @@ class Request:
     Parameters
     ----------
     kind
-        Of noise model.
+        Of noise model, one of `FITTABLE`.
     components, coefficients
         Of a mixture: Gaussians, and coefficients of each polynomial.
     repeats
@@ -53,7 +50,7 @@ class Request:
         Where the observation's values end.
     """
 
-    kind: Kind
+    kind: str
     components: int = 3
     coefficients: int = 2
     repeats: int | None = None
@@ -85,12 +82,14 @@ def fit_pairs(joint: JointHistogram, request: Request) -> NoiseFit:
     >>> abs(fit_pairs(joint, Request("poisson_gaussian")).model.gain - 2.0) < 0.1
     True
     """
+    how = FITTABLE[request.kind]
     everything = joint.table()
     least, greatest = joint.signal_ends
-    if least == greatest and request.kind != "gaussian":
+    if least == greatest and not how.constant:
+        others = listed([f'"{name}"' for name, one in FITTABLE.items() if one.constant], "or")
         raise NoiseError(
             f"the signal is {rounded(least)} everywhere, and a {request.kind} model needs a range "
-            'of signals; give other images, or fit the kind "gaussian"'
+            f"of signals; give other images, or fit the kind {others}"
         )
     table = _unclipped(everything)
     clipped_share = float(1 - table.counts.sum() / everything.counts.sum())
@@ -102,17 +101,19 @@ def fit_pairs(joint: JointHistogram, request: Request) -> NoiseFit:
     if request.repeats is not None:
         notices += _about_repeats(request)
     dark, bright = (_percentile(everything, fraction) for fraction in (0.01, 0.99))
-    notices += line_notices(line, request.kind, dark)
-    is_line = request.kind in ("poisson_gaussian", "gaussian")
-    if request.kind == "gaussian":
+    notices += line_notices(line, how.constant, dark)
+    if how.constant:
         line = _pooled(table, request)
     guess = None
     if line.gain > 0:
         guess = max(_percentile(everything, 0.001), -line.intercept / line.gain)
+    found = Pairs(
+        line, variances, dark, table, request.step, request.components, request.coefficients
+    )
     return NoiseFit(
-        model=_model(table, line, variances, request, dark),
-        gain_interval=line.gain_interval if request.kind == "poisson_gaussian" else None,
-        intercept_interval=line.intercept_interval if is_line else None,
+        model=how.load()(found),
+        gain_interval=None if how.of_shape or how.constant else line.gain_interval,
+        intercept_interval=None if how.of_shape else line.intercept_interval,
         bin_signals=joined.signals,
         bin_variances=variances,
         bin_counts=joined.counts,
@@ -121,16 +122,6 @@ def fit_pairs(joint: JointHistogram, request: Request) -> NoiseFit:
         clipped_share=clipped_share,
         notices=notices,
     )
-
-
-def _model(
-    table: JointTable, line: Line, variances: _Array, request: Request, dark: float
-) -> NoiseModel:
-    if request.kind == "mixture":
-        return fit_mixture(table, line, request.components, request.coefficients, request.step)
-    if request.kind == "histogram":
-        return fit_histogram(table, request.step)
-    return line_model(line, request.kind, dark, variances)
 
 
 def _percentile(table: JointTable, fraction: float) -> float:
@@ -253,7 +244,7 @@ def _about_means(table: JointTable) -> tuple[str, ...]:
             f"{found}: the signal is not their mean. Give both in the same units, of the same "
             "scene, with the same offset"
         )
-    return (f"Beware: {found}; a noise model assumes that the signal is their mean.",)
+    return (f"Warning: {found}; a noise model assumes that the signal is their mean.",)
 
 
 def _about_outliers(
@@ -272,7 +263,7 @@ def _about_outliers(
 def _about_repeats(request: Request) -> tuple[str, ...]:
     """Report how much of the noise's skewness is measured where few repeats make the signal."""
     n = request.repeats or 0
-    if request.kind not in ("mixture", "histogram") or n >= 20:
+    if not FITTABLE[request.kind].of_shape or n >= 20:
         return ()
     kept = ((n - 1) ** 3 - (n - 1)) / n**3 * (n / (n - 1)) ** 1.5
     return (

@@ -117,7 +117,7 @@ class Drift:
                 "those that differ; or give no repeats, so that the noise is measured within each "
                 "image"
             )
-        return (f"Beware: {self.name} drift slightly: {found}",)
+        return (f"Warning: {self.name} drift slightly: {found}",)
 
     def _variance(self) -> float:
         return self.squares / ((len(self.means) - 1) * self.signal.size)

@@ -38,6 +38,11 @@ class Source:
     repeated: Callable[[Counter, list[str]], Iterator[Pair]] | None = None
     repeats: int | None = None
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether there are noisy images and nothing else."""
+        return self.signals is None and self.repeats is None
+
 
 def noisy_alone(noisy: Sequence[Image]) -> list[Source]:
     """Take at most 40 planes of the images, evenly chosen.
