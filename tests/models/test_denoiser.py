@@ -313,3 +313,14 @@ def test_what_gives_a_list_is_told_by_what_was_asked(denoiser, crops, tmp_path):
     assert isinstance(denoiser.predict(whole, samples=0), Restoration)
     one_by_one = denoiser.predict((crop for crop in crops[:1]), samples=0)
     assert isinstance(one_by_one, list) and len(one_by_one) == 1
+
+
+def test_a_budget_too_short_for_the_machine_is_a_warning_with_the_steps_it_held():
+    noisy = np.random.default_rng(0).poisson(30 + np.mgrid[:64, :64][0]).astype(np.float32)
+    denoiser = Denoiser("tiny", device="cpu").fit(noisy, minutes=1e-6, progress=False)
+    assert any(
+        f"only {denoiser.model.outcome.steps} " in text and "--minutes" in text
+        for text in denoiser.warnings
+    )
+    enough = Denoiser("tiny", device="cpu").fit(noisy, steps=2, progress=False)
+    assert not any("--minutes" in text for text in enough.warnings)

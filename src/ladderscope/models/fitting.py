@@ -37,6 +37,8 @@ from ladderscope.training import UNTRAINED, Course, Outcome, RestorationModule, 
 from ladderscope.training.optimizers import OPTIMIZERS
 from ladderscope.training.seeding import seeded
 
+_FEW_WARM_UPS = 2  # of the learning rate: fewer steps leave images worse than they were
+
 
 @dataclass(frozen=True)
 class Run:
@@ -259,7 +261,7 @@ def trained(
             report=report,
             should_stop=should_stop,
         )
-    _say_what_went_wrong(outcome, notice)
+    _say_what_went_wrong(outcome, model.settings, notice)
     return replace(
         model,
         weights=module.weights(),
@@ -269,7 +271,7 @@ def trained(
     )
 
 
-def _say_what_went_wrong(outcome: Outcome, notice: Callable[[str], None]) -> None:
+def _say_what_went_wrong(outcome: Outcome, settings: RestorerSettings, notice: Notices) -> None:
     best = f"the best model so far (step {outcome.best_step}) is used"
     if outcome.interrupted:
         notice(f"training was interrupted after {outcome.steps} steps; {best}")
@@ -281,6 +283,16 @@ def _say_what_went_wrong(outcome: Outcome, notice: Callable[[str], None]) -> Non
         notice(
             f"{outcome.skipped} of {outcome.steps} batches were skipped, because their loss or "
             "gradient was not finite"
+        )
+    ended_early = outcome.interrupted or outcome.diverged
+    few = outcome.steps < _FEW_WARM_UPS * settings.warmup_steps
+    if settings.minutes is not None and few and not ended_early:
+        notice(
+            f"only {outcome.steps} training steps fitted into {settings.minutes:g} minutes, and the "
+            f"warm-up of the learning rate alone takes {settings.warmup_steps}: the network has "
+            "hardly learned anything. Train for longer (--minutes), or while less else runs on this "
+            "machine",
+            logging.WARNING,
         )
 
 
