@@ -70,7 +70,7 @@ def fit(
         typer.Option(
             parser=kind_of,
             metavar="|".join(map(spelled, FITTABLE)),
-            help="Kind of noise model. Without clean images or repeats, "
+            help="Kind of noise model. Without clean images or repeats, a "
             f"{listed([spelled(kind) for kind in with_signal()], 'or')} first trains a denoiser, "
             "which takes minutes.",
         ),
