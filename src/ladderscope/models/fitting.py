@@ -288,10 +288,10 @@ def _say_what_went_wrong(outcome: Outcome, settings: RestorerSettings, notice: N
     few = outcome.steps < _FEW_WARM_UPS * settings.warmup_steps
     if settings.minutes is not None and few and not ended_early:
         notice(
-            f"only {outcome.steps} training steps fitted into {settings.minutes:g} minutes, and the "
-            f"warm-up of the learning rate alone takes {settings.warmup_steps}: the network has "
-            "hardly learned anything. Train for longer (--minutes), or while less else runs on this "
-            "machine",
+            f"only {outcome.steps} training steps fitted into {settings.minutes:g} minutes, and "
+            f"the warm-up of the learning rate alone takes {settings.warmup_steps}: the network "
+            "has hardly learned anything. Train for longer (--minutes), or while less else runs "
+            "on this machine",
             logging.WARNING,
         )
 
