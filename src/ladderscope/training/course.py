@@ -1,4 +1,4 @@
-"""The course of a training: its budget and rate, its history, and its best weights."""
+"""The course of a training: its budget, learning rate, history and best weights."""
 
 import logging
 import math
@@ -23,16 +23,17 @@ from ladderscope.training.state import (
     restore_random,
     write_state,
 )
+from ladderscope.training.worker import Worker
 
 logger = logging.getLogger("ladderscope")
 
 MOST_SKIPPED_IN_A_ROW = 20
-# Few held-out patches judge one set of weights by chance; several validations in a row do not.
+# A single validation on few held-out patches is decided by chance; several in a row are not.
 VALIDATIONS_AVERAGED = 5
 
 
 class Course:
-    """Steers a training through its budget and remembers its best weights and its history.
+    """Steers a training through its budget, and keeps its history and its best weights.
 
     The best weights are those at the end of the five validations in a row (or all, of fewer) with
     the lowest mean loss.
@@ -40,17 +41,17 @@ class Course:
     Parameters
     ----------
     budget : Budget
-        When training ends.
+        How long to train.
     rate : CosineRate or PlateauRate
         The learning rate.
     validation : PatchBatch or MixedBatch
         Held-out patches.
     validations : int
-        How many times the budget is interrupted to validate.
+        Number of validations within the budget.
     state_file : Path, optional
-        Where everything needed to go on is kept, rewritten at every validation.
+        File for everything needed to resume, rewritten at every validation.
     fingerprint : str
-        What the state belongs to: settings and data. A state with another one is refused.
+        Identifies settings and data; a state with another fingerprint is refused.
     """
 
     def __init__(
@@ -85,11 +86,11 @@ class Course:
         return self._earlier_seconds + time.monotonic() - self._started
 
     def fraction(self, module: RestorationModule[Any]) -> float:
-        """How much of the budget is spent."""
+        """How much of the budget is spent, by the clock of this process."""
         return self.budget.fraction(module.steps_done, self.seconds)
 
     def resume(self, module: RestorationModule[Any]) -> None:
-        """Take up the training that `state_file` holds."""
+        """Resume the training that `state_file` holds."""
         state = read_state(self.state_file, self.fingerprint, module.network)
         module.network.load_state_dict(state.network)
         module.steps_done, module.skipped = state.step, state.skipped
@@ -103,25 +104,27 @@ class Course:
         self._resumed = state
 
     def restore(self, optimizer: torch.optim.Optimizer) -> None:
-        """Give a new optimizer, and the random numbers, the state that was resumed."""
+        """Restore the resumed state of the optimizer and of the random numbers."""
         if self._resumed is not None:
             restore_optimizer(self.state_file, self._resumed, optimizer)
             restore_random(self.state_file, self._resumed, _device(optimizer))
             self._resumed = None
 
-    def set_rate(self, module: RestorationModule[Any], optimizer: torch.optim.Optimizer) -> None:
-        """Set the learning rate of the next step."""
-        rate = self.rate(module.steps_done, self.fraction(module))
+    def set_rate(
+        self, module: RestorationModule[Any], optimizer: torch.optim.Optimizer, spent: float
+    ) -> None:
+        """Set the learning rate of the next step, with this fraction of the budget spent."""
+        rate = self.rate(module.steps_done, spent)
         for group in optimizer.param_groups:
             group["lr"] = rate * group.get("share", 1.0)
 
     def note(self, module: RestorationModule[Any]) -> None:
-        """Take in the step that was done, and see whether the loss has been finite of late.
+        """Record the last step, and check that the loss has been finite recently.
 
         Raises
         ------
         TrainingError
-            It has not, and no weights are worth keeping.
+            It has not, and there are no weights to keep.
         """
         if module.latest is not None:
             self._since_validation.append(module.latest)
@@ -129,38 +132,35 @@ class Course:
             self._give_up(module.steps_done)
 
     def is_due(self, spent: float) -> bool:
-        """Tell whether it is time to validate, with this fraction of the budget spent."""
+        """Say whether to validate now, with this fraction of the budget spent."""
         return int(spent * self.validations) > self._validated
 
-    def validate(self, module: RestorationModule[Any]) -> None:
-        """Add a line to the history, and keep the weights if they are the best so far."""
-        self._validated = int(self.fraction(module) * self.validations)
-        held_out, level_kl = module.validate(self.validation)
-        trained = _means(self._since_validation)
+    def validate(self, module: RestorationModule[Any], spent: float, worker: Worker) -> None:
+        """Add a line to the history, and keep the weights if they are the best so far.
+
+        Parameters
+        ----------
+        module
+            What is trained.
+        spent
+            The fraction of the budget that is spent.
+        worker
+            Only the first one validates; all add the same line.
+        """
+        self._validated = int(spent * self.validations)
+        line: Record = worker.agreed(self._record(module) if worker.is_first else None)
         self._since_validation.clear()
-        loss = float(held_out.loss)
-        self.history.append(
-            Record(
-                step=module.steps_done,
-                seconds=self.seconds,
-                loss=float(trained.loss),
-                reconstruction=float(trained.reconstruction),
-                kl=float(trained.kl),
-                validation_loss=loss,
-                validation_reconstruction=float(held_out.reconstruction),
-                validation_kl=float(held_out.kl),
-                level_kl=tuple(level_kl.tolist()),
-            )
-        )
+        self.history.append(line)
+        loss = line.validation_loss
         self.rate.validated(loss)
-        recent = [line.validation_loss for line in self.history[-VALIDATIONS_AVERAGED:]]
+        recent = [earlier.validation_loss for earlier in self.history[-VALIDATIONS_AVERAGED:]]
         average = statistics.fmean(filter(math.isfinite, recent)) if math.isfinite(loss) else loss
         if average < self.best_loss:
             self.best_loss, self.best_step = average, module.steps_done
             self.best_weights = module.weights()
 
     def keep(self, module: RestorationModule[Any], optimizer: torch.optim.Optimizer) -> None:
-        """Write all that is needed to go on later to the state file, if there is one."""
+        """Write everything needed to resume to the state file, if there is one."""
         if self.state_file is None:
             return
         state = State(
@@ -187,6 +187,21 @@ class Course:
         except (OutputError, OSError) as error:
             logger.warning("training continues, but cannot be resumed: %s", error)
 
+    def _record(self, module: RestorationModule[Any]) -> Record:
+        held_out, level_kl = module.validate(self.validation)
+        trained = _means(self._since_validation)
+        return Record(
+            step=module.steps_done,
+            seconds=self.seconds,
+            loss=float(trained.loss),
+            reconstruction=float(trained.reconstruction),
+            kl=float(trained.kl),
+            validation_loss=float(held_out.loss),
+            validation_reconstruction=float(held_out.reconstruction),
+            validation_kl=float(held_out.kl),
+            level_kl=tuple(level_kl.tolist()),
+        )
+
     def _give_up(self, step: int) -> None:
         advice = (
             f"the loss was not finite for {MOST_SKIPPED_IN_A_ROW} batches in a row, at step "
@@ -205,7 +220,7 @@ def _device(optimizer: torch.optim.Optimizer) -> torch.device:
 
 
 def _means(objectives: list[Objective]) -> Objective:
-    """Average each term; over no steps at all that is NaN."""
+    """Average each term; the average over no steps is NaN."""
     terms = torch.tensor(
         [[float(term) for term in objective] for objective in objectives], dtype=torch.float32
     )

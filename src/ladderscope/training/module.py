@@ -59,8 +59,8 @@ class Record:
     seconds : float
         Time spent.
     loss, reconstruction, kl : float
-        Means over the training steps since the line before, in nats per pixel; µSplit's KL is one
-        per latent element.
+        Means over the training steps since the previous line, in nats per pixel; µSplit's KL is
+        in nats per latent element.
     validation_loss, validation_reconstruction, validation_kl : float
         The same on the held-out patches, with the full KL weight.
     level_kl : tuple of float
@@ -156,14 +156,19 @@ class RestorationModule(nn.Module, Generic[Batch]):
         batch: Batch,
         optimizer: torch.optim.Optimizer,
         backward: Callable[[Tensor], None] = Tensor.backward,
+        everywhere: Callable[[bool], bool] = bool,
     ) -> None:
-        """Take one step, or skip the batch if its loss or gradient is not finite."""
+        """Take one step, or skip the batch if its loss or gradient is not finite.
+
+        With several processes, `backward` gives all the same gradient, and `everywhere` says
+        whether all found the same: a batch is skipped by all or by none.
+        """
         optimizer.zero_grad()
         if self._averages is None:
             self._averages = list(self.network.buffers())
         averages = [average.clone() for average in self._averages]
         objective, _ = self.objective(batch, self.terms, self.kl_weight(self.steps_done))
-        usable = bool(torch.isfinite(objective.loss))
+        usable = everywhere(bool(torch.isfinite(objective.loss)))
         if usable:
             backward(objective.loss)
             norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.gradient_clip)

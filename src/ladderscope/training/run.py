@@ -42,13 +42,13 @@ class Outcome:
     seconds : float
         Time spent, earlier runs of a resumed training included.
     interrupted : bool
-        Whether it ended before its budget, as it was asked to.
+        Whether it was stopped before its budget was spent.
     best_step : int
         The step whose weights were kept.
     compiled : bool
         Whether the network was compiled.
     diverged : bool
-        Whether it ended before its budget because the loss stayed non-finite.
+        Whether it stopped early because the loss stayed non-finite.
     """
 
     history: tuple[Record, ...]
@@ -76,7 +76,7 @@ def train(
     report: Listener | None = None,
     should_stop: ShouldStop | None = None,
 ) -> Outcome:
-    """Train a module until the budget of its course is spent, or it is asked to stop.
+    """Train a module until the budget of its course is spent, or `should_stop` returns True.
 
     Trainings in several threads take turns; the clock of a budget starts with its turn.
 
@@ -89,40 +89,41 @@ def train(
     course : Course
         The budget, the learning rate, the validation patches and the state file.
     seed : int
-        Random seed of the latents' noise. The global random state is left as it was.
+        Random seed of the latent noise. The global random state is left as it was.
     resume : bool
-        Go on from the course's state file.
+        Continue from the course's state file.
     device : str, optional
         ``"cpu"``, ``"cuda"`` or ``"mps"``; the best there is by default.
     compile_network : bool, optional
         Whether to use torch.compile; by default where it pays within the budget.
     report : callable, optional
-        Takes, after each step, the fraction of the budget that is spent, and a message.
+        Called after each step with the fraction of the budget that is spent, and a message.
     should_stop : callable, optional
-        Asked after each step, and while another training has its turn.
+        Called after each step, and while another training has its turn; True ends the training.
 
     Raises
     ------
     TrainingError
         No loss was finite, or the state file does not fit.
     StopRequested
-        It was asked to stop before its turn.
+        `should_stop` returned True before its turn.
     """
     keep_freed_memory()
     make_compile_cache()
     stopped = False
     with seeded(seed, should_stop), torch.enable_grad():
         worker = Worker.start(best_device(device))
+        report = report if worker.is_first else None
         course.begin()
         if resume:
             course.resume(module)
-        if not module.steps_done or course.fraction(module) < 1:
+        spent = worker.agreed(course.fraction(module))
+        if not module.steps_done or spent < 1:
             if compile_network is None:
-                compile_network = compiling_pays(course.budget, left=1 - course.fraction(module))
+                compile_network = compiling_pays(course.budget, left=1 - spent)
             if compile_network and _has_compiler():
                 module.terms = _compiled(module)
             stopped = _fit(worker, module, patches, course, report, should_stop)
-        stopped = stopped and course.fraction(module) < 1
     compiled = module.terms != module.network_terms
     module.terms = module.network_terms
     if course.best_weights is None:
@@ -154,55 +155,60 @@ def _fit(
     report: Listener | None,
     should_stop: ShouldStop | None,
 ) -> bool:
-    """Take step after step; returns whether it was asked to stop."""
+    """Take step after step; returns whether it was stopped before the budget was spent."""
     worker.place(module)
     optimizer = module.make_optimizer(module.network)
     torch.empty((), dtype=torch.int64).random_()  # drawn by every training so far
     course.restore(optimizer)
+    worker.draw_apart()
     message = Message()
     done = stopped = False
+    spent = worker.agreed(course.fraction(module))
     while not (done or stopped):
-        course.set_rate(module, optimizer)
-        _step(module, worker.batch(patches, module.steps_done), optimizer, worker.backward)
+        course.set_rate(module, optimizer, spent)
+        _step(module, worker.batch(patches, module.steps_done), optimizer, worker)
         course.note(module)
         spent = worker.agreed(course.fraction(module))
         done = spent >= 1 or course.diverged
-        if (done or course.is_due(spent)) and worker.is_first:
-            course.validate(module)
-            course.keep(module, optimizer)
+        if done or course.is_due(spent):
+            course.validate(module, spent, worker)
+            if worker.is_first:
+                course.keep(module, optimizer)
             done = done or course.rate.exhausted()
         if report is not None:
             report(spent, message(module.steps_done, module.latest))
-        stopped = should_stop is not None and should_stop()
-        done, stopped = worker.agreed((done, stopped))
-    if worker.is_first and (not course.history or course.history[-1].step < module.steps_done):
+        stopped = worker.agreed(should_stop is not None and should_stop())
+    if not course.history or course.history[-1].step < module.steps_done:
         # Kept before steps since the last validation get their chance to be the best: a resumed
         # training validates when an uninterrupted one does, and so ends with the same weights.
-        course.keep(module, optimizer)
-        course.validate(module)
+        if worker.is_first:
+            course.keep(module, optimizer)
+        course.validate(module, spent, worker)
+    interrupted: bool = worker.agreed(stopped and course.fraction(module) < 1)
+    course.best_weights = worker.agreed(course.best_weights)
     worker.release(module)
-    return stopped
+    return interrupted
 
 
 def _step(
     module: RestorationModule[Any],
     batch: Any,
     optimizer: torch.optim.Optimizer,
-    backward: Callable[[Tensor], None],
+    worker: Worker,
 ) -> None:
     """Take a step; where compiled code fails, go on without it."""
     try:
-        module.training_step(batch, optimizer, backward)
+        module.training_step(batch, optimizer, worker.backward, worker.everywhere)
     except Exception as error:
         if module.terms == module.network_terms:
             raise
         _say_uncompiled(error)
         module.terms = module.network_terms
-        module.training_step(batch, optimizer, backward)
+        module.training_step(batch, optimizer, worker.backward, worker.everywhere)
 
 
 def compiling_pays(budget: Budget, left: float = 1.0) -> bool:
-    """Decide whether this fraction of the budget is enough to win back the time of compiling.
+    """Decide whether compiling saves more time than it takes, within this fraction of the budget.
 
     Examples
     --------
@@ -221,7 +227,7 @@ def _has_compiler() -> bool:
 
 
 def _compiled(module: RestorationModule[Any]) -> Callable[[Tensor], Terms]:
-    # On a CPU compiled random numbers take several times as long as torch's own.
+    # On a CPU, compiled random numbers take several times as long as torch's own.
     own_random: dict[str, str | int | bool | Callable[..., Any]] = {"fallback_random": True}
     try:
         return torch.compile(module.network_terms, dynamic=False, options=own_random)

@@ -41,14 +41,14 @@ class Worker:
         The gradients are averaged over the processes (``fabric.all_reduce``) before they are
         clipped. The loop calls parts of the network, so that a wrapper of the whole, such as
         torch's DDP, would not see them.
-    `agreed`
-        What a process finds out by itself, such as the time spent and a request to stop, is
-        taken from the first, so that all end at the same step.
-    `is_first`
-        Only the first process validates and writes the state.
-    `train`
-        Each process draws its own latent noise: ``torch.manual_seed(seed + global_rank)`` once
-        it has started; and only the first is given a listener.
+    `everywhere`
+        The smallest value over the processes (``fabric.all_reduce`` with ``"min"``).
+
+    All that steers a training is the same in every process: the fraction of the budget that is
+    spent, and with it the learning rate; whether a batch is used; the line that a validation adds
+    to the history, and with it the best weights, the plateau and giving up; and a request to stop.
+    Each process computes the rest from these. The first alone validates, writes the state and
+    reports progress. Compiled code fails in all processes or in none, as they run the same.
     """
 
     fabric: "Fabric"
@@ -71,7 +71,7 @@ class Worker:
 
     @property
     def is_first(self) -> bool:
-        """Whether this process keeps the books."""
+        """Whether this process validates, writes the state and reports progress."""
         first: bool = self.fabric.is_global_zero
         return first
 
@@ -88,9 +88,18 @@ class Worker:
         """Compute the gradients."""
         self.fabric.backward(loss)
 
+    def everywhere(self, found: bool) -> bool:
+        """Say whether every process found so."""
+        return found
+
     def agreed(self, value: Any) -> Any:
         """Give every process what the first one found."""
         return self.fabric.broadcast(value)
+
+    def draw_apart(self) -> None:
+        """Give every process but the first latent noise of its own."""
+        if rank := self.fabric.global_rank:
+            torch.manual_seed(torch.initial_seed() + rank)
 
     def release(self, module: torch.nn.Module) -> None:
         """Move a module back to the CPU, and free the device."""
