@@ -114,30 +114,14 @@ def test_leaving_the_priors_out_changes_no_output():
     assert all(level.prior is None for level in without.levels)
 
 
-def test_the_prior_of_a_level_does_not_look_at_the_image():
-    # A posterior sample, decoded again as noise of the priors, must meet the very same priors.
-    features = FLAT.encode(image(1, 1, 16, 16))
-    levels = FLAT.decode(features, FLAT.standard_noise(features)).levels
-    noise = [
-        (level.sample - level.prior.mean) / (0.5 * level.prior.log_variance).exp()
-        for level in levels
-    ]
-    for again, before in zip(FLAT.sample_prior(noise).levels, levels, strict=True):
-        torch.testing.assert_close(again.sample, before.sample, rtol=1e-4, atol=1e-4)
-        torch.testing.assert_close(again.prior.mean, before.prior.mean, rtol=1e-4, atol=1e-4)
-
-
-def test_the_prior_is_sampled_in_the_size_of_the_noise():
-    noise = [image(2, 3, 8, 6), image(2, 2, 4, 3)]
-    decoded = FLAT.sample_prior(noise)
-    assert decoded.output.shape == (2, 1, 16, 12)
-    assert [level.sample.shape for level in decoded.levels] == [part.shape for part in noise]
-    assert all(level.posterior is None for level in decoded.levels)
-
-
-def test_the_prior_of_a_stack_is_sampled_too():
-    noise = [image(1, 3, 2, 8, 6), image(1, 2, 2, 4, 3)]
-    assert DEEP.sample_prior(noise).output.shape == (1, 1, 2, 16, 12)
+def test_priors_and_output_depend_on_the_image_through_the_latents_alone(decoded_to):
+    one, other = (FLAT.encode(image(1, 1, 16, 16, seed=seed)) for seed in (0, 1))
+    decoded = FLAT.decode(one, FLAT.standard_noise(one))
+    again = decoded_to(FLAT, other, [level.sample for level in decoded.levels])
+    torch.testing.assert_close(again.output, decoded.output, rtol=1e-4, atol=1e-4)
+    for found, before in zip(again.levels, decoded.levels, strict=True):
+        torch.testing.assert_close(found.prior.mean, before.prior.mean, rtol=1e-4, atol=1e-4)
+        assert not torch.allclose(found.posterior.mean, before.posterior.mean)
 
 
 def test_the_size_of_the_network_is_that_of_the_ladder_it_follows():
@@ -364,8 +348,6 @@ def test_noise_for_another_number_of_levels_is_a_value_error(levels):
     noise = [image(1, 3, 4, 4), image(1, 2, 2, 2), image(1, 2, 1, 1)][:levels]
     with pytest.raises(ValueError, match=f"each of 2 levels, found {levels}"):
         FLAT.decode(FLAT.encode(image(1, 1, 8, 8)), noise)
-    with pytest.raises(ValueError, match=f"each of 2 levels, found {levels}"):
-        FLAT.sample_prior(noise)
 
 
 def test_posterior_scales_multiply_what_the_posteriors_are_read_from():
@@ -388,8 +370,6 @@ def test_a_top_prior_may_differ_from_place_to_place():
         network.top_prior.copy_(image(1, 4, 4, 3))
     decoded = network(image(2, 1, 16, 12))
     torch.testing.assert_close(torch.cat(decoded.levels[1].prior, dim=1), network.top_prior)
-    noise = [image(2, 3, 8, 6), image(2, 2, 4, 3)]
-    assert network.sample_prior(noise).output.shape == (2, 1, 16, 12)
 
 
 def test_a_top_prior_with_places_ties_the_kl_to_a_size_but_not_the_output():
@@ -398,8 +378,6 @@ def test_a_top_prior_with_places_ties_the_kl_to_a_size_but_not_the_output():
     noise = network.standard_noise(features)
     with pytest.raises(ValueError, match=r"\(4, 3\).*\(5, 3\).*without priors"):
         network.decode(features, noise)
-    with pytest.raises(ValueError, match=r"\(4, 3\).*\(5, 3\)"):
-        network.sample_prior(noise)
     assert network.decode(features, noise, priors=False).output.shape == (1, 1, 20, 12)
 
 

@@ -84,8 +84,8 @@ class LadderVAE(nn.Module):
         One factor per level, finest first, on the features from which its posterior is computed.
     top_prior_size : sequence of int, optional
         ([Z] Y X) of the prior of the top level, if it is learned per position. The KL divergence
-        and `sample_prior` then work for one image size only. By default the prior has one value
-        per channel, for all image sizes.
+        then works for one image size only. By default the prior has one value per channel, for all
+        image sizes.
     blind_levels : int
         How many of the finest levels never see the image. The posterior of such a level is its
         prior, in training and in prediction, so that only coarser levels carry information about
@@ -297,49 +297,28 @@ class LadderVAE(nn.Module):
             Whether to compute the priors of all levels, for the KL divergence. Prediction needs
             only those of blind levels, which are sampled.
         """
-        return self._top_down(noise, features.levels, features.size, self.blind_levels, priors)
-
-    def sample_prior(self, noise: Sequence[Float[Tensor, "..."]]) -> Decoded:
-        """Run the top-down pass with latents drawn from the priors: an image from no observation.
-
-        Parameters
-        ----------
-        noise : sequence of Tensor
-            As in `decode`; its shapes determine the size of the image.
-        """
-        return self._top_down(noise, noise, None, len(self.rungs), priors=True)
-
-    def forward(self, image: Float[Tensor, "batch channels *space"]) -> Decoded:
-        """Encode an image and decode one posterior sample, as a training step does."""
-        features = self.encode(image)
-        return self.decode(features, self.standard_noise(features))
-
-    def _top_down(
-        self,
-        noise: Sequence[Tensor],
-        maps: Sequence[Tensor],
-        size: tuple[int, int] | None,
-        blind_levels: int,
-        priors: bool,
-    ) -> Decoded:
-        """Sample blind levels from their priors, where only the size of a map matters."""
         if len(noise) != len(self.rungs):
             raise ValueError(
                 f"noise must have one tensor for each of {len(self.rungs)} levels, "
                 f"found {len(noise)}"
             )
-        finer = self._finer_sizes(maps)
+        finer = self._finer_sizes(features.levels)
         above: Any = None
         levels: list[Level] = []
         for index in reversed(range(len(self.rungs))):
-            blind = index < blind_levels
-            posterior = None if blind else self._posterior(index, maps[index], above)
-            prior = self._prior(index, maps[index], above) if priors or blind else None
+            level_map, blind = features.levels[index], index < self.blind_levels
+            posterior = None if blind else self._posterior(index, level_map, above)
+            prior = self._prior(index, level_map, above) if priors or blind else None
             drawn_from = cast(DiagonalGaussian, prior if blind else posterior)
             sample = drawn_from.sample(noise[index])
             levels.append(Level(posterior, prior, sample))
             above = self._rung(index).descend(sample, above, finer[index])
-        return Decoded(self._finish(above, size or finer[0]), tuple(reversed(levels)))
+        return Decoded(self._finish(above, features.size), tuple(reversed(levels)))
+
+    def forward(self, image: Float[Tensor, "batch channels *space"]) -> Decoded:
+        """Encode an image and decode one posterior sample, as a training step does."""
+        features = self.encode(image)
+        return self.decode(features, self.standard_noise(features))
 
     def _rung(self, index: int) -> Rung:
         return cast(Rung, self.rungs[index])
