@@ -1,6 +1,5 @@
 """Noise models are fitted to pairs, to repeats, and to noisy images alone; bad input is named."""
 
-import json
 import math
 import re
 from collections.abc import Callable
@@ -704,13 +703,9 @@ def test_a_photon_counter_is_black_in_the_dark() -> None:
 
 
 @each_kind
-def test_every_fit_tells_and_is_stored(kind: str) -> None:
+def test_every_fit_is_summed_up(kind: str) -> None:
     counts = light("dna", size=128)
     fit = measure_noise(observe(counts, offset=100), 2 * counts + 100, kind, offset=100)
-    back = NoiseFit.from_dict(json.loads(json.dumps(fit.to_dict())))
-    assert back.to_dict() == fit.to_dict()
-    assert back.model == fit.model
-    assert back.summary() == fit.summary()
     assert fit.summary().startswith(
         {
             "poisson_gaussian": "Poisson–Gaussian noise: gain",
@@ -719,21 +714,6 @@ def test_every_fit_tells_and_is_stored(kind: str) -> None:
             "histogram": "A histogram of the noise",
         }[kind]
     )
-
-
-def test_a_fit_of_an_earlier_version_is_read() -> None:
-    entries = measure_noise(observe(light())).to_dict()
-    for key in ("offset", "read_noise", "notices"):
-        del entries[key]
-    fit = NoiseFit.from_dict(entries)
-    assert (fit.offset, fit.read_noise, fit.notices) == (None, None, ())
-
-
-@pytest.mark.parametrize(("key", "value"), [("notices", "one"), ("notices", [1]), ("offset", "x")])
-def test_damaged_new_entries_are_refused(key: str, value: object) -> None:
-    entries = measure_noise(observe(light())).to_dict()
-    with pytest.raises(NoiseError):
-        NoiseFit.from_dict(entries | {key: value})
 
 
 def test_gaussian_noise_that_grows_is_told() -> None:

@@ -6,6 +6,7 @@ from datetime import datetime
 from importlib import metadata
 from typing import Annotated, Any, Literal, Self, TypeVar
 
+import numpy as np
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -33,6 +34,7 @@ MOST_NOTICES, LONGEST_NOTICE, LONGEST_NAME = 500, 4000, 256
 MOST_VALIDATIONS = 5000
 _MOST_VALUES = 200_000
 _MOST_BINS = 10_000
+_BINS = ("signals", "variances", "counts")
 _LARGEST, _LONGEST = 1e30, 10**12  # still a normal float32; steps or seconds
 _STRICT = ConfigDict(strict=True, extra="forbid", frozen=True)
 
@@ -143,7 +145,7 @@ class RecordEntry(BaseModel):
 
 
 class FitEntry(BaseModel):
-    """The calibration that a noise model comes from."""
+    """The fit that a noise model comes from."""
 
     model_config = _STRICT
 
@@ -159,6 +161,12 @@ class FitEntry(BaseModel):
     offset: Number | None = None
     read_noise: Number | None = None
     notices: Notices = ()
+
+    @model_validator(mode="after")
+    def _bins_of_one_length(self) -> Self:
+        if len({len(self.bin_signals), len(self.bin_variances), len(self.bin_counts)}) > 1:
+            raise ValueError("bin_signals, bin_variances and bin_counts must have the same length")
+        return self
 
 
 class NoiseEntry(BaseModel):
@@ -352,7 +360,7 @@ def noise_of(
         raise InputError(f"noise.json: {len(entries)} noise models for {channels} channels")
     try:
         models = tuple(_noise_model(entry.model) for entry in entries)
-        return models, tuple(None if entry.fit is None else _fit(entry.fit) for entry in entries)
+        return models, tuple(None if entry.fit is None else fit_of(entry.fit) for entry in entries)
     except NoiseError as error:
         raise InputError(f"noise.json: {error}") from error
 
@@ -364,9 +372,10 @@ def _parsed(name: str, content: bytes, most_values: int) -> Any:
         raise InputError(f"{name}: {error}") from error
 
 
-def _fit(entry: FitEntry) -> NoiseFit:
-    _noise_model(entry.model)
-    return NoiseFit.from_dict(entry.model_dump())
+def fit_of(entry: FitEntry) -> NoiseFit:
+    """Make the fit that an entry describes."""
+    bins = {f"bin_{part}": np.array(getattr(entry, f"bin_{part}"), np.float64) for part in _BINS}
+    return NoiseFit(**{**dict(entry), **bins, "model": _noise_model(entry.model)})
 
 
 def _noise_model(entries: Mapping[str, Any]) -> NoiseModel:

@@ -1,15 +1,14 @@
 """What fitting a noise model gives: the model, how sure it is, and the points it was fitted to."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 from jaxtyping import Float64
 
-from ladderscope.noise.entries import NoiseError, number, numbers
-from ladderscope.noise.model import NoiseModel, noise_model_from_dict
+from ladderscope.noise.model import NoiseModel
 from ladderscope.noise.words import Interval
 from ladderscope.words import percent, rounded
 
@@ -106,7 +105,7 @@ class NoiseFit:
         return " ".join([*sentences, *self.notices])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return a JSON-able description, from which `from_dict` makes the same fit.
+        """Return a JSON-able description, as model files hold it.
 
         Examples
         --------
@@ -131,50 +130,6 @@ class NoiseFit:
             "read_noise": self.read_noise,
             "notices": list(self.notices),
         }
-
-    @classmethod
-    def from_dict(cls, entries: Mapping[str, Any]) -> "NoiseFit":
-        """Return the fit that `to_dict` described; what an older description lacks is None.
-
-        Raises
-        ------
-        NoiseError
-            If an entry is missing, has another shape, or holds a number that is not finite.
-
-        Examples
-        --------
-        >>> from ladderscope.noise_estimation import measure_noise
-        >>> fit = measure_noise(np.random.default_rng(0).normal(100.0, 3.0, (64, 64)))
-        >>> NoiseFit.from_dict(fit.to_dict()).model == fit.model
-        True
-        """
-        if not isinstance(entries.get("model"), Mapping):
-            raise NoiseError(f"the stored noise fit lacks its model; it has {sorted(entries)}")
-        signals, variances, counts = (
-            numbers(entries, f"bin_{part}") for part in ("signals", "variances", "counts")
-        )
-        if signals.ndim != 1 or not signals.shape == variances.shape == counts.shape:
-            raise NoiseError("the bins of the stored noise fit must be lists of one length")
-        signal_range = _interval(entries, "signal_range")
-        if signal_range is None:
-            raise NoiseError("'signal_range' of the stored noise fit must be two numbers")
-        notices = entries.get("notices") or ()
-        if isinstance(notices, str) or not all(isinstance(notice, str) for notice in notices):
-            raise NoiseError(f"'notices' of the stored noise fit must be sentences, not {notices}")
-        return cls(
-            model=noise_model_from_dict(entries["model"]),
-            gain_interval=_interval(entries, "gain_interval"),
-            intercept_interval=_interval(entries, "intercept_interval"),
-            bin_signals=signals,
-            bin_variances=variances,
-            bin_counts=counts,
-            signal_range=signal_range,
-            offset_guess=_optional(entries, "offset_guess"),
-            clipped_share=number(entries, "clipped_share"),
-            offset=_optional(entries, "offset"),
-            read_noise=_optional(entries, "read_noise"),
-            notices=tuple(notices),
-        )
 
 
 def models_of(found: NoiseFit | list[NoiseFit]) -> NoiseModel | list[NoiseModel]:
@@ -211,17 +166,3 @@ def with_arguments_of(
         return function
 
     return signed
-
-
-def _optional(entries: Mapping[str, Any], key: str) -> float | None:
-    return None if entries.get(key) is None else number(entries, key)
-
-
-def _interval(entries: Mapping[str, Any], key: str) -> Interval | None:
-    """Return a stored pair of finite numbers, or None."""
-    if entries.get(key) is None:
-        return None
-    ends = numbers(entries, key)
-    if ends.shape != (2,):
-        raise NoiseError(f"{key!r} of the stored noise fit must be two numbers")
-    return float(ends[0]), float(ends[1])
