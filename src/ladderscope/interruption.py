@@ -21,37 +21,37 @@ _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 _SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 
 
-# Says whether work is to stop; asked again and again in the thread that works.
+# Returns True when work should stop; called repeatedly in the worker thread.
 ShouldStop: TypeAlias = Callable[[], bool]
 
 
 class StopRequested(LadderscopeError):
-    """Work that was asked to stop before it had a result."""
+    """Work that was stopped before it had a result."""
 
 
 def stop_if(should_stop: ShouldStop | None, work: str) -> None:
-    """End work that is asked to stop.
+    """End work that should stop.
 
     Parameters
     ----------
     should_stop
-        None where nobody asks.
+        None if the work is never stopped.
     work
         What is stopped, as in "restoring cells.tif".
 
     Raises
     ------
     StopRequested
-        It is to stop.
+        `should_stop` returned True.
 
     Examples
     --------
-    >>> stop_if(lambda: True, "restoring cells.tif")
+    >>> stop_if(lambda: True, "restoring")
     Traceback (most recent call last):
-    ladderscope.interruption.StopRequested: restoring cells.tif was stopped by should_stop
+    ladderscope.interruption.StopRequested: stopped while restoring: should_stop returned True
     """
     if should_stop is not None and should_stop():
-        raise StopRequested(f"{work} was stopped by should_stop")
+        raise StopRequested(f"stopped while {work}: should_stop returned True")
 
 
 class Stopped(KeyboardInterrupt):
@@ -79,13 +79,13 @@ class Stopped(KeyboardInterrupt):
 
 
 class Requests:
-    """The signals that have asked for an end, and how they are answered.
+    """The signals that have asked to stop, and how they are handled.
 
     Attributes
     ----------
     gentle : bool
-        Whether the first signal is only noted, in `pending`; the second always
-        raises `Stopped`, as the first does where this is false.
+        Whether the first signal is only noted, in `pending`. The second always raises `Stopped`;
+        so does the first where this is false.
     pending : bool
         Whether a signal was noted since `gentle` was set.
     status : int
@@ -98,7 +98,7 @@ class Requests:
         self.status = 0
 
     def receive(self, number: int, frame: object = None) -> None:
-        """Answer a signal."""
+        """Handle a signal."""
         if signal.Signals(number).name == "SIGHUP":
             _leave_terminal()
         if not self.gentle or self.pending:
@@ -122,13 +122,13 @@ def listening() -> Iterator[Requests]:
     """Raise `Stopped` at Ctrl-C, SIGTERM and SIGHUP while the block runs.
 
     A signal for which the program has a handler of its own, or a SIGHUP that it ignores (nohup),
-    is left to it; Ctrl-C is always heard. Signals reach the main thread alone: in another one,
-    nothing is ever asked.
+    is left to it; Ctrl-C always counts. Python delivers signals to the main thread only: in another
+    one, no signal counts.
 
     Yields
     ------
     Requests
-        Of the block around, where there is one.
+        Those of the enclosing block, if there is one.
 
     Examples
     --------
@@ -166,12 +166,12 @@ def stopping_gently(also: ShouldStop | None = None) -> Iterator[ShouldStop]:
     Parameters
     ----------
     also : callable, optional
-        Who else may ask for an end.
+        Another callable that may ask to stop.
 
     Yields
     ------
     callable
-        Whether a signal, or `also`, has asked for an end.
+        Returns whether a signal, or `also`, has asked to stop.
 
     Examples
     --------
@@ -193,7 +193,7 @@ def _is_free(number: int) -> bool:
 
 
 def _leave_terminal() -> None:
-    """Write to nowhere what would be written to a terminal that is closed, and so be an error."""
+    """Discard what would be written to a closed terminal, which would be an error."""
     for descriptor in (1, 2):
         try:
             os.write(descriptor, b"")

@@ -25,8 +25,8 @@ def listener_of(progress: bool | Listener) -> Iterator[Listener | None]:
     Parameters
     ----------
     progress : bool or callable
-        True shows a bar in the terminal while the block runs. A callable is called in the thread
-        that does the work.
+        True shows a bar in the terminal while the block runs. A callable is called in the worker
+        thread.
 
     Yields
     ------
@@ -48,8 +48,8 @@ def listener_of(progress: bool | Listener) -> Iterator[Listener | None]:
         yield None
 
 
-def part_of(report: Listener | None, number: int, count: int) -> Listener | None:
-    """Give a listener to one of several equal parts of the work.
+def part_of(report: Listener | None, number: int, count: int, parts: int = 1) -> Listener | None:
+    """Give a listener to one of several equal parts of the work, or to some in a row.
 
     Parameters
     ----------
@@ -57,6 +57,8 @@ def part_of(report: Listener | None, number: int, count: int) -> Listener | None
         The listener to the whole.
     number, count
         Which part, from 0, and how many there are.
+    parts
+        How many parts from there on.
 
     Examples
     --------
@@ -65,7 +67,7 @@ def part_of(report: Listener | None, number: int, count: int) -> Listener | None
     """
     if report is None:
         return None
-    return lambda fraction, message: report((number + fraction) / count, message)
+    return lambda fraction, message: report((number + parts * fraction) / count, message)
 
 
 @contextmanager

@@ -284,7 +284,7 @@ def test_images_of_different_kinds_are_an_error_that_names_both(tmp_path, image)
         (["--noise", "gauss"], "gaussian:SIGMA"),
         (["--minutes", "0"], "minutes=0"),
         (["--steps", "-1"], "steps=-1"),
-        (["--minutes", "1", "--steps", "5"], "one of minutes, steps and epochs"),
+        (["--minutes", "1", "--steps", "5"], "one of minutes, steps or epochs"),
         (["--preset", "huge"], "no preset 'huge'"),
         (["--axes", "YQ"], "unknown letter"),
         (["--config", "nowhere.yaml"], "nowhere.yaml: there is no such file"),

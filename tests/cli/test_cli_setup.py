@@ -108,7 +108,7 @@ def test_an_empty_file_changes_nothing(config):
         ("filters: many", "filters"),
         ("minutes: 0", "positive"),
         ("preset: huge", "preset"),
-        ("{minutes: 1, steps: 1}", "one of minutes, steps and epochs"),
+        ("{minutes: 1, steps: 1}", "one of minutes, steps or epochs"),
     ],
 )
 def test_mistakes_in_a_file_are_said(config, text, words):

@@ -1,6 +1,7 @@
 """Splitters on the command line: how they are trained, what they write, what they refuse."""
 
 from types import SimpleNamespace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -8,7 +9,9 @@ import tifffile
 from typer.testing import CliRunner
 
 from ladderscope.cli import app
+from ladderscope.cli.train import Method
 from ladderscope.images import read_image, sample_image
+from ladderscope.models import config
 from ladderscope.models.file import read_model
 
 QUICK = ["--preset", "tiny", "--steps", 4]
@@ -326,3 +329,7 @@ def test_the_demonstration_adds_two_stains_and_takes_them_apart(tmp_path):
     assert [*shapes, tifffile.imread(out / "split" / "mixed.tif").shape] == [(512, 320), (512, 192)]
     assert run("demo", "--split", "-o", out, *quick).code == 1
     assert "omit --image" in run("demo", "--split", "--image", "ph3").said
+
+
+def test_the_methods_on_the_command_line_are_those_of_the_settings():
+    assert get_args(Method) == get_args(config.Method)

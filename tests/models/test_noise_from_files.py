@@ -282,7 +282,7 @@ def test_dark_frames_that_do_not_fit_are_refused(dark, said):
 def knowing(truth):
     """A denoiser that is right: it knows the signal of the image called "array n"."""
 
-    def predict(images, samples, progress):
+    def predict(images, samples, progress, should_stop):
         assert samples == 0
         return [
             Restoration(
@@ -322,7 +322,7 @@ def test_any_kind_is_fitted_to_the_estimate_of_a_denoiser_that_is_given():
 def test_a_denoiser_sees_no_more_planes_than_it_needs(monkeypatch):
     seen = []
 
-    def predict(images, samples, progress):
+    def predict(images, samples, progress, should_stop):
         seen.extend(image.pixels.shape for image in images)
         return [Restoration(image.pixels.astype(np.float32), None, image.axes) for image in images]
 

@@ -6,7 +6,7 @@ import threading
 import numpy as np
 import pytest
 
-from ladderscope import Denoiser, Splitter
+from ladderscope import Denoiser, Splitter, measure_noise, noise
 from ladderscope.interruption import StopRequested
 from ladderscope.training.seeding import seeded
 
@@ -155,3 +155,64 @@ def test_a_signal_is_one_more_that_asks_for_an_end(crops):
 
     fitted = denoised(crops, progress=press, should_stop=lambda: False)
     assert fitted.model.outcome.interrupted and fitted.model.outcome.steps == 2
+
+
+def in_a_thread(work):
+    """Run work in a thread beside the main one, and give what came of it."""
+    found = []
+
+    def kept():
+        try:
+            found.append(work())
+        except StopRequested as error:
+            found.append(error)
+
+    thread = threading.Thread(target=kept)
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+def test_restoring_in_a_thread_beside_the_main_one_is_stopped(denoiser, crops):
+    asked = iter([False, True])
+    stopped = in_a_thread(
+        lambda: denoiser.predict(crops[0], samples=17, should_stop=lambda: next(asked))
+    )
+    assert isinstance(stopped, StopRequested) and "restoring" in str(stopped)
+    assert next(asked, None) is None
+
+
+def test_reading_is_stopped_between_two_images(crops):
+    for fit in (denoised, split):
+        given = [[crops[0], crops[1]]] if fit is denoised else crops
+        stopped = in_a_thread(lambda: fit(given, progress=False, should_stop=lambda: True))  # noqa: B023
+        assert isinstance(stopped, StopRequested) and "reading" in str(stopped)
+
+
+def test_the_measurement_of_noise_is_stopped_between_two_channels(crops):
+    two = np.stack([crops[0], crops[1]])
+    denoiser = Denoiser("tiny")
+    with pytest.raises(StopRequested, match="noise of channel 2"):
+        denoiser.fit(two, "CYX", steps=6, progress=False, should_stop=lambda: True)
+
+
+def alone(crops, **how):
+    return measure_noise([crops[0], crops[1]], **how)
+
+
+def bootstrapped(crops, **how):
+    return measure_noise(crops[0], kind="histogram", preset="tiny", steps=6, **how)
+
+
+def on_arrays(crops, **how):
+    return noise.measure_noise(crops[0], **how)
+
+
+@pytest.mark.parametrize("measure", [alone, bootstrapped, on_arrays])
+def test_measuring_noise_is_followed_to_its_end_and_can_be_stopped(crops, measure):
+    listener = Listener()
+    measure(crops, progress=listener)
+    assert_complete(listener)
+    assert len(listener.fractions) >= 2
+    stopped = in_a_thread(lambda: measure(crops, progress=False, should_stop=lambda: True))
+    assert isinstance(stopped, StopRequested)

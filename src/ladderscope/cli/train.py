@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ladderscope.cli.summary import Failure
     from ladderscope.models import Denoiser, Splitter
 
+# As in models/config.py, which loads torch.
 Method = Literal["musplit", "denoisplit", "microsplit"]
 Balance = Literal["none", "std"]
 

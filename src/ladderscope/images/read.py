@@ -30,6 +30,7 @@ from ladderscope.images.stored import (
     unchecked,
 )
 from ladderscope.images.tiff import opened_tiff
+from ladderscope.interruption import ShouldStop, stop_if
 from ladderscope.mapped import part_of
 
 
@@ -69,13 +70,17 @@ def open_images(
     return images
 
 
-def read_images(sources: Sources, axes: str | None = None) -> list[Image]:
+def read_images(
+    sources: Sources, axes: str | None = None, should_stop: ShouldStop | None = None
+) -> list[Image]:
     """Find, read and check a set of images of one kind.
 
     Parameters
     ----------
     sources, axes
         As `open_images` takes them.
+    should_stop
+        Called between two images; True ends the reading.
 
     Returns
     -------
@@ -86,6 +91,8 @@ def read_images(sources: Sources, axes: str | None = None) -> list[Image]:
     ------
     ImageError
         At the first image that cannot be used, or that is of another kind than the first.
+    StopRequested
+        If `should_stop` returned True.
 
     Examples
     --------
@@ -93,8 +100,11 @@ def read_images(sources: Sources, axes: str | None = None) -> list[Image]:
     >>> [image.dtype.name for image in read_images([noisy, noisy.T])]
     ['float64', 'float64']
     """
-    named = named_sources(sources, own_outputs=False)
-    images = [read_image(source, axes, name=name) for source, name in named]
+    images: list[Image] = []
+    for source, name in named_sources(sources, own_outputs=False):
+        if images:
+            stop_if(should_stop, "reading the images")
+        images.append(read_image(source, axes, name=name))
     check_same_kind(images)
     return images
 

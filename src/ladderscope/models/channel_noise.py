@@ -9,6 +9,7 @@ import numpy as np
 from ladderscope.data import Field, planes_of
 from ladderscope.errors import LadderscopeError
 from ladderscope.inspection import about_correlation
+from ladderscope.interruption import ShouldStop, stop_if
 from ladderscope.noise import Gaussian, NoiseError, NoiseModel
 from ladderscope.noise_estimation import NoiseFit, calibrate_poisson_gaussian
 from ladderscope.noise_estimation.planes import MOST_PLANES
@@ -47,6 +48,7 @@ def channel_noise(
     notice: Callable[[str, int], None],
     *,
     structured: bool,
+    should_stop: ShouldStop | None = None,
 ) -> tuple[list[NoiseModel], list[NoiseFit | None]]:
     """Take or measure the noise of each channel.
 
@@ -60,6 +62,8 @@ def channel_noise(
         Takes what there is to say, and its level.
     structured
         Whether the network is made for correlated noise: then correlation draws no warning.
+    should_stop
+        Called between two channels; True ends the measurement.
 
     Returns
     -------
@@ -72,6 +76,8 @@ def channel_noise(
         There are not as many noise models as channels.
     NoiseError
         The noise of a channel cannot be measured.
+    StopRequested
+        `should_stop` returned True.
     """
     entries = listed(noise) or [noise] * len(fields)
     if len(entries) != len(fields):
@@ -83,6 +89,8 @@ def channel_noise(
     models: list[NoiseModel] = []
     fits: list[NoiseFit | None] = []
     for name, entry, of_channel in zip(names, entries, fields, strict=True):
+        if models:
+            stop_if(should_stop, f"measuring the noise of {name}")
         planes = planes_of(of_channel, MOST_PLANES)
         fit = None
         if several and all(np.ptp(plane) == 0 for plane in planes):

@@ -20,7 +20,7 @@ FAR_IN_DEVIATIONS = 3.0
 
 
 def check_depth(images: Sequence[Image], dimensions: int, notice: Callable[[str], None]) -> None:
-    """Refuse single planes where stacks are needed; say once where a 2-D model takes stacks.
+    """Refuse single planes where stacks are needed; report once if a 2-D model gets stacks.
 
     Raises
     ------
@@ -44,16 +44,16 @@ def check_depth(images: Sequence[Image], dimensions: int, notice: Callable[[str]
 
 
 def look_at(image: Image, model: Model, check: Callable[[Image], None]) -> None:
-    """Look at an image before it is restored: warn of what it has that training had not.
+    """Check an image before it is restored, and warn where it differs from the training images.
 
     Parameters
     ----------
     image
-        With its padding.
+        Its padding is known.
     model
-        What is to restore it.
+        The model that will restore it.
     check
-        What else its kind of model asks; is given the image without hot and dead pixels.
+        A further check for this kind of model; gets the image without hot and dead pixels.
     """
     artefacts = Artefacts(image.padding, outliers_of(image))
     for finding in look_before_restoring(image, artefacts):
@@ -88,16 +88,16 @@ def warn_if_far(
     *,
     flatter: float = 1.0,
 ) -> bool:
-    """Warn where an image is far from what a model was trained on, and say by how much.
+    """Warn if an image is far from what a model was trained on, and by how much.
 
     Parameters
     ----------
     found, trained
-        Of the image, and of the training images.
+        Those of the image, and of the training images.
     name, like
-        What to call them.
+        Names for both.
     advice
-        What may be wrong then, and what to do.
+        What may be wrong, and what to do.
     flatter
         The standard deviation of an image like those of training, as a fraction of theirs: patches
         with little background vary more than whole images do.
@@ -110,14 +110,14 @@ def warn_if_far(
     shift = abs(found.mean - trained.mean) / trained.std
     ratio = found.std / trained.std
     least = flatter / FAR_IN_DEVIATIONS
-    if found.std == 0:  # blank: handed back as it is
+    if found.std == 0:  # blank: returned as it is
         return False
     far = shift > FAR_IN_DEVIATIONS or not least < ratio < FAR_IN_DEVIATIONS
     if far:
         logger.warning(
             "%s: mean %.4g and standard deviation %.4g are far from those of %s (%.4g and %.4g): "
-            "the mean is %.1f of their standard deviations away, and the standard deviation is "
-            "%.2g times theirs. %s",
+            "the mean differs by %.1f training standard deviations; the standard deviation is "
+            "%.2g times the training value. %s",
             name,
             found.mean,
             found.std,
@@ -132,7 +132,7 @@ def warn_if_far(
 
 
 def several(images: Sources) -> bool:
-    """Tell a list, pattern or folder, of however many images, from one image."""
+    """Distinguish a list, pattern or folder, with any number of images, from one image."""
     if isinstance(images, str | os.PathLike):
         path = expanded(images)
         return not (path.is_file() or is_zarr_folder(path))

@@ -20,6 +20,9 @@ _LARGEST_TILE, _LARGEST_MARGIN = 2**20, 1024
 _STRENGTHS = (1e-6, 1e6)
 
 
+Method = Literal["musplit", "denoisplit", "microsplit"]
+
+
 class RestorerSettings(BaseModel):
     """The settings of a restorer: its network, its training, its tiles.
 
@@ -49,7 +52,7 @@ class RestorerSettings(BaseModel):
     gradient_clip
         Largest norm of the gradient.
     minutes, steps, epochs
-        The budget: one of the three.
+        The budget: exactly one of the three.
     tile_core, tile_margin, tile_depth, tile_depth_margin
         The geometry of prediction: see `ladderscope.prediction.Geometry`.
 
@@ -100,7 +103,7 @@ class RestorerSettings(BaseModel):
         given = {name: value for name in NO_BUDGET if (value := getattr(self, name)) is not None}
         if len(given) != 1:
             found = f"{' and '.join(given)} are given: " if given else ""
-            raise ValueError(f"{found}the budget is one of minutes, steps and epochs")
+            raise ValueError(f"{found}give exactly one of minutes, steps or epochs")
         ((name, value),) = given.items()
         if not 0 < value <= _LONGEST:
             raise ValueError(
@@ -119,7 +122,7 @@ class RestorerSettings(BaseModel):
     def _a_level_sees_the_image(self) -> Self:
         if self.blind_levels >= self.levels:
             raise ValueError(
-                f"blind_levels={self.blind_levels} of {self.levels} levels leave none that sees "
+                f"with blind_levels={self.blind_levels} and levels={self.levels}, no level sees "
                 "the image: give fewer blind levels, or more levels"
             )
         return self
@@ -127,19 +130,16 @@ class RestorerSettings(BaseModel):
     @model_validator(mode="after")
     def _patch_holds_the_levels(self) -> Self:
         if self.patch % self.patch_multiple:
-            twice = ", and once more for lateral context" if self.context > 1 else ""
-            raise ValueError(
-                f"patch must be a multiple of {self.patch_multiple}, 2 to the number of levels"
-                f"{twice}"
-            )
+            of = "levels + 1, with lateral context" if self.context > 1 else "levels"
+            raise ValueError(f"patch must be a multiple of {self.patch_multiple} (2^{of})")
         return self
 
     @model_validator(mode="after")
     def _a_level_for_every_view(self) -> Self:
         if self.context > self.levels + 1:
             raise ValueError(
-                f"context={self.context} is too much for {self.levels} levels, each of which takes "
-                f"one lateral-context input: give at most context={self.levels + 1}"
+                f"context={self.context} is too large for levels={self.levels}: give at most "
+                f"context={self.levels + 1}, one lateral-context input per level"
             )
         return self
 
@@ -149,9 +149,10 @@ class RestorerSettings(BaseModel):
 
     @property
     def patch_multiple(self) -> int:
-        """A number of which the side of a patch must be a multiple.
+        """The number of which the side of a patch must be a multiple.
 
-        Latents of every level then cover it exactly; with wider views, as the centre of a map.
+        The latents of every level then cover it exactly; with lateral context, as the centre of a
+        map.
         """
         return int(2 ** (self.levels + (self.context > 1)))
 
@@ -187,7 +188,7 @@ class SplitterSettings(RestorerSettings):
         Whether patches with background alone are drawn less often.
     """
 
-    method: Literal["musplit", "denoisplit", "microsplit"] = "microsplit"
+    method: Method = "microsplit"
     channels: int = Field(default=2, ge=2, le=MOST_CHANNELS)
     denoisplit_weight: float = Field(default=0.9, gt=0, lt=1)
     variance: Literal["predicted", "fitted"] | float = "fitted"
@@ -239,7 +240,7 @@ def replaced(settings: Settings, overrides: Mapping[str, Any]) -> Settings:
 def checked(
     kind: type[Settings], values: Mapping[str, Any], overrides: Mapping[str, Any]
 ) -> Settings:
-    """Make settings of values, some of them replaced; the budget as in `replaced`.
+    """Make settings of values, with some replaced; a budget replaces any other budget.
 
     Raises
     ------
@@ -257,7 +258,7 @@ def checked(
 
 
 def _in_words(kind: type[RestorerSettings], error: ValidationError) -> str:
-    """Say what is wrong with settings, a line each."""
+    """Say what is wrong with settings, one line per problem."""
     lines = []
     for problem in error.errors():
         name = str(problem["loc"][0]) if problem["loc"] else ""

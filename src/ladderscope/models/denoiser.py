@@ -134,11 +134,11 @@ class Denoiser(Restorer[DenoiserSettings]):
         compile_network : bool, optional
             Whether to use torch.compile; by default where it saves time within the budget.
         progress : bool or callable
-            Whether to show a progress bar. A callable takes the fraction of the budget that is
-            spent, from 0 to 1, and a message, after every step and in the thread that trains.
+            Whether to show a progress bar. A callable is called in the worker thread after every
+            step, with the completed fraction of the budget (0 to 1) and a message.
         should_stop : callable, optional
-            Asked after every step whether to end training early, as Ctrl-C does: it takes
-            nothing, returns a bool, and may answer for another thread.
+            Called repeatedly without arguments; return True to end training early, as Ctrl-C does.
+            Another thread may set it.
 
         Returns
         -------
@@ -152,11 +152,14 @@ class Denoiser(Restorer[DenoiserSettings]):
         LadderscopeError
             The budget is out of range, the images are smaller than the levels need, the noise
             models do not match the channels, or the loss stays non-finite.
+        StopRequested
+            `should_stop` returned True before the first step (a `LadderscopeError` of
+            `ladderscope.interruption`).
         """
         settings = with_budget(self.settings, minutes, steps, epochs)
         run = checked_run(self.device, state_file, resume, compile_network, progress, should_stop)
         notice = Notices()
-        recorded = read_images(images, axes)
+        recorded = read_images(images, axes, should_stop)
         first = recorded[0]
         check_depth(recorded, settings.dimensions, notice)
         say_which_channels_differ(recorded, notice)
@@ -171,6 +174,7 @@ class Denoiser(Restorer[DenoiserSettings]):
             first.channel_names or numbered_channels(first.channels),
             notice,
             structured=settings.blind_levels > 0,
+            should_stop=should_stop,
         )
         held_out = hold_out(fields, settings.patch, self.seed)
         notice(held_out.notice)
@@ -239,7 +243,7 @@ class Denoiser(Restorer[DenoiserSettings]):
     def _deviation(
         self, signal: Float64[np.ndarray, "..."], channel: int
     ) -> Float64[np.ndarray, "..."]:
-        """Give the noise's standard deviation at a signal; without a noise model, a wide guess."""
+        """Give the standard deviation of the noise at a signal; without a model, a wide guess."""
         of_training = self.model.statistics[channel]
         if not self.model.noise_models:
             return of_training.std + np.abs(signal - of_training.mean) / 8
@@ -254,7 +258,7 @@ class Denoiser(Restorer[DenoiserSettings]):
         trained = len(self.model.statistics)
         if image.channels != trained:
             raise LadderscopeError(
-                f"{image.name} has {counted(image.channels, 'channel')}, and the model was trained "
+                f"{image.name} has {counted(image.channels, 'channel')}, but the model was trained "
                 f"on {trained}: give images with the same channels, or train a model on these"
             )
         warn_of_other_channels(image, self.model)

@@ -1,7 +1,7 @@
 """The arguments of a splitter's training, checked before any work."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -10,16 +10,15 @@ from ladderscope.images import Image, Sources, numbered_channels
 from ladderscope.models.config import SplitterSettings
 from ladderscope.words import counted, listed
 
-# What the objective of a method does not hold.
-_WITHOUT_EFFECT = {
+# Settings that the objective of a method does not use.
+_WITHOUT_EFFECT: Mapping[str, tuple[str, ...]] = {
     "musplit": ("denoisplit_weight", "free_bits"),
     "denoisplit": ("denoisplit_weight", "variance", "musplit_free_bits"),
-    "microsplit": (),
 }
 
 
 def check_number(channels: Sequence[Sources], wanted: int) -> None:
-    """Refuse what is no list of channels, or one of another number."""
+    """Refuse anything but a list of the right number of channels."""
     if isinstance(channels, str) or not isinstance(channels, Sequence):
         raise LadderscopeError(
             'channels must be a list with the images of each structure, such as ["nuclei/*.tif", '
@@ -27,13 +26,13 @@ def check_number(channels: Sequence[Sources], wanted: int) -> None:
         )
     if len(channels) != wanted:
         raise LadderscopeError(
-            f"{counted(len(channels), 'channel')} given, and the splitter has {wanted}: give "
+            f"{counted(len(channels), 'channel')} given, but the splitter has {wanted}: give "
             f"{wanted}, or construct it with channels={len(channels)}"
         )
 
 
 def checked_names(names: Sequence[str] | None, wanted: int) -> Sequence[str]:
-    """Give the names, or numbers in their place; refuse those that repeat."""
+    """Give the names, or numbers instead of them; refuse repeated names."""
     if names is None:
         return numbered_channels(wanted)
     different = {name for name in names if isinstance(name, str) and name}
@@ -56,7 +55,7 @@ def checked_offsets(offsets: Sequence[float] | None, wanted: int) -> Sequence[fl
 
 
 def check_nothing_to_mix(settings: SplitterSettings, offsets: Sequence[float] | None) -> None:
-    """Refuse settings of the mixing where mixed images were recorded."""
+    """Refuse settings for computed mixed images if recorded ones are given."""
     given = {
         "offsets": offsets is not None,
         "ratios": settings.ratios != (1.0, 1.0),
@@ -65,7 +64,7 @@ def check_nothing_to_mix(settings: SplitterSettings, offsets: Sequence[float] | 
     if any(given.values()):
         raise LadderscopeError(
             f"{listed([name for name in given if given[name]])} apply to computed mixed images, "
-            "and recorded ones are given: leave out one or the other"
+            "but recorded mixed images were given; omit one of the two"
         )
 
 
@@ -74,7 +73,7 @@ def say_what_has_no_effect(settings: SplitterSettings, notice: Callable[[str], N
     fields = SplitterSettings.model_fields
     idle = [
         name
-        for name in _WITHOUT_EFFECT[settings.method]
+        for name in _WITHOUT_EFFECT.get(settings.method, ())
         if getattr(settings, name) != fields[name].default
     ]
     if idle:
@@ -82,7 +81,7 @@ def say_what_has_no_effect(settings: SplitterSettings, notice: Callable[[str], N
 
 
 def check_channels(everything: Sequence[tuple[str, Sequence[Image]]]) -> None:
-    """Refuse images of several channels; each group of images has a name."""
+    """Refuse images with several channels; each group of images has a name."""
     for name, stack in everything:
         if stack[0].channels > 1:
             raise LadderscopeError(
@@ -94,7 +93,7 @@ def check_channels(everything: Sequence[tuple[str, Sequence[Image]]]) -> None:
 def check_pairs(
     everything: Sequence[tuple[str, Sequence[Image]]], notice: Callable[[str], None]
 ) -> None:
-    """Refuse groups of other number or size than the first; report numbers that differ."""
+    """Refuse groups that differ from the first in number or size; report other numbering."""
     first_name, first = everything[0]
     of_first = _counted(first)
     for name, stack in everything[1:]:
@@ -122,7 +121,7 @@ def check_pairs(
 
 
 def _counted(images: Sequence[Image]) -> list[tuple[int, ...]]:
-    """Give the numbers in names that differ from image to image; none if they cannot be lined up.
+    """Give the numbers in names that differ between images; none if they cannot be aligned.
 
     Examples
     --------

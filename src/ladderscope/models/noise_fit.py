@@ -12,6 +12,7 @@ from typing import Any, cast
 import numpy as np
 
 from ladderscope.images import Image, Sources, open_image
+from ladderscope.interruption import ShouldStop
 from ladderscope.machine import usual_device
 from ladderscope.models.denoiser import Denoiser
 from ladderscope.models.restoration import Restoration
@@ -21,6 +22,7 @@ from ladderscope.noise_estimation.from_files import Estimated, measure_files
 from ladderscope.noise_estimation.kinds import with_signal
 from ladderscope.noise_estimation.planes import MOST_PLANES
 from ladderscope.noise_estimation.sources import PlaneOf, evenly, planes_of
+from ladderscope.progress import Listener, listener_of, part_of
 from ladderscope.words import duration
 
 logger = logging.getLogger("ladderscope")
@@ -46,7 +48,8 @@ def measure_noise(
     seed: int = 0,
     device: str | None = None,
     denoiser: Denoiser | None = None,
-    progress: bool = True,
+    progress: bool | Listener = True,
+    should_stop: ShouldStop | None = None,
 ) -> NoiseFit | list[NoiseFit]:
     """Measure the noise of files or arrays: on pairs, on repeats, or on noisy images alone.
 
@@ -81,8 +84,11 @@ def measure_noise(
         Settings of the denoiser that is trained where one is needed: see `Denoiser`.
     denoiser : Denoiser, optional
         A fitted denoiser that estimates the signal, instead of training one.
-    progress : bool
-        Whether to show the progress of training.
+    progress : bool or callable
+        Whether to show a progress bar. A callable is called in the worker thread with the
+        completed fraction (0 to 1) and a message.
+    should_stop : callable, optional
+        Called repeatedly without arguments; return True to stop. Another thread may set it.
 
     Returns
     -------
@@ -98,6 +104,8 @@ def measure_noise(
         `ladderscope.noise.measure_noise`.
     LadderscopeError
         A setting of the denoiser is invalid.
+    StopRequested
+        `should_stop` returned True (a `LadderscopeError` of `ladderscope.interruption`).
 
     References
     ----------
@@ -114,10 +122,10 @@ def measure_noise(
     True
     """
 
-    def estimated(noisy: Sequence[Image]) -> Estimated:
+    def estimated(noisy: Sequence[Image], report: Listener | None) -> Estimated:
         if denoiser is not None:
             notice = "The estimate of the given denoiser was used as the signal."
-            return Estimated(_estimates(noisy, denoiser, progress), notice)
+            return Estimated(_estimates(noisy, denoiser, report, should_stop), notice)
         logger.info(
             "there are no clean images: a denoiser is trained first, and its estimate of the noisy "
             "images is used as the signal"
@@ -126,16 +134,19 @@ def measure_noise(
             _gathered(evenly(planes_of(noisy), MOST_PLANES)),
             minutes=minutes,
             steps=steps,
-            progress=progress,
+            progress=part_of(report, 0, 10, 9) or False,
+            should_stop=should_stop,
         )
         notice = (
             "No clean images were given: the estimate of a denoiser, trained on these images for "
             f"{duration(trained.model.outcome.seconds)}, was used as the signal."
         )
-        return Estimated(_estimates(noisy, trained, progress), notice)
+        rest = part_of(report, 9, 10)
+        return Estimated(_estimates(noisy, trained, rest, should_stop), notice)
 
     needs_estimate = denoiser is not None or kind in with_signal()
-    return measure_files(
+    with listener_of(progress) as report:
+        return measure_files(
         observation,
         signal,
         kind,
@@ -146,6 +157,8 @@ def measure_noise(
         components=components,
         coefficients=coefficients,
         estimate=estimated if needs_estimate else None,
+        report=report,
+        should_stop=should_stop,
     )
 
 
@@ -176,14 +189,19 @@ def fit_noise_model(*given: Any, **named: Any) -> NoiseModel | list[NoiseModel]:
 
 
 def _estimates(
-    noisy: Sequence[Image], denoiser: Denoiser, progress: bool
+    noisy: Sequence[Image],
+    denoiser: Denoiser,
+    report: Listener | None,
+    should_stop: ShouldStop | None,
 ) -> list[tuple[Image, Image]]:
     """Pair planes with what a denoiser makes of them."""
     places = evenly(planes_of(noisy), MOST_PLANES)
     pixels = sum(image.sizes["Y"] * image.sizes["X"] for image, _ in places)
     images = _gathered(evenly(places, max(1, len(places) * MOST_PAIRS // pixels)))
     # Sixteen samples take ten times as long, and models fitted to their mean are no better.
-    restored = denoiser.predict(images, samples=0, progress=progress)
+    restored = denoiser.predict(
+        images, samples=0, progress=report or False, should_stop=should_stop
+    )
     estimates = cast(list[Restoration], restored)  # of a list
     return [
         (open_image(image), open_image(Image(one.mean, one.axes, one.name)))

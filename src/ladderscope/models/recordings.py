@@ -7,6 +7,7 @@ import numpy as np
 
 from ladderscope.data import Channels, Field, HeldOut, hold_out
 from ladderscope.images import Image, ImageError, Sources, read_images
+from ladderscope.interruption import ShouldStop, stop_if
 from ladderscope.models.fitting import looked_at
 from ladderscope.models.given import check_channels, check_pairs
 from ladderscope.models.matching import say_which_channels_differ
@@ -49,6 +50,7 @@ def read_recordings(
     names: Sequence[str],
     paired: bool,
     notice: Notices,
+    should_stop: ShouldStop | None = None,
 ) -> Recordings:
     """Read all images, and refuse those that do not go together.
 
@@ -58,9 +60,16 @@ def read_recordings(
         An image cannot be used.
     LadderscopeError
         Images have several channels, or paired ones are of different number or size.
+    StopRequested
+        `should_stop` returned True: it is called between two images.
     """
-    stacks = [_read(sources, axes, name) for name, sources in zip(names, channels, strict=True)]
-    recorded = None if mixed is None else _read(mixed, axes, _MIXED)
+    given = [*channels, *([] if mixed is None else [mixed])]
+    stacks: list[list[Image]] = []
+    for name, sources in zip([*names, _MIXED], given, strict=False):
+        if stacks:
+            stop_if(should_stop, "reading the images")
+        stacks.append(_read(sources, axes, name, should_stop))
+    recorded = None if mixed is None else stacks.pop()
     found = Recordings(names, stacks, recorded, paired or mixed is not None)
     named = list(zip([*names, _MIXED], found.stacks, strict=False))
     check_channels(named)
@@ -102,9 +111,11 @@ def divided(
     return training, validation
 
 
-def _read(sources: Sources, axes: str | None, name: str) -> list[Image]:
+def _read(
+    sources: Sources, axes: str | None, name: str, should_stop: ShouldStop | None
+) -> list[Image]:
     try:
-        return read_images(sources, axes)
+        return read_images(sources, axes, should_stop)
     except ImageError as error:
         raise ImageError(f"{name}: {error}") from error
 

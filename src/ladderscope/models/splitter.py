@@ -5,7 +5,7 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 from jaxtyping import Float32
@@ -26,7 +26,7 @@ from ladderscope.interruption import ShouldStop
 from ladderscope.machine import usual_device
 from ladderscope.models.channel_noise import Noise, channel_noise
 from ladderscope.models.checks import check_depth, warn_if_far
-from ladderscope.models.config import SplitterSettings
+from ladderscope.models.config import Method, SplitterSettings
 from ladderscope.models.file import Mixture
 from ladderscope.models.fitting import (
     checked_run,
@@ -58,6 +58,7 @@ from ladderscope.prediction import Shown, limits
 from ladderscope.prediction.last_look import out_of_range
 from ladderscope.progress import Listener
 from ladderscope.training import SplittingModule
+from ladderscope.words import percent
 
 logger = logging.getLogger("ladderscope")
 
@@ -121,7 +122,7 @@ class Splitter(Restorer[SplitterSettings]):
 
     def __init__(
         self,
-        method: Literal["musplit", "denoisplit", "microsplit"] = "microsplit",
+        method: Method = "microsplit",
         preset: str = "small",
         noise: Noise = "auto",
         seed: int = 0,
@@ -202,7 +203,7 @@ class Splitter(Restorer[SplitterSettings]):
         if mixed is not None:
             check_nothing_to_mix(settings, offsets)
         say_what_has_no_effect(settings, notice)
-        recorded = read_recordings(channels, mixed, axes, names, paired, notice)
+        recorded = read_recordings(channels, mixed, axes, names, paired, notice, should_stop)
         images = [image for stack in recorded.stacks for image in stack]
         sampling = common_sampling(images, notice, settings.dimensions)
         of_channels = [image for stack in recorded.channels for image in stack]
@@ -215,7 +216,7 @@ class Splitter(Restorer[SplitterSettings]):
         )
         statistics = [training_statistics(stack)[0] for stack in looked.channels]
         unlooked = [fields_of(stack, self._space) for stack in recorded.channels]
-        noise_models, fits = self._noise_of(unlooked, names, settings, notice)
+        noise_models, fits = self._noise_of(unlooked, names, settings, notice, should_stop)
         training, validation = divided(
             fields, mixed_fields, looked, settings.patch, self.seed, notice
         )
@@ -277,20 +278,20 @@ class Splitter(Restorer[SplitterSettings]):
         names: Sequence[str],
         settings: SplitterSettings,
         notice: Notices,
+        should_stop: ShouldStop | None,
     ) -> tuple[list[NoiseModel], list[NoiseFit | None]]:
         """Give the noise of each channel, if the method's objective holds it."""
         if settings.weight_of_denoisplit == 0:
             if self.noise != "auto":
-                notice("the method musplit has no noise model: the given one is not used")
+                notice("musplit does not use a noise model; the given one is ignored")
             return [], []
         try:
+            structured = settings.blind_levels > 0
             return channel_noise(
-                self.noise, fields, names, notice, structured=settings.blind_levels > 0
+                self.noise, fields, names, notice, structured=structured, should_stop=should_stop
             )
         except NoiseError as error:
-            raise NoiseError(
-                f"{error}; or use the method musplit, which needs no noise model"
-            ) from error
+            raise NoiseError(f"{error}; or use musplit, which needs no noise model") from error
 
     def _jobs(self) -> list[Job]:
         mixture = self._mixture()
@@ -298,7 +299,9 @@ class Splitter(Restorer[SplitterSettings]):
 
     def _mixture(self) -> Mixture:
         if self.model.mixture is None:
-            raise LadderscopeError("the model lacks its mixed images: it is damaged")
+            raise LadderscopeError(
+                "the model file is damaged: the statistics of the mixed images are missing"
+            )
         return self.model.mixture
 
     def _in_order(
@@ -369,11 +372,11 @@ def _warn_if_beyond(image: Image, intensities: Intensities, deviation: float) ->
     fraction = count / image.size
     if fraction > _FEW:
         logger.warning(
-            "%s: %.2g %% of its pixels are more than one standard deviation (%.4g) outside the "
+            "%s: %s of its pixels are more than one standard deviation (%.4g) outside the "
             "intensities of the mixed training images (%.4g to %.4g), by up to %.1f "
             "standard deviations. %s",
             image.name,
-            100 * fraction,
+            percent(fraction),
             deviation,
             *intensities,
             furthest,

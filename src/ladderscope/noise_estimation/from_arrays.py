@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from ladderscope.interruption import ShouldStop
 from ladderscope.noise.model import NoiseModel
 from ladderscope.noise_estimation.fitted import NoiseFit, models_of, with_arguments_of
 from ladderscope.noise_estimation.measuring import checked_request, measured
 from ladderscope.noise_estimation.planes import is_image, opened, per_channel, signal_of
 from ladderscope.noise_estimation.sources import noisy_alone, of_iterable, of_pairs, of_repeats
+from ladderscope.progress import Listener, listener_of
 
 
 def measure_noise(
@@ -20,6 +22,8 @@ def measure_noise(
     dark: Any = None,
     components: int = 3,
     coefficients: int = 2,
+    progress: bool | Listener = False,
+    should_stop: ShouldStop | None = None,
 ) -> NoiseFit | list[NoiseFit]:
     """Measure the noise on pairs, on repeats of a scene, or on noisy images alone.
 
@@ -45,6 +49,11 @@ def measure_noise(
     dark
         Dark frames, of shape (y, x) or (n, y, x), instead of an offset; in a list, one entry per
         channel.
+    progress
+        Whether to show a progress bar. A callable is called in the worker thread with the
+        completed fraction (0 to 1) and a message.
+    should_stop
+        Called before each plane without arguments; return True to stop. Another thread may set it.
 
     Returns
     -------
@@ -60,6 +69,8 @@ def measure_noise(
         frame is not dark; or the kind needs a signal and there is none.
     ImageError
         If an array or an image holds NaN or infinity.
+    StopRequested
+        If `should_stop` returned True (a `LadderscopeError` of `ladderscope.interruption`).
 
     References
     ----------
@@ -103,7 +114,8 @@ def measure_noise(
             sources = noisy_alone([image])
     offsets = per_channel(offset, len(sources), "offset")
     darks = per_channel(dark, len(sources), "dark frames")
-    fits = measured(sources, request, offsets, darks)
+    with listener_of(progress) as report:
+        fits = measured(sources, request, offsets, darks, report, should_stop)
     return fits if has_channels else fits[0]
 
 

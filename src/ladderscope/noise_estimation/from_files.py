@@ -5,11 +5,13 @@ from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
 from ladderscope.images import Image, ImageError, Sources, joined, open_images
+from ladderscope.interruption import ShouldStop
 from ladderscope.noise.entries import NoiseError
 from ladderscope.noise_estimation.fitted import NoiseFit
 from ladderscope.noise_estimation.measuring import checked_request, measured
 from ladderscope.noise_estimation.planes import per_channel
 from ladderscope.noise_estimation.sources import noisy_alone, of_pairs, of_repeats
+from ladderscope.progress import Listener, part_of
 
 
 class Estimated(NamedTuple):
@@ -19,7 +21,7 @@ class Estimated(NamedTuple):
     notice: str
 
 
-Estimate: TypeAlias = Callable[[Sequence[Image]], Estimated]
+Estimate: TypeAlias = Callable[[Sequence[Image], Listener | None], Estimated]
 
 
 def measure_files(
@@ -34,6 +36,8 @@ def measure_files(
     components: int,
     coefficients: int,
     estimate: Estimate | None = None,
+    report: Listener | None = None,
+    should_stop: ShouldStop | None = None,
 ) -> NoiseFit | list[NoiseFit]:
     """Measure the noise of files or arrays: on pairs, on repeats, or on noisy images alone.
 
@@ -44,6 +48,8 @@ def measure_files(
     estimate
         Where there is neither a signal nor repeats: gives an estimate of the signal. It is called
         once everything that can be refused has been.
+    report, should_stop
+        Called after each plane, with the completed fraction, and before it.
 
     Raises
     ------
@@ -51,6 +57,8 @@ def measure_files(
         If a file or an array cannot be used.
     NoiseError
         If signal and observation do not match, or no noise can be measured.
+    StopRequested
+        If `should_stop` returned True.
     """
     request = checked_request(
         kind,
@@ -71,14 +79,15 @@ def measure_files(
     elif signal is not None:
         sources = of_pairs(_matched(noisy, signal))
     elif estimate is not None:
-        estimated = estimate(noisy)
+        estimated = estimate(noisy, part_of(report, 0, 10, 9))
+        report = part_of(report, 9, 10)
         sources, notices = of_pairs(estimated.pairs), (estimated.notice,)
     else:
         sources = noisy_alone(noisy)
     darks = [None if frames is None else frames.channel(at).pixels for at in range(channels)]
     fits = [
         replace(fit, notices=(*notices, *fit.notices))
-        for fit in measured(sources, request, offsets, darks)
+        for fit in measured(sources, request, offsets, darks, report, should_stop)
     ]
     return fits if "C" in noisy[0].axes else fits[0]
 

@@ -1,14 +1,15 @@
 """The noise of each channel, measured on what there is of it."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ladderscope.images.padding import find_padding
+from ladderscope.interruption import ShouldStop, stop_if
 from ladderscope.noise.entries import NoiseError
 from ladderscope.noise_estimation.checked import with_clipping
 from ladderscope.noise_estimation.clipping import Ends
@@ -21,8 +22,10 @@ from ladderscope.noise_estimation.pairs import Request, fit_pairs
 from ladderscope.noise_estimation.planes import Counter, paired
 from ladderscope.noise_estimation.repeats import Pair, least_step
 from ladderscope.noise_estimation.sources import Source
+from ladderscope.progress import Listener, part_of
 
 _Plane = NDArray[Any]
+_Item = TypeVar("_Item")
 
 
 def checked_request(
@@ -65,7 +68,12 @@ def checked_request(
 
 
 def measured(
-    sources: Sequence[Source], request: Request, offsets: Sequence[Any], darks: Sequence[Any]
+    sources: Sequence[Source],
+    request: Request,
+    offsets: Sequence[Any],
+    darks: Sequence[Any],
+    report: Listener | None = None,
+    should_stop: ShouldStop | None = None,
 ) -> list[NoiseFit]:
     """Measure the noise of each channel.
 
@@ -77,12 +85,16 @@ def measured(
         What to fit.
     offsets, darks
         Black level and dark frames of each channel, or None.
+    report, should_stop
+        Called after each plane, with the completed fraction, and before it.
 
     Raises
     ------
     NoiseError
         If no noise can be measured, or the dark frames are not dark, or the kind needs a signal and
         there is none.
+    StopRequested
+        If `should_stop` returned True.
     """
     if FITTABLE[request.kind].needs_signal and any(source.is_alone for source in sources):
         raise NoiseError(
@@ -93,18 +105,38 @@ def measured(
         )
     darkness = [_darkness(*given) for given in zip(offsets, darks, strict=True)]
     fits = []
-    for source, without_light in zip(sources, darkness, strict=True):
-        fit = _measured(source, request)
+    for number, (source, without_light) in enumerate(zip(sources, darkness, strict=True)):
+        part = part_of(report, number, len(sources))
+        fit = _measured(source, request, _watching(source.count, part, should_stop))
         fits.append(fit if without_light is None else with_darkness(fit, without_light))
+        if part is not None:
+            part(1.0, f"measured the noise of channel {number + 1} of {len(sources)}")
     return fits
 
 
-def _measured(images: Source, request: Request) -> NoiseFit:
+def _watching(
+    count: int | None, report: Listener | None, should_stop: ShouldStop | None
+) -> Callable[[Iterable[_Item]], Iterator[_Item]]:
+    """Make what passes on planes, asks before each whether to stop, and reports it afterwards."""
+
+    def watched(planes: Iterable[_Item]) -> Iterator[_Item]:
+        for number, plane in enumerate(planes, start=1):
+            stop_if(should_stop, "measuring the noise")
+            yield plane
+            if report is not None and count is not None:
+                report(number / count, f"measuring the noise, plane {number} of {count}")
+
+    return watched
+
+
+def _measured(
+    images: Source, request: Request, watched: Callable[[Iterable[Any]], Iterator[Any]]
+) -> NoiseFit:
     """Measure the noise of one channel."""
     counter = Counter()
     notices: list[str] = []
     if images.is_alone:
-        fit = fit_images(_distinct(images.planes, counter), request.kind)
+        fit = fit_images(_distinct(watched(images.planes), counter), request.kind)
         return replace(fit, notices=(*counter.notices(), *fit.notices))
     if images.repeated is not None and images.repeats is not None:
         fewest = FITTABLE[request.kind].fewest_repeats
@@ -117,7 +149,7 @@ def _measured(images: Source, request: Request) -> NoiseFit:
     else:
         pairs = _pairs(images, counter)
     joint, ends, step = JointHistogram(), Ends(), 0.0
-    for pair in pairs:
+    for pair in watched(pairs):
         marks = pair.clipping.marks
         joint.add(pair.observation, pair.signal, marks, pair.around, images.repeats or 1)
         ends.add(pair.clipping)

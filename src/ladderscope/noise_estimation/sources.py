@@ -31,12 +31,15 @@ class Source:
         Their signals, as many, or the plane that all share; None if there are none.
     repeated
         Instead of both, pairs made of so many repeats.
+    count
+        Number of planes; None if unknown.
     """
 
     planes: Iterable[_Plane] = ()
     signals: Iterable[_Plane] | _Plane | None = None
     repeated: Callable[[Counter, list[str]], Iterator[Pair]] | None = None
     repeats: int | None = None
+    count: int | None = None
 
     @property
     def is_alone(self) -> bool:
@@ -60,7 +63,9 @@ def noisy_alone(noisy: Sequence[Image]) -> list[Source]:
     [34, 34]
     """
     chosen = evenly(planes_of(noisy), MOST_PLANES)
-    return [Source(_read(chosen, channel)) for channel in range(noisy[0].channels)]
+    return [
+        Source(_read(chosen, channel), count=len(chosen)) for channel in range(noisy[0].channels)
+    ]
 
 
 def of_pairs(pairs: Sequence[tuple[Image, Image]]) -> list[Source]:
@@ -78,7 +83,7 @@ def of_pairs(pairs: Sequence[tuple[Image, Image]]) -> list[Source]:
         for position in image.positions()
     ]
     return [
-        Source(_read(observed, channel), _read(clean, channel))
+        Source(_read(observed, channel), _read(clean, channel), count=len(observed))
         for channel in range(pairs[0][0].channels)
     ]
 
@@ -113,6 +118,7 @@ def of_repeats(image: Image, axis: str) -> list[Source]:
         Source(
             repeated=functools.partial(repeated_pairs, image, letter, channel),
             repeats=image.sizes[letter],
+            count=sum(1 for _ in image.positions()),
         )
         for channel in range(image.channels)
     ]

@@ -9,26 +9,26 @@ import torch
 from ladderscope.interruption import ShouldStop, stop_if
 
 _TURN = threading.RLock()
-_PATIENCE = 0.1  # seconds between two questions whether to stop waiting
+_PATIENCE = 0.1  # seconds between two calls of should_stop
 
 
 @contextmanager
 def seeded(seed: int, should_stop: ShouldStop | None = None) -> Iterator[None]:
     """Fix the random numbers that the block draws; the global random state is left as it was.
 
-    torch has one random state for all threads, so that blocks in several threads take turns.
+    torch has one random state for all threads, so blocks in several threads take turns.
 
     Parameters
     ----------
     seed : int
         The random seed.
     should_stop : callable, optional
-        Asked while the block waits for its turn.
+        Called while the block waits for its turn; True ends the wait.
 
     Raises
     ------
     StopRequested
-        It was asked to stop before its turn.
+        `should_stop` returned True before its turn.
 
     Examples
     --------
@@ -40,7 +40,7 @@ def seeded(seed: int, should_stop: ShouldStop | None = None) -> Iterator[None]:
     True
     """
     while not _TURN.acquire(timeout=_PATIENCE):
-        stop_if(should_stop, "waiting for another training to end")
+        stop_if(should_stop, "waiting for another training")
     try:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
