@@ -57,17 +57,17 @@ def _read_yaml(path: Path) -> Mapping[str, Any]:
     except InputError as error:
         raise InteropError(f"cannot be read as a config: {error}") from error
     if not isinstance(content, Mapping):
-        raise InteropError(f"a config has named entries, found {shown(content)}")
+        raise InteropError(f"a config must have named entries, found {shown(content)}")
     return content
 
 
 def enclosed(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Take the constructor's arguments out of an enclosing configuration.
+    """Find the constructor's arguments in an enclosing configuration.
 
     Raises
     ------
     InteropError
-        They are those of a U-Net, or are enclosed more than 10 times.
+        They belong to a U-Net, or are nested more than 10 levels deep.
     """
     for _ in range(_DEEPEST):
         if config.get("architecture") == "UNet":
@@ -77,7 +77,7 @@ def enclosed(config: Mapping[str, Any]) -> dict[str, Any]:
         if found is None:
             return {str(name): value for name, value in config.items()}
         config = found
-    raise InteropError(f"the config encloses another more than {_DEEPEST} times")
+    raise InteropError(f"the config is nested more than {_DEEPEST} levels deep")
 
 
 def compare_configs(given: LVAEConfig, own: Mapping[str, Any]) -> None:
@@ -92,19 +92,23 @@ def compare_configs(given: LVAEConfig, own: Mapping[str, Any]) -> None:
     ]
     if differences:
         raise InteropError(
-            f"the given config contradicts the checkpoint's own: {'; '.join(differences)}"
+            f"the given config contradicts the one in the checkpoint: {'; '.join(differences)}"
         )
 
 
 def _differ(found: Any, value: Any) -> bool:
     try:
         return bool(found != value)
-    except (RuntimeError, ValueError, RecursionError):  # tensors and arrays do not compare so
+    except (
+        RuntimeError,
+        ValueError,
+        RecursionError,
+    ):  # tensors and arrays cannot be compared like this
         return True
 
 
 def _brief(value: Any) -> str:
-    """Write a value as it is, where it is no longer than what a config holds."""
+    """Write a value in full if it is as short as the values of a config."""
     few = isinstance(value, list) and len(value) <= MOST_LEVELS
     if few and all(isinstance(one, int) and one <= LARGEST_PATCH for one in value):
         return repr(value)

@@ -54,8 +54,8 @@ def replay(
     size, multiple = config.input_shape[-2:], network.multiple
     if features.size != size or any(side % multiple for side in size):
         raise InteropError(
-            f"CAREamics runs this network on Y and X of {size} alone, which can be replayed if "
-            f"they are multiples of {multiple}; found {features.size}"
+            f"CAREamics can run this network at Y×X = {size} alone, and replay needs multiples of "
+            f"{multiple}: found {features.size}"
         )
     drawn = []
     for number, (level_map, channels) in enumerate(

@@ -23,10 +23,11 @@ from ladderscope.models.file import Mixture
 from ladderscope.models.fitting import empty_model
 from ladderscope.models.presets import settings_for
 from ladderscope.noise import NoiseModel
+from ladderscope.words import counted
 
 logger = logging.getLogger("ladderscope")
 
-# The nearest of our settings, for training anew; the network is built from the config.
+# The nearest of our settings, for training again; the network is built from the config.
 _ACTIVATIONS = {"ELU": "elu", "ReLU": "relu", "LeakyReLU": "leaky_relu"}
 _MOST_DROPOUT = 0.9
 
@@ -66,8 +67,8 @@ def import_careamics(
     Returns
     -------
     Denoiser or Splitter
-        Ready to predict. Its settings, for training anew, are the nearest of ours to the
-        network's.
+        Ready to predict. Its settings, for training again, are those of Ladderscope that are
+        nearest to the network.
 
     Raises
     ------
@@ -151,7 +152,7 @@ def _check_planes(config: LVAEConfig) -> None:
 def _statistics(
     channels: int, data_mean: ArrayLike | float | int, data_std: ArrayLike | float | int
 ) -> tuple[tuple[Statistics, ...], list[str]]:
-    """Give the statistics of the input, then those of the channels; and what to report."""
+    """Give the statistics of the input, then those of the channels, and notices."""
     means, stds = _numbers("mean", data_mean), _numbers("standard deviation", data_std)
     if (stds <= 0).any():
         raise InteropError(f"the standard deviation {stds.min():g} is not above 0")
@@ -169,8 +170,8 @@ def _statistics(
             else "the network denoises, so give one of each"
         )
         raise InteropError(
-            f"{len(means)} mean{'s' if len(means) != 1 else ''} and {len(stds)} standard "
-            f"deviation{'s' if len(stds) != 1 else ''} of the data were given: {wanted}"
+            f"{counted(len(means), 'mean')} and {counted(len(stds), 'standard deviation')} of the "
+            f"data were given: {wanted}"
         )
     if len(means) == 1:
         return (Statistics(float(means[0]), float(stds[0])),) * (1 + channels), []
@@ -208,12 +209,11 @@ def _noise_models(
     if not models:
         return (), []
     if len(models) != channels:
-        count = f"{len(models)} noise model{'s' if len(models) > 1 else ''}"
-        were = f"{count} {'were' if len(models) > 1 else 'was'} given"
+        held = counted(len(models), "noise model")
+        found = f"the checkpoint holds {held}" if given is None else f"{held} given"
         raise InteropError(
-            f"{f'the checkpoint holds {count}' if given is None else were}, but the network has "
-            f"{channels} channel{'s' if channels > 1 else ''}: give one per channel, or none, as "
-            "prediction needs none"
+            f"{found}, but the network has {counted(channels, 'channel')}: give one per channel, "
+            "or none, as prediction needs none"
         )
     return tuple(models), ["the checkpoint holds a noise model per channel"] * (given is None)
 
@@ -221,7 +221,7 @@ def _noise_models(
 def _settings(
     config: LVAEConfig, noise: Sequence[NoiseModel]
 ) -> DenoiserSettings | SplitterSettings:
-    """Give the nearest of our settings to the network's."""
+    """Give the settings of ours that are nearest to the network."""
     levels = len(config.z_dims)
     *depth, height, width = config.input_shape
     multiple = 2 ** (levels + (config.multiscale_count > 1))
@@ -244,7 +244,7 @@ def _settings(
     if config.output_channels == 1:
         return settings_for(DenoiserSettings, "small", network)
     predicted = config.predict_logvar is not None
-    # Where CAREamics predicts no variance, that of the normalised channels is 1.
+    # Without a predicted variance, CAREamics uses 1 for normalised channels.
     splitting = {
         "method": ("microsplit" if predicted else "denoisplit") if noise else "musplit",
         "channels": config.output_channels,

@@ -33,7 +33,7 @@ class InteropError(LadderscopeError):
 
 @contextmanager
 def naming(source: object) -> Iterator[None]:
-    """Make every error an `InteropError` that begins with the file that it is about, if any."""
+    """Make every error an `InteropError` that begins with the name of the file, if any."""
     try:
         yield
     except LadderscopeError as error:
@@ -82,7 +82,7 @@ def read_checkpoint(
         suffix = path.suffix.lower()
         if suffix not in (_SAFE, *_PICKLES):
             raise InteropError(
-                f"weights are read from {', '.join((_SAFE, *_PICKLES))} files, and this one has "
+                f"weights are read from {', '.join((_SAFE, *_PICKLES))} files, but this one has "
                 f"{f'the suffix {suffix}' if suffix else 'no suffix'}"
             )
         size = file_size(path)
@@ -104,7 +104,7 @@ def _check_header(path: Path, size: int) -> None:
 
 
 def _check_members(path: Path, trust: bool) -> None:
-    """Refuse a checkpoint that unpacks to more than its size: torch never writes one."""
+    """Refuse a checkpoint with compressed members: PyTorch never writes one."""
     with path.open("rb") as file:
         if file.read(len(_ZIP)) != _ZIP:
             return
@@ -113,18 +113,18 @@ def _check_members(path: Path, trust: bool) -> None:
         for name, size in archive.sizes.items():
             if size > packed[name]:
                 raise InteropError(
-                    f"not opened, as its member {shown(name)} is compressed, which torch never does"
+                    f"not opened: member {shown(name)} is compressed, and PyTorch never compresses"
                 )
             if trust or not name.endswith(".pkl"):
                 continue
             if size > _MOST_PICKLE_BYTES:
                 raise InteropError(
-                    f"not opened, as its member {shown(name)} has {size:,} bytes, and at most "
+                    f"not opened: member {shown(name)} has {size:,} bytes, but at most "
                     f"{_MOST_PICKLE_BYTES:,} are read"
                 )
-            # the one type that needs no trust and allocates any size out of a few bytes
+            # the only type that needs no trust and can allocate any size from a few bytes
             if b"bytearray\n" in archive.read(name, size):
-                raise InteropError("not opened, as it asks for a bytearray")
+                raise InteropError("not opened: it asks for a bytearray")
 
 
 def _unpickle(path: Path, trust: bool) -> Any:
@@ -137,7 +137,7 @@ def _unpickle(path: Path, trust: bool) -> Any:
         wanted = re.search(r"GLOBAL (\S+)", str(refusal))
         what = f"it asks for {wanted[1]}" if wanted else "it is damaged, or holds no tensors"
         raise InteropError(
-            f"not opened, as {what}. This file is a pickle: one that holds more than tensors and "
+            f"not opened: {what}. This file is a pickle: one that holds more than tensors and "
             "plain values can run any code when it is opened. Save the weights alone where the "
             'network was trained: torch.save(checkpoint["state_dict"], "weights.pth"). Or, if you '
             "trust its authors, pass trust=True (--trust on the command line)"
@@ -155,7 +155,7 @@ def _explained() -> Iterator[None]:
             "holds objects of a package that is not installed, or is installed in another version "
             f"({error}). Install it, or save the weights alone where the network was trained"
         ) from error
-    except Exception as error:  # each part of a damaged file raises its own
+    except Exception as error:  # each part of a damaged file raises its own error
         reason = shortened(str(error) or type(error).__name__)
         raise InteropError(f"damaged or incomplete ({reason}): copy it again") from error
 
@@ -175,7 +175,7 @@ def _checkpoint(content: Any) -> Checkpoint:
     values = sum(value.numel() for value in tensors.values())
     if values > _MOST_VALUES:
         raise InteropError(
-            f"the weights are {values:,} numbers, and at most {_MOST_VALUES:,} are read"
+            f"the weights are {values:,} numbers, but at most {_MOST_VALUES:,} are read"
         )
     for name, value in tensors.items():
         plain = value.layout == torch.strided and value.device.type != "meta"
@@ -185,5 +185,5 @@ def _checkpoint(content: Any) -> Checkpoint:
 
 
 def _repeats(value: Tensor) -> bool:
-    """Say whether a tensor shows more numbers than it stores."""
+    """Say whether a tensor repeats numbers that it stores once."""
     return value.numel() * value.element_size() > value.untyped_storage().nbytes()

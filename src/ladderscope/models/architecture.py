@@ -1,4 +1,4 @@
-"""What a network is built from: the bounded arguments of its constructor, as a file holds them."""
+"""What a network is built from: the bounded constructor arguments, as a file holds them."""
 
 from functools import lru_cache
 from typing import Annotated, Literal
@@ -22,6 +22,7 @@ from ladderscope.models.config import (
 )
 from ladderscope.network import LadderVAE
 from ladderscope.network.blocks import Activation
+from ladderscope.words import counted
 
 _HIGHEST_RAW_VARIANCE, _LEAST_VARIANCE = 20.0, 1e-6
 _LARGEST_SCALE = 100.0
@@ -125,11 +126,11 @@ dimensions, decoder_dimensions, views, posterior_scales, top_prior_size, blind_l
         if len({*self.latent_channels}) == 1:
             latents = last
         parts = [
-            f"{levels} level{'s' if levels > 1 else ''} of {latents} latent channels",
+            f"{counted(levels, 'level')} of {latents} latent channels",
             f"{self.filters} filters",
             self.activation,
             *([f"{self.views} views"] if self.views > 1 else []),
-            f"{self.output_channels} output channel{'s' if self.output_channels > 1 else ''}",
+            counted(self.output_channels, "output channel"),
         ]
         if self.dimensions == 3:
             flat = self.decoder_dimensions == 2
@@ -138,7 +139,7 @@ dimensions, decoder_dimensions, views, posterior_scales, top_prior_size, blind_l
 
 
 def architecture_of(settings: RestorerSettings) -> Architecture:
-    """Take what the network is built from out of the settings.
+    """Derive the architecture of the network from the settings.
 
     There is one output per channel, and its log-variance where the objective asks for it.
 
@@ -167,7 +168,7 @@ def architecture_of(settings: RestorerSettings) -> Architecture:
 
 
 def check_agreement(architecture: Architecture, settings: RestorerSettings) -> None:
-    """Check that the network takes and gives what prediction expects by the settings.
+    """Check that the input and output of the network agree with the settings.
 
     Raises
     ------
@@ -203,9 +204,9 @@ def network_of(architecture: Architecture) -> LadderVAE:
 
 
 def unfilled_network_of(architecture: Architecture) -> LadderVAE:
-    """Make the network without weights, for others to be loaded.
+    """Make the network without weights, which are loaded afterwards.
 
-    No random numbers are drawn, which a training in another thread would miss.
+    No random numbers are drawn, so a training in another thread is not disturbed.
 
     Raises
     ------
@@ -219,7 +220,7 @@ def unfilled_network_of(architecture: Architecture) -> LadderVAE:
 
 
 def weights_of(architecture: Architecture) -> dict[str, Tensor]:
-    """List the weights of the network, as tensors without content: nothing is allocated.
+    """List the weights of the network as empty tensors: nothing is allocated.
 
     Raises
     ------
@@ -236,7 +237,7 @@ def weights_of(architecture: Architecture) -> dict[str, Tensor]:
     try:
         weights = dict(_weights(architecture))
     except ValueError as error:
-        raise LadderscopeError(f"no such network can be built: {error}") from error
+        raise LadderscopeError(f"the network cannot be built: {error}") from error
     parameters = sum(value.numel() for value in weights.values())
     if parameters > MOST_PARAMETERS:
         raise LadderscopeError(
@@ -246,7 +247,7 @@ def weights_of(architecture: Architecture) -> dict[str, Tensor]:
     return weights
 
 
-@lru_cache(maxsize=4)  # a model that is opened asks twice
+@lru_cache(maxsize=4)  # opening a model needs them twice
 def _weights(architecture: Architecture) -> tuple[tuple[str, Tensor], ...]:
     with torch.device("meta"):
         return tuple(architecture.build().state_dict().items())
@@ -254,7 +255,7 @@ def _weights(architecture: Architecture) -> tuple[tuple[str, Tensor], ...]:
 
 def _channels_last(network: LadderVAE) -> LadderVAE:
     layouts = {4: torch.channels_last, 5: torch.channels_last_3d}
-    for weight in network.parameters():  # of both kinds where a 3-D encoder has a 2-D decoder
+    for weight in network.parameters():  # both kinds, for a 3-D encoder with a 2-D decoder
         if weight.ndim in layouts:
             weight.data = weight.data.to(memory_format=layouts[weight.ndim])
     return network

@@ -17,7 +17,7 @@ def geometry_of(settings: RestorerSettings) -> Geometry:
 
 
 def kl_weight_of(settings: RestorerSettings) -> ConstantKLWeight | LinearKLWeight:
-    """Make the schedule of the KL's weight, by steps."""
+    """Make the schedule of the KL weight, in steps."""
     if settings.kl_annealing_steps:
         return LinearKLWeight(0, settings.kl_annealing_steps, settings.kl_weight)
     return ConstantKLWeight(settings.kl_weight)
@@ -31,7 +31,7 @@ def rate_of(settings: RestorerSettings) -> CosineRate | PlateauRate:
 
 
 def budget_of(settings: RestorerSettings, batches_per_epoch: int) -> tuple[Budget, int]:
-    """Make the budget, and say how many validations it holds: one an epoch, or twenty."""
+    """Make the budget, and give the number of validations in it: one per epoch, or twenty."""
     if settings.epochs is None:
         return Budget(minutes=settings.minutes, steps=settings.steps), VALIDATIONS
     steps = max(1, round(settings.epochs * batches_per_epoch))

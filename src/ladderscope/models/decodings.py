@@ -1,4 +1,4 @@
-"""How far the restoration of an image has come, and how long it will take."""
+"""The progress of a restoration, and how long it will take."""
 
 import logging
 import time
@@ -13,24 +13,24 @@ LONG = 20.0  # seconds
 
 
 def say_how_long(what: str, seconds: float) -> None:
-    """Report how long work will take, if that is long."""
+    """Report how long work will take, if it takes long."""
     if seconds > LONG:
         logger.info("%s: about %s", what, duration(seconds))
 
 
 class Decodings:
-    """Counts the decodings of an image, reports them, and stops where that is asked for.
+    """Counts and reports the decodings of an image, and stops if `should_stop` returns True.
 
     Parameters
     ----------
     name : str
-        Of the image.
+        The name of the image.
     total : int
-        How many there will be.
+        The number of decodings.
     report : callable, optional
-        Takes the fraction that is done, and a message.
+        Called with the completed fraction and a message.
     should_stop : callable, optional
-        Says whether to stop.
+        Returns True to stop.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Decodings:
         Raises
         ------
         StopRequested
-            The restoration is to stop, and there is more to decode.
+            `should_stop` returned True, and there is more to decode.
         """
         self.done += 1
         if self.report is not None:

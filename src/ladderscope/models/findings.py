@@ -1,4 +1,4 @@
-"""What prediction found out about an image, gathered over its planes and reported once."""
+"""What prediction finds about an image, collected over its planes and reported once."""
 
 import logging
 
@@ -15,12 +15,12 @@ _NAMED = 8
 
 
 class Findings:
-    """Gathers which parts of an image were not, or could not be, restored.
+    """Collects the parts of an image that were not, or could not be, restored.
 
     Parameters
     ----------
     name
-        Of the image.
+        The name of the image.
     fields
         The shape (fields, channels, [Z], Y, X) of the restoration.
     """
@@ -34,7 +34,7 @@ class Findings:
         self.failed: NDArray[np.bool_] | None = None
 
     def show(self, number: int, channel: int, shown: Shown) -> None:
-        """Note what the network was not shown of a field."""
+        """Record which parts of a field the network did not get."""
         if shown.is_blank:
             of = [
                 f"{what} {at}"
@@ -52,16 +52,16 @@ class Findings:
         self.beyond = self._marked(self.beyond, number, shown.beyond)
 
     def fail(self, number: int, mask: Bool[np.ndarray, "*space"] | None) -> None:
-        """Note where the restoration of a field failed."""
+        """Record where the restoration of a field failed."""
         self.failed = self._marked(self.failed, number, mask)
 
     def say(self, low: float, high: float, *, handed_back: str, instead: str) -> None:
-        """Log what was found, as a warning if the user should act.
+        """Log the findings, as a warning if the user should act.
 
         Parameters
         ----------
         low, high
-            The limits of the intensities that the network was shown.
+            The limits of the intensities that the network gets.
         handed_back
             What happens to intensities that exceed them.
         instead

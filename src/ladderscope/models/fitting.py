@@ -36,13 +36,14 @@ from ladderscope.progress import Listener, listener_of
 from ladderscope.training import UNTRAINED, Course, Outcome, RestorationModule, train
 from ladderscope.training.optimizers import OPTIMIZERS
 from ladderscope.training.seeding import seeded
+from ladderscope.words import counted
 
 _FEW_WARM_UPS = 2  # of the learning rate: fewer steps leave images worse than they were
 
 
 @dataclass(frozen=True)
 class Run:
-    """How a training is run, beside its settings.
+    """How a training is run, apart from its settings.
 
     Attributes
     ----------
@@ -51,13 +52,13 @@ class Run:
     state_file : Path, optional
         Where the state of training is kept.
     resume : bool
-        Whether to go on from there.
+        Whether to continue from there.
     compile_network : bool, optional
         Whether to use torch.compile; by default where it pays.
     progress : bool or callable
-        Whether to show a progress bar, or who else listens.
+        Whether to show a progress bar, or a callable that gets the progress.
     should_stop : callable, optional
-        Who may end it early, beside signals.
+        Returns True to end it early, as signals do.
     """
 
     device: str | None
@@ -81,7 +82,7 @@ def checked_run(
     Raises
     ------
     LadderscopeError
-        It is to be resumed from nowhere, or its state cannot be kept there.
+        There is no file to resume from, or the state cannot be written.
     """
     if resume and state_file is None:
         raise LadderscopeError("resume=True needs state_file, the file of the interrupted training")
@@ -94,7 +95,7 @@ def checked_run(
 def with_budget(
     settings: Settings, minutes: float | None, steps: int | None, epochs: float | None
 ) -> Settings:
-    """Replace the budget by the one that is given, if any."""
+    """Replace the budget by the given one, if any."""
     budget = {"minutes": minutes, "steps": steps, "epochs": epochs}
     return replaced(settings, {name: value for name, value in budget.items() if value is not None})
 
@@ -108,18 +109,18 @@ def looked_at(images: Sequence[Image], notice: Callable[[str, int], None]) -> li
 
 
 def training_statistics(images: Sequence[Image]) -> tuple[Statistics, ...]:
-    """Measure the channels of training images; a blank one beside others is given a unit.
+    """Measure the channels of training images; a blank channel gets the standard deviation 1.
 
     Raises
     ------
     ImageError
-        All of them are blank.
+        All channels are blank.
     """
     found = channel_statistics(images)
     if not any(channel.std > 0 for channel in found):
         raise ImageError(
-            f"{images[0].name}: every plane is blank (all pixels have the same value): there is "
-            "nothing to learn from. Leave out blank planes."
+            f"{images[0].name}: every plane is blank (all pixels have the same value), so there is "
+            "nothing to learn from. Leave out blank planes"
         )
     return tuple(channel if channel.std > 0 else replace(channel, std=1.0) for channel in found)
 
@@ -127,12 +128,12 @@ def training_statistics(images: Sequence[Image]) -> tuple[Statistics, ...]:
 def with_patches_that_fit(
     settings: Settings, fields: Sequence[Field], notice: Callable[[str], None]
 ) -> Settings:
-    """Make patches smaller where the smallest image has no room for them.
+    """Make patches smaller if they do not fit the smallest image.
 
     Raises
     ------
     LadderscopeError
-        An image is smaller than what the levels need, or most of the widest view would be
+        An image is smaller than the levels need, or most of the widest view would be
         reflection.
     """
     patch = side_for(fields, settings.patch, settings.patch_multiple)
@@ -173,13 +174,13 @@ def patch_shape(settings: RestorerSettings) -> PatchShape:
 
 
 def new_network(settings: RestorerSettings, seed: int) -> LadderVAE:
-    """Make a network with random weights that the seed fixes."""
+    """Make a network with random weights from a seed."""
     with seeded(seed), single_precision():
         return network_of(architecture_of(settings))
 
 
 def training_options(settings: RestorerSettings, device: str | None) -> dict[str, Any]:
-    """Give what a `RestorationModule` of either kind takes."""
+    """Give the arguments that both kinds of `RestorationModule` take."""
     place = best_device(device)
     # On a CPU, the gradients of 3-D convolutions over two planes are wrong in bfloat16.
     thin = place.type == "cpu" and settings.dimensions == 3 and settings.depth < 3
@@ -192,7 +193,7 @@ def training_options(settings: RestorerSettings, device: str | None) -> dict[str
 
 
 def empty_model(settings: RestorerSettings, *, seed: int, **known: Any) -> Model:
-    """Make a model that has yet to be trained of what is known before."""
+    """Make an untrained model from what is known before training."""
     return Model(
         settings=cast(DenoiserSettings | SplitterSettings, settings),
         weights={},
@@ -215,20 +216,20 @@ def trained(
     described: Any,
     notice: Notices,
 ) -> Model:
-    """Train, and give the model its weights and the outcome; the module keeps the network.
+    """Train, and return the model with its weights and the outcome; the module keeps the network.
 
     Parameters
     ----------
     model
         What is known before training.
     module, patches, validation
-        What is trained, on what, and what judges it.
+        What is trained, on what, and what it is validated on.
     run
-        How.
+        How to train.
     described
-        What tells these data from others, as JSON: a training is resumed with the same alone.
+        Identifies the data, as JSON: a training is resumed only with the same data.
     notice
-        What has been said so far, and takes what there is to say.
+        Holds what has been reported so far, and takes further reports.
     """
     settings = model.settings
     budget, validations = budget_of(settings, patches.batches_per_epoch)
@@ -274,15 +275,16 @@ def trained(
 def _say_what_went_wrong(outcome: Outcome, settings: RestorerSettings, notice: Notices) -> None:
     best = f"the best model so far (step {outcome.best_step}) is used"
     if outcome.interrupted:
-        notice(f"training was interrupted after {outcome.steps} steps; {best}")
+        notice(f"training was interrupted after {counted(outcome.steps, 'step')}; {best}")
     if outcome.diverged:
         notice(
-            f"training stopped after {outcome.steps} steps because the loss was not finite; {best}"
+            f"training stopped after {counted(outcome.steps, 'step')} because the loss was not "
+            f"finite; {best}"
         )
     if outcome.skipped:
         notice(
-            f"{outcome.skipped} of {outcome.steps} batches were skipped, because their loss or "
-            "gradient was not finite"
+            f"{outcome.skipped} of {counted(outcome.steps, 'batch', 'es')} were skipped because "
+            "their loss or gradient was not finite"
         )
     ended_early = outcome.interrupted or outcome.diverged
     few = outcome.steps < _FEW_WARM_UPS * settings.warmup_steps
@@ -297,7 +299,7 @@ def _say_what_went_wrong(outcome: Outcome, settings: RestorerSettings, notice: N
 
 
 def _fingerprint(model: Model, described: Any) -> str:
-    """Tell trainings apart by all that decides their course."""
+    """Identify a training by everything that determines its course."""
     known = {
         "settings": model.settings.model_dump(),
         "seed": model.seed,

@@ -35,12 +35,12 @@ def common_sampling(
     notice
         Takes a message and its level.
     dimensions
-        2 or 3; the slice spacing matters only for 3.
+        2 or 3; only 3 needs the slice spacing.
 
     Returns
     -------
     Sampling
-        None where it is unknown, or differs between the images.
+        None if it is unknown, or differs between the images.
     """
     size = _common("pixel size", [(image.name, image.pixel_size) for image in images], notice)
     spacings = [(image.name, _along_z(image.acquisition.slice_spacing)) for image in images]
@@ -51,7 +51,7 @@ def common_sampling(
 
 
 def say_which_channels_differ(images: Sequence[Image], notice: Callable[[str, int], None]) -> None:
-    """Warn if training images have channel names that differ from those of the first.
+    """Warn if the channel names of training images differ from those of the first image.
 
     Parameters
     ----------
@@ -64,9 +64,9 @@ def say_which_channels_differ(images: Sequence[Image], notice: Callable[[str, in
     for image in images[1:]:
         if names_differ(image.channel_names, first.channel_names):
             notice(
-                f"the channels of {first.name} are {listed(first.channel_names or ())}, those of "
-                f"{image.name} {listed(image.channel_names or ())}; they are matched by their "
-                "order. Check that they show the same structures",
+                f"{first.name} has the channels {listed(first.channel_names or ())}, but "
+                f"{image.name} has {listed(image.channel_names or ())}; they are matched by order. "
+                "Check that they show the same structures",
                 logging.WARNING,
             )
             return
@@ -126,14 +126,14 @@ def warn_of_other_channels(image: Image, model: Model) -> None:
     names = listed(image.channel_names or ()), listed(model.channel_names or ())
     if order_of_model(image, model) is not None:
         logger.warning(
-            "%s: its channels are %s, those of the model %s: they are matched by name, and "
-            "restored in the order of the image",
+            "%s: the image has the channels %s, but the model has %s: they are matched by name, "
+            "and restored in the order of the image",
             image.name,
             *names,
         )
     elif names_differ(image.channel_names, model.channel_names):
         logger.warning(
-            "%s: its channels are %s, those of the model %s: they are matched by their order. "
+            "%s: the image has the channels %s, but the model has %s: they are matched by order. "
             "If they show other structures, train on images like this one",
             image.name,
             *names,
@@ -157,8 +157,9 @@ def warn_of_other_sampling(image: Image, model: Model) -> None:
     ):
         if found and of_model and not _alike(found, of_model, _SAME_PREDICTION):
             logger.warning(
-                "%s: its %s is %s, that of the training images %s: structures appear larger or "
-                "smaller to the model. Rescale the image, or train on images like this one",
+                "%s: the image has the %s %s, but the training images have %s: structures appear "
+                "larger or smaller to the model. Rescale the image, or train on images like this "
+                "one",
                 image.name,
                 what,
                 _micrometres(found),
@@ -178,7 +179,7 @@ def _common(
     for name, size in others:
         if not _alike(size, of_first, _SAME_TRAINING):
             notice(
-                f"the {what} of {first} is {_micrometres(of_first)}, that of {name} "
+                f"{first} has the {what} {_micrometres(of_first)}, but {name} has "
                 f"{_micrometres(size)}: a model learns structures of one size best. Rescale the "
                 "images to one size, or train one model per size",
                 logging.WARNING,
@@ -187,8 +188,8 @@ def _common(
     if len(having) < len(known):
         silent = next(name for name, size in known if size is None)
         notice(
-            f"the {what} of {silent} is unknown; that of {first}, {_micrometres(of_first)}, is "
-            "assumed for all",
+            f"the {what} of {silent} is unknown; {_micrometres(of_first)}, as in {first}, is "
+            "assumed for all images",
             logging.INFO,
         )
     return of_first

@@ -1,4 +1,4 @@
-"""What fitting reports to the user, and what the model keeps of it."""
+"""What fitting reports to the user, and what the model stores of it."""
 
 import logging
 
@@ -6,7 +6,7 @@ logger = logging.getLogger("ladderscope")
 
 
 class Notices:
-    """Logs what there is to say while fitting, and keeps it for the model."""
+    """Logs what is reported while fitting, and keeps it for the model."""
 
     def __init__(self) -> None:
         self.said: list[str] = []

@@ -1,4 +1,4 @@
-"""A restored image, as it is handed to the user."""
+"""A restored image, as the user gets it."""
 
 import os
 from dataclasses import dataclass
@@ -38,8 +38,8 @@ class Restoration:
     samples : int
         Number of posterior samples.
     residual : array, optional
-        What the channels of a split leave unexplained: the image minus the sum of the means, with
-        the model's black levels and weights. It has the units and the axes of the image.
+        What the channels of a split leave unexplained: the image minus the weighted sum of the
+        means, with the black levels of the model. It has the units and the axes of the image.
     acquisition : Acquisition
         Further metadata of the image's file.
     """
@@ -95,7 +95,7 @@ class Restoration:
         Raises
         ------
         OutputError
-            A file exists already, is not named as a TIFF, or cannot be written.
+            A file already exists, is not named as a TIFF, or cannot be written.
         """
         path = IMAGE.file(path)
         outputs = [
@@ -122,7 +122,8 @@ class Restoration:
         before = [file for file in files if taken(file)]
         if before and not overwrite:
             raise OutputError(
-                f"{', '.join(map(str, before))} exists already: choose another name, or overwrite"
+                f"{', '.join(map(str, before))} already exists: choose another name or pass "
+                "overwrite=True"
             )
         check_writable(files)
         written: list[Path] = []
@@ -152,7 +153,7 @@ class Restoration:
     def _residual_without_channels(
         self, residual: Float32[np.ndarray, "..."]
     ) -> tuple[str, Float32[np.ndarray, "..."]]:
-        """Take the C axis off, which is of length 1 where the image had one."""
+        """Remove the C axis, which has length 1 where the image had one."""
         sizes = zip(self.axes, self.mean.shape, strict=True)
         shape = [size for letter, size in sizes if letter != "C"]
         return self.axes.replace("C", ""), residual.reshape(shape)

@@ -72,8 +72,8 @@ class Restorer(ABC, Generic[Settings]):
 
     kind: ClassVar[str]
     settings_kind: ClassVar[type[Any]]
-    handed_back: ClassVar[str]  # what becomes of what exceeds the limits
-    instead: ClassVar[str]  # what stands in the result where restoring failed
+    handed_back: ClassVar[str]  # what happens to intensities beyond the limits
+    instead: ClassVar[str]  # what the result holds where restoring failed
 
     def __init__(
         self,
@@ -107,7 +107,8 @@ class Restorer(ABC, Generic[Settings]):
             restorer._network.load_state_dict(model.weights)
         except RuntimeError as error:
             raise LadderscopeError(
-                "the model's weights do not fit its settings: it is damaged; train anew"
+                "the model file is damaged (weights do not match the settings); restore a copy or "
+                "train again"
             ) from error
         return restorer
 
@@ -152,11 +153,10 @@ class Restorer(ABC, Generic[Settings]):
         seed : int, optional
             Random seed of the samples; by default the restorer's own.
         progress : bool or callable
-            Whether to show a progress bar. A callable takes the fraction of the work that is
-            done, from 0 to 1, and a message, in the thread that works.
+            Whether to show a progress bar. A callable is called in the worker thread with the
+            completed fraction (0 to 1) and a message.
         should_stop : callable, optional
-            Asked again and again whether to stop: it takes nothing, returns a bool, and may
-            answer for another thread.
+            Called repeatedly without arguments; return True to stop. Another thread may set it.
 
         Returns
         -------
@@ -171,7 +171,7 @@ class Restorer(ABC, Generic[Settings]):
         LadderscopeError
             The restorer is not trained, or was trained on another number of channels.
         StopRequested
-            `should_stop` asked for it (a `LadderscopeError` of `ladderscope.interruption`).
+            `should_stop` returned True (a `LadderscopeError` of `ladderscope.interruption`).
         """
         samples = whole_number(samples, "samples")
         seed = self.seed if seed is None else whole_number(seed, "seed")
@@ -295,27 +295,27 @@ class Restorer(ABC, Generic[Settings]):
     def _in_order(
         self, image: Image, restored: Float32[np.ndarray, "fields channels *space"]
     ) -> tuple[Float32[np.ndarray, "..."], str]:
-        """Give restored fields the order of the image's axes, and name these."""
+        """Order restored fields by the axes of the image, and give these axes."""
 
     @abstractmethod
     def _check_image(self, image: Image) -> None:
-        """Refuse an image of other channels; warn of one unlike the training images."""
+        """Refuse an image with other channels; warn if it differs from the training images."""
 
     @abstractmethod
     def _last_look(self, shown: Shown, channel: int) -> LastLook:
-        """Prepare to find and replace what cannot be a restoration of what was shown.
+        """Prepare to find and replace what cannot be a restoration of the network's input.
 
-        What the last look replaces, it also adds to: what exceeds the limits is handed back.
+        A denoiser also adds back the intensities beyond the limits.
         """
 
     def _channels(self, image: Image) -> Sequence[int]:
-        """Say which channel of an image each channel of the model is."""
+        """Give the channel of an image for each channel of the model."""
         return range(image.channels)
 
     def _residual(
         self, image: Image, mean: Float32[np.ndarray, "fields channels *space"]
     ) -> Float32[np.ndarray, "..."] | None:
-        """Give what the restored channels leave unexplained, where that can be said."""
+        """Give what the restored channels leave unexplained, for a split."""
         return None
 
     def _channel_names(self, image: Image) -> tuple[str, ...] | None:
@@ -328,14 +328,14 @@ class Restorer(ABC, Generic[Settings]):
     def _become(
         self, model: Model, network: LadderVAE, run: Run, notice: Notices, detail: Image | None
     ) -> Self:
-        """Take what came of training, and a detail of a training image for the thumbnail."""
+        """Take the result of training, and a detail of a training image for the thumbnail."""
         self._model, self._network, self._detail = model, network, detail
         self.warnings = tuple(dict.fromkeys(notice.warnings))
         self._finished_state = None if model.outcome.interrupted else run.state_file
         return self
 
     def _looked_at(self, image: Image) -> Image:
-        """Give an image its padding, and warn of what it has that training had not."""
+        """Find the padding of an image, and warn where it differs from the training images."""
         image = with_padding(image)
         look_at(image, self.model, self._check_image)
         return image

@@ -1,4 +1,4 @@
-"""From the fields of an image to restored fields: predicting and sampling, which share one loop."""
+"""From the fields of an image to restored fields: one loop for predicting and sampling."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ LastLook: TypeAlias = Callable[[Values, Values | None], Mask]
 
 
 class Job(NamedTuple):
-    """One run of the network over a field: which channel goes in, and which come out."""
+    """One run of the network over a field: its input channel and its output channels."""
 
     channel: int
     statistics: Statistics
@@ -34,7 +34,7 @@ class Job(NamedTuple):
 
 @dataclass(frozen=True)
 class Restoring:
-    """What restores fields, whatever they are of.
+    """Everything needed to restore fields.
 
     Attributes
     ----------
@@ -47,9 +47,9 @@ class Restoring:
     jobs : sequence of Job
         The runs of the network that a field takes.
     statistics : sequence of Statistics
-        One per channel that comes out.
+        One per output channel.
     last_look : callable
-        Gives, of what the network was shown and a channel that came out, its last look.
+        Makes the last look for what the network was shown, and a channel of its output.
     """
 
     network: LadderVAE
@@ -61,7 +61,7 @@ class Restoring:
 
 
 class Fields(NamedTuple):
-    """The fields of an image, each read when its turn comes.
+    """The fields of an image, each read when it is needed.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ class Fields(NamedTuple):
     space : str
         What a field extends over: ``"YX"``, or ``"ZYX"`` for whole stacks.
     channels : sequence of int
-        Which channel of the image each channel of the model is.
+        The channel of the image for each channel of the model.
     """
 
     image: Image
@@ -79,7 +79,7 @@ class Fields(NamedTuple):
 
 
 class Watched(NamedTuple):
-    """Who is told how far the work has come, and who may stop it."""
+    """The callables that get the progress, and may stop the work."""
 
     report: Listener | None = None
     should_stop: ShouldStop | None = None
@@ -89,7 +89,7 @@ UNWATCHED = Watched()
 
 
 class Restored(NamedTuple):
-    """Restored fields in camera units, the spread of two samples or more, and what was found."""
+    """Restored fields in camera units, the spread of two or more samples, and the findings."""
 
     mean: Float32[np.ndarray, "fields channels *space"]
     std: Float32[np.ndarray, "fields channels *space"] | None
@@ -97,14 +97,14 @@ class Restored(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """Samples of fields in camera units, and what was found."""
+    """Samples of fields in camera units, and the findings."""
 
     samples: Float32[np.ndarray, "samples fields channels *space"]
     findings: Findings
 
 
 class _Question(NamedTuple):
-    """One run of the network: what was observed, and what it is shown of that."""
+    """One run of the network: what was observed, and what the network gets."""
 
     number: int  # of the field
     job: Job
@@ -113,7 +113,7 @@ class _Question(NamedTuple):
 
 
 class _Answer(NamedTuple):
-    """What the network makes of it, normalised."""
+    """The output of the network, normalised."""
 
     values: Float[Tensor, "copies outputs *space"]
     spread: Float[Tensor, "outputs *space"] | None
@@ -189,7 +189,7 @@ def _answer(
     values: Float32[np.ndarray, "copies fields channels *space"],
     spread: Float32[np.ndarray, "fields channels *space"] | None,
 ) -> Findings:
-    """Fill the values, and the spread where it is wanted, in camera units."""
+    """Fill the values, and the spread if there is one, in camera units."""
     findings = Findings(fields.image.name, values.shape[1:])
     for question in _questions(restoring, fields):
         number, job = question.number, question.job
@@ -215,7 +215,7 @@ def _answer(
 
 
 def _settled(question: _Question, look: LastLook, values: Values, spread: Values | None) -> Mask:
-    """Put right what was not asked or not answered, and mark the latter."""
+    """Replace what cannot be a restoration, and the padding; mark the former."""
     failed = look(values, spread)
     if (padding := question.shown.padding) is not None:
         values[padding] = question.observed[padding]

@@ -1,4 +1,4 @@
-"""The tensors of a safetensors file: its header is checked before they are read."""
+"""The tensors of a safetensors file, whose header is checked before they are read."""
 
 import math
 import struct
@@ -16,7 +16,7 @@ LARGEST_WEIGHT = 1e9
 _LENGTH = struct.Struct("<Q")
 _SIZES = {"F32": 4, "I64": 8}
 _NAMED = 3  # tensors, in an error
-# Weights hardly compress: what unpacks to much more than it takes was made to exhaust the memory.
+# Weights hardly compress: a member that unpacks to much more is an attack on the memory.
 _MOST_UNPACKED, _FREELY_UNPACKED = 4, 1_000_000
 
 
@@ -61,8 +61,8 @@ def read_weights(archive: Zip, name: str, needed: Mapping[str, Tensor]) -> dict[
     Raises
     ------
     InputError
-        Names, types, shapes or sizes are not as needed: only the header has been unpacked then.
-        Or the member is damaged, or a weight is not finite.
+        Names, types, shapes or sizes are wrong (then only the header has been unpacked), the member
+        is damaged, or a weight is not finite.
     """
     size, packed = archive.sizes[name], archive.packed_sizes[name]
     layouts = {key: layout_of(value) for key, value in needed.items()}
@@ -100,11 +100,12 @@ def header_length(start: bytes, size: int) -> int:
     16
     """
     if len(start) < _LENGTH.size:
-        raise InputError("damaged: not a safetensors file, as it has fewer than eight bytes")
+        raise InputError("damaged: not a safetensors file, which has at least eight bytes")
     length: int = _LENGTH.unpack(start[: _LENGTH.size])[0]
     if length > min(MOST_HEADER_BYTES, size - _LENGTH.size):
         raise InputError(
-            f"damaged: a header of {length:,} bytes in {size:,}, of at most {MOST_HEADER_BYTES:,}"
+            f"damaged: the header claims {length:,} bytes, but the file has {size:,}, and at most "
+            f"{MOST_HEADER_BYTES:,} are read"
         )
     return length
 
@@ -152,15 +153,19 @@ def _check_header(header: Any, needed: Mapping[str, Layout], data: int) -> None:
         ((name, _checked_entry(name, found[name], needed[name])) for name in found),
         key=lambda entry: entry[1],
     ):
-        if first != end or last - first != needed[name].bytes:
-            raise InputError(f"damaged: {name} lies at bytes {first} to {last}, not from {end} on")
+        should_end = end + needed[name].bytes
+        if (first, last) != (end, should_end):
+            raise InputError(
+                f"damaged: tensor {name} should have the bytes {end} to {should_end}, found "
+                f"{first} to {last}"
+            )
         end = last
     if end != data:
-        raise InputError(f"damaged: tensors of {end:,} bytes in {data:,}")
+        raise InputError(f"damaged: the tensors have {end:,} bytes, but the file has {data:,}")
 
 
 def _checked_entry(name: str, entry: Any, needed: Layout) -> tuple[int, int]:
-    """Compare a tensor's entry with what is needed, and return its first and last byte."""
+    """Compare the entry of a tensor with the needed layout, and return its first and last byte."""
     match entry:
         case {"dtype": str(dtype), "shape": [*shape], "data_offsets": [int(first), int(last)]}:
             if all(type(side) is int for side in shape):

@@ -1,4 +1,4 @@
-"""Whole numbers, as notebooks, sliders and spreadsheets hand them over."""
+"""Whole numbers, as they come from notebooks, sliders and spreadsheets."""
 
 import math
 from typing import Any
@@ -9,21 +9,21 @@ from ladderscope.errors import LadderscopeError
 
 
 def whole_number(value: Any, name: str, least: int = 0) -> int:
-    """Take an integer, of Python or of NumPy, or a float that is whole.
+    """Accept an integer of Python or NumPy, or a float that is whole.
 
     Parameters
     ----------
     value
-        What was given.
+        The value.
     name
-        The argument it was given for.
+        The name of the argument.
     least
         The smallest number that is allowed; the largest is below 2⁶³.
 
     Raises
     ------
     LadderscopeError
-        It is something else, not whole, or out of range.
+        The value is no number, not whole, or out of range.
 
     Examples
     --------
@@ -38,6 +38,7 @@ def whole_number(value: Any, name: str, least: int = 0) -> int:
         or value != int(value)
         or not least <= value < 2**63
     ):
-        kind = "positive whole" if least == 1 else "whole"
-        raise LadderscopeError(f"{name}={value!r}: give a {kind} number from {least}, below 2⁶³")
+        raise LadderscopeError(
+            f"{name}={value!r}: give a whole number of at least {least} and below 2⁶³"
+        )
     return int(value)

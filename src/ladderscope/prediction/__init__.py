@@ -1,4 +1,4 @@
-"""Prediction tile by tile: one bottom-up pass a tile, however many posterior samples are drawn."""
+"""Prediction tile by tile: one bottom-up pass per tile, for any number of posterior samples."""
 
 from ladderscope.prediction.latent_noise import latent_noise
 from ladderscope.prediction.sampler import Restored, decodings, draw, restore

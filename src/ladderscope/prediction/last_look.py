@@ -1,9 +1,9 @@
-"""A last look at a restoration: what cannot be one is found, wherever it is.
+"""A last look at a restoration: finds where it failed.
 
-A restoration moves intensity over short distances only. So the mean over a square of 16×16 pixels
-stays what it was, within a fraction of a single pixel's noise: trained denoisers keep it to half of
-that (`tiny` and `small`, three stains). A square whose mean has moved by several times the noise
-was not restored, and neither was one that holds values which are not finite.
+A restoration moves intensity over short distances only. The mean over a square of 16×16 pixels
+therefore changes by only a fraction of the noise of a single pixel: half of it at most in trained
+denoisers (`tiny` and `small`, three stains). A square whose mean has moved by several times the
+noise was not restored, and neither was one with values that are not finite.
 """
 
 import numpy as np
@@ -29,9 +29,9 @@ def failed(
     Parameters
     ----------
     before : array
-        The `squares` of what the network saw, in camera units.
+        The `squares` of the input of the network, in camera units.
     restored : array of shape ([Z], Y, X)
-        What came of it.
+        Its restoration.
     deviation : array of the shape of `squares`, or float
         The standard deviation of the noise in each square.
     contrast : float
@@ -74,14 +74,14 @@ def out_of_range(
     >>> np.argwhere(out_of_range(np.array([[1.0, np.nan], [5.0, 2.0]]), 0.0, 4.0)).tolist()
     [[0, 1], [1, 0]]
     """
-    # the ends tell of NaN too, and cost less than a mask
+    # the extremes also reveal NaN, and cost less than a mask
     if low <= restored.min() and restored.max() <= high:
         return None
     return ~((restored >= low) & (restored <= high))
 
 
 def squares(pixels: Real[np.ndarray, "*space"]) -> Float[np.ndarray, "*squares"]:
-    """Average over squares of 16×16 pixels; the last ones take what is left over.
+    """Average over squares of 16×16 pixels; the last ones include the remaining pixels.
 
     Examples
     --------

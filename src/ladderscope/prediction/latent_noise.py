@@ -1,4 +1,4 @@
-"""The latents' noise as a function of where it is, so that samples fit together across tiles."""
+"""Latent noise as a function of its position, so that samples are continuous across tiles."""
 
 import numpy as np
 import torch
@@ -19,19 +19,19 @@ def latent_noise(
 ) -> Float[Tensor, "channels *space"]:
     """Standard-normal noise of one latent map, at absolute positions of the field.
 
-    The map is cut into square cells, and each cell is filled by a generator of its own, seeded
-    by everything that names it. Which tile asks, in which batch, in what order and on what
-    device changes nothing.
+    The map is divided into square cells, and each cell is filled by its own generator, which is
+    seeded by all arguments and the position of the cell. Tile, batch, order and device therefore
+    change nothing.
 
     Parameters
     ----------
     seed, field, sample, level : int
-        What the noise belongs to; level 1 is the finest.
+        Identify the noise; level 1 is the finest.
     channels : int
         Latent channels of the level.
     *where : slice
-        Which part of the field's latent map, in latent pixels: [planes,] rows and columns. Wider
-        views reach beyond the field: positions before its corner are negative.
+        Part of the latent map of the field, in latent pixels: [planes,] rows and columns. Wider
+        views extend beyond the field: positions before its corner are negative.
 
     Examples
     --------
@@ -65,7 +65,7 @@ def _map(
 
 
 def _cell(key: tuple[int, ...], channels: int) -> Float32[np.ndarray, "channels cell cell"]:
-    # SFC64 is the fastest of NumPy's generators; its seed sequence tells any two keys apart.
+    # SFC64 is the fastest of NumPy's generators; its seed sequence separates any two keys.
     generator = np.random.Generator(np.random.SFC64(np.random.SeedSequence(key)))
     return generator.standard_normal((channels, CELL, CELL), dtype=np.float32)
 

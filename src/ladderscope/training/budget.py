@@ -1,4 +1,4 @@
-"""How long to train, and what the learning rate is on the way."""
+"""How long to train, and the schedule of the learning rate."""
 
 import math
 from dataclasses import dataclass, field
@@ -8,12 +8,12 @@ from ladderscope.errors import LadderscopeError
 
 @dataclass(frozen=True)
 class Budget:
-    """Minutes or steps, one of the two.
+    """A budget in minutes or in steps, not both.
 
     Parameters
     ----------
     minutes : float, optional
-        Wall-clock time, with compiling and validation in it.
+        Wall-clock time, including compiling and validation.
     steps : int, optional
         Optimisation steps; with these a seed fixes the result.
 
@@ -33,7 +33,7 @@ class Budget:
 
     def __post_init__(self) -> None:
         if (self.minutes is None) == (self.steps is None):
-            raise LadderscopeError("a budget is given as minutes or as steps, one of the two")
+            raise LadderscopeError("give the budget in minutes or in steps, not both")
         if self.minutes is not None and not 0 < self.minutes < math.inf:
             raise LadderscopeError(
                 f"the budget is {self.minutes} minutes: give a positive number, such as minutes=5"
@@ -44,7 +44,7 @@ class Budget:
             )
 
     def fraction(self, step: int, seconds: float) -> float:
-        """How much of the budget is spent after so many steps and seconds, from 0 to 1."""
+        """Give the fraction of the budget that is spent after so many steps and seconds."""
         if self.steps is not None:
             return min(1.0, step / self.steps)
         return min(1.0, seconds / (60 * (self.minutes or 1.0)))
@@ -80,21 +80,21 @@ class CosineRate:
         return self.peak * warm * 0.5 * (1 + math.cos(math.pi * fraction))
 
     def validated(self, loss: float) -> None:
-        """Take note of a validation loss: the cosine has no use for it."""
+        """Take a validation loss, which the cosine ignores."""
 
     def exhausted(self) -> bool:
-        """Tell whether training has nothing more to gain: the cosine never says so."""
+        """Say whether training may end early: never."""
         return False
 
 
 @dataclass
 class PlateauRate:
-    """A learning rate that halves whenever the validation loss has stalled, as HDN was trained.
+    """A learning rate that halves whenever the validation loss stalls, as in HDN.
 
     Parameters
     ----------
     peak : float
-        Where it starts.
+        The initial learning rate.
     patience : int
         Validations without gain after which it halves.
     stop_after : int
@@ -125,11 +125,11 @@ class PlateauRate:
         return self.peak * 0.5**halvings
 
     def validated(self, loss: float) -> None:
-        """Take note of a validation loss."""
+        """Take a validation loss."""
         self._losses.append(loss if math.isfinite(loss) else math.inf)
 
     def exhausted(self) -> bool:
-        """Tell whether the loss has stalled for so long that training may end."""
+        """Say whether the loss has stalled for so long that training may end."""
         if not self._losses:
             return False
         since_best = len(self._losses) - 1 - self._losses.index(min(self._losses))

@@ -1,4 +1,4 @@
-"""What a training needs to go on later, as a file that is checked before any of it is used."""
+"""What a training needs to be resumed, as a file that is checked before any of it is used."""
 
 import io
 import zipfile
@@ -15,13 +15,13 @@ from ladderscope.files import whole_file
 from ladderscope.training.errors import TrainingError
 from ladderscope.training.module import Record
 
-# Counts up whenever what a kept training holds changes.
+# Increased whenever the content of the file changes.
 _FORMAT = 3
-# Of a file: the weights twice, and up to two numbers per weight of an optimizer; and the rest of
-# it, which is the history and a triple of numbers per step since the last validation.
+# The largest file: the weights twice, up to two numbers per weight of the optimizer, and the rest:
+# the history, and three numbers per step since the last validation.
 _MOST_COPIES, _MOST_BESIDES = 4, 2**24
 
-# Of an optimizer's settings: what changes from step to step.
+# Settings of an optimizer that change from step to step.
 _CHANGING = ("lr", "step")
 
 _Count = Annotated[int, Field(ge=0, lt=10**9)]
@@ -29,7 +29,7 @@ _Count = Annotated[int, Field(ge=0, lt=10**9)]
 
 @dataclass(frozen=True)
 class State:
-    """All that decides how a training goes on.
+    """Everything that determines how a training continues.
 
     Attributes
     ----------
@@ -87,12 +87,12 @@ def write_state(path: Path, state: State) -> None:
 
 
 def read_state(path: Path | None, fingerprint: str, network: nn.Module) -> State:
-    """Read a state and see that it is whole, belongs to this training, and fits its network.
+    """Read a state, and check that it is complete and belongs to this training and network.
 
     Raises
     ------
     TrainingError
-        There is none, it is damaged, or it belongs to another training.
+        The file is missing or damaged, or belongs to another training.
     """
     if path is None or not path.exists():
         raise TrainingError(
@@ -128,12 +128,12 @@ def read_state(path: Path | None, fingerprint: str, network: nn.Module) -> State
 
 
 def restore_optimizer(path: Path | None, state: State, optimizer: torch.optim.Optimizer) -> None:
-    """Give an optimizer its state.
+    """Restore the state of an optimizer.
 
     Raises
     ------
     TrainingError
-        It is that of another one, or damaged.
+        It belongs to another optimizer, or is damaged.
     """
     parameters = [one for group in optimizer.param_groups for one in group["params"]]
     try:
@@ -158,7 +158,7 @@ def device_random(device: torch.device) -> Tensor | None:
 
 
 def restore_random(path: Path | None, state: State, device: torch.device) -> None:
-    """Give torch's random numbers their state, on a GPU too if the training ran on one.
+    """Restore the state of torch's random numbers, also on a GPU if the training ran on one.
 
     Raises
     ------
@@ -205,35 +205,35 @@ def _check_archive(path: Path, network: nn.Module) -> None:
 
 def _check_weights(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
     if weights.keys() != expected.keys():
-        raise ValueError("its weights are those of another network")
+        raise ValueError("its weights belong to another network")
     for name, value in weights.items():
         like = expected[name]
         if value.shape != like.shape or value.dtype != like.dtype:
-            raise ValueError(f"{name} is of another shape or type than in the network")
+            raise ValueError(f"{name} has another shape or type than in the network")
         _check_finite(name, value)
 
 
 def _check_optimizer(
     found: Mapping[str, Any], fresh: Mapping[str, Any], parameters: Sequence[Tensor]
 ) -> None:
-    """Check the memory of each parameter, and that all else but the rate and the step is alike."""
+    """Check the state of each parameter; the settings must agree, but for rate and step."""
     groups = [
         {name: value for name, value in group.items() if name not in _CHANGING}
         for state in (found, fresh)
         for group in state["param_groups"]
     ]
     if groups[: len(groups) // 2] != groups[len(groups) // 2 :]:
-        raise ValueError("its optimizer is another one")
+        raise ValueError("it belongs to another optimizer")
     for group in found["param_groups"]:
         if not isinstance(group.get("step", 0), int):
-            raise ValueError("its optimizer's step is no whole number")
+            raise ValueError("the optimizer's step count is not a whole number")
     for number, memory in found["state"].items():
         for name, value in memory.items():
             if value.numel() > 1 and value.shape != parameters[number].shape:
-                raise ValueError(f"{name} of its optimizer is of another shape")
-            _check_finite(f"{name} of its optimizer", value)
+                raise ValueError(f"{name} of the optimizer has another shape")
+            _check_finite(f"{name} of the optimizer", value)
 
 
 def _check_finite(name: str, value: Tensor) -> None:
     if not torch.isfinite(value).all():
-        raise ValueError(f"{name} has values that are not finite")
+        raise ValueError(f"{name} has non-finite values")

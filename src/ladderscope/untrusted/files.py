@@ -183,24 +183,22 @@ def _directory(file: IO[bytes], most_members: int, large: bool) -> tuple[int, in
     """Say where the directory begins and how many members it has, once its size is believable."""
     end = file.seek(0, os.SEEK_END) - _END_LAYOUT.size
     if end < 0:
-        raise InputError("not a zip file, or one that was cut short")
+        raise InputError("not a zip file, or it was cut short")
     file.seek(max(0, end - _LOCATOR_LAYOUT.size))
     tail = file.read()
     kind, *disks, entries, size, start, comment = _END_LAYOUT.unpack(tail[-_END_LAYOUT.size :])
     if kind != _END or comment:
-        raise InputError(
-            "not a zip file, or one that was cut short, or has something behind its end"
-        )
+        raise InputError("not a zip file, or it was cut short, or has extra data after its end")
     if tail.startswith(_LOCATOR_64):
         if not large:
-            raise InputError("a zip file in the format for more than 4 GB, which is not read")
+            raise InputError("ZIP64, the format for more than 4 GB, is not supported")
         _, _, end, _ = _LOCATOR_LAYOUT.unpack(tail[: _LOCATOR_LAYOUT.size])
         file.seek(end)
         record = file.read(_END_64_LAYOUT.size)
         kind, _, _, _, *disks, here, entries, size, start = _END_64_LAYOUT.unpack(record)
         disks.append(here)
         if kind != _END_64:
-            raise InputError("a damaged zip file: its directory is not where it should be")
+            raise InputError("a damaged zip file: its directory is not at the announced position")
     if disks != [0, 0, entries] or start + size != end:
         raise InputError("a damaged zip file, or a part of a larger one: its directory is wrong")
     if entries > most_members or size > 1024 * most_members:
@@ -215,7 +213,9 @@ def _checked_members(
     members: Sequence[zipfile.ZipInfo], directory: int, entries: int
 ) -> dict[str, zipfile.ZipInfo]:
     if len(members) != entries:
-        raise InputError(f"a damaged zip file: {len(members)} members, and {entries} announced")
+        raise InputError(
+            f"a damaged zip file: it has {len(members)} members, but announces {entries}"
+        )
     named: dict[str, zipfile.ZipInfo] = {}
     end = 0
     for member in sorted(members, key=lambda one: one.header_offset):
@@ -230,7 +230,7 @@ def _checked_members(
                 "members are read"
             )
         if not member.compress_type and member.compress_size != member.file_size:
-            raise InputError(f"{name} is stored, but of two sizes: the directory is wrong")
+            raise InputError(f"{name} is stored, but its packed and unpacked sizes differ")
         if not named and member.header_offset:
             raise InputError(f"holds {member.header_offset:,} bytes before its first member")
         if member.header_offset < end:
