@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
 
+import rich
 from rich.progress import (
     BarColumn,
     Progress,
@@ -72,12 +73,14 @@ def part_of(report: Listener | None, number: int, count: int, parts: int = 1) ->
 
 @contextmanager
 def _bar() -> Iterator[Listener]:
+    console = rich.get_console()
     bar = Progress(
         BarColumn(),
         TaskProgressColumn(),
         TextColumn("{task.description}", markup=False),
         TimeRemainingColumn(compact=True),
         transient=True,
+        disable=not (console.is_interactive or console.is_jupyter),  # else a blank line is left
     )
     with bar:
         task = bar.add_task("", total=1.0)
