@@ -418,7 +418,7 @@ def test_blind_levels_are_asked_for_by_number_and_told(tmp_path, image, command)
         model = tmp_path / "out" / "model.ladder"
         asked = ["denoise", image, "-o", model.parent, *QUICK]
     refused = run(*asked, "--blind-levels", 2)
-    assert refused.code == 1 and "blind_levels=2 of 2 levels" in refused.said
+    assert refused.code == 1 and "blind_levels=2 and levels=2" in refused.said
     assert run(*asked, "--blind-levels", 1).code == 0
     assert read_model(model).settings.blind_levels == 1
     assert "Level 1 never sees the image" in " ".join(run("info", model).shown.split())

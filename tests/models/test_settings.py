@@ -112,7 +112,7 @@ def test_a_patch_that_does_not_hold_the_levels_is_an_error_that_says_the_multipl
 
 @pytest.mark.parametrize("blind", [2, 3])
 def test_a_level_that_sees_the_image_is_left(blind):
-    with pytest.raises(LadderscopeError, match=f"blind_levels={blind} of 2 levels"):
+    with pytest.raises(LadderscopeError, match=f"blind_levels={blind} and levels=2"):
         Denoiser("tiny", blind_levels=blind)
     assert Denoiser("tiny", blind_levels=blind, levels=4).settings.blind_levels == blind
 

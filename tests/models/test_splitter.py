@@ -716,7 +716,7 @@ def test_what_does_not_fit_together_is_an_error_that_says_what(case):
         ({"channels": 1}, "channels"),
         ({"channels": 2.5}, "channels"),
         ({"context": 0}, "context"),
-        ({"context": 4}, "context=4 .* 2 levels.*at most context=3"),
+        ({"context": 4}, "context=4 .*levels=2.*at most context=3"),
         ({"variance": -1}, "variance must be positive"),
         ({"variance": 0.0}, "variance must be positive"),
         ({"variance": float("nan")}, "variance must be positive"),

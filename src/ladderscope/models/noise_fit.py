@@ -147,19 +147,19 @@ def measure_noise(
     needs_estimate = denoiser is not None or kind in with_signal()
     with listener_of(progress) as report:
         return measure_files(
-        observation,
-        signal,
-        kind,
-        axes=axes,
-        repeats=repeats,
-        offset=offset,
-        dark=dark,
-        components=components,
-        coefficients=coefficients,
-        estimate=estimated if needs_estimate else None,
-        report=report,
-        should_stop=should_stop,
-    )
+            observation,
+            signal,
+            kind,
+            axes=axes,
+            repeats=repeats,
+            offset=offset,
+            dark=dark,
+            components=components,
+            coefficients=coefficients,
+            estimate=estimated if needs_estimate else None,
+            report=report,
+            should_stop=should_stop,
+        )
 
 
 @with_arguments_of(measure_noise)
