@@ -212,6 +212,18 @@ class Image:
         for position in self.positions():
             yield self.plane(position, channel)
 
+    def middle_planes(self) -> Shaped[np.ndarray, "channels Y X"]:
+        """Read the middle plane of every channel, for a picture of the image.
+
+        Examples
+        --------
+        >>> Image(np.zeros((5, 2, 8, 9)), "TCYX", "movie.tif").middle_planes().shape
+        (2, 8, 9)
+        """
+        positions = list(self.positions())
+        middle = positions[len(positions) // 2]
+        return np.stack([self.plane(middle, channel) for channel in range(self.channels)])
+
     def fields(self, space: str = "YX") -> Shaped[np.ndarray, "fields channels *space"]:
         """Give all fields at once, in memory; those of `positions`, in their order.
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float32, Real
 
 from ladderscope.images import Image
 from ladderscope.images.artefacts import with_padding
@@ -26,14 +25,8 @@ def middle_of(image: Image) -> Image:
 def thumbnail(detail: Image, restore: Callable[[Image], Restoration]) -> bytes:
     """Draw a detail and its restoration side by side, as a PNG."""
     restored = restore(with_padding(detail))
-    before = _middle_planes(detail.array, detail.axes)[0]
-    after = _middle_planes(restored.mean, restored.axes)
+    before, *_ = detail.middle_planes().astype(np.float32)
+    after = Image(restored.mean, restored.axes, "detail").middle_planes()
     shown = [(before, after[0] if len(after) == 1 else before), *zip(after, after, strict=True)]
     greys = [scaled(plane, *grey_range(like)) for plane, like in shown]
     return encoded(np.hstack(greys), 0, 1)
-
-
-def _middle_planes(pixels: Real[np.ndarray, "..."], axes: str) -> list[Float32[np.ndarray, "Y X"]]:
-    """Give the middle plane of every channel."""
-    planes = Image(pixels, axes, "detail").fields()
-    return list(planes[len(planes) // 2].astype(np.float32))

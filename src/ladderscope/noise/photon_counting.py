@@ -309,8 +309,9 @@ def _pulses(
     if shape is None:
         return log_density((photons - number).square() / variance, variance.log())
     none = log_density(photons.square() / variance, variance.log())
-    pulses = number.clamp(min=0.5) * shape
-    scale = _saddle_scale(photons, number.clamp(min=0.5), read_noise, shape)
+    some = number.clamp(min=0.5)
+    pulses = some * shape
+    scale = _saddle_scale(photons, some, read_noise, shape)
     tilt = shape - scale
     spread = pulses / scale.square()
     second = spread + variance

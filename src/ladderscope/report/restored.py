@@ -106,16 +106,17 @@ def restored_image(
     shown
         Whether the report shows pictures of the image.
     """
-    planes = len(list(image.positions()))
+    planes = image.field_count()
     where = f"plane {planes // 2 + 1} of {planes}" if planes > 1 else ""
-    before, after = _middle(image), _middle(Image(restored.mean, restored.axes, image.name))
-    spread = (
-        None if restored.std is None else _middle(Image(restored.std, restored.axes, image.name))
-    )
+    before = image.middle_planes()
+    after = Image(restored.mean, restored.axes, image.name).middle_planes()
+    spread = None
+    if restored.std is not None:
+        spread = Image(restored.std, restored.axes, image.name).middle_planes()
     names = restored.channel_names or numbered_channels(len(after))
     labels = [str(name) for name in names] if len(after) > 1 else [""]
     if restored.residual is not None:
-        residual = _middle(Image(restored.residual, image.axes, image.name))[0]
+        residual = Image(restored.residual, image.axes, image.name).middle_planes()[0]
         return RestoredImage(
             image.name,
             tuple(files),
@@ -142,13 +143,6 @@ def restored_image(
         for n, label in enumerate(labels)
     )
     return RestoredImage(image.name, tuple(files), seconds, where, checks, panels if shown else ())
-
-
-def _middle(image: Image) -> Real[np.ndarray, "channels Y X"]:
-    """Copy the middle plane of every channel."""
-    positions = list(image.positions())
-    middle = positions[len(positions) // 2]
-    return np.stack([image.plane(middle, channel) for channel in range(image.channels)])
 
 
 def _denoised_panels(
