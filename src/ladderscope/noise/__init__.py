@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from ladderscope.noise.registry import KINDS
 
 if TYPE_CHECKING:
+    from ladderscope.noise.coloured import Coloured
     from ladderscope.noise.entries import NoiseError
     from ladderscope.noise.gaussian import Gaussian
     from ladderscope.noise.histogram import Histogram
@@ -56,6 +57,7 @@ _HOME = {
 } | {kind.name: kind.module for kind in KINDS.values()}
 
 __all__ = [
+    "Coloured",
     "Gaussian",
     "GaussianMixture",
     "Histogram",

@@ -45,6 +45,11 @@ class NoiseModel(ABC):
 
     kind: ClassVar[str]
 
+    @property
+    def pixelwise(self) -> "NoiseModel":
+        """The noise of a single pixel: this model itself, unless noise is correlated."""
+        return self
+
     @abstractmethod
     def log_likelihood(
         self, observation: Real[Tensor, "..."], signal: Real[Tensor, "..."]

@@ -103,6 +103,7 @@ KINDS: dict[str, Kind] = {
             Spelling("camera", "GAIN,OFFSET,READ", "2.1,100,3", note="counts whole photons"),
         ),
     ),
+    "coloured": Kind("ladderscope.noise.coloured", "Coloured"),
     "mixture": Kind("ladderscope.noise.mixture", "GaussianMixture"),
     "histogram": Kind("ladderscope.noise.histogram", "Histogram"),
 }

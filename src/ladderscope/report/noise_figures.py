@@ -151,7 +151,7 @@ def densities_at(
     """
     mean, variance = (float(part[0]) for part in moments_at(model, np.array([signal])))
     observations = mean + np.linspace(-1, 1, POINTS) * 2 * DEVIATIONS_SHOWN * variance**0.5
-    likelihood = model.log_likelihood(
+    likelihood = model.pixelwise.log_likelihood(
         torch.from_numpy(observations), torch.tensor(signal, dtype=torch.float64)
     )
     return observations - signal, likelihood.exp().numpy()
