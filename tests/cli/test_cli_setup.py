@@ -20,6 +20,8 @@ def test_noise_is_written_as_its_name_and_numbers():
     assert parse_noise("auto") == "auto"
     assert parse_noise("gaussian:2.5") == Gaussian(2.5)
     assert parse_noise("poisson-gaussian:2,100,3") == PoissonGaussian.from_camera(2.0, 100.0, 3.0)
+    assert parse_noise("gaussian") == "gaussian"
+    assert parse_noise(["poisson-gaussian", "auto"]) == ["poisson_gaussian", "auto"]
     assert parse_noise(["auto", "gaussian:1"]) == ["auto", Gaussian(1.0)]
 
 
@@ -28,7 +30,7 @@ def test_noise_is_written_as_its_name_and_numbers():
     [
         "",
         "gauss:3",
-        "gaussian",
+        "gaussian-poisson",
         "gaussian:x",
         "gaussian:-1",
         "auto:3",

@@ -14,6 +14,7 @@ from ladderscope.models.architecture import architecture_of
 from ladderscope.models.file import Model
 from ladderscope.noise import Gaussian
 from ladderscope.noise_estimation import calibrate_poisson_gaussian
+from ladderscope.noise_estimation.choice import NoiseChoice
 from ladderscope.report import Report, comparison_picture, restored_image, write_report
 from ladderscope.report.figures import busiest, level_curves, overview
 from ladderscope.report.page import page
@@ -39,7 +40,7 @@ def model():
         weights={},
         statistics=(Statistics(30.0, 20.0),) * 2,
         noise_models=(fit.model, Gaussian(4.0)),
-        noise_fits=(fit, None),
+        noise_choices=(NoiseChoice(fit), None),
         outcome=Outcome(history, 20, 3, 75.0, True, 10, False),
         axes="ZCYX",
         channel_names=("actin & co", "nuclei"),

@@ -35,7 +35,7 @@ def model(method="microsplit", noise=GAUSSIANS):
         weights={},
         statistics=(Statistics(30.0, 7.0), Statistics(40.0, 14.0)),
         noise_models=noise,
-        noise_fits=(None,) * len(noise),
+        noise_choices=(None,) * len(noise),
         outcome=Outcome((record,), 10, 0, 2.0, False, 10, False),
         axes="YX",
         channel_names=NAMES,

@@ -138,8 +138,8 @@ def _other_settings(model: Model, denoiser: Denoiser) -> list[str]:
 def _other_noise(model: Model, denoiser: Denoiser, images: Sequence[Image]) -> list[str]:
     entries = listed(denoiser.noise) or [denoiser.noise] * images[0].channels
     known = [
-        noise if fit is None else "auto"
-        for noise, fit in zip(model.noise_models, model.noise_fits, strict=True)
+        noise if choice is None else choice.asked
+        for noise, choice in zip(model.noise_models, model.noise_choices, strict=True)
     ]
     if entries == known:
         return []

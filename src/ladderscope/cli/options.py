@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 from ladderscope.noise.registry import usage
+from ladderscope.noise_estimation.wanted import spellings
+from ladderscope.words import listed
 
 Device = Literal["cpu", "cuda", "mps"]
 
@@ -51,8 +53,9 @@ Noise = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NOISE",
-        help="Noise model: auto (default, measured on the images), a file from “ladderscope noise "
-        "fit”, an .npz file from PPN2V, HDN or CAREamics, or one of these, in grey levels: "
+        help="Noise model: auto (default: measured on the images, and chosen by them), one kind to "
+        f"be measured ({listed(spellings()[1:], 'or')}), a file from “ladderscope noise fit”, an "
+        ".npz file from PPN2V, HDN or CAREamics, or one of these, in grey levels: "
         f"{usage()}. "
         "Give it once for all channels, or once per channel.",
     ),

@@ -10,6 +10,8 @@ from ladderscope.models import Denoiser, DenoiserSettings, Splitter, SplitterSet
 from ladderscope.noise import NoiseModel, load_noise_model
 from ladderscope.noise.registry import spellings
 from ladderscope.noise.spelling import noise_model_from_text
+from ladderscope.noise_estimation.wanted import spellings as named
+from ladderscope.noise_estimation.wanted import wanted
 from ladderscope.untrusted import InputError, read_yaml, shown
 
 Restorer = TypeVar("Restorer", Denoiser, Splitter)
@@ -164,13 +166,13 @@ def _noise_entries(text: str) -> list[str | NoiseModel]:
     if text.lower().endswith((".json", ".npz")):
         stored = load_noise_model(text)
         return [stored] if isinstance(stored, NoiseModel) else [*stored]
-    if text == "auto":
-        return [text]
+    if (asked := wanted(text)) is not None:
+        return [asked.name]
     model = noise_model_from_text(text)
     if model is None:
         forms = "; ".join(f"{one.form} such as {one.name}:{one.example}" for one in spellings())
         raise LadderscopeError(
-            f"noise {text!r}: write auto; {forms}; or the name of a file of noise models, .json or "
-            ".npz"
+            f"noise {text!r}: write {', '.join(named())}; {forms}; or the name of a file of noise "
+            "models, .json or .npz"
         )
     return [model]

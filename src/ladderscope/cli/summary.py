@@ -130,9 +130,9 @@ def noise_rows(model: Model) -> list[tuple[str, str]]:
     """Say what the noise of each channel is, where the model knows it."""
     several = len(model.statistics) > 1
     return [
-        ("noise", f"{f'{name}: ' if several else ''}{noise_in_words(noise, fit)}")
-        for name, noise, fit in zip(
-            channel_names(model), model.noise_models, model.noise_fits, strict=False
+        ("noise", f"{f'{name}: ' if several else ''}{noise_in_words(noise, choice)}")
+        for name, noise, choice in zip(
+            channel_names(model), model.noise_models, model.noise_choices, strict=False
         )
     ]
 

@@ -122,7 +122,7 @@ def import_careamics(
         seed=0,
         statistics=values[1:],
         noise_models=noise,
-        noise_fits=(None,) * len(noise),
+        noise_choices=(None,) * len(noise),
         axes="ZYX"[-len(found.input_shape) :],
         channel_names=numbered_channels(channels) if splits else None,
         mixture=mixture if splits else None,

@@ -11,8 +11,10 @@ from ladderscope.errors import LadderscopeError
 from ladderscope.inspection import about_correlation
 from ladderscope.interruption import ShouldStop, stop_if
 from ladderscope.noise import Gaussian, NoiseError, NoiseModel
-from ladderscope.noise_estimation import NoiseFit, calibrate_poisson_gaussian
+from ladderscope.noise_estimation.choice import NoiseChoice, choose
 from ladderscope.noise_estimation.planes import MOST_PLANES
+from ladderscope.noise_estimation.wanted import CHOSEN, WANTED, Wanted, wanted
+from ladderscope.words import listed as listed_names
 
 logger = logging.getLogger("ladderscope")
 
@@ -26,7 +28,7 @@ def listed(noise: Noise) -> list[Any] | None:
 
 
 def check_noise(noise: Noise) -> None:
-    """Refuse what is neither a noise model nor ``"auto"``, nor a list of these.
+    """Refuse what is neither a noise model nor the name of one, nor a list of these.
 
     Raises
     ------
@@ -34,9 +36,12 @@ def check_noise(noise: Noise) -> None:
         It is something else.
     """
     for entry in [noise] if (entries := listed(noise)) is None else entries:
-        if entry != "auto" and not isinstance(entry, NoiseModel):
+        if not isinstance(entry, NoiseModel) and not (
+            isinstance(entry, str) and wanted(entry) is not None
+        ):
+            names = listed_names([repr(one.name) for one in WANTED], "or")
             raise LadderscopeError(
-                f"noise={entry!r}: give 'auto', a noise model such as "
+                f"noise={entry!r}: give {names}, a noise model such as "
                 "ladderscope.noise.Gaussian(sigma=3.0), or a list with one per channel"
             )
 
@@ -49,13 +54,14 @@ def channel_noise(
     *,
     structured: bool,
     should_stop: ShouldStop | None = None,
-) -> tuple[list[NoiseModel], list[NoiseFit | None]]:
+) -> tuple[list[NoiseModel], list[NoiseChoice | None]]:
     """Take or measure the noise of each channel.
 
     Parameters
     ----------
     noise
-        What was given: a noise model or ``"auto"``, for all channels or one per channel.
+        What was given: a noise model, ``"auto"`` or the name of a law to measure, for all channels
+        or one per channel.
     fields, names
         The fields of each channel, as recorded, and its name.
     notice
@@ -67,8 +73,8 @@ def channel_noise(
 
     Returns
     -------
-    noise models, and fits
-        One per channel; the fit is None where the noise model was given.
+    noise models, and choices
+        One per channel; the choice is None where the noise model was given.
 
     Raises
     ------
@@ -87,12 +93,12 @@ def channel_noise(
         )
     several = len(fields) > 1
     models: list[NoiseModel] = []
-    fits: list[NoiseFit | None] = []
+    choices: list[NoiseChoice | None] = []
     for name, entry, of_channel in zip(names, entries, fields, strict=True):
         if models:
             stop_if(should_stop, f"measuring the noise of {name}")
         planes = planes_of(of_channel, MOST_PLANES)
-        fit = None
+        choice = None
         if several and all(np.ptp(plane) == 0 for plane in planes):
             notice(
                 f"{name} is blank (all pixels have the same value): it is returned unchanged, and "
@@ -100,23 +106,26 @@ def channel_noise(
                 logging.WARNING,
             )
             entry = Gaussian(1.0)
-        else:
-            if not structured:
-                checked = planes[:: -(-len(planes) // _PLANES_CHECKED)]
-                if finding := about_correlation(checked, name if several else ""):
-                    notice(finding.text, logging.WARNING)
-            if isinstance(entry, str):
-                fit = _measured(planes, name if several else "")
-                entry = fit.model
+        elif isinstance(entry, str):
+            asked = wanted(entry) or CHOSEN
+            choice = _chosen(planes, asked, name if several else "", structured=structured)
+            for text in choice.warnings:
+                notice(f"{name}: {text}" if several else text, logging.WARNING)
+            entry = choice.fit.model
+        elif not structured:
+            checked = planes[:: -(-len(planes) // _PLANES_CHECKED)]
+            if finding := about_correlation(checked, name if several else ""):
+                notice(finding.text, logging.WARNING)
         models.append(entry)
-        fits.append(fit)
-    return models, fits
+        choices.append(choice)
+    return models, choices
 
 
-def _measured(planes: Sequence[Any], name: str) -> NoiseFit:
+def _chosen(planes: Sequence[Any], asked: Wanted, name: str, *, structured: bool) -> NoiseChoice:
     try:
-        fit = calibrate_poisson_gaussian(planes)
+        choice = choose(planes, asked, structured=structured)
     except NoiseError as error:
         raise NoiseError(f"{name}: {error}" if name else str(error)) from error
-    logger.info("noise%s: %s", f" of {name}" if name else "", fit.summary())
-    return fit
+    of = f" of {name}" if name else ""
+    logger.info("noise%s: %s %s", of, " ".join(choice.reasons), choice.fit.summary())
+    return choice

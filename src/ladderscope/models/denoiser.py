@@ -59,9 +59,10 @@ class Denoiser(Restorer[DenoiserSettings]):
     preset : str
         ``"small"`` for minutes on a laptop, ``"paper"`` for HDN's published recipe, ``"tiny"``
         for trying things out.
-    noise : "auto", NoiseModel, or a sequence of these
-        The camera's noise: ``"auto"`` measures it on the images; or give one noise model for all
-        channels, or one per channel.
+    noise : str, NoiseModel, or a sequence of these
+        The camera's noise: ``"auto"`` measures it on the images and chooses the simplest law that
+        describes it, ``"gaussian"`` or ``"poisson_gaussian"`` measures the parameters of that
+        law; or give a noise model. One for all channels, or one per channel.
     seed : int
         Random seed of training and samples. With a budget in steps or epochs, results on the CPU
         of one machine repeat bit for bit.
@@ -168,7 +169,7 @@ class Denoiser(Restorer[DenoiserSettings]):
         statistics = training_statistics(looked)
         fields = fields_of(looked, self._space)
         settings = with_patches_that_fit(settings, fields, notice)
-        noise_models, fits = channel_noise(
+        noise_models, choices = channel_noise(
             self.noise,
             _by_channel(fields_of(recorded, self._space)),
             first.channel_names or numbered_channels(first.channels),
@@ -191,7 +192,7 @@ class Denoiser(Restorer[DenoiserSettings]):
             seed=self.seed,
             statistics=statistics,
             noise_models=tuple(noise_models),
-            noise_fits=tuple(fits),
+            noise_choices=tuple(choices),
             axes=first.axes,
             channel_names=first.channel_names,
             **sampling._asdict(),

@@ -22,6 +22,7 @@ from ladderscope.models.config import DenoiserSettings, SplitterSettings
 from ladderscope.models.weights import check_finite, read_weights
 from ladderscope.noise import NoiseModel
 from ladderscope.noise_estimation import NoiseFit
+from ladderscope.noise_estimation.choice import NoiseChoice
 from ladderscope.training import Outcome, Record
 from ladderscope.untrusted import InputError, Zip, file_size, shortened, shown
 
@@ -75,8 +76,8 @@ class Model:
         One per channel, for normalisation.
     noise_models : tuple of NoiseModel
         One per channel; none if the objective needs none.
-    noise_fits : tuple
-        One per channel: the fit that the noise model comes from, or None if it was given.
+    noise_choices : tuple of NoiseChoice or None
+        One per channel: how the noise model was measured and chosen, or None if it was given.
     outcome : Outcome
         How training went.
     axes : str
@@ -108,7 +109,7 @@ class Model:
     weights: dict[str, torch.Tensor]
     statistics: tuple[Statistics, ...]
     noise_models: tuple[NoiseModel, ...]
-    noise_fits: tuple[NoiseFit | None, ...]
+    noise_choices: tuple[NoiseChoice | None, ...]
     outcome: Outcome
     axes: str
     channel_names: tuple[str, ...] | None
@@ -121,6 +122,11 @@ class Model:
     trained_by: schema.TrainedBy = "Ladderscope"
     pixel_size: tuple[float, float] | None = None
     slice_spacing: float | None = None
+
+    @property
+    def noise_fits(self) -> tuple[NoiseFit | None, ...]:
+        """The fit that each noise model comes from, or None if it was given."""
+        return tuple(None if one is None else one.fit for one in self.noise_choices)
 
     @property
     def imported(self) -> bool:
@@ -148,10 +154,6 @@ def write_model(path: Path, model: Model, *, overwrite: bool = True) -> None:
     """
     outcome = asdict(model.outcome)
     history = outcome.pop("history")
-    fits = [None if fit is None else fit.to_dict() for fit in model.noise_fits]
-    for fit in fits:
-        if fit is not None:
-            fit["notices"] = _notices(fit["notices"])
     config = {
         "format": schema.FORMAT,
         "format_version": schema.FORMAT_VERSION,
@@ -173,8 +175,8 @@ def write_model(path: Path, model: Model, *, overwrite: bool = True) -> None:
         "slice_spacing": model.slice_spacing,
     }
     noise = [
-        {"model": channel.to_dict(), "fit": fit}
-        for channel, fit in zip(model.noise_models, fits, strict=True)
+        {"model": channel.to_dict(), **_measured(choice)}
+        for channel, choice in zip(model.noise_models, model.noise_choices, strict=True)
     ]
     entries: dict[str, bytes] = {
         CONFIG: _to_json(config),
@@ -248,7 +250,7 @@ def _model(
 ) -> Model:
     """Make a model of its weights and of the text in its file, which is checked."""
     config = schema.config_of(entries[CONFIG]) if config is None else config
-    noise_models, noise_fits = schema.noise_of(entries[NOISE], config)
+    noise_models, noise_choices = schema.noise_of(entries[NOISE], config)
     records = schema.history_of(entries[HISTORY], config.settings)
     thumbnail = entries.get(THUMBNAIL)
     if thumbnail is not None and not _is_small_png(thumbnail):
@@ -259,7 +261,7 @@ def _model(
         weights=weights,
         statistics=tuple(_statistics(channel) for channel in config.statistics),
         noise_models=noise_models,
-        noise_fits=noise_fits,
+        noise_choices=noise_choices,
         outcome=Outcome(
             tuple(Record(**record) for record in records), **config.training.model_dump()
         ),
@@ -296,6 +298,19 @@ def _is_small_png(content: bytes) -> bool:
     signature, _, part, width, height = _PNG.unpack_from(content)
     named: bool = (signature, part) == (b"\x89PNG\r\n\x1a\n", b"IHDR")
     return named and 0 < int(width) * int(height) <= _MOST_PIXELS
+
+
+def _measured(choice: NoiseChoice | None) -> dict[str, Any]:
+    """Describe how a noise model was measured and chosen."""
+    if choice is None:
+        return {"fit": None}
+    fit = choice.fit.to_dict()
+    return {
+        "fit": fit | {"notices": _notices(fit["notices"])},
+        "asked": choice.asked,
+        "reasons": _notices(choice.reasons),
+        "warnings": _notices(choice.warnings),
+    }
 
 
 def _notices(texts: Sequence[str]) -> list[str]:

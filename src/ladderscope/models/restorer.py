@@ -60,7 +60,7 @@ class Restorer(ABC, Generic[Settings]):
     ----------
     preset : str
         One of ``"small"``, ``"paper"`` and ``"tiny"``.
-    noise : "auto", NoiseModel, or a sequence of these
+    noise : str, NoiseModel, or a sequence of these
         The camera's noise, for all channels or one per channel.
     seed : int
         Random seed of training and samples.

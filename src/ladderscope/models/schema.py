@@ -24,6 +24,7 @@ from ladderscope.models.config import DenoiserSettings, RestorerSettings, Splitt
 from ladderscope.models.earlier import LVAEConfig
 from ladderscope.noise import NoiseError, NoiseModel, noise_model_from_dict
 from ladderscope.noise_estimation import NoiseFit
+from ladderscope.noise_estimation.choice import NoiseChoice
 from ladderscope.untrusted import InputError, parse_json, problems_of, shown
 from ladderscope.untrusted.parsing import MOST_VALUES
 
@@ -176,6 +177,9 @@ class NoiseEntry(BaseModel):
 
     model: dict[str, Any]
     fit: FitEntry | None
+    asked: Name = NoiseChoice.asked
+    reasons: Notices = ()
+    warnings: Notices = ()
 
 
 class ConfigEntry(BaseModel):
@@ -340,8 +344,8 @@ def history_of(content: bytes, settings: RestorerSettings) -> tuple[dict[str, An
 
 def noise_of(
     content: bytes, config: DenoiserEntry | SplitterEntry
-) -> tuple[tuple[NoiseModel, ...], tuple[NoiseFit | None, ...]]:
-    """Read the noise models of `noise.json`, and the fits that they come from.
+) -> tuple[tuple[NoiseModel, ...], tuple[NoiseChoice | None, ...]]:
+    """Read the noise models of `noise.json`, and how they were chosen.
 
     Raises
     ------
@@ -360,7 +364,7 @@ def noise_of(
         raise InputError(f"noise.json: {len(entries)} noise models for {channels} channels")
     try:
         models = tuple(_noise_model(entry.model) for entry in entries)
-        return models, tuple(None if entry.fit is None else fit_of(entry.fit) for entry in entries)
+        return models, tuple(_choice_of(entry) for entry in entries)
     except NoiseError as error:
         raise InputError(f"noise.json: {error}") from error
 
@@ -370,6 +374,12 @@ def _parsed(name: str, content: bytes, most_values: int) -> Any:
         return parse_json(content, most_values)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
+
+
+def _choice_of(entry: NoiseEntry) -> NoiseChoice | None:
+    if entry.fit is None:
+        return None
+    return NoiseChoice(fit_of(entry.fit), entry.asked, entry.reasons, entry.warnings)
 
 
 def fit_of(entry: FitEntry) -> NoiseFit:

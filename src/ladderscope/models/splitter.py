@@ -53,7 +53,7 @@ from ladderscope.models.recordings import divided, looked_at_all, read_recording
 from ladderscope.models.restorer import Restorer
 from ladderscope.models.restoring import Job, LastLook, Mask, Values
 from ladderscope.noise import NoiseError, NoiseModel
-from ladderscope.noise_estimation import NoiseFit
+from ladderscope.noise_estimation.choice import NoiseChoice
 from ladderscope.prediction import Shown, limits
 from ladderscope.prediction.last_look import out_of_range
 from ladderscope.progress import Listener
@@ -76,8 +76,9 @@ class Splitter(Restorer[SplitterSettings]):
         ``"microsplit"`` for the weighted mean of both objectives.
     preset : str
         As for `Denoiser`.
-    noise : "auto", NoiseModel, or a sequence of these
-        The camera's noise in the recordings of the channels. µSplit needs no noise model.
+    noise : str, NoiseModel, or a sequence of these
+        The camera's noise in the recordings of the channels, as for `Denoiser`. µSplit needs no
+        noise model.
     seed : int
         Random seed of training and samples.
     context : int
@@ -216,7 +217,7 @@ class Splitter(Restorer[SplitterSettings]):
         )
         statistics = [training_statistics(stack)[0] for stack in looked.channels]
         unlooked = [fields_of(stack, self._space) for stack in recorded.channels]
-        noise_models, fits = self._noise_of(unlooked, names, settings, notice, should_stop)
+        noise_models, choices = self._noise_of(unlooked, names, settings, notice, should_stop)
         training, validation = divided(
             fields, mixed_fields, looked, settings.patch, self.seed, notice
         )
@@ -254,7 +255,7 @@ class Splitter(Restorer[SplitterSettings]):
             seed=self.seed,
             statistics=tuple(statistics),
             noise_models=tuple(noise_models),
-            noise_fits=tuple(fits),
+            noise_choices=tuple(choices),
             axes=looked.channels[0][0].axes,
             channel_names=tuple(names),
             mixture=mixture,
@@ -279,7 +280,7 @@ class Splitter(Restorer[SplitterSettings]):
         settings: SplitterSettings,
         notice: Notices,
         should_stop: ShouldStop | None,
-    ) -> tuple[list[NoiseModel], list[NoiseFit | None]]:
+    ) -> tuple[list[NoiseModel], list[NoiseChoice | None]]:
         """Give the noise of each channel, if the method's objective holds it."""
         if settings.weight_of_denoisplit == 0:
             if self.noise != "auto":

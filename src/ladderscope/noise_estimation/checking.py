@@ -123,6 +123,24 @@ def check(
     ]
 
 
+def check_planes(planes: Sequence[NDArray[Any]], model: NoiseModel) -> NoiseCheck:
+    """Check whether a noise model fits the planes (y, x) of one channel, as `check` does.
+
+    Raises
+    ------
+    NoiseError
+        As `check` does.
+
+    Examples
+    --------
+    >>> from ladderscope.noise import Gaussian
+    >>> planes = np.random.default_rng(0).normal(100.0, 3.0, (2, 128, 128))
+    >>> check_planes(list(planes), Gaussian(3.0)).verdict
+    'about right'
+    """
+    return _check_planes(((plane, None) for plane in planes), len(planes), model)
+
+
 def _one(model: NoiseModel | Sequence[NoiseModel | None] | None) -> NoiseModel | None:
     """Return the model of images of one channel, or refuse a list."""
     if isinstance(model, Sequence):

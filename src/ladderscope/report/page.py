@@ -71,7 +71,7 @@ def page(report: Report) -> str:
         report.title,
         [
             html.paragraph(report.sentence),
-            *_notices([*report.model.notices, *report.notices]),
+            *_notices([*_of_noise(report.model), *report.model.notices, *report.notices]),
             *_images(report),
             *_failures(report.failures),
             *_residuals(report.images),
@@ -88,7 +88,13 @@ def page(report: Report) -> str:
 
 def _notices(notices: Sequence[str]) -> Iterator[str]:
     if notices:
-        yield "<h2>Warnings and notices</h2>" + html.bullets(notices)
+        yield "<h2>Warnings and notices</h2>" + html.bullets(dict.fromkeys(notices))
+
+
+def _of_noise(model: Model) -> list[str]:
+    """Put what the noise models do not describe before all other notices."""
+    texts = [text for one in model.noise_choices if one is not None for text in one.warnings]
+    return [notice for notice in model.notices if any(text in notice for text in texts)]
 
 
 def _images(report: Report) -> Iterator[str]:
@@ -219,17 +225,17 @@ def _mixing(model: Model) -> Iterator[str]:
 def _noise(model: Model) -> Iterator[str]:
     if model.noise_models:
         yield "<h2>Camera noise</h2>"
-    for name, noise, fit in zip(
+    for name, noise, choice in zip(
         channel_names(model) if model.noise_models else (),
         model.noise_models,
-        model.noise_fits,
+        model.noise_choices,
         strict=True,
     ):
         if len(model.noise_models) > 1:
             yield f"<h3>{html.escape(name)}</h3>"
-        yield html.paragraph(noise_in_words(noise, fit))
-        if fit is not None:
-            figure = noise_model_figure(fit, file_format="svg")
+        yield html.paragraph(noise_in_words(noise, choice))
+        if choice is not None:
+            figure = noise_model_figure(choice.fit, file_format="svg")
             yield html.chart(figure, "noise variance against the signal, and noise distribution")
 
 

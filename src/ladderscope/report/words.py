@@ -6,7 +6,7 @@ from ladderscope.images import numbered_channels
 from ladderscope.models import DenoiserSettings, SplitterSettings
 from ladderscope.models.file import Model
 from ladderscope.noise import NoiseModel
-from ladderscope.noise_estimation import NoiseFit
+from ladderscope.noise_estimation.choice import NoiseChoice
 
 UNCALIBRATED = "spread of posterior samples (uncalibrated)"
 _ALMOST_NOTHING = 0.1  # nats per patch
@@ -17,7 +17,7 @@ def channel_names(model: Model) -> list[str]:
     return [str(name) for name in model.channel_names or numbered_channels(len(model.statistics))]
 
 
-def noise_in_words(model: NoiseModel, fit: NoiseFit | None = None) -> str:
+def noise_in_words(model: NoiseModel, choice: NoiseChoice | None = None) -> str:
     """Describe the noise of a channel, as it was measured or as it was given.
 
     Examples
@@ -26,8 +26,8 @@ def noise_in_words(model: NoiseModel, fit: NoiseFit | None = None) -> str:
     >>> noise_in_words(Gaussian(3.0))
     'Given: Gaussian noise of standard deviation 3.'
     """
-    if fit is not None:
-        return f"Measured on the images. {fit.summary()}"
+    if choice is not None:
+        return " ".join(["Measured on the images.", *choice.reasons, choice.fit.summary()])
     return f"Given: {model.summary()}"
 
 
