@@ -45,6 +45,24 @@ def test_noise_written_otherwise_is_refused(text):
         parse_noise(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("gaussian:-1", "-1"),
+        ("poisson-gaussian:-2,100,3", "gain.*-2"),
+        ("poisson-gaussian:2,100,-3", "read noise.*-3"),
+        ("photon-counting:-16,3,1,4", "gain.*-16"),
+        ("photon-counting:16,3,1,-4", "shape.*-4"),
+        ("photon-counting:16,3,-1,4", "read_noise.*-1"),
+        ("emccd:0,100,4", "gain.* 0"),
+        ("camera:nan,100,4", "nan"),
+    ],
+)
+def test_numbers_that_cannot_be_are_refused_by_name(text, found):
+    with pytest.raises(LadderscopeError, match=f"{found}(.|$)"):
+        parse_noise(text)
+
+
 def test_noise_may_be_a_file_of_one_model_or_of_one_a_channel(tmp_path):
     one, two = tmp_path / "one.json", tmp_path / "TWO.JSON"
     save_noise_model(MIXTURE, one)

@@ -70,6 +70,16 @@ def test_saturation_is_named_with_the_ceiling():
     assert "250" in text
 
 
+def test_saturated_frames_are_named_with_what_to_do():
+    pixels = camera(frames=30).clip(0, 400)
+    pixels[7] = (4 * pixels[7]).clip(0, 400)
+    (text,) = told(pixels, "TYX")
+    for part in ("T=7", "5 %", "leave it out of the training", "Record with less light"):
+        assert part in text
+    (text,) = told(pixels[7])
+    assert "This image" in text
+
+
 def test_a_few_saturated_pixels_that_set_the_scale_are_named():
     pixels = np.tile(camera(), (2, 2))
     pixels[40:48, 50:58] = 65535

@@ -306,6 +306,15 @@ def test_a_moving_stage_is_named() -> None:
         measure_noise(moving, axes="TYX", repeats="T")
 
 
+@pytest.mark.parametrize("times", [2, 4])
+def test_frames_of_other_scenes_are_no_repeats(times: int) -> None:
+    counts = light("dna", 1, 300)
+    scenes = [np.roll(counts, 37 * n, axis=n % 2) for n in range(times)]
+    stack = np.stack([observe(scene, seed=n) for n, scene in enumerate(scenes)])
+    with pytest.raises(NoiseError, match=r"do not show one scene.*no repeats"):
+        measure_noise(stack, axes="TYX", repeats="T")
+
+
 def test_a_lamp_that_flickers_a_little_is_not_refused() -> None:
     counts = light("dna", 1, 300)
     lamp = np.random.default_rng(0).normal(1.0, 0.002, 10)

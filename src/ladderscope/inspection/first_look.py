@@ -9,7 +9,7 @@ from jaxtyping import Real
 
 from ladderscope.images import Image, ImageError, numbered_channels
 from ladderscope.images.artefacts import Artefacts, cleaned
-from ladderscope.inspection.numbers import ImageLook, measure
+from ladderscope.inspection.numbers import MOST_SATURATED, ImageLook, measure
 from ladderscope.noise_estimation import neighbour_correlation
 from ladderscope.words import percent, some
 
@@ -276,13 +276,22 @@ def findings_of(look: ImageLook, *, learns: bool = True) -> list[Finding]:
             found.append(("blank", text, True))
     if look.outliers:
         found.append(("outliers", _about_outliers(look, learns), True))
-    ends = zip(of_channels, look.saturated, look.ceiling, look.levels, strict=True)
-    for name, fraction, ceiling, levels in ends:
-        if fraction > _SATURATED or _sets_the_scale(fraction, ceiling, levels):
+    ends = zip(
+        of_channels,
+        look.saturated,
+        look.ceiling,
+        look.saturated_planes,
+        look.levels,
+        strict=True,
+    )
+    for name, fraction, ceiling, planes, levels in ends:
+        if planes or fraction > _SATURATED or _sets_the_scale(fraction, ceiling, levels):
             text = (
                 f"{name}: {percent(fraction)} of the pixels are saturated at {ceiling:g}: clipped "
                 "intensities cannot be restored. Record with less light or a lower gain"
             )
+            if planes:
+                text += f". {_about_saturated(look, planes, learns)}"
             found.append(("saturated", text, True))
     if look.copies and learns:
         repeat = _planes(
@@ -320,6 +329,14 @@ def _about_outliers(look: ImageLook, learns: bool) -> str:
         f"{look.name}: {what}, at {listed}{more} (counted from 0). {these} {excluded}not corrected "
         "in the restoration"
     )
+
+
+def _about_saturated(look: ImageLook, planes: Sequence[tuple[int, ...]], learns: bool) -> str:
+    many = f"more than {percent(MOST_SATURATED)} saturated pixels"
+    which = _planes(look, planes, "This image", f"has {many}", f"have {many} each")
+    them = "it" if len(planes) == 1 else "them"
+    leave = f"leave {them} out of the training, and " if learns else ""
+    return f"{which}: {leave}measure no intensities in {them}"
 
 
 def _sets_the_scale(fraction: float, ceiling: float, levels: np.ndarray) -> bool:

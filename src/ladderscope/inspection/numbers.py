@@ -17,6 +17,7 @@ from ladderscope.images.artefacts import Artefacts, find_artefacts
 _FEWEST = 10  # pixels of the greatest value that count as saturated
 _SAMPLED = 2**14  # pixels of a plane, for percentiles
 _NAMED = 3
+MOST_SATURATED = 0.05  # of the pixels of a plane
 _REPEATED = 0.1  # of the usual difference between frames: less is a repeated frame
 _FEWEST_STEPS = 3
 
@@ -40,6 +41,8 @@ class ImageLook:
     saturated, ceiling
         For each channel, the fraction of the pixels at its greatest value, if values pile up
         there, and that value.
+    saturated_planes
+        For each channel, the positions of planes of which more than 5 % is at that value.
     levels
         For each channel, the 1st, 50th and 99th percentile of its pixels.
     copies
@@ -61,6 +64,7 @@ class ImageLook:
     outliers_at: list[tuple[tuple[int, ...], float]]
     saturated: list[float]
     ceiling: list[float]
+    saturated_planes: list[list[tuple[int, ...]]]
     levels: list[Float64[np.ndarray, " 3"]]
     copies: list[tuple[int, ...]]
     brightness: list[Float64[np.ndarray, " frames"]]
@@ -124,7 +128,7 @@ def measure(image: Image, artefacts: Artefacts | None = None, most: int | None =
                 continue
             pixels += plane.size
             filled += 0 if found.padding is None else int(np.count_nonzero(found.padding))
-            channel.add(plane if found.padding is None else plane[~found.padding])
+            channel.add(plane if found.padding is None else plane[~found.padding], at)
             key = zlib.crc32(np.ascontiguousarray(plane).data)
             if key in seen and np.array_equal(image.plane(*seen[key]), plane):
                 copies.append(at)
@@ -142,6 +146,7 @@ def measure(image: Image, artefacts: Artefacts | None = None, most: int | None =
         outliers_at=first,
         saturated=[channel.saturated for channel in per_channel],
         ceiling=[channel.greatest for channel in per_channel],
+        saturated_planes=[channel.saturated_planes for channel in per_channel],
         levels=[channel.levels() for channel in per_channel],
         copies=sorted({*copies, *repeats.positions()}),
         brightness=[_in_time(image, channel.means) for channel in per_channel],
@@ -174,13 +179,15 @@ class _Channel:
         self.at_end = self.below_end = self.pixels = 0
         self.full = False
         self._samples: list[NDArray[np.float64]] = []
+        self._ends: list[tuple[tuple[int, ...], float, float]] = []
 
-    def add(self, plane: Shaped[np.ndarray, "..."]) -> None:
+    def add(self, plane: Shaped[np.ndarray, "..."], at: tuple[int, ...]) -> None:
         values = plane.ravel()
         self.means.append(float(values.mean(dtype=np.float64)))
         self._samples.append(values[:: max(1, values.size // _SAMPLED)].astype(np.float64))
         self.pixels += values.size
         greatest = float(values.max())
+        self._ends.append((at, greatest, float(np.mean(values == greatest))))
         if greatest > self.greatest:
             self.greatest, self.at_end, self.below_end = greatest, 0, 0
             integers = plane.dtype.kind in "iu"
@@ -196,6 +203,17 @@ class _Channel:
         """Fraction of the pixels at the greatest value, if values pile up there."""
         piled = self.full or self.at_end > self.below_end
         return self.at_end / self.pixels if piled and self.at_end >= _FEWEST else 0.0
+
+    @property
+    def saturated_planes(self) -> list[tuple[int, ...]]:
+        """Positions of planes that are saturated in a large part."""
+        if not self.saturated:
+            return []
+        return [
+            at
+            for at, greatest, fraction in self._ends
+            if greatest == self.greatest and fraction > MOST_SATURATED
+        ]
 
     def levels(self) -> NDArray[np.float64]:
         if not self._samples:

@@ -11,6 +11,7 @@ from ladderscope.errors import LadderscopeError
 from ladderscope.inspection import about_correlation
 from ladderscope.interruption import ShouldStop, stop_if
 from ladderscope.noise import Gaussian, NoiseError, NoiseModel
+from ladderscope.noise_estimation.black_levels import about_black_levels
 from ladderscope.noise_estimation.choice import NoiseChoice, choose
 from ladderscope.noise_estimation.planes import MOST_PLANES
 from ladderscope.noise_estimation.wanted import CHOSEN, WANTED, Wanted, wanted
@@ -20,6 +21,7 @@ logger = logging.getLogger("ladderscope")
 
 Noise: TypeAlias = str | NoiseModel | Sequence[str | NoiseModel]
 _PLANES_CHECKED = 8
+_PLANES_OF_A_FILE = 2
 
 
 def listed(noise: Noise) -> list[Any] | None:
@@ -50,6 +52,7 @@ def channel_noise(
     noise: Noise,
     fields: Sequence[Sequence[Field]],
     names: Sequence[str],
+    files: Sequence[Sequence[str]],
     notice: Callable[[str, int], None],
     *,
     structured: bool,
@@ -64,6 +67,8 @@ def channel_noise(
         or one per channel.
     fields, names
         The fields of each channel, as recorded, and its name.
+    files
+        The names of the images of each channel.
     notice
         Takes what there is to say, and its level.
     structured
@@ -94,7 +99,7 @@ def channel_noise(
     several = len(fields) > 1
     models: list[NoiseModel] = []
     choices: list[NoiseChoice | None] = []
-    for name, entry, of_channel in zip(names, entries, fields, strict=True):
+    for name, entry, of_channel, of_files in zip(names, entries, fields, files, strict=True):
         if models:
             stop_if(should_stop, f"measuring the noise of {name}")
         planes = planes_of(of_channel, MOST_PLANES)
@@ -116,9 +121,19 @@ def channel_noise(
             checked = planes[:: -(-len(planes) // _PLANES_CHECKED)]
             if finding := about_correlation(checked, name if several else ""):
                 notice(finding.text, logging.WARNING)
+        if text := about_black_levels(_by_file(of_channel, of_files)):
+            notice(f"{name}: {text}" if several else text, logging.WARNING)
         models.append(entry)
         choices.append(choice)
     return models, choices
+
+
+def _by_file(fields: Sequence[Field], names: Sequence[str]) -> dict[str, list[Any]]:
+    """List some planes of each file."""
+    return {
+        name: planes_of([field for field in fields if field.image == number], _PLANES_OF_A_FILE)
+        for number, name in enumerate(names)
+    }
 
 
 def _chosen(planes: Sequence[Any], asked: Wanted, name: str, *, structured: bool) -> NoiseChoice:

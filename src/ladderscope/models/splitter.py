@@ -217,7 +217,10 @@ class Splitter(Restorer[SplitterSettings]):
         )
         statistics = [training_statistics(stack)[0] for stack in looked.channels]
         unlooked = [fields_of(stack, self._space) for stack in recorded.channels]
-        noise_models, choices = self._noise_of(unlooked, names, settings, notice, should_stop)
+        files = [[image.name for image in stack] for stack in recorded.channels]
+        noise_models, choices = self._noise_of(
+            unlooked, names, files, settings, notice, should_stop
+        )
         training, validation = divided(
             fields, mixed_fields, looked, settings.patch, self.seed, notice
         )
@@ -277,6 +280,7 @@ class Splitter(Restorer[SplitterSettings]):
         self,
         fields: Sequence[Sequence[Field]],
         names: Sequence[str],
+        files: Sequence[Sequence[str]],
         settings: SplitterSettings,
         notice: Notices,
         should_stop: ShouldStop | None,
@@ -289,7 +293,13 @@ class Splitter(Restorer[SplitterSettings]):
         try:
             structured = settings.blind_levels > 0
             return channel_noise(
-                self.noise, fields, names, notice, structured=structured, should_stop=should_stop
+                self.noise,
+                fields,
+                names,
+                files,
+                notice,
+                structured=structured,
+                should_stop=should_stop,
             )
         except NoiseError as error:
             raise NoiseError(f"{error}; or use musplit, which needs no noise model") from error

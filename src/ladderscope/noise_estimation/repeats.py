@@ -27,6 +27,9 @@ from ladderscope.words import percent, to_its_error
 _DRIFT = 0.05  # of the noise's variance, from which on repeats are refused
 _NOTICEABLE = 0.01
 _CERTAIN = 5.0  # standard errors
+_BLOCK = 8  # pixels: noise is correlated over fewer
+_WIDE = 0.3  # correlation of neighbouring blocks, from which on frames differ over wide areas,
+_OTHER = 0.5  # and fraction of the scene's own variance by which other scenes differ
 
 _Array = NDArray[np.float64]
 
@@ -84,12 +87,14 @@ class Drift:
     means: list[float] = field(default_factory=list)
     squares: float = 0.0
     steps: float = 0.0
+    blocks: _Array = field(default_factory=lambda: np.zeros(3))
     _before: _Array | None = None
 
     def add(self, residual: _Array) -> None:
         """Add a repeat, less the mean of all."""
         self.means.append(float(residual.mean()))
         self.squares += float(np.vdot(residual, residual))
+        self.blocks += _block_products(residual)
         if self._before is not None:
             change = residual - self._before
             self.steps += float(np.vdot(change, change))
@@ -101,9 +106,16 @@ class Drift:
         Raises
         ------
         NoiseError
-            If the means of the frames scatter by more than their standard error, or frames far
-            apart differ by more than neighbouring ones, and this changes the variance.
+            If the frames show different scenes; or their means scatter by more than their standard
+            error, or frames far apart differ by more than neighbouring ones, and this changes the
+            variance.
         """
+        if self._of_scenes():
+            raise NoiseError(
+                f"{self.name} do not show one scene: the frames differ from each other over wide "
+                "areas, as much as the scene itself varies. Give repeats of one fixed scene; or "
+                "give no repeats, so that the noise is measured within each image"
+            )
         brightness, moved = self._of_brightness(), self._of_neighbours()
         fraction = max(brightness, moved)
         if fraction < _NOTICEABLE:
@@ -148,6 +160,12 @@ class Drift:
         # the noise is not the same in all pixels, so chance has somewhat more room
         return fraction if fraction > 2 * _CERTAIN * chance else 0.0
 
+    def _of_scenes(self) -> bool:
+        """Tell whether blocks of pixels differ as much as in different scenes, and smoothly."""
+        variance, *neighbours = self.blocks / len(self.means)
+        of_scene = _block_products(self.signal)[0]
+        return min(neighbours) > _WIDE * variance and variance > _OTHER * of_scene
+
     def _bleaching(self, fraction: float) -> str:
         level = float(self.signal.mean())
         first, last = (level + self.means[at] for at in (0, -1))
@@ -166,6 +184,24 @@ class Drift:
             f"frames far apart in time differ more than successive ones, by {percent(fraction)} of "
             "the variance: the stage, the sample or the focus moves."
         )
+
+
+def _block_products(plane: _Array) -> _Array:
+    """Return the variance of the means of blocks, and their covariance with the next along y, x."""
+    rows, columns = (size // _BLOCK for size in plane.shape)
+    if min(rows, columns) < 2:
+        return np.zeros(3)
+    cut = plane[: rows * _BLOCK, : columns * _BLOCK]
+    means = cut.reshape(rows, _BLOCK, columns, _BLOCK).mean(axis=(1, 3))
+    means -= means.mean()
+    products: _Array = np.array(
+        [
+            np.mean(means**2),
+            np.mean(means[1:] * means[:-1]),
+            np.mean(means[:, 1:] * means[:, :-1]),
+        ]
+    )
+    return products
 
 
 def repeated_pairs(
