@@ -121,8 +121,8 @@ def channel_noise(
             checked = planes[:: -(-len(planes) // _PLANES_CHECKED)]
             if finding := about_correlation(checked, name if several else ""):
                 notice(finding.text, logging.WARNING)
-        if text := about_black_levels(_by_file(of_channel, of_files)):
-            notice(f"{name}: {text}" if several else text, logging.WARNING)
+        if found := about_black_levels(_by_file(of_channel, of_files)):
+            notice(f"{name}: {found}" if several else found, logging.WARNING)
         models.append(entry)
         choices.append(choice)
     return models, choices

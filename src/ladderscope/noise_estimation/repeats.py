@@ -164,7 +164,7 @@ class Drift:
         """Tell whether blocks of pixels differ as much as in different scenes, and smoothly."""
         variance, *neighbours = self.blocks / len(self.means)
         of_scene = _block_products(self.signal)[0]
-        return min(neighbours) > _WIDE * variance and variance > _OTHER * of_scene
+        return bool(min(neighbours) > _WIDE * variance and variance > _OTHER * of_scene)
 
     def _bleaching(self, fraction: float) -> str:
         level = float(self.signal.mean())
