@@ -16,6 +16,8 @@ from ladderscope.data import (
     validation_batch,
 )
 from ladderscope.errors import LadderscopeError
+from ladderscope.models.building import turns_of
+from ladderscope.noise import Coloured, Gaussian
 
 
 def numbered(height, width, first=0):
@@ -202,3 +204,12 @@ def test_the_patch_fits_every_plane_and_the_levels(sides, wanted):
 def test_a_plane_smaller_than_the_levels_need_is_an_error_that_says_how_much():
     with pytest.raises(LadderscopeError, match=r"15 pixels.* at least 16"):
         side_for([Field(np.zeros((100, 100))), Field(np.zeros((15, 100)))], 64, 16)
+
+
+def test_patches_are_turned_only_as_the_noise_allows():
+    rows = Field(np.arange(64.0)[:, None] * np.ones((1, 64)))
+    along_rows = Coloured(Gaussian(1.0), [[0.6, 1.0, 0.6]])
+    for noise, all_in_rows in ((Gaussian(1.0), False), (along_rows, True)):
+        patches = TrainingPatches([rows], PatchShape(16), 8, 0, turns_of([noise]))
+        steps = torch.cat([patches[number].observation.diff(dim=-1) for number in range(8)])
+        assert bool((steps == 0).all()) is all_in_rows

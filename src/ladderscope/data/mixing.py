@@ -21,7 +21,9 @@ from ladderscope.data.fields import (
 from ladderscope.data.foreground import KEPT_BACKGROUND, Foreground
 from ladderscope.data.sampling import (
     MAX_VALIDATION_PATCHES,
+    TURNS,
     Patch,
+    Turn,
     batches_per_epoch,
     draw_turn,
     fractions,
@@ -172,6 +174,8 @@ class MixedPatches(Dataset[MixedBatch]):
         Patches per batch.
     seed : int
         Random seed.
+    turns : sequence of (int, bool)
+        As `TrainingPatches` takes them.
 
     Examples
     --------
@@ -183,10 +187,16 @@ class MixedPatches(Dataset[MixedBatch]):
     """
 
     def __init__(
-        self, channels: Channels, mixing: Mixing, shape: PatchShape, batch: int, seed: int
+        self,
+        channels: Channels,
+        mixing: Mixing,
+        shape: PatchShape,
+        batch: int,
+        seed: int,
+        turns: Sequence[Turn] = TURNS,
     ) -> None:
         self.channels, self.mixing, self.shape = channels, mixing, shape
-        self.batch, self.seed = batch, seed
+        self.batch, self.seed, self.turns = batch, seed, turns
         self._fractions = [fractions(fields) for fields in channels.fields]
 
     @property
@@ -205,7 +215,7 @@ class MixedPatches(Dataset[MixedBatch]):
         ratio = self.mixing.draw_ratio(rng)
         if self.channels.paired:
             chosen, position = self._draw_position(range(len(self.channels.fields)), rng)
-            turn = draw_turn(rng)
+            turn = draw_turn(rng, self.turns)
             parts = [
                 turned(cut(fields[chosen], position, self.shape), turn)
                 for fields in self.channels.fields
@@ -218,7 +228,7 @@ class MixedPatches(Dataset[MixedBatch]):
             for channel, fields in enumerate(self.channels.fields):
                 chosen, position = self._draw_position([channel], rng)
                 patch = cut(fields[chosen], position, self.shape)
-                parts.append(turned(patch, draw_turn(rng)))
+                parts.append(turned(patch, draw_turn(rng, self.turns)))
         return _mixture(np.stack(parts), self.mixing, ratio)
 
     def _draw_position(self, of: Sequence[int], rng: np.random.Generator) -> tuple[int, Position]:

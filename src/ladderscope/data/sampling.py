@@ -1,7 +1,7 @@
 """Batches of patches for training and for validation."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -20,6 +20,8 @@ from ladderscope.data.fields import (
 MAX_VALIDATION_PATCHES = 64
 
 Patch = Float32[np.ndarray, "views *space"]
+Turn: TypeAlias = tuple[int, bool]  # quarter turns, and whether to flip
+TURNS: tuple[Turn, ...] = tuple((quarters, flip) for quarters in range(4) for flip in (False, True))
 
 
 class PatchBatch(NamedTuple):
@@ -43,6 +45,9 @@ class TrainingPatches(Dataset[PatchBatch]):
     seed : int
         Random seed. Neither the order in which batches are requested nor the number of workers
         changes them.
+    turns : sequence of (int, bool)
+        The orientations that patches may have: all eight of a square, unless the noise differs
+        between them.
 
     Examples
     --------
@@ -51,8 +56,16 @@ class TrainingPatches(Dataset[PatchBatch]):
     torch.Size([4, 1, 32, 32])
     """
 
-    def __init__(self, fields: Sequence[Field], shape: PatchShape, batch: int, seed: int) -> None:
+    def __init__(
+        self,
+        fields: Sequence[Field],
+        shape: PatchShape,
+        batch: int,
+        seed: int,
+        turns: Sequence[Turn] = TURNS,
+    ) -> None:
         self.fields, self.shape, self.batch, self.seed = tuple(fields), shape, batch, seed
+        self.turns = turns
         self._fractions = fractions(fields)
 
     @property
@@ -70,7 +83,8 @@ class TrainingPatches(Dataset[PatchBatch]):
         return _batch([self._draw(field, rng) for field in chosen], chosen)
 
     def _draw(self, field: Field, rng: np.random.Generator) -> Patch:
-        return turned(cut(field, draw_position(field, self.shape, rng), self.shape), draw_turn(rng))
+        patch = cut(field, draw_position(field, self.shape, rng), self.shape)
+        return turned(patch, draw_turn(rng, self.turns))
 
 
 def validation_batch(fields: Sequence[Field], shape: PatchShape, seed: int) -> PatchBatch:
@@ -100,12 +114,13 @@ def batches_per_epoch(fields: Sequence[Field], shape: PatchShape, batch: int) ->
     return max(1, round(pixels / (batch * shape.side**2 * (shape.depth or 1))))
 
 
-def draw_turn(rng: np.random.Generator) -> tuple[int, bool]:
-    """Draw one of the eight orientations of a square: quarter turns, and whether to flip it."""
-    return int(rng.integers(4)), bool(rng.integers(2))
+def draw_turn(rng: np.random.Generator, turns: Sequence[Turn] = TURNS) -> Turn:
+    """Draw one of the orientations."""
+    number = 2 * int(rng.integers(4)) + int(rng.integers(2))
+    return turns[number % len(turns)]
 
 
-def turned(patch: Patch, turn: tuple[int, bool]) -> Patch:
+def turned(patch: Patch, turn: Turn) -> Patch:
     """Rotate and flip a patch and its lateral context."""
     quarters, flipped = turn
     rotated = np.rot90(patch, quarters, axes=(-2, -1))

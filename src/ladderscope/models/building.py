@@ -1,7 +1,11 @@
-"""From settings to the tiles and schedules that they describe."""
+"""From settings and noise to the tiles, schedules and turns that they call for."""
 
+from collections.abc import Sequence
+
+from ladderscope.data.sampling import TURNS, Turn
 from ladderscope.losses import ConstantKLWeight, LinearKLWeight
 from ladderscope.models.config import RestorerSettings
+from ladderscope.noise import NoiseModel
 from ladderscope.prediction import Geometry
 from ladderscope.training import Budget
 from ladderscope.training.budget import CosineRate, PlateauRate
@@ -14,6 +18,18 @@ def geometry_of(settings: RestorerSettings) -> Geometry:
     return Geometry(
         settings.tile_core, settings.tile_margin, settings.tile_depth, settings.tile_depth_margin
     )
+
+
+def turns_of(noise_models: Sequence[NoiseModel]) -> list[Turn]:
+    """List the orientations of patches in which the noise is that of the image.
+
+    Examples
+    --------
+    >>> from ladderscope.noise import Coloured, Gaussian
+    >>> len(turns_of([Coloured(Gaussian(3.0), [[0.5, 1.0, 0.5]]), Gaussian(2.0)]))
+    4
+    """
+    return [turn for turn in TURNS if all(model.survives(*turn) for model in noise_models)]
 
 
 def kl_weight_of(settings: RestorerSettings) -> ConstantKLWeight | LinearKLWeight:

@@ -19,6 +19,7 @@ from ladderscope.images import (
 )
 from ladderscope.interruption import ShouldStop
 from ladderscope.machine import usual_device
+from ladderscope.models.building import turns_of
 from ladderscope.models.channel_noise import channel_noise
 from ladderscope.models.checks import check_depth, warn_if_far
 from ladderscope.models.config import DenoiserSettings
@@ -201,7 +202,9 @@ class Denoiser(Restorer[DenoiserSettings]):
         model = trained(
             untrained,
             module,
-            TrainingPatches(held_out.training, shape, settings.batch, self.seed),
+            TrainingPatches(
+                held_out.training, shape, settings.batch, self.seed, turns_of(noise_models)
+            ),
             validation_batch(held_out.validation, shape, self.seed),
             run,
             [field.pixels.shape for field in fields],

@@ -24,6 +24,7 @@ from ladderscope.images import Image, Sources, channel_statistics
 from ladderscope.images.axes import from_planes
 from ladderscope.interruption import ShouldStop
 from ladderscope.machine import usual_device
+from ladderscope.models.building import turns_of
 from ladderscope.models.channel_noise import Noise, channel_noise
 from ladderscope.models.checks import check_depth, warn_if_far
 from ladderscope.models.config import Method, SplitterSettings
@@ -233,7 +234,9 @@ class Splitter(Restorer[SplitterSettings]):
             else recorded_mixing(fields, mixed_fields, names, notice)
         )
         shape = patch_shape(settings)
-        patches = MixedPatches(training, mixing, shape, settings.batch, self.seed)
+        patches = MixedPatches(
+            training, mixing, shape, settings.batch, self.seed, turns_of(noise_models)
+        )
         of_patches, intensities = measure_mixtures(patches)
         mixture = Mixture(
             of_patches if looked.mixed is None else channel_statistics(looked.mixed)[0],

@@ -24,6 +24,7 @@ from ladderscope.noise.spectrum import (
 )
 from ladderscope.noise.words import Interval
 
+_ALIKE = 0.1  # correlations differ by less: then turned images have the same noise
 _CONVOLUTIONS = {2: torch.nn.functional.conv2d, 3: torch.nn.functional.conv3d}
 
 
@@ -228,6 +229,24 @@ class Coloured(NoiseModel):
         observation: Tensor = mean + variance.sqrt() * drawn[(..., *inner)]
         return observation
 
+    def survives(self, quarters: int, flipped: bool) -> bool:
+        """Say whether images that are turned have the same noise, within a correlation of 0.1.
+
+        Examples
+        --------
+        >>> from ladderscope.noise import Gaussian
+        >>> noise = Coloured(Gaussian(3.0), [[0.5, 1.0, 0.5]])
+        >>> noise.survives(2, flipped=False), noise.survives(1, flipped=False)
+        (True, False)
+        """
+        correlation = np.asarray(self.autocorrelation)
+        turned = np.rot90(correlation, quarters, axes=(-2, -1))
+        turned = turned.swapaxes(-2, -1) if flipped else turned
+        if turned.shape != correlation.shape:
+            side = max(correlation.shape[-2:])
+            turned, correlation = _squared(turned, side), _squared(correlation, side)
+        return float(np.abs(turned - correlation).max()) < _ALIKE
+
     def summary(self) -> str:
         """Describe the model in a sentence.
 
@@ -383,6 +402,15 @@ def _checked(correlation: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "..
         )
     symmetric: Float64[np.ndarray, "..."] = (correlation + np.flip(correlation)) / 2
     return symmetric
+
+
+def _squared(
+    correlation: Float64[np.ndarray, "*z y x"], side: int
+) -> Float64[np.ndarray, "*z side side"]:
+    """Continue an autocorrelation with zeros, to that many rows and columns."""
+    missing = [(0, 0)] * (correlation.ndim - 2)
+    missing += [((side - size) // 2,) * 2 for size in correlation.shape[-2:]]
+    return np.pad(correlation, missing)
 
 
 def _nested_tuples(values: Any) -> Any:

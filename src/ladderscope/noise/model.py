@@ -126,6 +126,23 @@ class NoiseModel(ABC):
         """
         return f"{self.summary().rstrip('.')}; {self.spread_summary(signal_range)}"
 
+    def survives(self, quarters: int, flipped: bool) -> bool:
+        """Say whether images that are turned have the same noise.
+
+        Parameters
+        ----------
+        quarters
+            Number of quarter turns, anticlockwise,
+        flipped
+            and whether y and x are exchanged after them.
+
+        Examples
+        --------
+        >>> ladderscope.noise.Gaussian(3.0).survives(1, flipped=False)
+        True
+        """
+        return True
+
     def spread_summary(self, signal_range: Interval) -> str:
         """Say how strong the noise is at two signals: the end of a sentence.
 
