@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -15,17 +15,14 @@ from ladderscope.noise.entries import NoiseError, Table, finite, numbers
 from ladderscope.noise.model import NoiseModel, noise_model_from_dict
 from ladderscope.noise.spectrum import (
     LONGEST_SIDE,
-    border_deviations,
     cautious_spectrum,
     colouring_kernel,
-    log_determinant,
     regular_spectrum,
-    whitening_filter,
 )
+from ladderscope.noise.whitening import Whitening, whitening
 from ladderscope.noise.words import Interval
 
 _ALIKE = 0.1  # correlations differ by less: then turned images have the same noise
-_CONVOLUTIONS = {2: torch.nn.functional.conv2d, 3: torch.nn.functional.conv3d}
 
 
 @dataclass(frozen=True)
@@ -76,8 +73,8 @@ class Coloured(NoiseModel):
 
     law: NoiseModel
     autocorrelation: Table
-    _whitening: "_Whitening" = field(init=False, repr=False, compare=False)
-    _cautious: "_Whitening" = field(init=False, repr=False, compare=False)
+    _whitening: Whitening = field(init=False, repr=False, compare=False)
+    _cautious: Whitening = field(init=False, repr=False, compare=False)
     _kernel: Tensor = field(init=False, repr=False, compare=False)
 
     kind: ClassVar[str] = "coloured"
@@ -92,8 +89,8 @@ class Coloured(NoiseModel):
         spectrum = regular_spectrum(correlation)
         derived = {
             "autocorrelation": _nested_tuples(correlation.tolist()),
-            "_whitening": _whitening(spectrum),
-            "_cautious": _whitening(cautious_spectrum(spectrum)),
+            "_whitening": whitening(spectrum),
+            "_cautious": whitening(cautious_spectrum(spectrum)),
             "_kernel": torch.from_numpy(colouring_kernel(spectrum)),
         }
         for name, value in derived.items():
@@ -319,47 +316,6 @@ class Coloured(NoiseModel):
         )
 
 
-class _Whitening(NamedTuple):
-    """A whitening filter, what it leaves at the borders, and its determinant."""
-
-    taps: Float64[Tensor, "..."]
-    border: Float64[Tensor, "..."]
-    log_determinant: float
-
-    def apply(self, residual: Real[Tensor, "..."]) -> tuple[Tensor, Tensor]:
-        """Give the whitened residual, and what it was divided by at each pixel."""
-        residual = at_least_float32(residual)
-        axes = self.taps.ndim
-        if residual.ndim < axes:
-            raise NoiseError(
-                f"noise that is correlated along {axes} axes needs images of as many; found the "
-                f"shape {tuple(residual.shape)}"
-            )
-        taps, border = (part.to(residual) for part in (self.taps, self.border))
-        for axis, side in enumerate(taps.shape):
-            size, reach = residual.shape[axis - axes], side // 2
-            position = torch.arange(size, device=residual.device)
-            where = position.clamp(max=reach) - (size - 1 - position).clamp(max=reach) + reach
-            border = border.index_select(axis, where)
-        # As channels, which is forty times faster than as a batch. An autocast would filter in half
-        # precision.
-        images = residual.reshape(-1, *residual.shape[-axes:])
-        with torch.autocast(residual.device.type, enabled=False):
-            filtered = _CONVOLUTIONS[axes](
-                images[None],
-                taps.expand(len(images), 1, *taps.shape),
-                padding=tuple(side // 2 for side in taps.shape),
-                groups=len(images),
-            )
-        return filtered.reshape(residual.shape) / border, border
-
-
-def _whitening(spectrum: Float64[np.ndarray, "..."]) -> _Whitening:
-    taps = whitening_filter(spectrum)
-    border = border_deviations(taps, spectrum)
-    return _Whitening(torch.from_numpy(taps), torch.from_numpy(border), log_determinant(taps))
-
-
 def neighbours(autocorrelation: Float64[np.ndarray, "*z y x"]) -> tuple[float, float]:
     """Return the correlation with the next pixel along x, and along y; 0 where none is held.
 
@@ -381,9 +337,7 @@ def neighbours(autocorrelation: Float64[np.ndarray, "*z y x"]) -> tuple[float, f
 def _checked(correlation: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
     """Return an autocorrelation that is one, made exactly symmetric."""
     sides = correlation.shape
-    if len(sides) not in _CONVOLUTIONS or not all(
-        side % 2 and side <= LONGEST_SIDE for side in sides
-    ):
+    if len(sides) not in (2, 3) or not all(side % 2 and side <= LONGEST_SIDE for side in sides):
         raise NoiseError(
             "an autocorrelation must have 2 or 3 axes with odd sides of at most "
             f"{LONGEST_SIDE}, but its shape is {sides}"

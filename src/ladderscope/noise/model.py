@@ -127,20 +127,7 @@ class NoiseModel(ABC):
         return f"{self.summary().rstrip('.')}; {self.spread_summary(signal_range)}"
 
     def survives(self, quarters: int, flipped: bool) -> bool:
-        """Say whether images that are turned have the same noise.
-
-        Parameters
-        ----------
-        quarters
-            Number of quarter turns, anticlockwise,
-        flipped
-            and whether y and x are exchanged after them.
-
-        Examples
-        --------
-        >>> ladderscope.noise.Gaussian(3.0).survives(1, flipped=False)
-        True
-        """
+        """Say whether images turned by `quarters`, then perhaps mirrored, have the same noise."""
         return True
 
     def spread_summary(self, signal_range: Interval) -> str:
@@ -180,11 +167,6 @@ class NoiseModel(ABC):
         """Return the darkest and brightest signal that figures show, camera units.
 
         By default from zero to ten standard deviations of the noise there.
-
-        Examples
-        --------
-        >>> ladderscope.noise.Gaussian(3.0).signal_range()
-        (0.0, 30.0)
         """
         return 0.0, 10 * self.deviation_at(0.0)
 
