@@ -44,11 +44,11 @@ def covariance(correlation, sides):
 
 
 def trusted(correlation, sides):
-    """The covariance matrix that the likelihood uses: no power is below 6 % of the greatest."""
+    """The covariance matrix that the likelihood uses: no power is below 4 % of the greatest."""
     grid = np.zeros([1 if side == 1 else 64 for side in correlation.shape])
     grid[tuple(map(slice, correlation.shape))] = correlation
     power = abs(np.fft.fftn(grid)).clip(0.01)
-    power = (power / power.mean()).clip(0.06 * power.max() / power.mean())
+    power = (power / power.mean()).clip(0.04 * power.max() / power.mean())
     whole = np.fft.fftshift(np.fft.ifftn(power).real)
     reach = [min(side // 2, 15) for side in whole.shape]
     middle = (side // 2 for side in whole.shape)

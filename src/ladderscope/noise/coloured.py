@@ -41,7 +41,7 @@ class Coloured(NoiseModel):
 
     Smoothed noise has hardly any power at the finest scales. S is at least a hundredth of its mean,
     as if the noise had a white part of 1 % of its variance, as rounding to grey levels gives it.
-    In the likelihood it is at least 6 % of its maximum: cameras that interpolate colours leave
+    In the likelihood it is at least 4 % of its maximum: cameras that interpolate colours leave
     errors at the finest scales that are not Gaussian, and a network that is told they are takes
     them for signal.
 

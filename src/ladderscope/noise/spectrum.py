@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 LONGEST_SIDE = 31  # of an autocorrelation
 _POINTS = 64  # of a spectrum, along each axis: twice the longest side
 _LEAST_POWER = 0.01  # of the mean power
-_LEAST_TRUSTED = 0.06  # of the greatest power
+_LEAST_TRUSTED = 0.04  # of the greatest power
 _LONGEST_REACH = 5  # of the whitening filter, pixels,
 _SHORTEST_REACH_ENERGY = 1e-5  # and its energy beyond a shorter reach that suffices
 
@@ -50,7 +50,7 @@ def regular_spectrum(
 
 
 def cautious_spectrum(spectrum: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
-    """Return the spectrum, with more power where it has hardly any: 6 % of its maximum.
+    """Return the spectrum, with more power where it has hardly any: 4 % of its maximum.
 
     At these scales hardly anything of the noise is left, nor of the signal, and what is there is
     neither Gaussian nor stationary: the errors of interpolation, and rounding.
@@ -63,7 +63,7 @@ def cautious_spectrum(spectrum: Float64[np.ndarray, "..."]) -> Float64[np.ndarra
     Examples
     --------
     >>> cautious_spectrum(np.array([0.01, 2.0])).tolist()
-    [0.12, 2.0]
+    [0.08, 2.0]
     """
     cautious: _Array = np.maximum(spectrum, _LEAST_TRUSTED * spectrum.max())
     return cautious
