@@ -176,11 +176,11 @@ def draw(name, view, lines, folder):
     cuts = (whole, square(view.truth, 0.98), square(view.truth, 0.5))
     figure = Figure(figsize=(3.2 * len(panels), 9.4), layout="constrained")
     for axes, cut in zip(figure.subplots(len(cuts), len(panels)), cuts, strict=True):
-        grey = np.percentile(view.truth[cut], (0.5, 99.8))
+        low, high = np.percentile(view.truth[cut], (0.5, 99.8))
         for number, (panel, (title, image)) in enumerate(zip(axes, panels, strict=True)):
             spread = number == len(panels) - 1
-            low, high = np.percentile(image[cut], (0.5, 99.8)) if spread else grey
-            panel.imshow(image[cut], cmap="magma" if spread else "gray", vmin=low, vmax=high)
+            limits = {} if spread else {"vmin": low, "vmax": max(high, low + 1)}
+            panel.imshow(image[cut], cmap="magma" if spread else "gray", **limits)
             panel.set_title(title, fontsize=9)
             panel.set_axis_off()
     figure.savefig(folder / f"{name}.png", dpi=110)

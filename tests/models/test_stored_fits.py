@@ -6,11 +6,11 @@ import math
 import numpy as np
 import pytest
 
-from ladderscope.models.schema import FitEntry, fit_of
+from ladderscope.models.noise_entry import FitEntry, fit_of
 from ladderscope.noise import NoiseError
 from ladderscope.noise_estimation import measure_noise
 
-KINDS = ("poisson_gaussian", "gaussian", "mixture", "histogram")
+KINDS = ("poisson_gaussian", "gaussian", "photon_counting", "mixture", "histogram")
 RNG = np.random.default_rng(0)
 SIGNAL = np.mgrid[:96, :96][1] + 50.0
 NOISY = 100 + 2.0 * RNG.poisson(SIGNAL / 2)
@@ -36,9 +36,11 @@ def test_every_fit_comes_back(kind, known):
 
 def test_a_fit_of_an_earlier_version_is_read():
     entries = fitted().to_dict()
-    for key in ("offset", "read_noise", "notices"):
+    for key in ("offset", "read_noise", "notices", "advantage", "advantage_error"):
         del entries[key]
-    fit = read(entries)
+    intervals = entries.pop("intervals")
+    fit = read(entries | {f"{name}_interval": found for name, found in intervals.items()})
+    assert fit.intervals == fitted().intervals
     assert (fit.offset, fit.read_noise, fit.notices) == (None, None, ())
 
 
@@ -47,6 +49,8 @@ def test_a_fit_of_an_earlier_version_is_read():
     [
         ("model", None),
         ("gain_interval", [1.0]),
+        ("intervals", {"gain": [1.0]}),
+        ("advantage", "large"),
         ("bin_signals", [1.0, math.nan]),
         ("bin_variances", [1.0]),
         ("bin_counts", "many"),

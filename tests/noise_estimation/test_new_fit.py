@@ -51,7 +51,7 @@ def test_it_is_fitted_to_pairs_and_repeats() -> None:
 
 def test_what_it_needs_is_checked() -> None:
     noisy, signal = pair()
-    with pytest.raises(NoiseError, match=r"robust .*poisson_gaussian, gaussian$"):
+    with pytest.raises(NoiseError, match=r"robust .*poisson_gaussian, gaussian, photon_counting$"):
         measure_noise(noisy, kind="robust")
     with pytest.raises(NoiseError, match=r"robust .*at least 3 repeats"):
         measure_noise(np.stack([noisy, noisy + 1]), kind="robust", axes="TYX", repeats="T")
@@ -63,7 +63,7 @@ def test_the_command_line_offers_it() -> None:
     assert command.kind_of("robust") == "robust"
     fresh = runpy.run_path(command.__file__)
     option = fresh["fit"].__annotations__["kind"].__metadata__[0]
-    assert option.metavar == "poisson-gaussian|gaussian|mixture|histogram|robust"
+    assert option.metavar == "poisson-gaussian|gaussian|photon-counting|mixture|histogram|robust"
     assert "robust" in option.help
 
 

@@ -16,7 +16,7 @@ from ladderscope.data import Intensities, Mixing
 from ladderscope.errors import LadderscopeError
 from ladderscope.files import whole_file
 from ladderscope.images import Statistics
-from ladderscope.models import schema
+from ladderscope.models import entry_types, schema
 from ladderscope.models.architecture import Architecture, weights_of
 from ladderscope.models.config import DenoiserSettings, SplitterSettings
 from ladderscope.models.weights import check_finite, read_weights
@@ -166,7 +166,7 @@ def write_model(path: Path, model: Model, *, overwrite: bool = True) -> None:
         "statistics": [asdict(channel) for channel in model.statistics],
         "axes": model.axes,
         "channel_names": model.channel_names
-        and [shortened(str(name), schema.LONGEST_NAME) for name in model.channel_names],
+        and [shortened(str(name), entry_types.LONGEST_NAME) for name in model.channel_names],
         "seed": model.seed,
         "notices": _notices(model.notices),
         "training": outcome,
@@ -314,7 +314,9 @@ def _measured(choice: NoiseChoice | None) -> dict[str, Any]:
 
 
 def _notices(texts: Sequence[str]) -> list[str]:
-    return [shortened(text, schema.LONGEST_NOTICE) for text in texts[: schema.MOST_NOTICES]]
+    return [
+        shortened(text, entry_types.LONGEST_NOTICE) for text in texts[: entry_types.MOST_NOTICES]
+    ]
 
 
 def _thinned(history: Sequence[Any]) -> Sequence[Any]:

@@ -63,9 +63,11 @@ def measure_noise(
     signal : path, pattern, folder, array, or a list of these, optional
         Their clean counterparts in the same units: as many, in the same order and of the
         same shapes (but for the axes S and T, which they may lack); or one for all.
-    kind : "poisson_gaussian", "gaussian", "mixture" or "histogram"
-        The kind of noise model. Without a signal or repeats, a Gaussian mixture or a histogram is
-        fitted to the estimate of a denoiser (the bootstrap of PPN2V), which is trained first.
+    kind : "poisson_gaussian", "gaussian", "photon_counting", "mixture" or "histogram"
+        The kind of noise model. Where the images do not show photon-counting noise,
+        Poisson–Gaussian noise is given instead, with a notice. Without a signal or repeats, a
+        Gaussian mixture or a histogram is fitted to the estimate of a denoiser (the bootstrap of
+        PPN2V), which is trained first.
     axes : str, optional
         Those of the observation, one letter per dimension over ``STCZYX``; needed where the
         metadata does not give them.

@@ -6,11 +6,9 @@ from datetime import datetime
 from importlib import metadata
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-import numpy as np
 from pydantic import (
     AfterValidator,
     BaseModel,
-    ConfigDict,
     Field,
     TypeAdapter,
     ValidationError,
@@ -22,8 +20,19 @@ from ladderscope.images.axes import AXES
 from ladderscope.models.architecture import Architecture, architecture_of, check_agreement
 from ladderscope.models.config import DenoiserSettings, RestorerSettings, SplitterSettings
 from ladderscope.models.earlier import LVAEConfig
-from ladderscope.noise import NoiseError, NoiseModel, noise_model_from_dict
-from ladderscope.noise_estimation import NoiseFit
+from ladderscope.models.entry_types import (
+    STRICT,
+    Count,
+    Interval,
+    Name,
+    Notices,
+    Number,
+    Positive,
+    Seconds,
+    Term,
+)
+from ladderscope.models.noise_entry import NoiseEntry, choice_of, noise_model_of
+from ladderscope.noise import NoiseError, NoiseModel
 from ladderscope.noise_estimation.choice import NoiseChoice
 from ladderscope.untrusted import InputError, parse_json, problems_of, shown
 from ladderscope.untrusted.parsing import MOST_VALUES
@@ -31,13 +40,8 @@ from ladderscope.untrusted.parsing import MOST_VALUES
 FORMAT = "ladderscope model"
 FORMAT_VERSION = 3
 MOST_CHANNELS = 10_000  # that are restored one by one
-MOST_NOTICES, LONGEST_NOTICE, LONGEST_NAME = 500, 4000, 256
 MOST_VALIDATIONS = 5000
 _MOST_VALUES = 200_000
-_MOST_BINS = 10_000
-_BINS = ("signals", "variances", "counts")
-_LARGEST, _LONGEST = 1e30, 10**12  # still a normal float32; steps or seconds
-_STRICT = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -56,17 +60,6 @@ def _axes(text: str) -> str:
     return text
 
 
-Number = Annotated[float, Field(ge=-_LARGEST, le=_LARGEST)]
-Positive = Annotated[float, Field(ge=1e-15, le=1e15)]  # its square is a normal float32 too
-Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=0, le=_LONGEST)]
-Seconds = Annotated[float, Field(ge=0, le=_LONGEST)]
-Term = Annotated[float, Field(allow_inf_nan=False)] | None  # null where it was not finite
-Name = Annotated[str, Field(max_length=LONGEST_NAME), AfterValidator(harmless)]
-Notice = Annotated[str, Field(max_length=LONGEST_NOTICE), AfterValidator(harmless)]
-Notices = Annotated[tuple[Notice, ...], Field(max_length=MOST_NOTICES)]
-Bins = Annotated[tuple[Number, ...], Field(max_length=_MOST_BINS)]
-Interval = tuple[Number, Number]
 TrainedBy = Literal["Ladderscope", "CAREamics"]
 
 
@@ -77,7 +70,7 @@ class NewerFormatError(InputError):
 class StatisticsEntry(BaseModel):
     """Statistics of a channel, or of the mixed images."""
 
-    model_config = _STRICT
+    model_config = STRICT
 
     mean: Number
     std: Positive
@@ -96,7 +89,7 @@ class StatisticsEntry(BaseModel):
 class MixingEntry(BaseModel):
     """How channels add up to a mixed image."""
 
-    model_config = _STRICT
+    model_config = STRICT
 
     offsets: tuple[Number, ...]
     weights: tuple[Number, ...]
@@ -107,7 +100,7 @@ class MixingEntry(BaseModel):
 class MixtureEntry(BaseModel):
     """The mixed images of a splitter."""
 
-    model_config = _STRICT
+    model_config = STRICT
 
     statistics: StatisticsEntry
     mixing: MixingEntry
@@ -118,7 +111,7 @@ class MixtureEntry(BaseModel):
 class TrainingEntry(BaseModel):
     """How training went."""
 
-    model_config = _STRICT
+    model_config = STRICT
 
     steps: Count
     skipped: Count
@@ -132,7 +125,7 @@ class TrainingEntry(BaseModel):
 class RecordEntry(BaseModel):
     """One validation."""
 
-    model_config = _STRICT
+    model_config = STRICT
 
     step: Count
     seconds: Seconds
@@ -145,47 +138,10 @@ class RecordEntry(BaseModel):
     level_kl: tuple[Term, ...]
 
 
-class FitEntry(BaseModel):
-    """The fit that a noise model comes from."""
-
-    model_config = _STRICT
-
-    model: dict[str, Any]
-    gain_interval: Interval | None = None
-    intercept_interval: Interval | None = None
-    bin_signals: Bins
-    bin_variances: Bins
-    bin_counts: Bins
-    signal_range: Interval
-    offset_guess: Number | None = None
-    clipped_share: Share
-    offset: Number | None = None
-    read_noise: Number | None = None
-    notices: Notices = ()
-
-    @model_validator(mode="after")
-    def _bins_of_one_length(self) -> Self:
-        if len({len(self.bin_signals), len(self.bin_variances), len(self.bin_counts)}) > 1:
-            raise ValueError("bin_signals, bin_variances and bin_counts must have the same length")
-        return self
-
-
-class NoiseEntry(BaseModel):
-    """The noise of a channel."""
-
-    model_config = _STRICT
-
-    model: dict[str, Any]
-    fit: FitEntry | None
-    asked: Name = NoiseChoice.asked
-    reasons: Notices = ()
-    warnings: Notices = ()
-
-
 class ConfigEntry(BaseModel):
     """The entries that denoisers and splitters have in common."""
 
-    model_config = _STRICT
+    model_config = STRICT
 
     format: Literal["ladderscope model"]
     format_version: Literal[1, 2, 3]
@@ -363,8 +319,8 @@ def noise_of(
     if len(entries) not in needed:
         raise InputError(f"noise.json: {len(entries)} noise models for {channels} channels")
     try:
-        models = tuple(_noise_model(entry.model) for entry in entries)
-        return models, tuple(_choice_of(entry) for entry in entries)
+        models = tuple(noise_model_of(entry.model) for entry in entries)
+        return models, tuple(choice_of(entry) for entry in entries)
     except NoiseError as error:
         raise InputError(f"noise.json: {error}") from error
 
@@ -374,26 +330,6 @@ def _parsed(name: str, content: bytes, most_values: int) -> Any:
         return parse_json(content, most_values)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
-
-
-def _choice_of(entry: NoiseEntry) -> NoiseChoice | None:
-    if entry.fit is None:
-        return None
-    return NoiseChoice(fit_of(entry.fit), entry.asked, entry.reasons, entry.warnings)
-
-
-def fit_of(entry: FitEntry) -> NoiseFit:
-    """Make the fit that an entry describes."""
-    bins = {f"bin_{part}": np.array(getattr(entry, f"bin_{part}"), np.float64) for part in _BINS}
-    return NoiseFit(**{**dict(entry), **bins, "model": _noise_model(entry.model)})
-
-
-def _noise_model(entries: Mapping[str, Any]) -> NoiseModel:
-    model = noise_model_from_dict(entries)
-    unknown = entries.keys() - model.to_dict().keys()
-    if unknown:
-        raise InputError(f"noise.json: a {model.kind} has no {shown(min(unknown))}")
-    return model
 
 
 def _written_by(config: Mapping[str, Any]) -> str:

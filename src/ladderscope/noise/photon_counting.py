@@ -1,6 +1,7 @@
 """Photons counted one by one: the noise of photomultipliers, EMCCDs and cameras at low light."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,13 +13,14 @@ from ladderscope.losses.gaussian_likelihood import log_density
 from ladderscope.losses.precision import at_least_float32
 from ladderscope.noise.entries import NoiseError
 from ladderscope.noise.model import NoiseModel
-from ladderscope.noise.words import Interval
+from ladderscope.noise.words import Interval, with_interval
 from ladderscope.words import rounded
 
 _LEAST_SHAPE = 0.5
 _LEAST_READ_NOISE, _MOST_READ_NOISE = 1e-3, 1e3  # photons
 _LEAST_RATE = 1e-3  # photons: darker signals tilt this law instead of dimming it further
 _PHOTONS_SHOWN = 20.0
+_KEYS = {"read noise": "read_noise", "pulse shape": "shape"}
 
 _TERMS = 12  # photon numbers that are summed over
 _SPAN = 8.0  # what they span, in standard deviations of the plausible photon numbers
@@ -209,6 +211,25 @@ class PhotonCounting(NoiseModel):
             f"Photon-counting noise, gain {rounded(self.gain)}, offset {rounded(self.offset)}, "
             f"read noise {rounded(self.read_noise)}, {pulses}."
         )
+
+    def fit_summary(self, signal_range: Interval, intervals: Mapping[str, Interval]) -> str:
+        """Report a fit of this model: its parameters and their intervals.
+
+        Examples
+        --------
+        >>> noise = PhotonCounting(16.0, 3.5, 0.6, shape=4.0)
+        >>> noise.fit_summary((4.0, 90.0), {"shape": (3.0, 6.0)}).split(", ")[-1][:40]
+        'pulse shape 4 (95 % interval 3 to 6); it'
+        """
+        found = {"gain": self.gain, "offset": self.offset, "read noise": self.read_noise}
+        if self.shape is not None:
+            found["pulse shape"] = self.shape
+        words = [
+            f"{name} {with_interval(value, intervals.get(_KEYS.get(name, name)))}"
+            for name, value in found.items()
+        ]
+        words += ["pulses of equal height"] if self.shape is None else []
+        return f"Photon-counting noise: {', '.join(words)}; {self.spread_summary(signal_range)}"
 
     def signal_range(self) -> Interval:
         """Return the offset, and twenty photons more.

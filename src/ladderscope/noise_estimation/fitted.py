@@ -1,7 +1,7 @@
 """What fitting a noise model gives: the model, how sure it is, and the points it was fitted to."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
@@ -27,12 +27,13 @@ class NoiseFit:
     model
         The noise model. A Poisson–Gaussian one has zero gain if the variance does not measurably
         grow with the signal.
-    gain_interval, intercept_interval
-        95 % intervals; None where the model has no such number. The intercept of Gaussian noise is
-        its variance. From noisy images alone they come from a bootstrap over blocks of the
-        images: they cover random errors and uneven structure, but not fine texture that is
-        everywhere in the signal, which a single image cannot distinguish from noise. From pairs
-        and repeats they cover random errors, and bins that scatter more than these explain.
+    intervals
+        95 % intervals by the names of the model's parameters; none for a mixture or a histogram.
+        Gaussian noise has that of its variance, `intercept`. From noisy images alone they come
+        from a bootstrap over blocks of the images: they cover random errors and uneven structure,
+        but not fine texture that is everywhere in the signal, which a single image cannot
+        distinguish from noise. From pairs and repeats they cover random errors, and bins that
+        scatter more than these explain.
     bin_signals, bin_variances, bin_counts
         The points of the variance-against-mean plot, darkest first: mean signal (camera units),
         variance of the noise (camera units squared) and number of pixels in each.
@@ -48,6 +49,9 @@ class NoiseFit:
     offset, read_noise
         Black level and standard deviation in the dark, camera units: only where an offset or a
         dark frame was given, else None.
+    advantage, advantage_error
+        By how much photon-counting noise explains the flat regions better than Poisson–Gaussian
+        noise, nats per pixel, and the standard error of that; None if the two were not compared.
     notices
         What a user should know about this fit, in plain sentences.
 
@@ -61,8 +65,7 @@ class NoiseFit:
     """
 
     model: NoiseModel
-    gain_interval: Interval | None
-    intercept_interval: Interval | None
+    intervals: Mapping[str, Interval]
     bin_signals: Float64[np.ndarray, " bins"]
     bin_variances: Float64[np.ndarray, " bins"]
     bin_counts: Float64[np.ndarray, " bins"]
@@ -71,7 +74,19 @@ class NoiseFit:
     clipped_share: float
     offset: float | None = None
     read_noise: float | None = None
+    advantage: float | None = None
+    advantage_error: float | None = None
     notices: tuple[str, ...] = ()
+
+    @property
+    def gain_interval(self) -> Interval | None:
+        """95 % interval of the gain; None if the model has none."""
+        return self.intervals.get("gain")
+
+    @property
+    def intercept_interval(self) -> Interval | None:
+        """95 % interval of the variance at the signal zero; None if the model has none."""
+        return self.intervals.get("intercept")
 
     def summary(self) -> str:
         """Return in plain sentences what was found.
@@ -83,9 +98,7 @@ class NoiseFit:
         >>> measure_noise(noisy).summary().split(":")[0]
         'Constant noise'
         """
-        found = {"gain": self.gain_interval, "intercept": self.intercept_interval}
-        intervals = {name: interval for name, interval in found.items() if interval is not None}
-        sentences = [self.model.fit_summary(self.signal_range, intervals)]
+        sentences = [self.model.fit_summary(self.signal_range, self.intervals)]
         if self.offset is not None and self.read_noise is not None:
             sentences.append(
                 f"The black level is {rounded(self.offset)} and the read noise "
@@ -116,10 +129,7 @@ class NoiseFit:
         """
         return {
             "model": self.model.to_dict(),
-            "gain_interval": None if self.gain_interval is None else list(self.gain_interval),
-            "intercept_interval": (
-                None if self.intercept_interval is None else list(self.intercept_interval)
-            ),
+            "intervals": {name: list(interval) for name, interval in self.intervals.items()},
             "bin_signals": self.bin_signals.tolist(),
             "bin_variances": self.bin_variances.tolist(),
             "bin_counts": self.bin_counts.tolist(),
@@ -128,6 +138,8 @@ class NoiseFit:
             "clipped_share": self.clipped_share,
             "offset": self.offset,
             "read_noise": self.read_noise,
+            "advantage": self.advantage,
+            "advantage_error": self.advantage_error,
             "notices": list(self.notices),
         }
 

@@ -16,8 +16,9 @@ from ladderscope.noise.entries import NoiseError
 from ladderscope.noise_estimation.checked import CleanPlane, checked_planes, clean_plane
 from ladderscope.noise_estimation.evidence import Variances
 from ladderscope.noise_estimation.fitted import NoiseFit
+from ladderscope.noise_estimation.flat_pixels import FlatPixels
 from ladderscope.noise_estimation.intensity_bins import GROUPS, IntensityBins
-from ladderscope.noise_estimation.kinds import FITTABLE
+from ladderscope.noise_estimation.kinds import FITTABLE, USUAL
 from ladderscope.noise_estimation.line import Points, fit_level, fit_line
 from ladderscope.noise_estimation.line_fit import line_notices
 from ladderscope.noise_estimation.neighbourhoods import OVERLAP
@@ -103,14 +104,20 @@ def fit_images(planes: Iterable[NDArray[Any] | CleanPlane], kind: str) -> NoiseF
     >>> abs(fit_images([noisy], "gaussian").model.sigma - 3.0) < 0.2
     True
     """
-    bins = IntensityBins()
+    how = FITTABLE[kind]
+    bins, pixels = IntensityBins(), FlatPixels()
     number = -1
     for number, plane in enumerate(planes):
         if not isinstance(plane, CleanPlane):
             plane = clean_plane(plane)
         bins.add(plane, number)
+        if how.of_pixels:
+            pixels.add(plane, number)
     if number < 0:
         raise NoiseError("there is no image to measure the noise on")
+    if how.of_pixels:
+        fit: NoiseFit = how.load()(_fit(bins, USUAL), pixels)
+        return fit
     return _fit(bins, kind)
 
 
@@ -157,8 +164,7 @@ def _fit(bins: IntensityBins, kind: str) -> NoiseFit:
         guess = max(bins.percentile(0.001), -line.intercept / line.gain)
     return NoiseFit(
         model=how.load()(Variances(line, variances, dark)),
-        gain_interval=None if how.constant else line.gain_interval,
-        intercept_interval=line.intercept_interval,
+        intervals=line.intervals(how.constant),
         bin_signals=signals,
         bin_variances=variances,
         bin_counts=counts,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from numpy.typing import NDArray
 
 from ladderscope.noise_estimation.checked import CleanPlane
@@ -96,7 +96,7 @@ class IntensityBins:
         if not usable.any():
             return
         marks = around.inner(plane.clipping.marks)
-        groups = _groups(plane.pixels.shape, number)
+        groups = dealt_groups(plane.pixels.shape, number)
         if around.whole is not None:
             groups = groups[around.whole]
         index = self._sorted_in(around.signals, marks)
@@ -203,8 +203,21 @@ def _merged(bins: _Array) -> _Array:
     return np.stack(merged)
 
 
-def _groups(shape: tuple[int, ...], number: int) -> NDArray[np.int64]:
-    """Deal the blocks of a plane to the bootstrap's groups, from another start in each plane."""
+def dealt_groups(shape: tuple[int, ...], number: int) -> Int64[np.ndarray, " windows"]:
+    """Deal the blocks of a plane to the bootstrap's groups, from another start in each plane.
+
+    Parameters
+    ----------
+    shape
+        Of the plane.
+    number
+        Of the plane.
+
+    Examples
+    --------
+    >>> np.bincount(dealt_groups((70, 70), 0)).size == GROUPS
+    True
+    """
     rows, columns = (np.arange(MARGIN, size - MARGIN) * _BLOCKS // size for size in shape)
     blocks = rows[:, None] * _BLOCKS + columns[None, :]
     groups: NDArray[np.int64] = (blocks.ravel() + 13 * number) % GROUPS

@@ -19,13 +19,15 @@ class Fittable:
     ----------
     module, function
         What fits it: a function of `Pairs`, or of `Variances` where no signal is needed, that
-        returns the noise model.
+        returns the noise model; or, `of_pixels`, of a fitted line and the flat pixels.
     needs_signal
         Whether noisy images alone do not suffice.
     of_shape
         Whether the model describes the shape of the noise's distribution, beyond its variance.
     constant
         Whether its variance is the same at every signal, so that it needs no range of signals.
+    of_pixels
+        Whether it is fitted to the values of flat pixels, starting with the line.
     """
 
     module: str
@@ -33,6 +35,7 @@ class Fittable:
     needs_signal: bool = False
     of_shape: bool = False
     constant: bool = False
+    of_pixels: bool = False
 
     @property
     def fewest_repeats(self) -> int:
@@ -54,6 +57,9 @@ class Fittable:
 FITTABLE: dict[str, Fittable] = {
     "poisson_gaussian": Fittable("ladderscope.noise_estimation.line_fit", "fit_poisson_gaussian"),
     "gaussian": Fittable("ladderscope.noise_estimation.line_fit", "fit_gaussian", constant=True),
+    "photon_counting": Fittable(
+        "ladderscope.noise_estimation.photon_counting_fit", "fit_photon_counting", of_pixels=True
+    ),
     "mixture": Fittable(
         "ladderscope.noise_estimation.mixture_fit",
         "fit_mixture",
@@ -86,6 +92,6 @@ def without_signal() -> list[str]:
     Examples
     --------
     >>> without_signal()
-    ['poisson_gaussian', 'gaussian']
+    ['poisson_gaussian', 'gaussian', 'photon_counting']
     """
     return [name for name, kind in FITTABLE.items() if not kind.needs_signal]

@@ -58,6 +58,11 @@ class Line:
     held: bool = False
     falls: bool = False
 
+    def intervals(self, constant: bool) -> dict[str, tuple[float, float]]:
+        """Return both intervals by name; that of the gain unless the variance is constant."""
+        of_gain = {} if constant else {"gain": self.gain_interval}
+        return of_gain | {"intercept": self.intercept_interval}
+
 
 def fit_line(points: Points, repeated: Points, widening: float, darkest: float) -> Line:
     """Fit a line that does not fall and is nowhere negative from the darkest signal on.

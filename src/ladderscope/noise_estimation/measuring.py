@@ -15,6 +15,7 @@ from ladderscope.noise_estimation.checked import with_clipping
 from ladderscope.noise_estimation.clipping import Ends
 from ladderscope.noise_estimation.dark import Darkness, measure_darkness, with_darkness
 from ladderscope.noise_estimation.fitted import NoiseFit
+from ladderscope.noise_estimation.flat_pixels import FlatPixels
 from ladderscope.noise_estimation.from_images import fit_images
 from ladderscope.noise_estimation.joint import JointHistogram
 from ladderscope.noise_estimation.kinds import FITTABLE, USUAL, without_signal
@@ -148,14 +149,21 @@ def _measured(
         pairs = images.repeated(counter, notices)
     else:
         pairs = _pairs(images, counter)
-    joint, ends, step = JointHistogram(), Ends(), 0.0
-    for pair in watched(pairs):
+    how = FITTABLE[request.kind]
+    joint, ends, step, pixels = JointHistogram(), Ends(), 0.0, FlatPixels()
+    for number, pair in enumerate(watched(pairs)):
         marks = pair.clipping.marks
         joint.add(pair.observation, pair.signal, marks, pair.around, images.repeats or 1)
         ends.add(pair.clipping)
         step = step or pair.step
+        if how.of_pixels:
+            pixels.add_pair(pair, number)
     counter.check()
-    fit = fit_pairs(joint, replace(request, repeats=images.repeats, step=step, ends=ends))
+    asked = replace(request, repeats=images.repeats, step=step, ends=ends)
+    if how.of_pixels:
+        fit = how.load()(fit_pairs(joint, replace(asked, kind=USUAL)), pixels)
+    else:
+        fit = fit_pairs(joint, asked)
     return replace(fit, notices=(*counter.notices(), *notices, *fit.notices))
 
 

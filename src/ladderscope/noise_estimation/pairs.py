@@ -112,8 +112,7 @@ def fit_pairs(joint: JointHistogram, request: Request) -> NoiseFit:
     )
     return NoiseFit(
         model=how.load()(found),
-        gain_interval=None if how.of_shape or how.constant else line.gain_interval,
-        intercept_interval=None if how.of_shape else line.intercept_interval,
+        intervals={} if how.of_shape else line.intervals(how.constant),
         bin_signals=joined.signals,
         bin_variances=variances,
         bin_counts=joined.counts,

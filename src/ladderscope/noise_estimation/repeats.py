@@ -48,6 +48,8 @@ class Pair:
         Least difference between two values that the camera gave.
     around
         Where the signal has noise of its own: the mean signal of the eight pixels around.
+    recorded
+        The observation as the camera gave it, where the residual was scaled; else None.
     """
 
     observation: _Array
@@ -55,6 +57,7 @@ class Pair:
     clipping: Clipping
     step: float
     around: _Array | None = None
+    recorded: _Array | None = None
 
     def without(self, padding: NDArray[np.bool_] | None) -> "Pair":
         """Give the pixels that are no padding, as one column; the pair itself if all are."""
@@ -67,6 +70,7 @@ class Pair:
             signal=self.signal[keep][:, None],
             clipping=replace(self.clipping, marks=self.clipping.marks[keep][:, None]),
             around=None if self.around is None else self.around[keep][:, None],
+            recorded=None if self.recorded is None else self.recorded[keep][:, None],
         )
 
 
@@ -241,7 +245,7 @@ def repeated_pairs(
             pixels, clipping = with_clipping(plane)
             residual = pixels - signal
             drift.add(residual)
-            pair = Pair(signal + scaling * residual, signal, clipping, step, around)
+            pair = Pair(signal + scaling * residual, signal, clipping, step, around, pixels)
             yield pair.without(find_padding(plane))
         counter.pixels += (repeats - 1) * signal.size
         notices.extend(drift.notices())

@@ -1,0 +1,163 @@
+"""Flat pixels sorted by brightness, and in each bin the histogram of their values."""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float64
+from numpy.typing import NDArray
+
+from ladderscope.noise_estimation.clipping import CLIPPED_SHARE
+from ladderscope.noise_estimation.flat_pixels import FlatPixels
+from ladderscope.noise_estimation.intensity_bins import GROUPS
+from ladderscope.noise_estimation.pulse_spectra import Cells
+
+_BINS = 24
+_PHOTONS = 20.0  # brighter regions show no single photons
+_FEWEST = 400  # pixels of a bin
+_FEWEST_DARK = 2000  # pixels: darkest ones that are used where fewer are dark enough
+_OUTLYING = 30.0  # times what a pixel in 200 exceeds the median by, or a photon: a hot pixel
+_RESOLVED = 24.0  # cells of a standard deviation, where the values are so fine
+_MOST_CELLS = 2048
+_FEWEST_LEVELS = 8
+_ROUNDED = 0.75  # camera units that rounding to whole ones, and the fit, may move a value
+_EMPTY = 0.15  # fraction of the cells on either side, where no value lies
+
+_Array = NDArray[np.float64]
+
+
+class Lattice(NamedTuple):
+    """Evenly spaced values that pixels can have.
+
+    Attributes
+    ----------
+    origin, step
+        One of the values, and their distance, camera units.
+    """
+
+    origin: float
+    step: float
+
+
+@dataclass(frozen=True, eq=False)
+class PhotonBin:
+    """Pixels of about one brightness.
+
+    Parameters
+    ----------
+    cells
+        How their values are sorted.
+    counts
+        Of each of the bootstrap's groups and each cell.
+    mean, variance
+        Of the values, camera units and camera units squared.
+    """
+
+    cells: Cells
+    counts: Float64[np.ndarray, "groups cells"]
+    mean: float
+    variance: float
+
+
+def find_lattice(values: Float64[np.ndarray, " n"]) -> Lattice:
+    """Find the spacing of the values, even where rounding to whole numbers made it uneven.
+
+    Parameters
+    ----------
+    values
+        Of pixels.
+
+    Examples
+    --------
+    Twelve bits that a program stretched, by 2.55 to each level:
+
+    >>> stretched = np.rint(2.55 * np.random.default_rng(0).poisson(20.0, 10_000))
+    >>> round(find_lattice(stretched).step, 1)
+    2.5
+    """
+    levels = np.unique(values)
+    if levels.size < 2:
+        return Lattice(float(levels[0]), 1.0)
+    gaps = np.diff(levels)
+    least = float(gaps.min())
+    # rounding of evenly spaced values makes gaps that differ by one; take the longest run of them
+    breaks = np.flatnonzero(gaps > least + 1.0)
+    ends = np.concatenate([[-1], breaks, [gaps.size]])
+    longest = int(np.argmax(np.diff(ends)))
+    run = levels[ends[longest] + 1 : ends[longest + 1] + 1]
+    if run.size > _FEWEST_LEVELS and least >= 1.0:
+        step, origin = np.polyfit(np.arange(run.size), run, 1)
+        apart = np.abs(run - origin - step * np.arange(run.size)).max()
+        if step > 1.01 * least and apart < _ROUNDED:
+            return Lattice(float(origin), float(step))
+    return Lattice(float(levels[0]), least)
+
+
+def sorted_by_brightness(pixels: FlatPixels, lattice: Lattice, slope: float) -> list[PhotonBin]:
+    """Sort pixels that see up to 20 photons by brightness, the darkest first.
+
+    Parameters
+    ----------
+    pixels
+        Flat ones.
+    lattice
+        Of their values.
+    slope
+        What the variance grows by with the signal: at least the grey levels of a photon.
+    """
+    order = np.argsort(pixels.brightness, kind="stable")
+    brightness = pixels.brightness[order].astype(np.float64)
+    dark = float(brightness[int(0.001 * brightness.size)])
+    last = int(np.searchsorted(brightness, dark + _PHOTONS * slope))
+    last = min(max(last, _FEWEST_DARK), brightness.size)
+    # even in the standard deviation of the noise
+    places = np.sqrt(np.maximum(brightness[:last] - dark, 0.0) + 0.02 * slope)
+    edges = np.searchsorted(places, np.linspace(places[0], places[-1], _BINS + 1)[1:-1])
+    bins, waiting = [], np.zeros(0, np.int64)
+    for part in np.split(order[:last], edges):
+        waiting = np.concatenate([waiting, part])
+        if waiting.size >= _FEWEST:
+            found = _bin(pixels, waiting, lattice, slope)
+            bins += [] if found is None else [found]
+            waiting = waiting[:0]
+    return bins
+
+
+def _bin(
+    pixels: FlatPixels, members: NDArray[np.int64], lattice: Lattice, slope: float
+) -> PhotonBin | None:
+    """Count the values of some pixels; None where too many are at the ceiling."""
+    values = pixels.values[members].astype(np.float64)
+    middle, high = np.percentile(values, [50, 99.5])
+    usual = values <= middle + _OUTLYING * max(high - middle, slope)
+    members, values = members[usual], values[usual]
+    black = max(pixels.ends.blacks, default=None)
+    ceiling = min(pixels.ends.ceilings, default=None)
+    if ceiling is not None and (values >= ceiling).mean() > CLIPPED_SHARE:
+        return None
+    deviation = float(values.std())
+    least = float(values.min()) if black is None else max(float(values.min()), black)
+    span = float(values.max()) - least
+    stride = max(1, math.floor(deviation / (_RESOLVED * lattice.step)))
+    stride = max(stride, math.ceil(span / lattice.step / ((1 - 2 * _EMPTY) * _MOST_CELLS)))
+    width = stride * lattice.step
+    count = max(64, 2 ** math.ceil(math.log2(span / width / (1 - 2 * _EMPTY) + 16)))
+    # cells hold as many values of the lattice each, and have them in their middle
+    lowest = math.floor((count - span / width) / 2)
+    start = round((least - lattice.origin) / lattice.step)
+    first = lattice.origin + (start + (stride - 1) / 2) * lattice.step - lowest * width
+    plain = Cells(first, width, count, 0, count - 1)
+    cells = Cells(
+        first,
+        width,
+        count,
+        lowest if black is not None else 0,
+        count - 1
+        if ceiling is None
+        else min(count - 1, int(plain.indices(np.array([ceiling]))[0])),
+    )
+    size = cells.highest - cells.lowest + 1
+    flat = pixels.groups[members].astype(np.int64) * size + cells.indices(values)
+    counts = np.bincount(flat, minlength=GROUPS * size).reshape(GROUPS, size)
+    return PhotonBin(cells, counts.astype(np.float64), float(values.mean()), float(values.var()))

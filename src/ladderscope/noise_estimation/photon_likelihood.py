@@ -1,0 +1,267 @@
+"""Likelihood of a law of noise over regions of unknown photon rates, and its maximum.
+
+The rates of a bin of flat pixels spread, because their surroundings tell the brightness only
+roughly and the sample is not flat: each bin has a mean rate and a relative variance of its own,
+which Fisher's scoring eliminates from the few parameters that all share.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float64
+from numpy.typing import NDArray
+
+from ladderscope.noise_estimation.intensity_bins import GROUPS
+from ladderscope.noise_estimation.photon_bins import PhotonBin
+from ladderscope.noise_estimation.pulse_spectra import PARAMETERS, Law, probabilities
+
+_OUTLYING = 1e-5  # of the pixels lie anywhere
+_LEAST_RATE, _RATES_SPREAD = 1e-3, (1e-5, 20.0)
+LEAST_INVERSE, MOST_INVERSE = 1e-5, 2.0  # 1/α: all pulses are equal; they scatter the most
+_LARGEST_STEPS = np.array([0.5, np.inf, 0.7, 0.3])
+_ITERATIONS = 60
+_PRECISION = 1e-2  # nats, of all pixels together
+_HOPELESS = 1e5
+
+_Array = NDArray[np.float64]
+_Parameters = Float64[np.ndarray, " 4"]
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """What the line through the variances says of the law, at the signal where it is surest.
+
+    Parameters
+    ----------
+    pivot
+        That signal, camera units.
+    slope, variance
+        Of the line, there.
+    slope_error, variance_error
+        Their standard errors; infinite where nothing is known.
+    rounding
+        Variance that rounding to the lattice of the values adds, camera units squared.
+    least_read_noise
+        Below which the lattice shows none, camera units.
+    """
+
+    pivot: float
+    slope: float
+    variance: float
+    slope_error: float
+    variance_error: float
+    rounding: float
+    least_read_noise: float
+
+    def terms(self, law: Law, parameters: _Parameters) -> "Terms":
+        """Return the log density of the line's numbers under the law."""
+        slope, by_slope = law.slope(parameters)
+        read_variance = float(np.exp(2 * parameters[2]))
+        above = self.pivot - float(parameters[1])
+        apart = np.array(
+            [
+                slope - self.slope,
+                slope * above + read_variance + self.rounding - self.variance,
+            ]
+        )
+        jacobian = np.stack(
+            [by_slope, above * by_slope + np.array([0.0, -slope, 2 * read_variance, 0.0])]
+        )
+        weights = np.array([self.slope_error, self.variance_error]) ** -2.0
+        return Terms(
+            -0.5 * float(weights @ apart**2),
+            -jacobian.T @ (weights * apart),
+            jacobian.T @ (weights[:, None] * jacobian),
+        )
+
+
+class Terms(NamedTuple):
+    """A log-likelihood, its gradient and Fisher's information."""
+
+    value: float
+    gradient: _Array
+    information: _Array
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """Parameters at the maximum of the likelihood.
+
+    Parameters
+    ----------
+    parameters
+        Log scale, offset, log read noise, 1/α.
+    value
+        Log-likelihood with the constraint, nats.
+    by_group
+        Log-likelihood of the pixels of each of the bootstrap's groups, nats.
+    covariance
+        Of the parameters; zero for those that were held.
+    """
+
+    parameters: _Parameters
+    value: float
+    by_group: Float64[np.ndarray, " groups"]
+    covariance: Float64[np.ndarray, "4 4"]
+
+
+@dataclass(frozen=True, eq=False)
+class _Point:
+    """Where the search stands: the common parameters and each bin's log μ and log q."""
+
+    parameters: _Parameters
+    rates: Float64[np.ndarray, "bins 2"]
+
+
+class Likelihood:
+    """The likelihood of one law over the bins.
+
+    Parameters
+    ----------
+    law
+        Of the noise.
+    bins
+        Flat pixels sorted by brightness.
+    constraint
+        What the variances say.
+    """
+
+    def __init__(self, law: Law, bins: list[PhotonBin], constraint: Constraint) -> None:
+        self.law, self.bins, self.constraint = law, bins, constraint
+
+    def maximum(self, start: _Parameters, free: Bool[np.ndarray, " 4"]) -> Estimate:
+        """Climb to the maximum, with damping as of Levenberg and Marquardt.
+
+        Parameters
+        ----------
+        start
+            Where to start.
+        free
+            Which parameters may change.
+        """
+        point = _Point(start, np.array([self._guess(one, start) for one in self.bins]))
+        terms = self._terms(point)
+        value, damping = self._value(point, terms), 1e-3
+        for _ in range(_ITERATIONS):
+            candidate = self._step(point, terms, free, damping)
+            found = self._terms(candidate)
+            reached = self._value(candidate, found)
+            if reached < value:
+                damping *= 8
+                if damping > _HOPELESS:
+                    break
+                continue
+            gained, damping = reached - value, max(damping / 5, 1e-6)
+            point, terms, value = candidate, found, reached
+            if gained < _PRECISION:
+                break
+        by_group = np.sum([one[0] for one in self._of_groups(point)], axis=0)
+        return Estimate(point.parameters, value, by_group, self._covariance(point, terms, free))
+
+    def _guess(self, one: PhotonBin, parameters: _Parameters) -> tuple[float, float]:
+        """Guess log μ and log q of a bin from the mean and variance of its pixels."""
+        rate = max(self.law.rate(one.mean, parameters), 0.02)
+        slope = self.law.slope(parameters)[0]
+        unit = (one.mean - parameters[1]) / rate if one.mean > parameters[1] else slope
+        noise = slope * unit * rate + np.exp(2 * parameters[2])
+        spread = np.clip((one.variance - noise) / (unit * rate) ** 2, 1e-3, 2.0)
+        return float(np.log(rate)), float(np.log(spread))
+
+    def _cells(
+        self, one: PhotonBin, rates: _Array, parameters: _Parameters
+    ) -> tuple[_Array, _Array]:
+        """Return a bin's probabilities, and the derivatives of their logarithms."""
+        mean, spread = np.exp(rates)
+        found = probabilities(self.law, parameters, mean, spread, one.cells)
+        chance = np.maximum(found[0], 0.0) * (1 - _OUTLYING) + _OUTLYING / found.shape[1]
+        return chance, found[1:] * (1 - _OUTLYING) / chance
+
+    def _terms(self, point: _Point) -> list[Terms]:
+        """Return the terms of each bin, by the four parameters and the bin's own two."""
+        terms = []
+        for one, rates in zip(self.bins, point.rates, strict=True):
+            chance, derivatives = self._cells(one, rates, point.parameters)
+            counts = one.counts.sum(axis=0)
+            terms.append(
+                Terms(
+                    float(counts @ np.log(chance)),
+                    derivatives @ counts,
+                    (derivatives * (chance * counts.sum())) @ derivatives.T,
+                )
+            )
+        return terms
+
+    def _value(self, point: _Point, terms: list[Terms]) -> float:
+        return sum(one.value for one in terms) + self._constrained(point).value
+
+    def _constrained(self, point: _Point) -> Terms:
+        return self.constraint.terms(self.law, point.parameters)
+
+    def _step(
+        self, point: _Point, terms: list[Terms], free: NDArray[np.bool_], damping: float
+    ) -> _Point:
+        """Return the next point: the bins' own parameters follow the common ones."""
+        _, gradient, information = self._constrained(point)
+        inverses = [_inverse(one, damping) for one in terms]
+        for one, inverse in zip(terms, inverses, strict=True):
+            gain = one.information[:PARAMETERS, PARAMETERS:] @ inverse
+            gradient = gradient + one.gradient[:PARAMETERS] - gain @ one.gradient[PARAMETERS:]
+            information = information + _reduced(one, gain)
+        information = information + np.diag(damping * np.diag(information) + 1e-9)
+        step = np.zeros(PARAMETERS)
+        step[free] = np.linalg.solve(information[np.ix_(free, free)], gradient[free])
+        step = np.clip(step, -_LARGEST_STEPS, _LARGEST_STEPS)
+        scale = self.law.slope(point.parameters)[0]
+        step[1] = np.clip(step[1], -scale, scale)
+        rates = np.array(
+            [
+                inverse
+                @ (one.gradient[PARAMETERS:] - one.information[PARAMETERS:, :PARAMETERS] @ step)
+                for one, inverse in zip(terms, inverses, strict=True)
+            ]
+        )
+        least, most = np.log(_RATES_SPREAD)
+        moved = point.rates + np.clip(rates, -1, 1)
+        moved[:, 0] = np.maximum(moved[:, 0], np.log(_LEAST_RATE))
+        moved[:, 1] = np.clip(moved[:, 1], least, most)
+        parameters = point.parameters + step
+        parameters[2] = max(parameters[2], np.log(self.constraint.least_read_noise))
+        parameters[3] = np.clip(parameters[3], LEAST_INVERSE, MOST_INVERSE)
+        return _Point(parameters, moved)
+
+    def _of_groups(self, point: _Point) -> list[tuple[_Array, _Array]]:
+        """Return log-likelihood and gradient of each bin, group by group."""
+        found = []
+        for one, rates in zip(self.bins, point.rates, strict=True):
+            chance, derivatives = self._cells(one, rates, point.parameters)
+            found.append((one.counts @ np.log(chance), one.counts @ derivatives.T))
+        return found
+
+    def _covariance(self, point: _Point, terms: list[Terms], free: NDArray[np.bool_]) -> _Array:
+        """Return the sandwich of the scatter between groups and the information."""
+        constrained = self._constrained(point).information
+        information, scores = constrained.copy(), np.zeros((GROUPS, PARAMETERS))
+        for one, (_, gradients) in zip(terms, self._of_groups(point), strict=True):
+            gain = one.information[:PARAMETERS, PARAMETERS:] @ _inverse(one, 0.0)
+            scores += gradients[:, :PARAMETERS] - gradients[:, PARAMETERS:] @ gain.T
+            information += _reduced(one, gain)
+        scores -= scores.mean(axis=0)
+        scatter = constrained + scores.T @ scores * (GROUPS / (GROUPS - 1))
+        bread = np.linalg.pinv(information[np.ix_(free, free)])
+        covariance = np.zeros((PARAMETERS, PARAMETERS))
+        covariance[np.ix_(free, free)] = bread @ scatter[np.ix_(free, free)] @ bread
+        return covariance
+
+
+def _inverse(one: Terms, damping: float) -> _Array:
+    own = one.information[PARAMETERS:, PARAMETERS:]
+    return np.asarray(np.linalg.inv(own + np.diag(damping * np.diag(own) + 1e-6)), np.float64)
+
+
+def _reduced(one: Terms, gain: _Array) -> _Array:
+    """Return what a bin tells of the common parameters once its own are eliminated."""
+    reduced: _Array = one.information[:PARAMETERS, :PARAMETERS] - (
+        gain @ one.information[PARAMETERS:, :PARAMETERS]
+    )
+    return reduced
