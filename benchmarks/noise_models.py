@@ -11,6 +11,7 @@ counts as noise: the true variance includes 1/12.
     python benchmarks/noise_models.py --reference DATA    # unchanged images, gain 2, read noise 3
     python benchmarks/noise_models.py --repeats
     python benchmarks/noise_models.py --memory
+    python benchmarks/noise_models.py --cost      # of the likelihood, in a training step
 """
 
 import argparse
@@ -26,8 +27,9 @@ import tifffile
 import torch
 from scipy import ndimage
 
+from ladderscope import Denoiser
 from ladderscope.images import sample_image
-from ladderscope.noise import NoiseError
+from ladderscope.noise import NoiseError, PhotonCounting, PoissonGaussian
 from ladderscope.noise_estimation import measure_noise
 
 SAMPLES = ("dna", "cells")
@@ -271,6 +273,43 @@ def measured(kind, *paths):
     print(f"{kind}, {how} | {seconds:.0f} | {most * 1.024e-3:.0f} | {first}")
 
 
+def cost():
+    """CPU time of the likelihood and its gradient for one batch, and of a whole training step."""
+    torch.set_num_threads(1)
+    laws = {
+        "Poisson–Gaussian": PoissonGaussian(20.0, 9.0),
+        "photon counting, camera": PhotonCounting(2.0, 0.0, 3.0),
+        "photon counting, α = 4": PhotonCounting(16.0, 0.0, 0.6, shape=4.0),
+        "photon counting, α = 1": PhotonCounting.emccd(20.0, 0.0, 4.0),
+    }
+    generator = torch.Generator().manual_seed(0)
+    signal = 300 * torch.rand(16, 1, 64, 64, generator=generator) ** 3
+    drawn = {name: law.sample(signal, generator) for name, law in laws.items()}
+    image = drawn["Poisson–Gaussian"].reshape(256, 256).numpy()
+
+    def likelihood(name):
+        at = (signal + 3).requires_grad_()
+        laws[name].log_likelihood(drawn[name], at).sum().backward()
+
+    def steps(number):
+        Denoiser("small", noise=laws["Poisson–Gaussian"], device="cpu").fit(
+            image, steps=number, progress=False
+        )
+
+    def timed(work, *given):
+        started = time.process_time()
+        work(*given)
+        return 1e3 * (time.process_time() - started)
+
+    rounds = [{name: timed(likelihood, name) for name in laws} for _ in range(21)]
+    middle = {name: float(np.median([one[name] for one in rounds])) for name in laws}
+    step = float(np.median([timed(steps, 22) - timed(steps, 2) for _ in range(3)])) / 20
+    print("| noise | ms per batch | fraction of a step, % |\n| --- | --- | --- |")
+    for name, spent in middle.items():
+        whole = step - middle["Poisson–Gaussian"] + spent
+        print(f"| {name} | {spent:.1f} | {100 * spent / whole:.1f} |")
+
+
 def repeated(seeds):
     images = {name: image[:256, :256] for name, image in signals(None).items()}
     for repeats in (2, 3, 5, 20):
@@ -289,12 +328,15 @@ def main():
     parser.add_argument("--reference", action="store_true")
     parser.add_argument("--repeats", action="store_true")
     parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--cost", action="store_true")
     parser.add_argument("--measure", nargs="+", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.measure:
         measured(*args.measure)
     elif args.memory:
         memory()
+    elif args.cost:
+        cost()
     elif args.repeats:
         repeated(args.seeds)
     elif args.reference:

@@ -58,6 +58,25 @@ def test_the_law_is_the_convolution(shape, read_noise, rate):
     np.testing.assert_allclose(found + math.log(4), expected, atol=WITHIN[shape], rtol=1e-4)
 
 
+@pytest.mark.parametrize("read_noise", [0.3, 2.0, 30.0])
+@pytest.mark.parametrize("rate", [1e-3, 0.4, 5.0, 12.0, 300.0])
+def test_a_camera_is_the_sum_over_all_photon_numbers_however_unlikely_the_pair(rate, read_noise):
+    photons = np.array([-90.0, -4.0, 0.3, 2.0, 7.0, 20.0, 62.6, 218.0, 900.0])
+    counts = np.arange(3000)[:, None]
+    terms = scipy.stats.poisson.logpmf(counts, rate) + scipy.stats.norm.logpdf(
+        photons, counts, read_noise
+    )
+    largest = terms.max(axis=0)
+    weights = np.exp(terms - largest)
+    expected = largest + np.log(weights.sum(axis=0))
+    slope = (weights * counts).sum(axis=0) / weights.sum(axis=0) / rate - 1
+    rates = torch.full(photons.shape, rate, dtype=torch.float64, requires_grad=True)
+    found = photon_log_density(torch.from_numpy(photons), rates, read_noise, None)
+    found.sum().backward()
+    np.testing.assert_allclose(found.detach(), expected, atol=3e-4)
+    np.testing.assert_allclose(rates.grad, slope, rtol=2e-3, atol=1e-3)
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("signal", [60.0, 100.0, 103.0, 150.0])  # the offset is 100
 def test_the_density_integrates_to_one_and_has_the_moments(shape, signal):
