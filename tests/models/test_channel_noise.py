@@ -66,11 +66,12 @@ def test_files_that_are_brighter_have_no_other_black_level():
     assert found("auto", camera()[:, :96], brighter)[2] == []
 
 
-def test_correlated_noise_is_warned_of_unless_levels_are_blind():
+@pytest.mark.parametrize("noise", ["gaussian", Gaussian(2.1)], ids=["asked", "given"])
+def test_correlated_noise_is_warned_of_unless_levels_are_blind(noise):
     white = np.random.default_rng(0).normal(0, 3, SIGNAL.shape)
     pixels = 100 + SIGNAL + (white + np.roll(white, 1, axis=1)) / 2
-    assert "correlated" in found("auto", pixels)[2][0]
-    assert found("auto", pixels, structured=True)[2] == []
+    assert "correlated" in found(noise, pixels)[2][0]
+    assert found(noise, pixels, structured=True)[2] == []
 
 
 def test_an_entry_of_an_earlier_version_has_no_reasons():

@@ -2,27 +2,48 @@
 
 import numpy as np
 import pytest
+import torch
+from scipy import ndimage
 
+from ladderscope.noise import Coloured, Gaussian, PhotonCounting, PoissonGaussian
 from ladderscope.noise_estimation import calibrate_poisson_gaussian
 from ladderscope.noise_estimation.choice import choose
 from ladderscope.noise_estimation.wanted import WANTED, wanted
 
 SIGNAL = 40.0 * np.linspace(0, 5, 256) * np.ones((256, 1))
+BLUR = np.outer(*2 * [np.exp(-(np.arange(-4, 5.0) ** 2) / 1.5)])
 
 
-def camera(seed=0, gain=2.0, read=3.0):
+def drawn(model, signal=SIGNAL, seed=0):
+    draw = model.sample(torch.from_numpy(signal), torch.Generator().manual_seed(seed))
+    return draw.numpy().round().clip(0).astype(np.uint16)
+
+
+def camera(seed=0):
     rng = np.random.default_rng(seed)
-    noisy = gain * rng.poisson(SIGNAL / gain) + 100 + rng.normal(0, read, SIGNAL.shape)
+    noisy = 2.0 * rng.poisson(SIGNAL / 2.0) + 100 + rng.normal(0, 3, SIGNAL.shape)
     return noisy.round().astype(np.uint16)
+
+
+def said(choice):
+    return " ".join(choice.reasons)
 
 
 def test_a_camera_has_poisson_gaussian_noise_with_the_fit_that_it_always_had():
     planes = [camera(0), camera(1)]
     choice = choose(planes)
-    assert choice.fit.to_dict() == calibrate_poisson_gaussian(planes).to_dict()
-    assert (choice.asked, choice.warnings) == ("auto", ())
-    assert len(choice.reasons) == 2
-    assert "Poisson–Gaussian" in choice.reasons[0]
+    assert (choice.asked, choice.warnings, len(choice.reasons)) == ("auto", (), 2)
+    before, now = (fit.to_dict() for fit in (calibrate_poisson_gaussian(planes), choice.fit))
+    assert {key: now[key] for key in before if "advantage" not in key} == {
+        key: value for key, value in before.items() if "advantage" not in key
+    }
+    assert "Poisson–Gaussian noise was chosen, independent" in said(choice)
+    assert f"{choice.fit.advantage:.4f}" in said(choice)
+
+
+def test_dim_light_on_a_camera_is_no_photon_counting():
+    noisy = drawn(PoissonGaussian.from_camera(2.0, 100.0, 3.0), 100 + SIGNAL / 20)
+    assert choose([noisy]).fit.model.kind == "poisson_gaussian"
 
 
 def test_noise_of_one_strength_is_gaussian():
@@ -30,26 +51,76 @@ def test_noise_of_one_strength_is_gaussian():
     choice = choose([noisy])
     assert choice.fit.model.kind == "gaussian"
     assert choice.fit.model.sigma == pytest.approx(3, rel=0.05)
-    assert "Gaussian" in choice.reasons[0]
+    assert "Gaussian noise was chosen" in said(choice)
     assert choice.warnings == ()
+
+
+@pytest.mark.parametrize("shape", [1.0, 3.0])
+def test_single_photons_are_counted(shape):
+    truth = PhotonCounting(12.0, 20.0, 1.0, shape)
+    choice = choose([drawn(truth, 20 + SIGNAL / 4)])
+    assert choice.fit.model.kind == "photon_counting"
+    assert choice.fit.model.gain == pytest.approx(12, rel=0.1)
+    assert choice.warnings == ()
+    assert "Photon-counting noise was chosen" in said(choice)
+
+
+@pytest.mark.parametrize("law", [Gaussian(6.0), PoissonGaussian(2.0, 60.0)], ids=str)
+def test_correlated_noise_is_described(law):
+    choice = choose([drawn(Coloured(law, BLUR), 100 + SIGNAL)])
+    model = choice.fit.model
+    assert (model.kind, model.law.kind) == ("coloured", law.kind)
+    assert model.deviation_at(200.0) == pytest.approx(law.deviation_at(200.0), rel=0.15)
+    assert choice.fit.bin_variances.mean() == pytest.approx(
+        np.mean([law.deviation_at(signal) ** 2 for signal in choice.fit.bin_signals]), rel=0.3
+    )
+    assert choice.warnings == ()
+    assert "correlated from pixel to pixel" in said(choice)
 
 
 @pytest.mark.parametrize("one", WANTED[1:], ids=str)
 def test_a_law_that_was_asked_for_is_taken(one):
-    choice = choose([camera()], one)
-    assert (choice.fit.model.kind, choice.asked) == (one.law, one.name)
-    assert one.spelling in choice.reasons[0]
+    noisy = drawn(PhotonCounting(12.0, 20.0, 1.0, 3.0), 20 + SIGNAL / 4)
+    choice = choose([noisy], one)
+    model = choice.fit.model
+    assert (model.pixelwise.kind, choice.asked) == (one.law, one.name)
+    assert isinstance(model, Coloured) == one.correlated
+    assert one.spelling in said(choice)
+
+
+def test_photon_counting_on_images_of_a_camera_falls_back_and_says_so():
+    choice = choose([camera()], wanted("photon-counting"))
+    assert choice.fit.model == calibrate_poisson_gaussian([camera()]).model
+    assert any("photon-counting was asked for" in text for text in choice.warnings)
 
 
 def test_a_law_that_does_not_describe_the_images_is_warned_of():
-    assert any("dark" in text for text in choose([camera()], wanted("gaussian")).warnings)
+    (warning,) = choose([camera()], wanted("gaussian")).warnings
+    assert "does not describe" in warning
+    assert "ladderscope noise fit" in warning
 
 
-def test_correlated_noise_is_warned_of_unless_the_network_is_made_for_it():
-    white = np.random.default_rng(0).normal(0, 3, (256, 256))
-    planes = [100 + SIGNAL + (white + np.roll(white, 1, axis=1)) / 2]
-    assert any("correlated" in text for text in choose(planes).warnings)
-    assert choose(planes, structured=True).warnings == ()
+def test_correlation_that_is_not_described_is_warned_of():
+    noisy = drawn(Coloured(Gaussian(6.0), BLUR), 100 + SIGNAL)
+    (warning,) = choose([noisy], wanted("gaussian")).warnings
+    assert "correlated" in warning and "--blind-levels" in warning
+
+
+def test_correlation_is_neither_measured_nor_warned_of_with_blind_levels():
+    noisy = drawn(Coloured(Gaussian(6.0), BLUR), 100 + SIGNAL)
+    choice = choose([noisy], structured=True)
+    assert (choice.fit.model.kind, choice.warnings) == ("gaussian", ())
+
+
+def test_structure_without_a_flat_region_is_not_taken_for_correlated_noise():
+    rng = np.random.default_rng(0)
+    texture = ndimage.gaussian_filter(rng.normal(size=(320, 320)), 2.0)
+    amplitude = 2 + 30 * np.linspace(0, 1, 320) ** 2
+    noisy = 100 + amplitude * texture / texture.std() + rng.normal(0, 3, texture.shape)
+    assert choose([noisy]).fit.model.kind != "coloured"
+    forced = choose([noisy], wanted("correlated-gaussian"))
+    assert forced.fit.model.kind == "coloured"
+    assert any("no flat region" in text for text in forced.warnings)
 
 
 def test_spikes_are_warned_of():

@@ -271,10 +271,10 @@ def check(
             continue
         names = _channel_names(image.channel_names, image.channels)
         rows = [("file", str(path))]
-        rows += [
-            ("noise", f"{_of(name)}{found.summary()}")
-            for name, found in zip(names, checks, strict=True)
-        ]
+        for name, (reasons, found) in zip(names, checks, strict=True):
+            if reasons:
+                rows.append(("model", f"{_of(name)}{' '.join(reasons)}"))
+            rows.append(("noise", f"{_of(name)}{found.summary()}"))
         rows += _first_look([image])
         show_summary(rows)
     summary.say_failures(failures)
@@ -292,20 +292,38 @@ def _first_look(images: "Sequence[Image]") -> list[tuple[str, str]]:
     return [(one.label, one.text) for one in gathered(findings)]
 
 
-def _checks(image: "Image", given: Any) -> "list[NoiseCheck]":
-    """Check each channel of an image with its model, or with one measured on it."""
+def _checks(image: "Image", given: Any) -> "list[tuple[tuple[str, ...], NoiseCheck]]":
+    """Check each channel of an image with its model, or with the one that the images call for.
+
+    For each channel: why its model was chosen, and what the check found.
+    """
     from ladderscope.errors import LadderscopeError
     from ladderscope.noise_estimation import check as check_noise
+    from ladderscope.noise_estimation.choice import choose
+    from ladderscope.noise_estimation.planes import MOST_PLANES
+    from ladderscope.noise_estimation.sources import evenly
+    from ladderscope.noise_estimation.wanted import wanted
 
-    models = given if isinstance(given, list) else [given] * image.channels
-    if len(models) != image.channels:
+    entries = given if isinstance(given, list) else [given] * image.channels
+    if len(entries) != image.channels:
         raise LadderscopeError(
-            f"{len(models)} noise models are given for {counted(image.channels, 'channel')}: give "
+            f"{len(entries)} noise models are given for {counted(image.channels, 'channel')}: give "
             "one for all channels, or one per channel"
         )
-    wanted = [None if model == "auto" else model for model in models]
-    found = check_noise(image, wanted if "C" in image.axes else wanted[0])
-    return found if isinstance(found, list) else [found]
+    positions = evenly([*image.positions()], MOST_PLANES)
+    models: list[Any] = []
+    reasons: list[tuple[str, ...]] = []
+    for channel, entry in enumerate(entries):
+        asked = wanted(entry) if isinstance(entry, str) else None
+        if asked is None:
+            models.append(entry)
+            reasons.append(())
+            continue
+        choice = choose([image.plane(position, channel) for position in positions], asked)
+        models.append(choice.fit.model)
+        reasons.append(choice.reasons)
+    found = check_noise(image, models if "C" in image.axes else models[0])
+    return [*zip(reasons, found if isinstance(found, list) else [found], strict=True)]
 
 
 def _channel_names(names: Sequence[str] | None, channels: int) -> list[str]:

@@ -1,28 +1,46 @@
 """Which noise model the images call for: measured, checked, and chosen by the program.
 
-The simplest law that the images do not contradict is chosen: Gaussian noise, then Poisson–Gaussian
-noise. What the chosen law does not describe is said.
+The simplest law that the images do not contradict is chosen: Gaussian noise, Poisson–Gaussian
+noise, photon-counting noise; independent from pixel to pixel, or correlated. A law contradicts the
+images if another one explains them much better: by log-likelihood, in nats per pixel. The model of
+correlated noise is Gaussian, so that of correlation and single photons only the one that explains
+more is described. What the chosen law does not describe is said.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from jaxtyping import Real
 from numpy.typing import NDArray
 
+from ladderscope.noise.coloured import Coloured
 from ladderscope.noise.entries import NoiseError
+from ladderscope.noise.photon_counting import PhotonCounting
 from ladderscope.noise.poisson_gaussian import PoissonGaussian
+from ladderscope.noise.spectrum import regular_spectrum
 from ladderscope.noise_estimation.checking import check_planes
+from ladderscope.noise_estimation.colour import Colour, coloured, measure_colour
 from ladderscope.noise_estimation.fitted import NoiseFit
-from ladderscope.noise_estimation.from_images import fit_images
+from ladderscope.noise_estimation.from_images import fit_kinds
 from ladderscope.noise_estimation.noise_check import CORRELATED, OUTLYING, NoiseCheck
-from ladderscope.noise_estimation.wanted import CHOSEN, Wanted
-from ladderscope.words import listed, percent
+from ladderscope.noise_estimation.wanted import CHOSEN, LAWS, Wanted
+from ladderscope.words import percent
 
+# The photon noise of a camera is skewed a little, which a Gaussian of the same variance leaves
+# unexplained: up to 0.001 nats per pixel. Detectors of single photons leave 0.02 to 0.3.
+_WORTHWHILE = 0.005  # nats per pixel
+_INDEPENDENT = 0.05  # correlation of neighbouring pixels that is not worth a word
+
+_MEASURE = (
+    "Measure the noise on pairs or repeats from the same detector (ladderscope noise fit --kind "
+    "mixture), and give it with --noise"
+)
 _LAW_NAMES = {
     "gaussian": "Gaussian noise",
     "poisson_gaussian": "Poisson–Gaussian noise",
+    "photon_counting": "Photon-counting noise",
 }
 
 
@@ -70,7 +88,8 @@ def choose(
     wanted
         What was asked for.
     structured
-        Whether the network is made for correlated noise: then correlation draws no warning.
+        Whether the network is made for structured noise, by blind levels: then correlation is
+        neither measured nor warned of, unless it was asked for.
 
     Raises
     ------
@@ -85,66 +104,169 @@ def choose(
     >>> choice.fit.model.kind
     'poisson_gaussian'
     """
-    fit = fit_images(planes, wanted.law or "poisson_gaussian")
-    if wanted.law is None and _is_level(fit):
-        fit = fit_images(planes, "gaussian")
+    fit, line = _of_pixels(planes, wanted)
+    colour = None
+    if wanted.correlated or (wanted.correlated is None and not structured):
+        colour = measure_colour(planes, line.model)
+        if wanted.correlated or _explains_more(colour, fit):
+            fit = _coloured(line, colour)
+    is_coloured = isinstance(fit.model, Coloured)
     try:
-        found = check_planes(planes, fit.model)
+        found = check_planes(planes, line.model if is_coloured else fit.model)
     except NoiseError:  # too few pixels to check what could be measured
-        return NoiseChoice(fit, wanted.name, _reasons(fit, wanted, None))
-    return NoiseChoice(fit, wanted.name, _reasons(fit, wanted, found), _warnings(found, structured))
-
-
-def _is_level(fit: NoiseFit) -> bool:
-    return isinstance(fit.model, PoissonGaussian) and fit.model.gain == 0
-
-
-def _reasons(fit: NoiseFit, wanted: Wanted, found: NoiseCheck | None) -> tuple[str, ...]:
-    """Say what was chosen, and why."""
-    name = _LAW_NAMES[fit.model.kind]
-    if wanted.law is not None:
-        return (f"{name}, independent from pixel to pixel, as asked for (“{wanted.spelling}”).",)
-    grows = "grows" if fit.model.kind == "poisson_gaussian" else "does not measurably grow"
-    reasons = [f"its variance {grows} with the brightness"]
-    if found is not None and found.verdict != CORRELATED:
-        strongest = max(*found.correlation, found.correlation_diagonal, key=abs)
-        reasons.append(
-            f"neighbouring pixels are practically independent (correlation {strongest:.2f})"
-        )
-    return (
-        f"{name} was chosen, independent from pixel to pixel.",
-        f"{listed(reasons).capitalize()}.",
+        return NoiseChoice(fit, wanted.name, _reasons(fit, wanted, colour, None))
+    return NoiseChoice(
+        fit,
+        wanted.name,
+        _reasons(fit, wanted, colour, found),
+        (
+            *_about_the_law(fit, wanted, found),
+            *_about_correlation(colour, found, is_described=structured or is_coloured),
+        ),
     )
 
 
-def _warnings(found: NoiseCheck, structured: bool) -> tuple[str, ...]:
-    """Say what the chosen law does not describe, and what to do."""
-    horizontal, vertical = found.correlation
+def _of_pixels(
+    planes: Sequence[Real[NDArray[Any], "y x"]], wanted: Wanted
+) -> tuple[NoiseFit, NoiseFit]:
+    """Choose the law of single pixels; also give the law that describes the variance alone."""
+    if wanted.law is not None:
+        fit = fit_kinds(planes, [wanted.law])[wanted.law]
+        return fit, fit
+    fits = fit_kinds(planes, LAWS)
+    line, counting = fits["poisson_gaussian"], fits["photon_counting"]
+    if isinstance(line.model, PoissonGaussian) and line.model.gain == 0:
+        line = fits["gaussian"]
+    line = replace(line, advantage=counting.advantage, advantage_error=counting.advantage_error)
+    return counting if _counts_photons(counting) else line, line
+
+
+def _counts_photons(fit: NoiseFit) -> bool:
+    return isinstance(fit.model, PhotonCounting) and (fit.advantage or 0.0) > _WORTHWHILE
+
+
+def _explains_more(colour: Colour, fit: NoiseFit) -> bool:
+    """Whether correlation is certain, and explains more of the images than single photons do."""
+    if not colour.is_noise:
+        return False
+    gained = -0.5 * float(np.log(regular_spectrum(colour.autocorrelation)).mean())
+    return not _counts_photons(fit) or gained > (fit.advantage or 0.0)
+
+
+def _coloured(line: NoiseFit, colour: Colour) -> NoiseFit:
+    """Correlate the noise, and correct the variances, of which second differences see a part."""
+    return replace(
+        line,
+        model=coloured(line.model, colour),
+        intervals={
+            name: (low * colour.inflation, high * colour.inflation)
+            for name, (low, high) in line.intervals.items()
+        },
+        bin_variances=line.bin_variances * colour.inflation,
+    )
+
+
+def _reasons(
+    fit: NoiseFit, wanted: Wanted, colour: Colour | None, found: NoiseCheck | None
+) -> tuple[str, str]:
+    """Say what was chosen, and why."""
+    law, compared = fit.model.pixelwise, ""
+    if fit.advantage is not None and fit.advantage_error is not None:
+        compared = f"{fit.advantage:.4f} ± {fit.advantage_error:.4f} nats per pixel"
+    reasons = []
+    if isinstance(law, PhotonCounting):
+        reasons.append(
+            f"single photons show: flat regions are more likely, by {compared}, than with "
+            "Poisson–Gaussian noise"
+        )
+    else:
+        grows = "grows" if isinstance(law, PoissonGaussian) and law.gain > 0 else "does not grow"
+        reasons.append(f"the variance {grows} measurably with the brightness")
+        if compared and wanted.law is None:
+            reasons.append(f"no single photons show (photon counting would gain {compared})")
+    reasons += _neighbours(fit, colour, found)
+    between = "correlated" if isinstance(fit.model, Coloured) else "independent"
+    how = "was chosen" if wanted.law is None else f"was asked for (“{wanted.spelling}”)"
+    return (
+        f"{_LAW_NAMES[law.kind]} {how}, {between} from pixel to pixel.",
+        f"{reasons[0][0].upper()}{_joined(reasons)[1:]}.",
+    )
+
+
+def _joined(clauses: Sequence[str]) -> str:
+    *others, last = clauses
+    return f"{', '.join(others)}, and {last}" if others else last
+
+
+def _neighbours(fit: NoiseFit, colour: Colour | None, found: NoiseCheck | None) -> list[str]:
+    """Say how neighbouring pixels are correlated, as far as that was measured."""
+    if colour is not None and colour.windows:
+        along_x, along_y = colour.neighbours
+    elif found is not None:
+        along_x, along_y = found.correlation
+    else:
+        return []
+    if isinstance(fit.model, Coloured):
+        how = "are correlated"
+    elif max(abs(along_x), abs(along_y)) < _INDEPENDENT:
+        how = "are practically independent"
+    else:
+        how = "are taken as independent"
+    return [f"neighbouring pixels {how} (correlation {along_x:.2f} along x, {along_y:.2f} along y)"]
+
+
+def _about_the_law(fit: NoiseFit, wanted: Wanted, found: NoiseCheck) -> list[str]:
+    """Say what the law of single pixels does not describe, and what to do."""
     texts = []
-    if found.verdict == CORRELATED and not structured:
+    if wanted.law is not None and fit.model.pixelwise.kind != wanted.law:
         texts.append(
-            f"the noise is correlated between neighbouring pixels ({horizontal:.2f} horizontally, "
-            f"{vertical:.2f} vertically), as after interpolation, smoothing or compression, or "
-            "from the read-out: most of it will be kept as if it were structure. Use the raw "
-            "recording if you have it; otherwise try blind_levels=2 (--blind-levels 2)"
+            f"{wanted.spelling} was asked for, but the images do not show it: "
+            f"{_LAW_NAMES[fit.model.pixelwise.kind]} is used"
         )
     if found.verdict in ("too weak", "too strong"):
-        wrong = "keep noise" if found.verdict == "too weak" else "remove detail"
+        effect = "keep noise" if found.verdict == "too weak" else "remove detail"
         texts.append(
-            f"no noise model describes these images well: the standard deviation of the noise is "
-            f"{found.deviation_ratio:.2f} times the predicted one "
+            "the noise model does not describe these images well: the standard deviation of the "
+            f"noise is {found.deviation_ratio:.2f} times the predicted one "
             f"({found.deviation_ratio_dark:.2f} times in dark regions, "
             f"{found.deviation_ratio_bright:.2f} times in bright regions), so the restoration may "
-            f"{wrong}. Measure the noise on pairs or repeats from the same camera (ladderscope "
-            "noise fit), and give it with --noise"
+            f"{effect}. {_MEASURE}"
         )
     if found.heavy_tails:
         texts.append(
-            f"the tails of the noise are heavier than the chosen law's: "
+            "the tails of the noise are heavier than those of the noise model: "
             f"{percent(found.outlier_share)} of the pixels stand out by more than "
-            f"{OUTLYING:.0f} standard deviations, where it predicts "
+            f"{OUTLYING:.0f} standard deviations, where the model predicts "
             f"{percent(found.outlier_share_predicted)}. Single noisy pixels may be kept as if "
-            "they were structure. Fit a Gaussian mixture or a histogram to pairs (ladderscope "
-            "noise fit --kind mixture), and give it with --noise"
+            f"they were structure. {_MEASURE}"
         )
-    return tuple(texts)
+    return texts
+
+
+def _about_correlation(
+    colour: Colour | None, found: NoiseCheck, *, is_described: bool
+) -> list[str]:
+    """Say which correlation the noise model does not describe, and what to do."""
+    if is_described and colour is not None and not colour.is_noise:
+        return [
+            f"correlated noise was asked for, but is not certain. {colour.summary()} What is "
+            "correlated in the signal may be removed with the noise; compare with a restoration "
+            "without this choice"
+        ]
+    if is_described or found.verdict != CORRELATED:
+        return []
+    horizontal, vertical = found.correlation
+    if colour is not None and colour.is_structure:
+        return [
+            f"neighbouring pixels are correlated ({horizontal:.2f} horizontally, {vertical:.2f} "
+            "vertically), but the images have no flat region that would show the noise alone, so "
+            "this may be fine structure. The noise is taken as independent; if it is smooth, use "
+            "the raw recording, or try --noise correlated-poisson-gaussian"
+        ]
+    return [
+        f"the noise is correlated between neighbouring pixels ({horizontal:.2f} horizontally, "
+        f"{vertical:.2f} vertically), as after interpolation, smoothing or compression, or from "
+        "the read-out, and the noise model does not describe that: most of it will be kept as if "
+        "it were structure. Use the raw recording if you have it; otherwise try --noise "
+        "correlated-poisson-gaussian or, for lines and patterns, blind_levels=2 (--blind-levels 2)"
+    ]

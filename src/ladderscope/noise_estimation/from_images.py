@@ -6,7 +6,7 @@ a variance estimated from n pixels has a variance proportional to variance²/n.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -104,17 +104,46 @@ def fit_images(planes: Iterable[NDArray[Any] | CleanPlane], kind: str) -> NoiseF
     >>> abs(fit_images([noisy], "gaussian").model.sigma - 3.0) < 0.2
     True
     """
-    how = FITTABLE[kind]
+    return fit_kinds(planes, [kind])[kind]
+
+
+def fit_kinds(
+    planes: Iterable[NDArray[Any] | CleanPlane], kinds: Sequence[str]
+) -> dict[str, NoiseFit]:
+    """Measure several kinds of noise on the same images, which are read once.
+
+    Parameters
+    ----------
+    planes, kinds
+        As `fit_images` takes them.
+
+    Raises
+    ------
+    NoiseError
+        As `calibrate_poisson_gaussian` does.
+
+    Examples
+    --------
+    >>> noisy = np.random.default_rng(0).normal(100.0, 3.0, (64, 64))
+    >>> [*fit_kinds([noisy], ["gaussian", "poisson_gaussian"])]
+    ['gaussian', 'poisson_gaussian']
+    """
+    of_pixels = any(FITTABLE[kind].of_pixels for kind in kinds)
     bins, pixels = IntensityBins(), FlatPixels()
     number = -1
     for number, plane in enumerate(planes):
         if not isinstance(plane, CleanPlane):
             plane = clean_plane(plane)
         bins.add(plane, number)
-        if how.of_pixels:
+        if of_pixels:
             pixels.add(plane, number)
     if number < 0:
         raise NoiseError("there is no image to measure the noise on")
+    return {kind: _fit_kind(bins, pixels, kind) for kind in kinds}
+
+
+def _fit_kind(bins: IntensityBins, pixels: FlatPixels, kind: str) -> NoiseFit:
+    how = FITTABLE[kind]
     if how.of_pixels:
         fit: NoiseFit = how.load()(_fit(bins, USUAL), pixels)
         return fit

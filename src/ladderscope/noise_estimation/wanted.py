@@ -5,7 +5,8 @@ The names load no torch, so that the command line can list them.
 
 from dataclasses import dataclass
 
-LAWS = ("gaussian", "poisson_gaussian")  # simplest first
+LAWS = ("gaussian", "poisson_gaussian", "photon_counting")  # simplest first
+CORRELATED_LAWS = LAWS[:2]  # the model of correlated noise is Gaussian, and knows no photons
 _AUTO = "auto"
 _CORRELATED = "correlated_"
 
@@ -44,7 +45,11 @@ class Wanted:
 
 
 CHOSEN = Wanted()
-WANTED = (CHOSEN, *(Wanted(law, correlated=False) for law in LAWS))
+WANTED = (
+    CHOSEN,
+    *(Wanted(law, correlated=False) for law in LAWS),
+    *(Wanted(law, correlated=True) for law in CORRELATED_LAWS),
+)
 
 
 def wanted(name: str) -> Wanted | None:
@@ -65,7 +70,7 @@ def spellings() -> list[str]:
 
     Examples
     --------
-    >>> spellings()
-    ['auto', 'gaussian', 'poisson-gaussian']
+    >>> spellings()[3:5]
+    ['photon-counting', 'correlated-gaussian']
     """
     return [one.spelling for one in WANTED]
