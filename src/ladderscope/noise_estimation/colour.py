@@ -317,7 +317,8 @@ def _at_shift(down: int, right: int) -> _Array:
     y, x = np.divmod(np.arange(WINDOW**2), WINDOW)
     lower, righter = y[None, :] - y[:, None], x[None, :] - x[:, None]
     apart = ((lower == down) & (righter == right)) | ((lower == -down) & (righter == -right))
-    return apart.astype(np.float64)
+    marked: _Array = apart.astype(np.float64)
+    return marked
 
 
 def _power(windows: Float64[np.ndarray, "windows y x"]) -> _Array:
