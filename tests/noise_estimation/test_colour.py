@@ -5,10 +5,13 @@ import pytest
 import torch
 from scipy import ndimage
 
+from ladderscope.evaluation import residual_check
 from ladderscope.images import sample_image
 from ladderscope.noise import Coloured, Gaussian, PoissonGaussian
+from ladderscope.noise_estimation import check
 from ladderscope.noise_estimation.colour import coloured, measure_colour
 from ladderscope.noise_estimation.from_images import fit_images
+from ladderscope.noise_estimation.neighbourhoods import neighbourhoods, seen_share
 
 SIGNAL = sample_image("dna").pixels.astype(np.float64)
 
@@ -85,3 +88,37 @@ def test_where_nothing_can_be_measured_it_says_so(planes):
     assert not colour.is_noise and colour.windows == 0
     assert "too small" in colour.summary()
     assert coloured(Gaussian(1.0), colour).law == Gaussian(1.0)
+
+
+@pytest.mark.parametrize("width", [0.01, 0.5, 0.7])
+def test_second_differences_see_that_share_of_the_variance(width):
+    noise = draw(Coloured(Gaussian(1.0), blur(width)), np.zeros((512, 512)))
+    seen = neighbourhoods(noise, np.zeros(0), None).squares.mean()
+    assert seen == pytest.approx(seen_share(blur(width)), rel=0.05)
+
+
+def test_the_check_expects_the_correlation_of_the_model():
+    noisy = draw(TRUTH)
+    right = check(noisy, TRUTH)
+    assert right.verdict == "about right"
+    assert right.correlation[0] == pytest.approx(right.correlation_predicted[0], abs=0.05)
+    assert right.correlation_predicted[0] > 0.4
+    assert "0.4" in right.summary() and not right.heavy_tails
+    white = check(noisy, TRUTH.law)
+    assert white.verdict == "correlated between neighbouring pixels"
+    assert white.correlation_predicted == (0, 0, 0)
+    too_smooth = check(noisy, Coloured(TRUTH.law, blur(1.0)))
+    assert too_smooth.verdict == "correlated between neighbouring pixels"
+    assert "otherwise than the model predicts" in too_smooth.summary()
+    too_weak = check(noisy, Coloured(PoissonGaussian(0.5, 15.0), blur(0.6)))
+    assert too_weak.verdict == "too weak"
+
+
+def test_the_residual_is_whitened_before_its_correlation_is_judged():
+    noisy = draw(TRUTH)
+    right = residual_check(noisy, SIGNAL, TRUTH)
+    assert abs(right.correlation) < 0.03 and right.variance == pytest.approx(1, abs=0.1)
+    assert "camera noise alone" in right.verdict
+    assert residual_check(noisy, SIGNAL, TRUTH.law).correlation > 0.4
+    smoothed = ndimage.gaussian_filter(SIGNAL, 4)
+    assert "structured" in residual_check(noisy, smoothed, TRUTH).verdict

@@ -28,7 +28,9 @@ class ResidualCheck:
         if exactly the noise was removed.
     correlation : float
         Of neighbouring pixels of the residual, the mean of the horizontal and the vertical
-        correlation; 0 for noise that is independent from pixel to pixel.
+        correlation; 0 for noise that is independent from pixel to pixel. Where the noise model is
+        one of correlated noise, the residual is whitened first, and 0 is for noise that is
+        correlated as the model predicts.
     verdict : str
         What this means, in words.
     """
@@ -70,28 +72,31 @@ def residual_check(
             f"the image has shape {observation.shape} and the restoration {restoration.shape}: "
             "the residual needs two images of the same shape, of at least 2×2 pixels"
         )
-    residual = _standardised(observation, restoration, noise_model)
+    residual, whitened = _standardised(observation, restoration, noise_model)
     variance = float(residual.var())
-    residual = residual - residual.mean()
+    residual = whitened - whitened.mean()
     correlation = 0.5 * (
         _correlation(residual[..., :, 1:], residual[..., :, :-1])
         + _correlation(residual[..., 1:, :], residual[..., :-1, :])
     )
-    return ResidualCheck(variance, correlation, _verdict(variance, correlation, residual.size))
+    correlated = noise_model.pixelwise is not noise_model
+    verdict = _verdict(variance, correlation, residual.size, correlated)
+    return ResidualCheck(variance, correlation, verdict)
 
 
 def _standardised(
     observation: Real[np.ndarray, "..."],
     restoration: Real[np.ndarray, "..."],
     noise_model: "NoiseModel",
-) -> Float64[np.ndarray, "..."]:
+) -> tuple[Float64[np.ndarray, "..."], Float64[np.ndarray, "..."]]:
+    """Give the residual in units of the noise, and the same whitened."""
     import torch
 
     signal = torch.from_numpy(restoration.astype(np.float64))
     mean, variance = noise_model.moments(signal)
     deviation: Float64[np.ndarray, "..."] = np.sqrt(variance.numpy())
-    residual: Float64[np.ndarray, "..."] = observation.astype(np.float64) - mean.numpy()
-    return np.divide(residual, deviation)
+    residual = (observation.astype(np.float64) - mean.numpy()) / deviation
+    return residual, noise_model.whitened(torch.from_numpy(residual)).numpy()
 
 
 def _correlation(one: Float64[np.ndarray, "..."], other: Float64[np.ndarray, "..."]) -> float:
@@ -99,10 +104,16 @@ def _correlation(one: Float64[np.ndarray, "..."], other: Float64[np.ndarray, "..
     return float(np.vdot(one, other)) / norm if norm > 0 else 0.0
 
 
-def _verdict(variance: float, correlation: float, pixels: int) -> str:
+def _verdict(variance: float, correlation: float, pixels: int, correlated: bool) -> str:
     chance = _STANDARD_ERRORS / math.sqrt(2 * pixels)
     low, high = _VARIANCE_RANGE
     if correlation > max(_STRUCTURED, chance):
+        if correlated:
+            return (
+                "The residual is structured: neighbouring pixels are more strongly correlated than "
+                "the noise model predicts. Either part of the image was removed with the noise, or "
+                "the noise model underestimates how far the noise extends."
+            )
         return (
             "The residual is structured: neighbouring pixels are correlated. Either part of the "
             "image was removed with the noise, or the camera noise is itself correlated."

@@ -316,6 +316,21 @@ class Coloured(NoiseModel):
         )
 
 
+def in_plane(model: NoiseModel) -> Float64[np.ndarray, "y x"]:
+    """Return the autocorrelation of a noise model within a plane.
+
+    Examples
+    --------
+    >>> from ladderscope.noise import Gaussian
+    >>> in_plane(Gaussian(3.0))
+    array([[1.]])
+    """
+    if not isinstance(model, Coloured):
+        return np.ones((1, 1))
+    correlation = np.asarray(model.autocorrelation, dtype=np.float64)
+    return correlation if correlation.ndim == 2 else correlation[len(correlation) // 2]
+
+
 def neighbours(autocorrelation: Float64[np.ndarray, "*z y x"]) -> tuple[float, float]:
     """Return the correlation with the next pixel along x, and along y; 0 where none is held.
 

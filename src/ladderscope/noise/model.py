@@ -13,6 +13,7 @@ from torch import Tensor
 
 import ladderscope.noise
 from ladderscope.files import expanded
+from ladderscope.losses.precision import at_least_float32
 from ladderscope.noise import stored
 from ladderscope.noise.entries import NoiseError, number, numbers
 from ladderscope.noise.registry import KINDS
@@ -130,6 +131,10 @@ class NoiseModel(ABC):
         """Say whether images turned by `quarters`, then perhaps mirrored, have the same noise."""
         return True
 
+    def whitened(self, residual: Real[Tensor, "..."]) -> Float[Tensor, "..."]:
+        """Make standardised noise, (y − E[y|s]) / sd(y|s), white: most is so already."""
+        return at_least_float32(residual)
+
     def spread_summary(self, signal_range: Interval) -> str:
         """Say how strong the noise is at two signals: the end of a sentence.
 
@@ -146,13 +151,7 @@ class NoiseModel(ABC):
         )
 
     def deviation_at(self, signal: float) -> float:
-        """Return the standard deviation of the noise at one signal, camera units.
-
-        Examples
-        --------
-        >>> ladderscope.noise.PoissonGaussian(gain=2.0, intercept=9.0).deviation_at(20.0)
-        7.0
-        """
+        """Return the standard deviation of the noise at one signal, camera units."""
         return float(self.moments(torch.tensor(signal, dtype=torch.float64))[1].sqrt())
 
     def extrapolated_variance(self, signal: float) -> float | None:

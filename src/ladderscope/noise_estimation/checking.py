@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ladderscope.images import Image
+from ladderscope.noise.coloured import in_plane
 from ladderscope.noise.entries import NoiseError
 from ladderscope.noise.model import NoiseModel
 from ladderscope.noise_estimation.checked import CleanPlane, checked_planes, clean_plane
@@ -50,6 +51,8 @@ from ladderscope.noise_estimation.planes import is_image, opened, per_channel
 # or leaves as signal, shows. An end of the intensities is seen through fewer pixels and, where it
 # is bright, through more structure.
 _TOLERANCE = 0.15
+# Second differences see a small part of correlated noise, which no spectrum gives exactly.
+_LEEWAY_IF_CORRELATED = 2.0
 _REPEATED = 0.1  # a frame repeats if it differs by less than this fraction of what noise alone does
 
 _PLANES = 20  # at most so many are measured
@@ -235,12 +238,15 @@ def _check_planes(planes: Iterator[_Frame], count: int, model: NoiseModel | None
         )
     parts = zip(*(look.differences for look in looks), strict=True)
     found = compared(Differences(*map(np.concatenate, parts)), model)
-    correlation = solve_correlation(np.sum([look.products for look in looks], axis=0))
+    correlation = solve_correlation(
+        np.sum([look.products for look in looks], axis=0), in_plane(model)
+    )
+    leeway = 1.0 if model.pixelwise is model else _LEEWAY_IF_CORRELATED
     # two frames with noise differ by twice its variance
     repeated = _REPEATED * 2 * float(found.observed.min()) ** 2
     return NoiseCheck(
         model=model,
-        verdict=_verdict(correlation, found),
+        verdict=_verdict(correlation, found, leeway),
         deviation_ratio=found.ratio(),
         deviation_ratio_dark=found.ratio(found.dark),
         deviation_ratio_bright=found.ratio(found.bright),
@@ -250,6 +256,7 @@ def _check_planes(planes: Iterator[_Frame], count: int, model: NoiseModel | None
         correlation=(correlation.horizontal, correlation.vertical),
         correlation_diagonal=correlation.diagonal,
         correlation_error=correlation.error,
+        correlation_predicted=correlation.predicted,
         repeated_frames=tuple(sorted({frame for frame, step in survey.steps if step <= repeated})),
         frames=survey.frames,
         bin_signals=found.signals,
@@ -297,13 +304,13 @@ def _unclipped_bins(around: Neighbourhoods, marks: NDArray[np.uint8]) -> list[ND
     return whole if sum(members.size for members in whole) >= enough else bins
 
 
-def _verdict(correlation: NeighbourCorrelation, found: Deviations) -> Verdict:
+def _verdict(correlation: NeighbourCorrelation, found: Deviations, leeway: float) -> Verdict:
     if correlation.is_certain:
         return CORRELATED
     departures = [
-        found.departure(_TOLERANCE),
-        found.departure(TOLERANCE_AT_AN_END, found.dark),
-        found.departure(TOLERANCE_AT_AN_END, found.bright),
+        found.departure(leeway * _TOLERANCE),
+        found.departure(leeway * TOLERANCE_AT_AN_END, found.dark),
+        found.departure(leeway * TOLERANCE_AT_AN_END, found.bright),
     ]
     worst = max(departures, key=abs)
     if worst == 0:

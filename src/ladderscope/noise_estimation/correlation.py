@@ -12,7 +12,8 @@ itself is small, which says nothing about r where the noise is white: choosing t
 correlation. Structure finer than a tile does, and there is more of it where the image is bright,
 while correlated noise is everywhere. So tiles are sorted by brightness into six parts, and noise is
 called correlated only if it is in every part. Correlation that reaches farther than the next pixel
-looks like structure in part, and is underestimated.
+looks like structure in part, and is underestimated. What a model of correlated noise predicts is
+what tiles of its noise would show, and only a departure from that counts.
 """
 
 import math
@@ -40,6 +41,7 @@ _TILES_A_PART = 2 * _TILES_A_BIN  # each of at least so many
 # variance if the four neighbours are correlated by ρ: at 0.15, 26 % more standard deviation.
 _CORRELATED = 0.15
 _STANDARD_ERRORS = 3  # it must also be beyond chance
+_INDEPENDENT = np.ones((1, 1))  # the autocorrelation of white noise
 
 _Array = NDArray[np.float64]
 
@@ -54,21 +56,25 @@ class NeighbourCorrelation:
         From −1 to 1; 0 where pixels are independent.
     error
         Standard error, the greatest of the three.
+    predicted
+        The three as a noise model would have them.
     """
 
     horizontal: float
     vertical: float
     diagonal: float
     error: float
+    predicted: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     @property
     def strongest(self) -> float:
-        """The one that is farthest from zero."""
-        return max(self.horizontal, self.vertical, self.diagonal, key=abs)
+        """The one that is farthest from what is predicted, minus that."""
+        found = (self.horizontal, self.vertical, self.diagonal)
+        return max((one - other for one, other in zip(found, self.predicted, strict=True)), key=abs)
 
     @property
     def is_certain(self) -> bool:
-        """Whether it matters, and is beyond chance."""
+        """Whether it departs from what is predicted so far that it matters, and beyond chance."""
         return abs(self.strongest) > max(_CORRELATED, _STANDARD_ERRORS * self.error)
 
 
@@ -201,30 +207,54 @@ def _basis() -> _Basis:
     return _Basis(projection, np.linalg.pinv(np.stack(design, axis=1)))
 
 
-def solve_correlation(products: _Array) -> NeighbourCorrelation:
+def solve_correlation(
+    products: Float64[np.ndarray, "parts groups 49 49"],
+    autocorrelation: Float64[np.ndarray, "y x"] = _INDEPENDENT,
+) -> NeighbourCorrelation:
     """Return the correlation of all tiles; that of the weakest part if not every part shows it.
 
     Parameters
     ----------
     products
         Of at least one plane, added up: see `tile_products`.
+    autocorrelation
+        What is predicted, of odd sides, 1 at the centre; by default independent pixels.
     """
-    whole = _solved(products.sum(axis=0))
+    predicted = _predicted(autocorrelation)
+    whole = _solved(products.sum(axis=0), predicted)
     if not whole.is_certain:
         return whole
-    parts = [_solved(part) for part in products if part.any()]
+    parts = [_solved(part, predicted) for part in products if part.any()]
     weakest = min(parts, key=lambda part: abs(part.strongest))
     return whole if weakest.is_certain else weakest
 
 
-def _solved(products: _Array) -> NeighbourCorrelation:
+def _predicted(autocorrelation: Float64[np.ndarray, "y x"]) -> tuple[float, float, float]:
+    """Return the correlations that tiles of such noise show, with what taking away changes."""
+    if autocorrelation.size == 1:
+        return 0.0, 0.0, 0.0
+    y, x = np.divmod(np.arange(TILE**2), TILE)
+    inside, at = np.ones((TILE**2, TILE**2), dtype=bool), []
+    for place, side in zip((y, x), autocorrelation.shape, strict=True):
+        middle = side // 2
+        shift = place[None, :] - place[:, None]
+        inside &= abs(shift) <= middle
+        at.append(np.clip(shift + middle, 0, side - 1))
+    covariance = np.where(inside, autocorrelation[tuple(at)], 0.0)
+    along_x, along_y, diagonal = _correlations(
+        _basis().projection @ covariance @ _basis().projection
+    )
+    return float(along_x), float(along_y), float(diagonal)
+
+
+def _solved(products: _Array, predicted: tuple[float, float, float]) -> NeighbourCorrelation:
     """Solve for the covariance; its error is the jackknife's over the groups of tiles."""
     total = products.sum(axis=0)
     found = _correlations(total)
     left_out = np.stack([_correlations(total - group) for group in products])
     spread = ((left_out - left_out.mean(axis=0)) ** 2).sum(axis=0)
     error = math.sqrt((_GROUPS - 1) / _GROUPS * spread.max())
-    return NeighbourCorrelation(float(found[0]), float(found[1]), float(found[2]), error)
+    return NeighbourCorrelation(float(found[0]), float(found[1]), float(found[2]), error, predicted)
 
 
 def _correlations(products: _Array) -> _Array:

@@ -9,18 +9,18 @@ import torch
 from jaxtyping import Bool, Float64, Int64
 from numpy.typing import NDArray
 
+from ladderscope.noise.coloured import in_plane
 from ladderscope.noise.entries import NoiseError
 from ladderscope.noise.model import NoiseModel
-from ladderscope.noise_estimation.neighbourhoods import OVERLAP, by_value, not_outlying
+from ladderscope.noise_estimation.neighbourhoods import OVERLAP, by_value, not_outlying, seen_share
 from ladderscope.noise_estimation.noise_check import OUTLYING
 
 _BINS = 48
 _STANDARD_ERRORS = 3  # a departure must also be beyond chance
+_LEAST_SHARE = 1e-3  # of the variance that second differences see
 _HEAVY = 2.0  # so many times the predicted fraction of outliers are heavy tails
-_DRAWN = 100_000  # second differences that the model is asked to draw
-_SECOND_DIFFERENCE = torch.tensor(
-    [[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]], dtype=torch.float64
-)
+_DRAWN = 316  # squared: second differences that the model is asked to draw
+_SECOND_DIFFERENCE = torch.tensor([1.0, -2.0, 1.0], dtype=torch.float64)
 
 _Array = NDArray[np.float64]
 _Bins = Bool[np.ndarray, " bins"]
@@ -34,7 +34,7 @@ class Differences(NamedTuple):
     signals, means
         Mean around each pixel, and mean of its core.
     magnitudes
-        |Second difference| / 6 of its core: on average the noise's own standard deviation.
+        |Second difference| / 6 of its core: on average the standard deviation of white noise.
     """
 
     signals: Float64[np.ndarray, " pixels"]
@@ -115,15 +115,17 @@ def compared(differences: Differences, model: NoiseModel) -> Deviations:
     bins = _merged(even_bins(differences.signals))
     members = [indices for _, indices in by_value(bins)]
     signals = np.array([differences.means[here].mean() for here in members])
-    observed = np.array([_root_mean_square(differences.magnitudes[here]) for here in members])
+    share = math.sqrt(max(seen_share(in_plane(model)), _LEAST_SHARE))
+    magnitudes = differences.magnitudes / share
+    observed = np.array([_root_mean_square(magnitudes[here]) for here in members])
     if not observed.max() > 0:
         raise NoiseError("the images show no noise at all: they are blank or synthetic")
     predicted = model.moments(torch.from_numpy(signals))[1].sqrt().numpy().astype(np.float64)
 
     scale = np.maximum(observed, 1e-3 * observed.max())
-    outliers = float(np.mean(differences.magnitudes > OUTLYING * scale[bins]))
-    drawn = bins[np.linspace(0, bins.size - 1, _DRAWN).astype(np.int64)]
-    outliers_predicted = _outliers_drawn(model, signals[drawn], predicted[drawn])
+    outliers = float(np.mean(magnitudes > OUTLYING * scale[bins]))
+    drawn = bins[np.linspace(0, bins.size - 1, _DRAWN**2).astype(np.int64)]
+    outliers_predicted = _outliers_drawn(model, signals[drawn], share * predicted[drawn])
     chance = math.sqrt(OVERLAP * outliers_predicted / bins.size)
     return Deviations(
         signals=signals,
@@ -171,7 +173,12 @@ def _root_mean_square(differences: _Array) -> float:
 
 def _outliers_drawn(model: NoiseModel, signals: _Array, deviations: _Array) -> float:
     """Return the fraction of outlying second differences among those that the model draws."""
-    nine = torch.from_numpy(signals)[:, None].expand(-1, 9)
-    draws = model.sample(nine, torch.Generator().manual_seed(0)).to(torch.float64)
-    differences = (draws @ _SECOND_DIFFERENCE.ravel()).abs().numpy() / 6
-    return float(np.mean(differences > OUTLYING * deviations))
+    blocks = torch.from_numpy(np.kron(signals.reshape(_DRAWN, _DRAWN), np.ones((3, 3))))
+    draws = model.sample(blocks[None], torch.Generator().manual_seed(0)).to(torch.float64)
+    differences = torch.einsum(
+        "yixj,i,j->yx",
+        draws.reshape(_DRAWN, 3, _DRAWN, 3),
+        _SECOND_DIFFERENCE,
+        _SECOND_DIFFERENCE,
+    )
+    return float(np.mean(differences.abs().numpy().ravel() / 6 > OUTLYING * deviations))

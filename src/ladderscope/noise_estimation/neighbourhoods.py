@@ -113,6 +113,38 @@ def neighbourhoods(
     )
 
 
+def seen_share(autocorrelation: Float64[np.ndarray, "y x"]) -> float:
+    """Return the fraction of the variance that second differences see of correlated noise.
+
+    That is the mean of (F∗y)²/36 over the variance of y; 1 for white noise.
+
+    Parameters
+    ----------
+    autocorrelation
+        Of odd sides, 1 at the centre.
+
+    Examples
+    --------
+    >>> seen_share(np.array([[1.0]]))
+    1.0
+    >>> round(seen_share(np.array([[0.5, 1.0, 0.5]])), 3)
+    0.333
+    """
+    twice = np.convolve([1.0, -2.0, 1.0], [1.0, -2.0, 1.0])
+    weights = np.outer(twice, twice) / 36
+    reaches = [min(side // 2, 2) for side in autocorrelation.shape]
+    seen, held = (
+        table[
+            tuple(
+                slice(side // 2 - reach, side // 2 + reach + 1)
+                for side, reach in zip(table.shape, reaches, strict=True)
+            )
+        ]
+        for table in (weights, autocorrelation)
+    )
+    return float((seen * held).sum())
+
+
 def by_value(values: Int64[np.ndarray, " n"]) -> list[tuple[int, Int64[np.ndarray, " members"]]]:
     """List each value with the positions that hold it.
 

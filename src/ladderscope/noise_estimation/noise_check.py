@@ -46,6 +46,9 @@ class NoiseCheck:
         The mean over both diagonals.
     correlation_error
         The largest standard error of these correlations.
+    correlation_predicted
+        The horizontal, vertical and diagonal correlation that the model predicts: zeros unless it
+        is a model of correlated noise.
     repeated_frames
         Frames, counted from 0, that are identical to the frame before them.
     frames
@@ -73,6 +76,7 @@ class NoiseCheck:
     correlation: tuple[float, float]
     correlation_diagonal: float
     correlation_error: float
+    correlation_predicted: tuple[float, float, float]
     repeated_frames: tuple[int, ...]
     frames: int
     bin_signals: Float64[np.ndarray, " bins"]
@@ -141,6 +145,18 @@ def _about_correlation(found: NoiseCheck) -> str:
         f"{_hundredths(found.correlation_diagonal)} diagonally, standard error "
         f"{found.correlation_error:.1g}"
     )
+    if found.model.pixelwise is not found.model:
+        predicted = ", ".join(map(_hundredths, found.correlation_predicted))
+        if found.verdict != CORRELATED:
+            return (
+                f"Neighbouring pixels are correlated as the model predicts: {numbers}, where the "
+                f"model predicts {predicted}."
+            )
+        return (
+            f"The noise is correlated between neighbouring pixels otherwise than the model "
+            f"predicts: {numbers}, where the model predicts {predicted}. Measure the noise on "
+            "these images."
+        )
     if found.verdict != CORRELATED:
         return f"Neighbouring pixels are practically independent: correlation {numbers}."
     text = (
@@ -153,10 +169,11 @@ def _about_correlation(found: NoiseCheck) -> str:
             "recorded them."
         )
     return text + (
-        "Denoiser(blind_levels=2) hides the image from its finest levels, so that they cannot "
-        "reproduce this noise (HDN; Prakash et al. 2022). If the noise is correlated beyond "
-        "neighbouring pixels, these numbers are lower bounds; if the images are nearly free of "
-        "noise, they may instead measure the finest structure."
+        'Denoiser(noise="auto") describes it as correlated noise where flat regions show it. '
+        "Against lines and patterns, Denoiser(blind_levels=2) hides the image from its finest "
+        "levels, so that they cannot reproduce them (HDN; Prakash et al. 2022). If the noise is "
+        "correlated beyond neighbouring pixels, these numbers are lower bounds; if the images are "
+        "nearly free of noise, they may instead measure the finest structure."
     )
 
 
