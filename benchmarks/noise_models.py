@@ -301,9 +301,10 @@ def cost():
         work(*given)
         return 1e3 * (time.process_time() - started)
 
+    # A training keeps freed memory for the next tensors, from its first step on.
+    step = float(np.median([timed(steps, 22) - timed(steps, 2) for _ in range(3)])) / 20
     rounds = [{name: timed(likelihood, name) for name in laws} for _ in range(21)]
     middle = {name: float(np.median([one[name] for one in rounds])) for name in laws}
-    step = float(np.median([timed(steps, 22) - timed(steps, 2) for _ in range(3)])) / 20
     print("| noise | ms per batch | fraction of a step, % |\n| --- | --- | --- |")
     for name, spent in middle.items():
         whole = step - middle["Poisson–Gaussian"] + spent

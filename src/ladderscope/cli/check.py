@@ -22,7 +22,7 @@ def check(inputs: options.Inputs, axes: options.Axes = None) -> None:
     from ladderscope.errors import LadderscopeError
     from ladderscope.images import open_image
     from ladderscope.images.check import check_worth
-    from ladderscope.inspection import findings_of, measure
+    from ladderscope.inspection import about_repeats, findings_of, measure
 
     failures, looks = [], []
     for path in work.find(inputs):
@@ -35,7 +35,8 @@ def check(inputs: options.Inputs, axes: options.Axes = None) -> None:
             failures.append(summary.Failure(str(path), in_words(error)))
             continue
         looks.append(look)
-        rows += [(finding.label, finding.text) for finding in findings_of(look)]
+        findings = [*findings_of(look), *about_repeats(image)]
+        rows += [(finding.label, finding.text) for finding in findings]
         show_summary(rows)
     show_summary([("warning", text) for text in _together(looks)])
     summary.say_failures(failures)

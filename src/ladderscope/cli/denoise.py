@@ -11,6 +11,7 @@ def denoise(
     output: options.OutputFolder,
     training: options.Training,
     blind_levels: options.BlindLevels = None,
+    repeats: options.Repeats = None,
     samples: options.Samples = 16,
     keep_dtype: options.KeepDtype = False,
     overwrite: options.Overwrite = False,
@@ -31,7 +32,7 @@ def denoise(
 
     folder = output_folder(output)
     model_path, report_path = folder / "model.ladder", folder / "report.html"
-    denoiser, axes = make_restorer(Denoiser, training, blind_levels=blind_levels)
+    denoiser, axes = make_restorer(Denoiser, training, blind_levels=blind_levels, repeats=repeats)
     paths = work.find(inputs)
     outputs = {
         path: outputs_in(folder, name)

@@ -53,7 +53,7 @@ def trained_before(denoiser: Denoiser, model_path: Path, images: Sequence[Image]
         differences = [
             *_other_settings(found.model, denoiser),
             *_other_noise(found.model, denoiser, images),
-            *_other_images(found.model, images),
+            *_other_images(found, images),
         ]
     if differences or not isinstance(found, Denoiser):
         raise LadderscopeError(
@@ -146,18 +146,19 @@ def _other_noise(model: Model, denoiser: Denoiser, images: Sequence[Image]) -> l
     return [f"the noise was {_in_words(known)}, now {_in_words(entries)}"]
 
 
-def _other_images(model: Model, images: Sequence[Image]) -> list[str]:
-    stack = read_images(images)  # as training takes them, their channels in one order
-    first = stack[0]
+def _other_images(found: Denoiser, images: Sequence[Image]) -> list[str]:
+    # As training takes them, their channels in one order.
+    stack = [found.observed(image) for image in read_images(images)]
+    first, model = stack[0], found.model
     if (model.axes, model.channel_names) != (first.axes, first.channel_names):
         return ["the images have different axes or channels"]
     numbers = [
         value
-        for found in (
+        for statistics in (
             model.statistics,
             training_statistics([cleaned(image).image for image in stack]),
         )
-        for one in found
+        for one in statistics
         for value in asdict(one).values()
     ]
     before, now = numbers[: len(numbers) // 2], numbers[len(numbers) // 2 :]

@@ -69,6 +69,14 @@ BlindLevels = Annotated[
         "the network (default: 0; try 2).",
     ),
 ]
+Repeats = Annotated[
+    str | None,
+    typer.Option(
+        metavar="T|S",
+        help="Axis along which the frames show the same scene: their average is restored, with "
+        "the noise of the average (default: every frame is restored).",
+    ),
+]
 Context = Annotated[
     int | None,
     typer.Option(

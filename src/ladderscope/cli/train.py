@@ -22,6 +22,7 @@ def train_denoiser(
     output: options.OutputModel,
     training: options.Training,
     blind_levels: options.BlindLevels = None,
+    repeats: options.Repeats = None,
     overwrite: options.Overwrite = False,
     resume: options.Resume = False,
     no_thumbnail: options.NoThumbnail = False,
@@ -37,7 +38,7 @@ def train_denoiser(
     from ladderscope.names import MODEL
 
     model_path = MODEL.file(output)
-    denoiser, axes = make_restorer(Denoiser, training, blind_levels=blind_levels)
+    denoiser, axes = make_restorer(Denoiser, training, blind_levels=blind_levels, repeats=repeats)
     paths = work.find(inputs)
     picture = _check(model_path, paths, resume=resume, overwrite=overwrite)
     with claimed(model_path):

@@ -152,7 +152,7 @@ def restore_all(
     with warnings_collected() as warnings:
         for source, outputs in jobs:
             try:
-                image = read_image(source, axes)
+                image = restorer.observed(read_image(source, axes))
                 dtype = image.dtype if keep_dtype else np.dtype(np.float32)
                 just_so = f"{how}, {dtype}"
                 on_page = len(images) < shown

@@ -11,12 +11,15 @@ from ladderscope.inspection.first_look import (
     look_before_restoring,
 )
 from ladderscope.inspection.numbers import ImageLook, measure
+from ladderscope.inspection.repeated_frames import about_repeats, compare_along
 
 __all__ = [
     "Finding",
     "ImageLook",
     "about_correlation",
+    "about_repeats",
     "compare",
+    "compare_along",
     "findings_of",
     "first_look",
     "gathered",

@@ -158,7 +158,16 @@ class RestorerSettings(BaseModel):
 
 
 class DenoiserSettings(RestorerSettings):
-    """Settings of a denoiser: those of every restorer."""
+    """Settings of a denoiser: those of every restorer, and whether frames are averaged.
+
+    Parameters
+    ----------
+    repeats
+        Axis along which the frames show the same scene, ``"T"`` or ``"S"``: their average is
+        trained on and restored, with the noise of the average. None restores every frame.
+    """
+
+    repeats: Literal["S", "T"] | None = None
 
 
 class SplitterSettings(RestorerSettings):

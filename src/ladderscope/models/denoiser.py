@@ -17,6 +17,7 @@ from ladderscope.images import (
     numbered_channels,
     read_images,
 )
+from ladderscope.inspection import about_repeats, gathered
 from ladderscope.interruption import ShouldStop
 from ladderscope.machine import usual_device
 from ladderscope.models.building import turns_of
@@ -42,6 +43,7 @@ from ladderscope.models.matching import (
     warn_of_other_channels,
 )
 from ladderscope.models.notices import Notices
+from ladderscope.models.repeats import averaged_image, frames_in, noise_of_average
 from ladderscope.models.restorer import Restorer
 from ladderscope.models.restoring import Job, LastLook, Mask, Values
 from ladderscope.models.thumbnail import middle_of
@@ -162,11 +164,14 @@ class Denoiser(Restorer[DenoiserSettings]):
         run = checked_run(self.device, state_file, resume, compile_network, progress, should_stop)
         notice = Notices()
         recorded = read_images(images, axes, should_stop)
-        first = recorded[0]
-        check_depth(recorded, settings.dimensions, notice)
-        say_which_channels_differ(recorded, notice)
-        sampling = common_sampling(recorded, notice, settings.dimensions)
-        looked = looked_at(recorded, notice)
+        frames = 1 if settings.repeats is None else frames_in(recorded, settings.repeats)
+        observed = [self.observed(image) for image in recorded]
+        _say_repeats(recorded, settings.repeats, frames, notice)
+        first = observed[0]
+        check_depth(observed, settings.dimensions, notice)
+        say_which_channels_differ(observed, notice)
+        sampling = common_sampling(observed, notice, settings.dimensions)
+        looked = looked_at(observed, notice)
         statistics = training_statistics(looked)
         fields = fields_of(looked, self._space)
         settings = with_patches_that_fit(settings, fields, notice)
@@ -179,6 +184,8 @@ class Denoiser(Restorer[DenoiserSettings]):
             structured=settings.blind_levels > 0,
             should_stop=should_stop,
         )
+        if frames > 1:
+            noise_models, choices = noise_of_average(noise_models, choices, frames)
         held_out = hold_out(fields, settings.patch, self.seed)
         notice(held_out.notice)
         shape = patch_shape(settings)
@@ -211,6 +218,19 @@ class Denoiser(Restorer[DenoiserSettings]):
             notice,
         )
         return self._become(model, module.network, run, notice, middle_of(first))
+
+    def observed(self, image: Image) -> Image:
+        """Give what is restored of an image: the average of its frames if they are repeats.
+
+        Raises
+        ------
+        LadderscopeError
+            The frames do not show the same scene.
+        """
+        letter = self.settings.repeats
+        if letter is None or image.sizes.get(letter, 1) < 2:
+            return image
+        return averaged_image(image, letter)
 
     def _jobs(self) -> list[Job]:
         return [
@@ -278,6 +298,18 @@ class Denoiser(Restorer[DenoiserSettings]):
                 "the training images",
                 "The restoration may be wrong; train on images like this one",
             )
+
+
+def _say_repeats(images: Sequence[Image], letter: str | None, frames: int, notice: Notices) -> None:
+    """Report frames that show the same scene: that they are averaged, or that they can be."""
+    if letter is None:
+        for finding in gathered([one for image in images for one in about_repeats(image)]):
+            notice(finding.text)
+    else:
+        notice(
+            f"the {frames} frames along {letter} of each image are averaged, and their average is "
+            f"restored. Its noise has 1/{frames} of the variance of that of one frame"
+        )
 
 
 def _by_channel(fields: Sequence[Field]) -> list[list[Field]]:

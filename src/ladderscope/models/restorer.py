@@ -287,6 +287,10 @@ class Restorer(ABC, Generic[Settings]):
             self._finished_state.unlink(missing_ok=True)
         return path
 
+    def observed(self, image: Image) -> Image:
+        """Give what is restored of an image: the image itself, or an average of its frames."""
+        return image
+
     @abstractmethod
     def _jobs(self) -> list[Job]:
         """List the runs of the network that a field takes."""
@@ -336,7 +340,7 @@ class Restorer(ABC, Generic[Settings]):
 
     def _looked_at(self, image: Image) -> Image:
         """Find the padding of an image, and warn where it differs from the training images."""
-        image = with_padding(image)
+        image = with_padding(self.observed(image))
         look_at(image, self.model, self._check_image)
         return image
 
