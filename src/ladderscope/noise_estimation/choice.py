@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ladderscope.noise.coloured import Coloured
 from ladderscope.noise.entries import NoiseError
+from ladderscope.noise.model import NoiseModel
 from ladderscope.noise.photon_counting import PhotonCounting
 from ladderscope.noise.poisson_gaussian import PoissonGaussian
 from ladderscope.noise.spectrum import regular_spectrum
@@ -108,7 +109,7 @@ def choose(
     colour = None
     if wanted.correlated or (wanted.correlated is None and not structured):
         colour = measure_colour(planes, line.model)
-        if wanted.correlated or _explains_more(colour, fit):
+        if wanted.correlated or (colour.is_noise and _gained(colour) > _gained_by_photons(fit)):
             fit = _coloured(line, colour)
     is_coloured = isinstance(fit.model, Coloured)
     try:
@@ -138,19 +139,36 @@ def _of_pixels(
     if isinstance(line.model, PoissonGaussian) and line.model.gain == 0:
         line = fits["gaussian"]
     line = replace(line, advantage=counting.advantage, advantage_error=counting.advantage_error)
-    return counting if _counts_photons(counting) else line, line
+    return counting if _counts_photons(counting, line, planes) else line, line
 
 
-def _counts_photons(fit: NoiseFit) -> bool:
-    return isinstance(fit.model, PhotonCounting) and (fit.advantage or 0.0) > _WORTHWHILE
+def _counts_photons(
+    counting: NoiseFit, line: NoiseFit, planes: Sequence[Real[NDArray[Any], "y x"]]
+) -> bool:
+    """Whether single photons show, and more than a Gaussian of the same variance describes.
 
-
-def _explains_more(colour: Colour, fit: NoiseFit) -> bool:
-    """Whether correlation is certain, and explains more of the images than single photons do."""
-    if not colour.is_noise:
+    Where nearly all pixels are dark, few photons gain little on average: there the tails decide.
+    """
+    if not isinstance(counting.model, PhotonCounting):
         return False
-    gained = -0.5 * float(np.log(regular_spectrum(colour.autocorrelation)).mean())
-    return not _counts_photons(fit) or gained > (fit.advantage or 0.0)
+    return _gained_by_photons(counting) > _WORTHWHILE or _has_heavy_tails(planes, line.model)
+
+
+def _has_heavy_tails(planes: Sequence[Real[NDArray[Any], "y x"]], model: NoiseModel) -> bool:
+    try:
+        return check_planes(planes, model).heavy_tails
+    except NoiseError:
+        return False
+
+
+def _gained_by_photons(fit: NoiseFit) -> float:
+    """Return what photon counting gains over a Gaussian, nats per pixel."""
+    return (fit.advantage or 0.0) if isinstance(fit.model, PhotonCounting) else 0.0
+
+
+def _gained(colour: Colour) -> float:
+    """Return what a Gaussian with the noise's spectrum gains over an independent one."""
+    return -0.5 * float(np.log(regular_spectrum(colour.autocorrelation)).mean())
 
 
 def _coloured(line: NoiseFit, colour: Colour) -> NoiseFit:
