@@ -51,7 +51,8 @@ def lines_left(error, lines):
 def noise_of(name, sigma, amplitude):
     """Make the noise model that the denoisers are given."""
     total = float(np.hypot(sigma, amplitude))
-    return {"auto": "auto", "total": Gaussian(total), "double": Gaussian(2 * total)}[name]
+    given = {"total": Gaussian(total), "double": Gaussian(2 * total)}
+    return given.get(name, "poisson_gaussian" if name == "independent" else name)
 
 
 def draw(panels, clean, path):
@@ -81,10 +82,10 @@ def main():
     parser.add_argument(
         "--noise",
         nargs="+",
-        default=["auto"],
-        choices=["auto", "total", "double"],
-        help="measured; or Gaussian, of the standard deviation of lines and noise together; or "
-        "twice that",
+        default=["independent"],
+        choices=["independent", "auto", "total", "double"],
+        help="measured as independent from pixel to pixel, or as auto chooses; or Gaussian, of the "
+        "standard deviation of lines and noise together; or of twice that",
     )
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--steps", type=int, help="in place of --minutes")

@@ -111,9 +111,8 @@ def choose(
         colour = measure_colour(planes, line.model)
         if wanted.correlated or (colour.is_noise and _gained(colour) > _gained_by_photons(fit)):
             fit = _coloured(line, colour)
-    is_coloured = isinstance(fit.model, Coloured)
     try:
-        found = check_planes(planes, line.model if is_coloured else fit.model)
+        found = check_planes(planes, fit.model)
     except NoiseError:  # too few pixels to check what could be measured
         return NoiseChoice(fit, wanted.name, _reasons(fit, wanted, colour, None))
     return NoiseChoice(
@@ -122,7 +121,7 @@ def choose(
         _reasons(fit, wanted, colour, found),
         (
             *_about_the_law(fit, wanted, found),
-            *_about_correlation(colour, found, is_described=structured or is_coloured),
+            *_about_correlation(fit, colour, found, structured),
         ),
     )
 
@@ -262,18 +261,27 @@ def _about_the_law(fit: NoiseFit, wanted: Wanted, found: NoiseCheck) -> list[str
 
 
 def _about_correlation(
-    colour: Colour | None, found: NoiseCheck, *, is_described: bool
+    fit: NoiseFit, colour: Colour | None, found: NoiseCheck, structured: bool
 ) -> list[str]:
     """Say which correlation the noise model does not describe, and what to do."""
-    if is_described and colour is not None and not colour.is_noise:
-        return [
-            f"correlated noise was asked for, but is not certain. {colour.summary()} What is "
-            "correlated in the signal may be removed with the noise; compare with a restoration "
-            "without this choice"
-        ]
-    if is_described or found.verdict != CORRELATED:
-        return []
     horizontal, vertical = found.correlation
+    if isinstance(fit.model, Coloured):
+        if colour is not None and not colour.is_noise:
+            return [
+                f"correlated noise was asked for, but is not certain. {colour.summary()} What is "
+                "correlated in the signal may be removed with the noise: compare with a "
+                "restoration without this choice"
+            ]
+        if found.verdict == CORRELATED:
+            return [
+                f"the correlation of neighbouring pixels ({horizontal:.2f} horizontally, "
+                f"{vertical:.2f} vertically) is not the same in all regions of the images, so the "
+                "model of correlated noise describes it only in part. Use the raw recording if "
+                "you have it"
+            ]
+        return []
+    if structured or found.verdict != CORRELATED:
+        return []
     if colour is not None and colour.is_structure:
         return [
             f"neighbouring pixels are correlated ({horizontal:.2f} horizontally, {vertical:.2f} "

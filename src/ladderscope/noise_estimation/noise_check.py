@@ -16,6 +16,12 @@ OUTLYING = 3.0  # standard deviations
 TOLERANCE_AT_AN_END = 0.25
 _LISTED = 10  # frames
 
+_REMEDY_OF_TAILS = (
+    'Such tails come from single photons, which noise="auto" describes as photon-counting noise '
+    "where it finds them, or from hot pixels or telegraph noise: a Gaussian mixture or a "
+    "histogram, fitted to pairs, describes these."
+)
+
 
 @dataclass(frozen=True, eq=False)
 class NoiseCheck:
@@ -102,9 +108,7 @@ class NoiseCheck:
                 "The tails of the noise are heavier than the model's: "
                 f"{percent(self.outlier_share)} of the pixels stand out by more than "
                 f"{OUTLYING:.0f} standard deviations, where the model predicts "
-                f"{percent(self.outlier_share_predicted)}. Such tails come from hot pixels, "
-                "telegraph noise or few photons; a Gaussian mixture or a histogram, fitted to "
-                "pairs, describes them."
+                f"{percent(self.outlier_share_predicted)}. {_REMEDY_OF_TAILS}"
             )
         if self.repeated_frames:
             sentences.append(_about_frames(self))
