@@ -1,5 +1,7 @@
 """Frames of one scene: reported, and averaged where the user says so."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tifffile
@@ -8,6 +10,7 @@ from typer.testing import CliRunner
 
 from ladderscope import Denoiser, LadderscopeError, load
 from ladderscope.cli import app
+from ladderscope.cli.summary import training_rows
 from ladderscope.images import sample_image
 from ladderscope.noise import PhotonCounting
 
@@ -26,6 +29,7 @@ def test_frames_of_one_scene_are_reported_with_the_remedy():
     denoiser = Denoiser("tiny", noise=CAMERA, device="cpu")
     denoiser.fit(FRAMES, "TYX", steps=2, progress=False)
     (notice,) = (one for one in denoiser.model.notices if "same scene" in one)
+    assert denoiser.advice == (notice,)
     assert "4 frames" in notice and 'repeats="T"' in notice and "--repeats T" in notice
     assert denoiser.predict(FRAMES, "TYX", samples=0).mean.shape == FRAMES.shape
 
@@ -79,6 +83,14 @@ def test_images_that_cannot_be_averaged_alike_are_refused(images, axes, named):
 def test_another_axis_is_refused():
     with pytest.raises(LadderscopeError, match="repeats"):
         Denoiser("tiny", repeats="Z")
+
+
+def test_the_end_of_a_run_says_that_frames_could_be_averaged(of_average):
+    several = Denoiser("tiny", noise=CAMERA, device="cpu")
+    several.fit(FRAMES, "TYX", steps=1, progress=False)
+    for denoiser, said in ((several, True), (of_average, False)):
+        rows = training_rows(denoiser, Path("model.ladder"))
+        assert any(label == "notice" and "--repeats T" in text for label, text in rows) == said
 
 
 def test_the_command_line_writes_the_restored_average(tmp_path):

@@ -123,7 +123,8 @@ def training_rows(restorer: Restorer, model_path: Path) -> list[tuple[str, str]]
     ]
     if outcome.skipped:
         rows.append(("skipped", f"{counted(outcome.skipped, 'batch', 'es')}: loss not finite"))
-    return rows + noise_rows(model) + [("warning", text) for text in restorer.warnings]
+    rows += noise_rows(model) + [("notice", text) for text in restorer.advice]
+    return rows + [("warning", text) for text in restorer.warnings]
 
 
 def noise_rows(model: Model) -> list[tuple[str, str]]:

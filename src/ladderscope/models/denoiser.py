@@ -304,7 +304,7 @@ def _say_repeats(images: Sequence[Image], letter: str | None, frames: int, notic
     """Report frames that show the same scene: that they are averaged, or that they can be."""
     if letter is None:
         for finding in gathered([one for image in images for one in about_repeats(image)]):
-            notice(finding.text)
+            notice.advise(finding.text)
     else:
         notice(
             f"the {frames} frames along {letter} of each image are averaged, and their average is "

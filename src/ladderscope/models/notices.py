@@ -11,6 +11,7 @@ class Notices:
     def __init__(self) -> None:
         self.said: list[str] = []
         self.warnings: list[str] = []
+        self.advice: list[str] = []
 
     def __call__(self, text: str, level: int = logging.INFO) -> None:
         """Log a sentence, and keep it."""
@@ -18,3 +19,8 @@ class Notices:
         if level >= logging.WARNING:
             self.warnings.append(text)
         logger.log(level, "%s", text)
+
+    def advise(self, text: str) -> None:
+        """Log what would give a better result, and keep it for the end of the run too."""
+        self(text)
+        self.advice.append(text)

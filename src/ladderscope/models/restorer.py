@@ -94,6 +94,7 @@ class Restorer(ABC, Generic[Settings]):
         self._network: LadderVAE | None = None
         self._detail: Image | None = None
         self.warnings: tuple[str, ...] = ()
+        self.advice: tuple[str, ...] = ()
         check_noise(noise)
 
     @classmethod
@@ -335,6 +336,7 @@ class Restorer(ABC, Generic[Settings]):
         """Take the result of training, and a detail of a training image for the thumbnail."""
         self._model, self._network, self._detail = model, network, detail
         self.warnings = tuple(dict.fromkeys(notice.warnings))
+        self.advice = tuple(notice.advice)
         self._finished_state = None if model.outcome.interrupted else run.state_file
         return self
 
