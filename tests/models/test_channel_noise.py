@@ -10,7 +10,7 @@ from ladderscope.errors import LadderscopeError
 from ladderscope.models.channel_noise import channel_noise, check_noise
 from ladderscope.models.notices import Notices
 from ladderscope.models.schema import NoiseEntry
-from ladderscope.noise import Gaussian
+from ladderscope.noise import Coloured, Gaussian
 
 SIGNAL = 40.0 * np.linspace(0, 5, 192) * np.ones((192, 1))
 
@@ -72,6 +72,12 @@ def test_correlated_noise_is_warned_of_unless_levels_are_blind(noise):
     pixels = 100 + SIGNAL + (white + np.roll(white, 1, axis=1)) / 2
     assert "correlated" in found(noise, pixels)[2][0]
     assert found(noise, pixels, structured=True)[2] == []
+
+
+def test_correlated_noise_that_is_given_is_described():
+    white = np.random.default_rng(0).normal(0, 3, SIGNAL.shape)
+    pixels = 100 + SIGNAL + (white + np.roll(white, 1, axis=1)) / 2
+    assert found(Coloured(Gaussian(2.1), [[0.5, 1.0, 0.5]]), pixels)[2] == []
 
 
 def test_an_entry_of_an_earlier_version_has_no_reasons():

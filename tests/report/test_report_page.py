@@ -150,6 +150,20 @@ def test_a_training_without_history_still_has_a_page(model):
     assert "Settings</h2>" in page(Report("t", "s", bare, ()))
 
 
+def test_what_the_noise_model_does_not_describe_comes_first(model):
+    fit = model.noise_fits[0]
+    choice = NoiseChoice(fit, reasons=("Chosen.", "Because."), warnings=("heavy tails",))
+    noisy = replace(
+        model,
+        noise_choices=(choice, None),
+        notices=("one corner is held out", "actin & co: heavy tails"),
+    )
+    html = page(Report("t", "s", noisy, ()))
+    assert html.count("heavy tails") == 1
+    assert html.index("heavy tails") < html.index("one corner") < html.index("Images</h2>")
+    assert "Chosen. Because." in html
+
+
 def test_it_is_written_whole(model, tmp_path):
     write_report(tmp_path / "report.html", Report("t", "µ", model, ()))
     assert "µ" in (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -231,9 +231,10 @@ def about_correlation(planes: Iterable[Real[np.ndarray, "Y X"]], name: str = "")
     return Finding(
         f"the noise{f' of {name}' if name else ''} is correlated between neighbouring pixels "
         f"({found.horizontal:.2f} horizontally, {found.vertical:.2f} vertically), as after "
-        "interpolation, smoothing or compression, or from the read-out: most of it will be kept as "
-        "if it were structure. Use the raw recording if you have it; otherwise try blind_levels=2 "
-        "(--blind-levels 2)"
+        "interpolation, smoothing or compression, or from the read-out: noise models of single "
+        "pixels keep most of it as if it were structure. Use the raw recording if you have it; "
+        'otherwise noise="auto" (--noise auto), which describes such noise where flat regions show '
+        "it, or against lines and patterns blind_levels=2 (--blind-levels 2)"
     )
 
 

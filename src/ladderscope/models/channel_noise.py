@@ -117,7 +117,7 @@ def channel_noise(
             for text in choice.warnings:
                 notice(f"{name}: {text}" if several else text, logging.WARNING)
             entry = choice.fit.model
-        elif not structured:
+        elif not structured and entry.pixelwise is entry:
             checked = planes[:: -(-len(planes) // _PLANES_CHECKED)]
             if finding := about_correlation(checked, name if several else ""):
                 notice(finding.text, logging.WARNING)

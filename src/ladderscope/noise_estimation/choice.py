@@ -32,6 +32,7 @@ from ladderscope.words import percent
 # The photon noise of a camera is skewed a little, which a Gaussian of the same variance leaves
 # unexplained: up to 0.001 nats per pixel. Detectors of single photons leave 0.02 to 0.3.
 _WORTHWHILE = 0.005  # nats per pixel
+_ENOUGH = 8_000_000  # pixels on which single photons, correlation and the fit are looked at
 _INDEPENDENT = 0.05  # correlation of neighbouring pixels that is not worth a word
 
 _MEASURE = (
@@ -105,14 +106,16 @@ def choose(
     >>> choice.fit.model.kind
     'poisson_gaussian'
     """
-    fit, line = _of_pixels(planes, wanted)
+    every = max(1, sum(plane.size for plane in planes) // _ENOUGH)
+    few = planes[::every]
+    fit, line = _of_pixels(planes, wanted, every)
     colour = None
     if wanted.correlated or (wanted.correlated is None and not structured):
-        colour = measure_colour(planes, line.model)
+        colour = measure_colour(few, line.model)
         if wanted.correlated or (colour.is_noise and _gained(colour) > _gained_by_photons(fit)):
             fit = _coloured(line, colour)
     try:
-        found = check_planes(planes, fit.model)
+        found = check_planes(few, fit.model)
     except NoiseError:  # too few pixels to check what could be measured
         return NoiseChoice(fit, wanted.name, _reasons(fit, wanted, colour, None))
     return NoiseChoice(
@@ -127,18 +130,18 @@ def choose(
 
 
 def _of_pixels(
-    planes: Sequence[Real[NDArray[Any], "y x"]], wanted: Wanted
+    planes: Sequence[Real[NDArray[Any], "y x"]], wanted: Wanted, every: int
 ) -> tuple[NoiseFit, NoiseFit]:
     """Choose the law of single pixels; also give the law that describes the variance alone."""
     if wanted.law is not None:
         fit = fit_kinds(planes, [wanted.law])[wanted.law]
         return fit, fit
-    fits = fit_kinds(planes, LAWS)
+    fits = fit_kinds(planes, LAWS, every)
     line, counting = fits["poisson_gaussian"], fits["photon_counting"]
     if isinstance(line.model, PoissonGaussian) and line.model.gain == 0:
         line = fits["gaussian"]
     line = replace(line, advantage=counting.advantage, advantage_error=counting.advantage_error)
-    return counting if _counts_photons(counting, line, planes) else line, line
+    return counting if _counts_photons(counting, line, planes[::every]) else line, line
 
 
 def _counts_photons(

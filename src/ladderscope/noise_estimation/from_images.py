@@ -108,7 +108,7 @@ def fit_images(planes: Iterable[NDArray[Any] | CleanPlane], kind: str) -> NoiseF
 
 
 def fit_kinds(
-    planes: Iterable[NDArray[Any] | CleanPlane], kinds: Sequence[str]
+    planes: Iterable[NDArray[Any] | CleanPlane], kinds: Sequence[str], every: int = 1
 ) -> dict[str, NoiseFit]:
     """Measure several kinds of noise on the same images, which are read once.
 
@@ -116,6 +116,8 @@ def fit_kinds(
     ----------
     planes, kinds
         As `fit_images` takes them.
+    every
+        Single photons are looked for in every so many planes.
 
     Raises
     ------
@@ -135,7 +137,7 @@ def fit_kinds(
         if not isinstance(plane, CleanPlane):
             plane = clean_plane(plane)
         bins.add(plane, number)
-        if of_pixels:
+        if of_pixels and number % every == 0:
             pixels.add(plane, number)
     if number < 0:
         raise NoiseError("there is no image to measure the noise on")
