@@ -67,6 +67,15 @@ def test_declared_repeats_that_are_none_are_refused_with_the_difference(of_avera
             use()
 
 
+def test_slight_differences_between_declared_repeats_are_a_warning():
+    moving = FRAMES.copy()
+    moving[2, 40:60, 40:60] += 60
+    denoiser = Denoiser("tiny", noise=CAMERA, repeats="T", device="cpu")
+    denoiser.fit(moving, "TYX", steps=1, progress=False)
+    (warning,) = denoiser.warnings
+    assert "along T" in warning and "blurred" in warning
+
+
 @pytest.mark.parametrize(
     ("images", "axes", "named"),
     [

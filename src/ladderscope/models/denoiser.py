@@ -1,7 +1,9 @@
 """Denoising with a ladder VAE trained on the noisy images themselves (HDN)."""
 
+import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Self
 
 import numpy as np
@@ -52,6 +54,8 @@ from ladderscope.prediction.last_look import failed, squares
 from ladderscope.progress import Listener
 from ladderscope.training import DenoisingModule
 from ladderscope.words import counted
+
+logger = logging.getLogger("ladderscope")
 
 
 class Denoiser(Restorer[DenoiserSettings]):
@@ -165,7 +169,7 @@ class Denoiser(Restorer[DenoiserSettings]):
         notice = Notices()
         recorded = read_images(images, axes, should_stop)
         frames = 1 if settings.repeats is None else frames_in(recorded, settings.repeats)
-        observed = [self.observed(image) for image in recorded]
+        observed = [self._averaged(image, notice.warn) for image in recorded]
         _say_repeats(recorded, settings.repeats, frames, notice)
         first = observed[0]
         check_depth(observed, settings.dimensions, notice)
@@ -225,12 +229,15 @@ class Denoiser(Restorer[DenoiserSettings]):
         Raises
         ------
         LadderscopeError
-            The frames do not show the same scene.
+            The frames show different scenes.
         """
+        return self._averaged(image, partial(logger.warning, "%s"))
+
+    def _averaged(self, image: Image, warn: Callable[[str], None]) -> Image:
         letter = self.settings.repeats
         if letter is None or image.sizes.get(letter, 1) < 2:
             return image
-        return averaged_image(image, letter)
+        return averaged_image(image, letter, warn)
 
     def _jobs(self) -> list[Job]:
         return [

@@ -20,6 +20,10 @@ class Notices:
             self.warnings.append(text)
         logger.log(level, "%s", text)
 
+    def warn(self, text: str) -> None:
+        """Log a warning, and keep it."""
+        self(text, logging.WARNING)
+
     def advise(self, text: str) -> None:
         """Log what would give a better result, and keep it for the end of the run too."""
         self(text)

@@ -1,6 +1,6 @@
 """Frames that show the same scene, averaged before they are trained on or restored."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ladderscope.errors import LadderscopeError
@@ -15,21 +15,23 @@ from ladderscope.words import some
 _NAMED = 3
 
 
-def averaged_image(image: Image, letter: str) -> Image:
-    """Average the frames of an image that show the same scene.
+def averaged_image(image: Image, letter: str, warn: Callable[[str], None]) -> Image:
+    """Average the frames of an image that show the same scene; warn where they differ slightly.
 
     Raises
     ------
     LadderscopeError
-        They do not show the same scene.
+        They show different scenes.
     """
     for found in compare_along(image, letter):
-        if found.difference:
+        text = f"{image.name}: the frames along {letter} differ: {found.difference}"
+        if found.is_other:
             raise LadderscopeError(
-                f"{image.name}: the frames along {letter} do not show the same scene: "
-                f"{found.difference}. Leave out repeats (--repeats), so that each frame is "
-                "restored by itself, or leave out the frames that differ"
+                f"{text}. Leave out repeats (--repeats), so that each frame is restored by itself, "
+                "or leave out the frames that differ"
             )
+        if found.difference:
+            warn(f"{text}. What changes from frame to frame is blurred in their average")
     return average(image, letter)
 
 

@@ -26,7 +26,8 @@ _COMMON = 0.25  # fraction of the contrast by which frames may differ
 _CORRELATED = 12.0  # times the variance of white noise that block means have, at most
 _OUTLYING = 25.0  # times the usual squared difference
 _FEW = 3e-4  # fraction of the blocks that may differ by more
-_SHIFT, _SHIFT_ERROR = 0.3, 0.12  # pixels
+_SHIFT, _SHIFT_ERROR = 0.4, 0.12  # pixels
+_OTHER_SHIFT = 1.0  # pixels: an average of such frames is plainly blurred
 _MEDIAN_OF_SQUARES = 0.4549  # of a standard normal number
 
 _Array = NDArray[np.float32]
@@ -63,13 +64,23 @@ class SceneComparison:
         """In what frames differ, apart from noise and brightness; empty if in nothing."""
         if self.contrast < _CONTRAST:
             return ""
-        if self.residual > _COMMON or self.excess > _CORRELATED:
+        if self._is_unrelated:
             return "they have little structure in common"
         if self.shift > max(_SHIFT, 5 * self.shift_error):
             return f"they are displaced by up to {rounded(self.shift)} pixels"
         if self.outlying > _FEW:
             return f"{percent(self.outlying)} of their regions differ by more than the noise"
         return ""
+
+    @property
+    def is_other(self) -> bool:
+        """Whether the frames show scenes that must not be averaged."""
+        displaced = self.shift > max(_OTHER_SHIFT, 5 * self.shift_error)
+        return self.contrast >= _CONTRAST and (self._is_unrelated or displaced)
+
+    @property
+    def _is_unrelated(self) -> bool:
+        return self.residual > _COMMON or self.excess > _CORRELATED
 
     @property
     def is_same(self) -> bool:
