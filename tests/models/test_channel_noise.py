@@ -8,8 +8,8 @@ import pytest
 from ladderscope.data import Field
 from ladderscope.errors import LadderscopeError
 from ladderscope.models.channel_noise import channel_noise, check_noise
+from ladderscope.models.noise_entry import NoiseEntry
 from ladderscope.models.notices import Notices
-from ladderscope.models.schema import NoiseEntry
 from ladderscope.noise import Coloured, Gaussian
 
 SIGNAL = 40.0 * np.linspace(0, 5, 192) * np.ones((192, 1))

@@ -136,7 +136,7 @@ def _of_pixels(
     if wanted.law is not None:
         fit = fit_kinds(planes, [wanted.law])[wanted.law]
         return fit, fit
-    fits = fit_kinds(planes, LAWS, every)
+    fits = fit_kinds(planes, LAWS, every=every)
     line, counting = fits["poisson_gaussian"], fits["photon_counting"]
     if isinstance(line.model, PoissonGaussian) and line.model.gain == 0:
         line = fits["gaussian"]

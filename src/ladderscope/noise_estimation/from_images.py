@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ladderscope.noise.entries import NoiseError
 from ladderscope.noise_estimation.checked import CleanPlane, checked_planes, clean_plane
+from ladderscope.noise_estimation.dark import Darkness
 from ladderscope.noise_estimation.evidence import Variances
 from ladderscope.noise_estimation.fitted import NoiseFit
 from ladderscope.noise_estimation.flat_pixels import FlatPixels
@@ -83,7 +84,9 @@ def calibrate_poisson_gaussian(
     return fit_images(checked_planes(planes), "poisson_gaussian")
 
 
-def fit_images(planes: Iterable[NDArray[Any] | CleanPlane], kind: str) -> NoiseFit:
+def fit_images(
+    planes: Iterable[NDArray[Any] | CleanPlane], kind: str, darkness: Darkness | None = None
+) -> NoiseFit:
     """Measure the noise on the noisy images themselves.
 
     Parameters
@@ -92,6 +95,8 @@ def fit_images(planes: Iterable[NDArray[Any] | CleanPlane], kind: str) -> NoiseF
         As `calibrate_poisson_gaussian` takes them, checked already, perhaps cleaned too.
     kind
         One that needs no signal.
+    darkness
+        What is known of the camera without light, where a kind makes use of it.
 
     Raises
     ------
@@ -104,17 +109,20 @@ def fit_images(planes: Iterable[NDArray[Any] | CleanPlane], kind: str) -> NoiseF
     >>> abs(fit_images([noisy], "gaussian").model.sigma - 3.0) < 0.2
     True
     """
-    return fit_kinds(planes, [kind])[kind]
+    return fit_kinds(planes, [kind], darkness)[kind]
 
 
 def fit_kinds(
-    planes: Iterable[NDArray[Any] | CleanPlane], kinds: Sequence[str], every: int = 1
+    planes: Iterable[NDArray[Any] | CleanPlane],
+    kinds: Sequence[str],
+    darkness: Darkness | None = None,
+    every: int = 1,
 ) -> dict[str, NoiseFit]:
     """Measure several kinds of noise on the same images, which are read once.
 
     Parameters
     ----------
-    planes, kinds
+    planes, kinds, darkness
         As `fit_images` takes them.
     every
         Single photons are looked for in every so many planes.
@@ -141,13 +149,15 @@ def fit_kinds(
             pixels.add(plane, number)
     if number < 0:
         raise NoiseError("there is no image to measure the noise on")
-    return {kind: _fit_kind(bins, pixels, kind) for kind in kinds}
+    return {kind: _fit_kind(bins, pixels, kind, darkness) for kind in kinds}
 
 
-def _fit_kind(bins: IntensityBins, pixels: FlatPixels, kind: str) -> NoiseFit:
+def _fit_kind(
+    bins: IntensityBins, pixels: FlatPixels, kind: str, darkness: Darkness | None
+) -> NoiseFit:
     how = FITTABLE[kind]
     if how.of_pixels:
-        fit: NoiseFit = how.load()(_fit(bins, USUAL), pixels)
+        fit: NoiseFit = how.load()(_fit(bins, USUAL), pixels, darkness)
         return fit
     return _fit(bins, kind)
 

@@ -19,7 +19,8 @@ class Fittable:
     ----------
     module, function
         What fits it: a function of `Pairs`, or of `Variances` where no signal is needed, that
-        returns the noise model; or, `of_pixels`, of a fitted line and the flat pixels.
+        returns the noise model; or, `of_pixels`, of a fitted line,
+        the flat pixels and what is known of the camera without light.
     needs_signal
         Whether noisy images alone do not suffice.
     of_shape

@@ -108,7 +108,7 @@ def measured(
     fits = []
     for number, (source, without_light) in enumerate(zip(sources, darkness, strict=True)):
         part = part_of(report, number, len(sources))
-        fit = _measured(source, request, _watching(source.count, part, should_stop))
+        fit = _measured(source, request, without_light, _watching(source.count, part, should_stop))
         fits.append(fit if without_light is None else with_darkness(fit, without_light))
         if part is not None:
             part(1.0, f"measured the noise of channel {number + 1} of {len(sources)}")
@@ -131,13 +131,16 @@ def _watching(
 
 
 def _measured(
-    images: Source, request: Request, watched: Callable[[Iterable[Any]], Iterator[Any]]
+    images: Source,
+    request: Request,
+    darkness: Darkness | None,
+    watched: Callable[[Iterable[Any]], Iterator[Any]],
 ) -> NoiseFit:
     """Measure the noise of one channel."""
     counter = Counter()
     notices: list[str] = []
     if images.is_alone:
-        fit = fit_images(_distinct(watched(images.planes), counter), request.kind)
+        fit = fit_images(_distinct(watched(images.planes), counter), request.kind, darkness)
         return replace(fit, notices=(*counter.notices(), *fit.notices))
     if images.repeated is not None and images.repeats is not None:
         fewest = FITTABLE[request.kind].fewest_repeats
@@ -161,7 +164,7 @@ def _measured(
     counter.check()
     asked = replace(request, repeats=images.repeats, step=step, ends=ends)
     if how.of_pixels:
-        fit = how.load()(fit_pairs(joint, replace(asked, kind=USUAL)), pixels)
+        fit = how.load()(fit_pairs(joint, replace(asked, kind=USUAL)), pixels, darkness)
     else:
         fit = fit_pairs(joint, asked)
     return replace(fit, notices=(*counter.notices(), *notices, *fit.notices))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ladderscope.noise.photon_counting import PhotonCounting
 from ladderscope.noise.words import Interval
+from ladderscope.noise_estimation.dark import Darkness
 from ladderscope.noise_estimation.fitted import NoiseFit
 from ladderscope.noise_estimation.flat_pixels import FlatPixels
 from ladderscope.noise_estimation.intensity_bins import GROUPS
@@ -34,13 +35,20 @@ from ladderscope.words import rounded
 _STARTS = (0.01, 0.3, 1.0)  # 1/α
 _PRACTICALLY_EQUAL = 0.05
 _DISTRUST = 0.03  # of the line, whose variances hold some of the signal
+_DISTRUST_OF_FEW = 2.0  # of it where there is less than a photon: many look like hot pixels
+_MOST_HOPS = 12
+_HALF_TO_DEVIATION = 0.74  # the shortest half of Gaussian values is 1.35 standard deviations long
 _LEAST_READ_NOISE = 0.12  # of the lattice's step
 _WIDENING = 2.04 * math.sqrt(GROUPS / (GROUPS - 1))
 _CERTAIN = 3.0  # standard errors
-_WORTHWHILE = 5e-4  # nats per pixel
+_WORTHWHILE = 2e-3  # nats per pixel: photon noise of a camera, a little skewed, leaves half of that
+# Regions that are not quite flat bias log gain and 1/α, beyond chance.
+_SYSTEMATIC_GAIN, _SYSTEMATIC_INVERSE = 0.02, 0.07
+_ABOUT_ONE = 1.5  # photon, or its inverse, in a step of the lattice
+_EQUIVALENT = 3e-3  # nats per pixel, by which counts of photons may explain them worse
+_COUNTED = "The values are whole numbers of photons, so the gain is known exactly."
 _VAGUE = 0.5  # photons, of the offset; natural logarithm, of the gain
 _VAGUE_SHAPE = 0.6  # of 1/α
-_NEITHER_HELD = np.ones(4, dtype=bool)
 
 _Array = NDArray[np.float64]
 
@@ -64,7 +72,9 @@ class Advantage:
         return self.value > max(_CERTAIN * self.error, _WORTHWHILE)
 
 
-def fit_photon_counting(line: NoiseFit, pixels: FlatPixels) -> NoiseFit:
+def fit_photon_counting(
+    line: NoiseFit, pixels: FlatPixels, darkness: Darkness | None = None
+) -> NoiseFit:
     """Measure photon-counting noise; keep the line where the pixels do not show it.
 
     Parameters
@@ -73,6 +83,8 @@ def fit_photon_counting(line: NoiseFit, pixels: FlatPixels) -> NoiseFit:
         A Poisson–Gaussian fit to the same images.
     pixels
         Their flat pixels.
+    darkness
+        What is known without light: the offset, and the read noise if dark frames showed it.
 
     Returns
     -------
@@ -90,23 +102,31 @@ def fit_photon_counting(line: NoiseFit, pixels: FlatPixels) -> NoiseFit:
     constraint = _constraint(line, lattice, slope)
     counting = Likelihood(Counting(), bins, constraint)
     starts = [_start(bins, lattice, slope, inverse) for inverse in _STARTS]
-    found = max(
-        (counting.maximum(start, _NEITHER_HELD) for start in starts), key=lambda one: one.value
-    )
-    found = _simplest(found, counting)
+    free = np.ones(4, dtype=bool)
+    if darkness is not None:
+        free[1:3] = False, darkness.read_noise is None
+        starts = [_known(start, darkness, constraint) for start in starts]
+    found = max((counting.maximum(start, free) for start in starts), key=lambda one: one.value)
+    found = _simplest(found, counting, free)
     plain = Likelihood(Line(), bins, constraint).maximum(
         np.array([math.log(slope), found.parameters[1], found.parameters[2], LEAST_INVERSE]),
-        np.array([True, False, True, False]),
+        np.array([True, False, bool(free[2]), False]),
     )
     advantage = _advantage(found, plain, bins)
     fit = replace(line, advantage=advantage.value, advantage_error=advantage.error)
-    if reason := _doubt(found, advantage):
+    counts = _exact_counts(found, counting, lattice)
+    if counts is None and (reason := _doubt(found, advantage)):
         return replace(fit, notices=(*fit.notices, _kept(reason)))
+    ceiling = min(pixels.ends.ceilings, default=math.inf)
+    fit = replace(
+        fit, offset_guess=None, clipped_share=float((values >= ceiling).mean()), notices=()
+    )
+    if counts is not None:
+        return replace(fit, model=counts, intervals={}, notices=(_COUNTED,))
     return replace(
         fit,
         model=_model(found, constraint.rounding),
         intervals=_intervals(found, constraint.rounding),
-        offset_guess=None,
     )
 
 
@@ -128,41 +148,71 @@ def _constraint(line: NoiseFit, lattice: Lattice, slope: float) -> Constraint:
     weights = line.bin_counts / np.maximum(line.bin_variances, 1e-12) ** 2
     pivot = float(np.average(line.bin_signals, weights=weights))
     variance = line.model.deviation_at(pivot) ** 2
+    photons = (line.signal_range[1] - line.signal_range[0]) / slope
+    distrust = _DISTRUST + _DISTRUST_OF_FEW * math.exp(-1.5 * photons)
     error = math.inf
     if line.gain_interval is not None and getattr(line.model, "gain", 0.0) > 0:
         low, high = line.gain_interval
-        error = max((high - low) / (2 * _WIDENING), _DISTRUST * slope)
+        error = max((high - low) / (2 * _WIDENING), distrust * slope)
     return Constraint(
         pivot=pivot,
         slope=slope,
         variance=variance,
         slope_error=error,
-        variance_error=_DISTRUST * variance,
+        variance_error=distrust * variance,
         rounding=lattice.step**2 / 12,
         least_read_noise=_LEAST_READ_NOISE * lattice.step,
     )
 
 
 def _start(bins: list[PhotonBin], lattice: Lattice, slope: float, inverse: float) -> _Array:
-    """Start with the offset at the commonest value of the darkest bin."""
+    """Start with the offset at the shortest half of the darkest bin's values."""
     gain = slope / (1 + inverse)
     darkest = bins[0]
-    commonest = float(darkest.cells.centres()[np.argmax(darkest.counts.sum(axis=0))])
-    offset = min(commonest, darkest.mean - 0.02 * gain)
-    read_variance = darkest.variance - slope * max(darkest.mean - offset, 0.0)
-    read_noise = max(math.sqrt(max(read_variance, 0.0)), 0.3 * lattice.step)
+    counts = np.cumsum(np.concatenate([[0.0], darkest.counts.sum(axis=0)]))
+    # for each first cell, the cell that completes a half
+    until = np.searchsorted(counts, counts[:-1] + counts[-1] / 2)
+    lengths = np.where(until < counts.size, until - np.arange(until.size), counts.size)
+    first = int(np.argmin(lengths))
+    centres, width = darkest.cells.centres(), darkest.cells.width
+    middle = float(centres[first]) + (int(lengths[first]) - 1) * width / 2
+    read_noise = max(int(lengths[first]) * width * _HALF_TO_DEVIATION, 0.3 * lattice.step)
+    offset = min(middle, darkest.mean - 0.02 * gain)
     return np.array([math.log(gain), offset, math.log(read_noise), inverse])
 
 
-def _simplest(found: Estimate, counting: Likelihood) -> Estimate:
-    """Make all pulses equal where nothing contradicts that."""
+def _known(start: _Array, darkness: Darkness, constraint: Constraint) -> _Array:
+    """Start with what dark frames show."""
+    known = start.copy()
+    known[1] = darkness.offset
+    if darkness.read_noise is not None:
+        least = constraint.least_read_noise**2
+        known[2] = math.log(max(darkness.read_noise**2 - constraint.rounding, least)) / 2
+    return known
+
+
+def _simplest(found: Estimate, counting: Likelihood, free: NDArray[np.bool_]) -> Estimate:
+    """Make all pulses equal where nothing contradicts that.
+
+    Equal pulses make a comb, and a climb does not leave its tooth: others are tried for the offset.
+    """
     inverse = float(found.parameters[3])
     error = _WIDENING * math.sqrt(found.covariance[3, 3])
     if inverse > _PRACTICALLY_EQUAL or inverse - error > 0.5 * _PRACTICALLY_EQUAL:
         return found
+    held = free & np.array([True, True, True, False])
     start = found.parameters.copy()
     start[3] = LEAST_INVERSE
-    return counting.maximum(start, np.array([True, True, True, False]))
+    best = counting.maximum(start, held)
+    for direction in (-1, 1) if free[1] else ():
+        for _ in range(_MOST_HOPS):
+            start = best.parameters.copy()
+            start[1] += direction * math.exp(start[0])
+            hopped = counting.maximum(start, held)
+            if hopped.value <= best.value:
+                break
+            best = hopped
+    return best
 
 
 def _advantage(found: Estimate, plain: Estimate, bins: list[PhotonBin]) -> Advantage:
@@ -197,20 +247,35 @@ def _model(found: Estimate, rounding: float) -> PhotonCounting:
     return PhotonCounting(gain, offset, max(read_noise, 1.01e-3 * gain), shape)
 
 
+def _exact_counts(found: Estimate, counting: Likelihood, lattice: Lattice) -> PhotonCounting | None:
+    """Return the model of a file whose values are whole numbers of photons, if it is one."""
+    gain = float(np.exp(found.parameters[0]))
+    if not 1 / _ABOUT_ONE < gain / lattice.step < _ABOUT_ONE:
+        return None
+    number = round((found.parameters[1] - lattice.origin) / lattice.step)
+    offset = lattice.origin + number * lattice.step
+    read_noise = _LEAST_READ_NOISE * lattice.step
+    exact = np.array([math.log(lattice.step), offset, math.log(read_noise), LEAST_INVERSE])
+    reached = counting.maximum(exact, np.zeros(4, dtype=bool)).by_group.sum()
+    pixels = sum(float(one.counts.sum()) for one in counting.bins)
+    if reached < found.by_group.sum() - _EQUIVALENT * pixels:
+        return None
+    return PhotonCounting(lattice.step, offset, read_noise)
+
+
 def _intervals(found: Estimate, rounding: float) -> dict[str, Interval]:
-    lows, highs = (
-        found.parameters + sign * _WIDENING * np.sqrt(np.diag(found.covariance)) for sign in (-1, 1)
-    )
-    ends = [*zip(lows.tolist(), highs.tolist(), strict=True)]
+    """Return the intervals of what was not known before."""
+    inverse = float(found.parameters[3])
+    systematic = np.array([_SYSTEMATIC_GAIN, 0.0, 0.0, _SYSTEMATIC_INVERSE * inverse])
+    wide = _WIDENING * np.sqrt(np.diag(found.covariance) + systematic**2)
+    low, high = found.parameters - wide, found.parameters + wide
+    read_noise = np.sqrt(np.exp(2 * np.array([low[2], high[2]])) + rounding)
     intervals = {
-        "gain": (math.exp(ends[0][0]), math.exp(ends[0][1])),
-        "offset": ends[1],
-        "read_noise": (
-            math.sqrt(math.exp(2 * ends[2][0]) + rounding),
-            math.sqrt(math.exp(2 * ends[2][1]) + rounding),
-        ),
+        "gain": (math.exp(low[0]), math.exp(high[0])),
+        "offset": (float(low[1]), float(high[1])),
+        "read_noise": (float(read_noise[0]), float(read_noise[1])),
+        "shape": (1 / float(high[3]), 1 / max(float(low[3]), LEAST_INVERSE)),
     }
-    if found.parameters[3] > LEAST_INVERSE:
-        low, high = ends[3]
-        intervals["shape"] = (1 / high, 1 / max(low, LEAST_INVERSE))
+    if inverse <= LEAST_INVERSE:
+        del intervals["shape"]
     return intervals

@@ -17,7 +17,7 @@ from ladderscope.noise_estimation.photon_bins import PhotonBin
 from ladderscope.noise_estimation.pulse_spectra import PARAMETERS, Law, probabilities
 
 _OUTLYING = 1e-5  # of the pixels lie anywhere
-_LEAST_RATE, _RATES_SPREAD = 1e-3, (1e-5, 20.0)
+_LEAST_RATE, _RATES_SPREAD = 1e-3, (1e-5, 1.0)  # more would look like pulses that scatter
 LEAST_INVERSE, MOST_INVERSE = 1e-5, 2.0  # 1/α: all pulses are equal; they scatter the most
 _LARGEST_STEPS = np.array([0.5, np.inf, 0.7, 0.3])
 _ITERATIONS = 60
