@@ -1,4 +1,4 @@
-"""Lines over a real image: a level that does not see them does not paint them."""
+"""Lines over a real image, taken as independent noise: a blind level does not paint them."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def trial():
     lines = rng.normal(0, LINES, (len(CLEAN), 1))
     noisy = (CLEAN + lines + rng.normal(0, SIGMA, CLEAN.shape)).astype(np.float32)
     restored = [
-        Denoiser("tiny", levels=3, blind_levels=blind)
+        Denoiser("tiny", noise="poisson_gaussian", levels=3, blind_levels=blind)
         .fit(noisy, steps=300, progress=False)
         .predict(noisy, samples=0)
         .mean
