@@ -180,3 +180,13 @@ def test_a_law_within_a_law_and_too_few_axes_are_refused():
     for refused in (noise.sample, noise.whitened):
         with pytest.raises(NoiseError, match="2 axes"):
             refused(torch.zeros(9))
+
+
+def test_no_images_have_no_likelihood_and_a_plane_of_a_stack_is_whitened():
+    noise = Coloured(Gaussian(3.0), np.array([0.3, 1, 0.3])[:, None, None] * blur(0.6, 2))
+    nothing = torch.zeros(0, 1, 64, 64)
+    assert noise.log_likelihood(nothing, nothing).shape == nothing.shape
+    planes = noise.sample(torch.zeros(3, 128, 128), torch.Generator().manual_seed(0)) / 3
+    white = noise.whitened(planes[1])
+    assert white.shape == (128, 128)
+    assert abs(float((white[:, 1:] * white[:, :-1]).mean())) < 0.1

@@ -32,14 +32,22 @@ class Whitening(NamedTuple):
     log_determinant: float
 
     def apply(self, residual: Real[Tensor, "..."]) -> tuple[Tensor, Tensor]:
-        """Give the whitened residual, and what it was divided by at each pixel."""
+        """Give the whitened residual, and what it was divided by at each pixel.
+
+        A plane alone, of noise that is correlated along Z too, counts as a stack of one.
+        """
         residual = at_least_float32(residual)
         axes = self.taps.ndim
+        if residual.ndim == 2 and axes == 3:
+            whitened, border = self.apply(residual[None])
+            return whitened[0], border[0]
         if residual.ndim < axes:
             raise NoiseError(
                 f"noise that is correlated along {axes} axes needs images of as many; found the "
                 f"shape {tuple(residual.shape)}"
             )
+        if not residual.numel():
+            return residual, torch.ones_like(residual)
         taps, border = (part.to(residual) for part in (self.taps, self.border))
         for axis, side in enumerate(taps.shape):
             size, reach = residual.shape[axis - axes], side // 2

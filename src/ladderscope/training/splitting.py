@@ -102,10 +102,12 @@ class SplittingModule(RestorationModule[MixedBatch]):
             # The channel as it is in the mixture, brought to the strength of its recording.
             signal = (denormalised(channels, mean, std) - offset) / ratio + offset
             likelihoods = [
-                model.log_likelihood(batch.target[:, number], signal[:, number])
-                for number, model in enumerate(self.noise_models)
+                model.log_likelihood(target, of_channel)
+                for model, target, of_channel in zip(
+                    self.noise_models, batch.target.split(1, 1), signal.split(1, 1), strict=True
+                )
             ]
-            denoisplit = torch.stack(likelihoods, dim=1)
+            denoisplit = torch.cat(likelihoods, dim=1)
         if self.denoisplit_weight < 1:
             target = normalised((batch.target - offset) * ratio + offset, mean, std)
             musplit = gaussian_log_likelihood(
