@@ -102,10 +102,8 @@ class SplittingModule(RestorationModule[MixedBatch]):
             # The channel as it is in the mixture, brought to the strength of its recording.
             signal = (denormalised(channels, mean, std) - offset) / ratio + offset
             likelihoods = [
-                model.log_likelihood(target, of_channel)
-                for model, target, of_channel in zip(
-                    self.noise_models, batch.target.split(1, 1), signal.split(1, 1), strict=True
-                )
+                model.log_likelihood(batch.target[:, [number]], signal[:, [number]])
+                for number, model in enumerate(self.noise_models)
             ]
             denoisplit = torch.cat(likelihoods, dim=1)
         if self.denoisplit_weight < 1:
