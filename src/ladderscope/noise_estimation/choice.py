@@ -30,7 +30,7 @@ from ladderscope.noise_estimation.wanted import CHOSEN, LAWS, Wanted
 from ladderscope.words import percent
 
 # The photon noise of a camera is skewed a little, which a Gaussian of the same variance leaves
-# unexplained: up to 0.001 nats per pixel. Detectors of single photons leave 0.02 to 0.3.
+# unexplained: some 0.001 nats per pixel. Detectors of single photons leave 0.02 to 0.7.
 _WORTHWHILE = 0.005  # nats per pixel
 _ENOUGH = 8_000_000  # pixels on which single photons, correlation and the fit are looked at
 _INDEPENDENT = 0.05  # correlation of neighbouring pixels that is not worth a word
