@@ -61,6 +61,22 @@ def test_files_whose_black_levels_differ_are_named(noise):
         assert part in warning
 
 
+@pytest.mark.parametrize(
+    ("files", "named"),
+    [
+        (["day1/a.tif", "day2/a.tif"], ["level of day2/a.tif", "that of day1/a.tif"]),
+        (["a", "a"], ["level of image 2 (a)", "that of image 1 (a)"]),
+        (["day1/a.tif", "day2/b.tif"], ["level of b.tif", "that of a.tif"]),
+    ],
+)
+def test_files_of_one_name_are_told_apart(files, named):
+    notice = Notices()
+    images = camera(0), camera(1, offset=112)
+    fields = [[Field(pixels, image=number) for number, pixels in enumerate(images)]]
+    channel_noise(Gaussian(9.0), fields, ["GFP"], [files], notice, structured=False)
+    assert all(part in notice.warnings[0] for part in named)
+
+
 def test_files_that_are_brighter_have_no_other_black_level():
     brighter = camera(1)[:, 96:]
     assert found("auto", camera()[:, :96], brighter)[2] == []

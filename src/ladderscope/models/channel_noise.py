@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from pathlib import PurePath
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -68,7 +69,7 @@ def channel_noise(
     fields, names
         The fields of each channel, as recorded, and its name.
     files
-        The names of the images of each channel.
+        The paths of the images of each channel, or their names.
     notice
         Takes what there is to say, and its level.
     structured
@@ -128,12 +129,19 @@ def channel_noise(
     return models, choices
 
 
-def _by_file(fields: Sequence[Field], names: Sequence[str]) -> dict[str, list[Any]]:
+def _by_file(fields: Sequence[Field], files: Sequence[str]) -> dict[str, list[Any]]:
     """List some planes of each file."""
     return {
         name: planes_of([field for field in fields if field.image == number], _PLANES_OF_A_FILE)
-        for number, name in enumerate(names)
+        for number, name in enumerate(_told_apart(files))
     }
+
+
+def _told_apart(files: Sequence[str]) -> Sequence[str]:
+    """Name files by their names; if these are alike, by their paths, or by their places too."""
+    names = [PurePath(file).name for file in files]
+    placed = [f"image {number} ({file})" for number, file in enumerate(files, start=1)]
+    return next(found for found in (names, files, placed) if len(set(found)) == len(files))
 
 
 def _chosen(planes: Sequence[Any], asked: Wanted, name: str, *, structured: bool) -> NoiseChoice:

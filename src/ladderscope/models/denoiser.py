@@ -183,7 +183,7 @@ class Denoiser(Restorer[DenoiserSettings]):
             self.noise,
             _by_channel(fields_of(recorded, self._space)),
             first.channel_names or numbered_channels(first.channels),
-            [[image.name for image in recorded]] * first.channels,
+            [[image.called for image in recorded]] * first.channels,
             notice,
             structured=settings.blind_levels > 0,
             should_stop=should_stop,

@@ -218,7 +218,7 @@ class Splitter(Restorer[SplitterSettings]):
         )
         statistics = [training_statistics(stack)[0] for stack in looked.channels]
         unlooked = [fields_of(stack, self._space) for stack in recorded.channels]
-        files = [[image.name for image in stack] for stack in recorded.channels]
+        files = [[image.called for image in stack] for stack in recorded.channels]
         noise_models, choices = self._noise_of(
             unlooked, names, files, settings, notice, should_stop
         )
