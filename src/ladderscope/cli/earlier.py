@@ -19,6 +19,7 @@ from ladderscope.models.channel_noise import listed
 from ladderscope.models.file import Model
 from ladderscope.models.fitting import training_statistics
 from ladderscope.noise import NoiseModel
+from ladderscope.noise.averages import averaged
 from ladderscope.report import RestoredImage, restored_image
 
 # Made smaller where the images have no room for more.
@@ -141,9 +142,11 @@ def _other_noise(model: Model, denoiser: Denoiser, images: Sequence[Image]) -> l
         noise if choice is None else choice.asked
         for noise, choice in zip(model.noise_models, model.noise_choices, strict=True)
     ]
-    if entries == known:
+    frames = model.frames
+    if _averaged(entries, frames) == known:
         return []
-    return [f"the noise was {_in_words(known)}, now {_in_words(entries)}"]
+    given = _averaged(known, frames and 1 / frames)
+    return [f"the noise was {_in_words(given)}, now {_in_words(entries)}"]
 
 
 def _other_images(found: Denoiser, images: Sequence[Image]) -> list[str]:
@@ -165,6 +168,15 @@ def _other_images(found: Denoiser, images: Sequence[Image]) -> list[str]:
     if all(math.isclose(one, other, rel_tol=_SAME) for one, other in zip(before, now, strict=True)):
         return []
     return ["it was trained on different images"]
+
+
+def _averaged(
+    entries: Sequence[str | NoiseModel], frames: float | int | None
+) -> list[str | NoiseModel]:
+    """Give the noise of averages, as models hold it, of that of one frame, as users give it."""
+    if frames is None:
+        return list(entries)
+    return [one if isinstance(one, str) else averaged(one, frames) for one in entries]
 
 
 def _in_words(entries: Sequence[str | NoiseModel]) -> str:

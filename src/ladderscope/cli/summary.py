@@ -131,7 +131,7 @@ def noise_rows(model: Model) -> list[tuple[str, str]]:
     """Say what the noise of each channel is, where the model knows it."""
     several = len(model.statistics) > 1
     return [
-        ("noise", f"{f'{name}: ' if several else ''}{noise_in_words(noise, choice)}")
+        ("noise", f"{f'{name}: ' if several else ''}{noise_in_words(noise, choice, model.frames)}")
         for name, noise, choice in zip(
             channel_names(model), model.noise_models, model.noise_choices, strict=False
         )

@@ -152,8 +152,9 @@ def restore_all(
     with warnings_collected() as warnings:
         for source, outputs in jobs:
             try:
-                image = restorer.observed(read_image(source, axes))
-                dtype = image.dtype if keep_dtype else np.dtype(np.float32)
+                recorded = read_image(source, axes)
+                dtype = recorded.dtype if keep_dtype else np.dtype(np.float32)
+                image = restorer.observed(recorded)
                 just_so = f"{how}, {dtype}"
                 on_page = len(images) < shown
                 if keep_whole and is_whole(outputs, just_so, samples):

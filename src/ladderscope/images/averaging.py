@@ -20,7 +20,8 @@ def average(image: Image, letter: str) -> Image:
     Returns
     -------
     Image
-        In memory, float32, without that axis; padding of any frame is padding.
+        In memory, float32, without that axis, with the number of its frames; padding of any frame
+        is padding.
 
     Examples
     --------
@@ -37,5 +38,6 @@ def average(image: Image, letter: str) -> Image:
         pixels=(total / frames).astype(np.float32),
         axes=image.axes.replace(letter, ""),
         padding=None if image.padding is None else np.logical_or.reduce(image.padding, axis=at),
+        frames=image.frames * frames,
         checked=None,
     )

@@ -43,6 +43,8 @@ class Image:
         What else the file says of how it was acquired.
     padding
         True where software filled in what no camera measured; None if there is none.
+    frames
+        How many frames of one scene it is the average of.
     checked
         The array that was found fit for use; `read_image` sets it, so that `pixels` that are this
         very array are not checked again.
@@ -67,6 +69,7 @@ class Image:
     channel_names: tuple[str, ...] | None = None
     acquisition: Acquisition = UNKNOWN
     padding: Bool[np.ndarray, "..."] | None = None
+    frames: int = 1
     checked: Pixels | None = dataclasses.field(default=None, repr=False)
 
     def __post_init__(self) -> None:

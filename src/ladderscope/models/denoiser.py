@@ -45,10 +45,16 @@ from ladderscope.models.matching import (
     warn_of_other_channels,
 )
 from ladderscope.models.notices import Notices
-from ladderscope.models.repeats import averaged_image, frames_in, noise_of_average
+from ladderscope.models.repeats import (
+    averaged_image,
+    check_axis,
+    frames_in,
+    warn_of_other_frames,
+)
 from ladderscope.models.restorer import Restorer
 from ladderscope.models.restoring import Job, LastLook, Mask, Values
 from ladderscope.models.thumbnail import middle_of
+from ladderscope.noise.averages import averaged
 from ladderscope.prediction import Shown, limits
 from ladderscope.prediction.last_look import failed, squares
 from ladderscope.progress import Listener
@@ -68,8 +74,10 @@ class Denoiser(Restorer[DenoiserSettings]):
         for trying things out.
     noise : str, NoiseModel, or a sequence of these
         The camera's noise: ``"auto"`` measures it on the images and chooses the simplest law that
-        describes it, ``"gaussian"`` or ``"poisson_gaussian"`` measures the parameters of that
-        law; or give a noise model. One for all channels, or one per channel.
+        describes it. ``"gaussian"``, ``"poisson_gaussian"`` and ``"photon_counting"`` measure the
+        parameters of that law; ``"correlated_gaussian"`` and ``"correlated_poisson_gaussian"``
+        also the correlation of neighbouring pixels. Or give a noise model. One for all channels,
+        or one per channel; with `repeats`, that of one frame.
     seed : int
         Random seed of training and samples. With a budget in steps or epochs, results on the CPU
         of one machine repeat bit for bit.
@@ -168,7 +176,7 @@ class Denoiser(Restorer[DenoiserSettings]):
         run = checked_run(self.device, state_file, resume, compile_network, progress, should_stop)
         notice = Notices()
         recorded = read_images(images, axes, should_stop)
-        frames = 1 if settings.repeats is None else frames_in(recorded, settings.repeats)
+        frames = None if settings.repeats is None else frames_in(recorded, settings.repeats)
         observed = [self._averaged(image, notice.warn) for image in recorded]
         _say_repeats(recorded, settings.repeats, frames, notice)
         first = observed[0]
@@ -188,8 +196,8 @@ class Denoiser(Restorer[DenoiserSettings]):
             structured=settings.blind_levels > 0,
             should_stop=should_stop,
         )
-        if frames > 1:
-            noise_models, choices = noise_of_average(noise_models, choices, frames)
+        if frames is not None:
+            noise_models = [averaged(model, frames) for model in noise_models]
         held_out = hold_out(fields, settings.patch, self.seed)
         notice(held_out.notice)
         shape = patch_shape(settings)
@@ -206,6 +214,7 @@ class Denoiser(Restorer[DenoiserSettings]):
             statistics=statistics,
             noise_models=tuple(noise_models),
             noise_choices=tuple(choices),
+            frames=frames,
             axes=first.axes,
             channel_names=first.channel_names,
             **sampling._asdict(),
@@ -229,8 +238,10 @@ class Denoiser(Restorer[DenoiserSettings]):
         Raises
         ------
         LadderscopeError
-            The frames show different scenes.
+            The frames show different scenes, or their axis is missing.
         """
+        if self.settings.repeats is not None:
+            check_axis(image, self.settings.repeats, self.model.frames)
         return self._averaged(image, partial(logger.warning, "%s"))
 
     def _averaged(self, image: Image, warn: Callable[[str], None]) -> Image:
@@ -294,6 +305,7 @@ class Denoiser(Restorer[DenoiserSettings]):
                 f"on {trained}: give images with the same channels, or train a model on these"
             )
         warn_of_other_channels(image, self.model)
+        warn_of_other_frames(image, self.model.frames)
         found = channel_statistics([image])
         order = order_of_model(image, self.model) or range(trained)
         for at, of_training in zip(order, self.model.statistics, strict=True):
@@ -307,7 +319,9 @@ class Denoiser(Restorer[DenoiserSettings]):
             )
 
 
-def _say_repeats(images: Sequence[Image], letter: str | None, frames: int, notice: Notices) -> None:
+def _say_repeats(
+    images: Sequence[Image], letter: str | None, frames: int | None, notice: Notices
+) -> None:
     """Report frames that show the same scene: that they are averaged, or that they can be."""
     if letter is None:
         for finding in gathered([one for image in images for one in about_repeats(image)]):

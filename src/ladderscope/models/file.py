@@ -102,6 +102,9 @@ class Model:
         Height and width of a pixel of the training images, in micrometres, if all have the same.
     slice_spacing : float, optional
         For a model of three dimensions, the distance of their slices likewise.
+    frames : int, optional
+        Of how many frames each training image is the average. None if of one, or if unknown, as
+        in files of earlier versions.
     """
 
     settings: DenoiserSettings | SplitterSettings
@@ -122,6 +125,7 @@ class Model:
     trained_by: schema.TrainedBy = "Ladderscope"
     pixel_size: tuple[float, float] | None = None
     slice_spacing: float | None = None
+    frames: int | None = None
 
     @property
     def noise_fits(self) -> tuple[NoiseFit | None, ...]:
@@ -173,6 +177,7 @@ def write_model(path: Path, model: Model, *, overwrite: bool = True) -> None:
         "mixture": None if model.mixture is None else asdict(model.mixture),
         "pixel_size": model.pixel_size,
         "slice_spacing": model.slice_spacing,
+        "frames": model.frames,
     }
     noise = [
         {"model": channel.to_dict(), **_measured(choice)}
@@ -276,6 +281,7 @@ def _model(
         trained_by=config.made_by(),
         pixel_size=config.pixel_size,
         slice_spacing=config.slice_spacing,
+        frames=config.frames,
     )
 
 

@@ -1,16 +1,15 @@
 """Frames that show the same scene, averaged before they are trained on or restored."""
 
+import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from ladderscope.errors import LadderscopeError
 from ladderscope.images import Image
 from ladderscope.images.averaging import average
 from ladderscope.inspection import compare_along
-from ladderscope.noise import NoiseModel
-from ladderscope.noise.averages import averaged
-from ladderscope.noise_estimation.choice import NoiseChoice
-from ladderscope.words import some
+from ladderscope.words import counted, some
+
+logger = logging.getLogger("ladderscope")
 
 _NAMED = 3
 
@@ -58,14 +57,35 @@ def frames_in(images: Sequence[Image], letter: str) -> int:
     return frames
 
 
-def noise_of_average(
-    models: Sequence[NoiseModel], choices: Sequence[NoiseChoice | None], frames: int
-) -> tuple[list[NoiseModel], list[NoiseChoice | None]]:
-    """Turn the noise of single frames into that of their average, and say so in the reasons."""
-    of_average = [averaged(model, frames) for model in models]
-    reasons = [f"The average of {frames} frames has: {one.summary()}" for one in of_average]
-    chosen = [
-        None if choice is None else replace(choice, reasons=(*choice.reasons, reason))
-        for choice, reason in zip(choices, reasons, strict=True)
-    ]
-    return of_average, chosen
+def check_axis(image: Image, letter: str, trained: int | None) -> None:
+    """Refuse an image without the axis along which the frames lie.
+
+    Raises
+    ------
+    LadderscopeError
+        It lacks the axis, and is not an average of frames.
+    """
+    if letter not in image.axes and image.frames == 1:
+        frames = "several frames" if trained is None else counted(trained, "frame")
+        raise LadderscopeError(
+            f"{image.name} has the axes {image.axes}, without {letter}, but the model was trained "
+            f"on averages of {frames} along {letter}, which have less noise than one frame. Give "
+            f"{frames} of the scene along {letter}, or train a model without repeats (--repeats). "
+            "In Python, an average that you made is Image(pixels, axes, name, frames=...)"
+        )
+
+
+def warn_of_other_frames(image: Image, trained: int | None) -> None:
+    """Warn if an image is the average of another number of frames than the training images."""
+    if trained is None or image.frames == trained:
+        return
+    logger.warning(
+        "%s: found %s, but the model was trained on averages of %s: the variance of the noise is "
+        "%.3g times that of the training images. The restoration may be wrong; give %s, or train "
+        "a model on images like this one",
+        image.name,
+        counted(image.frames, "frame"),
+        counted(trained, "frame"),
+        trained / image.frames,
+        counted(trained, "frame"),
+    )

@@ -41,6 +41,7 @@ FORMAT = "ladderscope model"
 FORMAT_VERSION = 3
 MOST_CHANNELS = 10_000  # that are restored one by one
 MOST_VALIDATIONS = 5000
+MOST_FRAMES = 10**9  # that are averaged
 _MOST_VALUES = 200_000
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -199,6 +200,13 @@ class DenoiserEntry(ConfigEntry):
     kind: Literal["denoiser"]
     settings: DenoiserSettings
     mixture: None = None
+    frames: Annotated[int, Field(ge=2, le=MOST_FRAMES)] | None = None
+
+    @model_validator(mode="after")
+    def _frames_along_an_axis(self) -> Self:
+        if self.frames is not None and self.settings.repeats is None:
+            raise ValueError(f"frames is {self.frames}, but settings.repeats names no axis")
+        return self
 
 
 class SplitterEntry(ConfigEntry):
@@ -207,6 +215,7 @@ class SplitterEntry(ConfigEntry):
     kind: Literal["splitter"]
     settings: SplitterSettings
     mixture: MixtureEntry
+    frames: None = None
 
     @model_validator(mode="after")
     def _as_many_of_each(self) -> Self:

@@ -13,7 +13,7 @@ from ladderscope.noise.poisson_gaussian import PoissonGaussian
 
 
 @singledispatch
-def averaged(model: NoiseModel, frames: int) -> NoiseModel:
+def averaged(model: NoiseModel, frames: float | int) -> NoiseModel:
     """Return the noise of the average of frames whose noise is independent.
 
     Its variance is that of one frame divided by their number, at every signal. These laws stay in
@@ -37,29 +37,45 @@ def averaged(model: NoiseModel, frames: int) -> NoiseModel:
     PhotonCounting(gain=4.0, offset=4.0, read_noise=1.0, shape=3.0)
     """
     raise NoiseError(
-        f"the noise of the average of {frames} frames cannot be told from a noise model of kind "
-        f"{model.kind!r}: give the noise of one frame as Gaussian, Poisson–Gaussian or "
+        f"a noise model of kind {model.kind!r} does not give the noise of the average of "
+        f"{frames} frames: give the noise of one frame as Gaussian, Poisson–Gaussian or "
         "photon-counting noise, or average the frames yourself and give the noise of the average"
     )
 
 
 @averaged.register
-def _(model: Gaussian, frames: int) -> NoiseModel:
+def _(model: Gaussian, frames: float | int) -> NoiseModel:
     return Gaussian(model.sigma / math.sqrt(frames))
 
 
 @averaged.register
-def _(model: PoissonGaussian, frames: int) -> NoiseModel:
+def _(model: PoissonGaussian, frames: float | int) -> NoiseModel:
     floor = model.variance_floor / frames
     return PoissonGaussian(model.gain / frames, model.intercept / frames, floor)
 
 
 @averaged.register
-def _(model: PhotonCounting, frames: int) -> NoiseModel:
+def _(model: PhotonCounting, frames: float | int) -> NoiseModel:
     read_noise = model.read_noise / math.sqrt(frames)
     return replace(model, gain=model.gain / frames, read_noise=read_noise)
 
 
 @averaged.register
-def _(model: Coloured, frames: int) -> NoiseModel:
+def _(model: Coloured, frames: float | int) -> NoiseModel:
     return Coloured(averaged(model.law, frames), model.autocorrelation)
+
+
+def of_one_frame(model: NoiseModel, frames: int) -> NoiseModel:
+    """Return the noise of one frame, from that of the average of several.
+
+    Raises
+    ------
+    NoiseError
+        As `averaged` does.
+
+    Examples
+    --------
+    >>> of_one_frame(Gaussian(6.0), 4)
+    Gaussian(sigma=12.0)
+    """
+    return averaged(model, 1 / frames)

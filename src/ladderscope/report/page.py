@@ -233,7 +233,7 @@ def _noise(model: Model) -> Iterator[str]:
     ):
         if len(model.noise_models) > 1:
             yield f"<h3>{html.escape(name)}</h3>"
-        yield html.paragraph(noise_in_words(noise, choice))
+        yield html.paragraph(noise_in_words(noise, choice, model.frames))
         if choice is not None:
             figure = noise_model_figure(choice.fit, file_format="svg")
             yield html.chart(figure, "noise variance against the signal, and noise distribution")

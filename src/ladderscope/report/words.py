@@ -6,6 +6,7 @@ from ladderscope.images import numbered_channels
 from ladderscope.models import DenoiserSettings, SplitterSettings
 from ladderscope.models.file import Model
 from ladderscope.noise import NoiseModel
+from ladderscope.noise.averages import of_one_frame
 from ladderscope.noise_estimation.choice import NoiseChoice
 
 UNCALIBRATED = "spread of posterior samples (uncalibrated)"
@@ -17,18 +18,36 @@ def channel_names(model: Model) -> list[str]:
     return [str(name) for name in model.channel_names or numbered_channels(len(model.statistics))]
 
 
-def noise_in_words(model: NoiseModel, choice: NoiseChoice | None = None) -> str:
+def noise_in_words(
+    model: NoiseModel, choice: NoiseChoice | None = None, frames: int | None = None
+) -> str:
     """Describe the noise of a channel, as it was measured or as it was given.
+
+    Parameters
+    ----------
+    model, choice
+        The noise of the training images, and how it was chosen, if it was measured.
+    frames
+        Of how many frames each training image is the average, if of several.
 
     Examples
     --------
     >>> from ladderscope.noise import Gaussian
     >>> noise_in_words(Gaussian(3.0))
     'Given: Gaussian noise of standard deviation 3.'
+    >>> noise_in_words(Gaussian(3.0), frames=4)[:60]
+    'Given for one frame: Gaussian noise of standard deviation 6.'
     """
     if choice is not None:
-        return " ".join(["Measured on the images.", *choice.reasons, choice.fit.summary()])
-    return f"Given: {model.summary()}"
+        where = "on the images" if frames is None else "on single frames"
+        of_one = " ".join([f"Measured {where}.", *choice.reasons, choice.fit.summary()])
+    elif frames is None:
+        return f"Given: {model.summary()}"
+    else:
+        of_one = f"Given for one frame: {of_one_frame(model, frames).summary()}"
+    if frames is None:
+        return of_one
+    return f"{of_one} For the average of {frames} frames, this becomes: {model.summary()}"
 
 
 def free_bits_of(settings: DenoiserSettings | SplitterSettings) -> float:
