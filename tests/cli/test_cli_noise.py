@@ -22,7 +22,9 @@ from ladderscope.noise import (
     load_noise_model,
     save_noise_model,
 )
+from ladderscope.noise_estimation import choice
 
+CHOSEN = choice.NoiseChoice(SimpleNamespace(model=Gaussian(3.0)))
 SIGNAL = 100 + 4.0 * sample_image("dna").pixels[100:356, 150:406].astype(float)
 MIXTURE = GaussianMixture([[0.0, 0.0], [2.0, 3.0], [0.0, 0.0]], 10.0, 200.0, 0.5)
 HISTOGRAM = Histogram([50.0, 90.0], [2.0, 4.0], [[0.0, 1.0, 2.0, 1.0, 0.0]] * 2, 3.0)
@@ -375,6 +377,21 @@ def test_check_says_whether_the_noise_suits_the_image(noisy, noise, words):
     assert result.code == 0
     assert words in result.shown
     assert str(noisy) in result.shown
+
+
+def test_check_warns_of_what_the_chosen_model_does_not_describe(noisy):
+    warning = "warning photon-counting was asked for, but the images do not show it"
+    assert warning in run("noise", "check", noisy, "--noise", "photon-counting").shown
+    assert "warning" not in run("noise", "check", noisy, "--noise", "poisson-gaussian").shown
+
+
+def test_check_holds_no_more_planes_than_are_checked(noisy, tmp_path, monkeypatch):
+    film = np.broadcast_to(tifffile.imread(noisy)[:64, :64], (40, 64, 64))
+    tifffile.imwrite(tmp_path / "film.tif", film, metadata={"axes": "TYX"})
+    held = []
+    monkeypatch.setattr(choice, "choose", lambda planes, asked: held.append(planes) or CHOSEN)
+    run("noise", "check", tmp_path / "film.tif")
+    assert [len(planes) for planes in held] == [20]
 
 
 def test_check_takes_a_file_of_a_model_for_each_channel(of_two_channels, tmp_path):

@@ -1,5 +1,7 @@
 """Correlated noise measured on noisy images alone: its correlation, its size, and structure."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from ladderscope.evaluation import residual_check
 from ladderscope.images import sample_image
 from ladderscope.noise import Coloured, Gaussian, PoissonGaussian
 from ladderscope.noise_estimation import check
+from ladderscope.noise_estimation.checked import clean_plane
 from ladderscope.noise_estimation.colour import coloured, measure_colour
 from ladderscope.noise_estimation.from_images import fit_images
 from ladderscope.noise_estimation.neighbourhoods import neighbourhoods, seen_share
@@ -88,6 +91,28 @@ def test_where_nothing_can_be_measured_it_says_so(planes):
     assert not colour.is_noise and colour.windows == 0
     assert "too small" in colour.summary()
     assert coloured(Gaussian(1.0), colour).law == Gaussian(1.0)
+
+
+def test_many_windows_are_never_held_at_once():
+    plane = clean_plane(np.random.default_rng(0).normal(100, 3, (2048, 2048)))
+    measure_colour([plane.pixels[:64, :64]], Gaussian(3.0))
+    tracemalloc.start()
+    colour = measure_colour([plane], Gaussian(3.0))
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert colour.inflation == pytest.approx(1, abs=0.02)
+    assert most < 150e6  # 20 million bytes of products, and about a hundred of a thousand windows
+
+
+@pytest.mark.parametrize(("width", "told"), [(0.7, True), (2.0, False)])
+def test_the_check_says_nothing_of_the_size_of_noise_that_second_differences_do_not_see(
+    width, told
+):
+    noise = Coloured(Gaussian(3.0), blur(width, reach=8))
+    found = check(draw(noise, np.full((256, 256), 50.0)), Coloured(Gaussian(9.0), blur(width, 8)))
+    assert found.size_seen == told
+    assert (found.verdict == "too strong") == told
+    assert ("could not be compared" in found.summary()) != told
 
 
 @pytest.mark.parametrize("width", [0.01, 0.5, 0.7])

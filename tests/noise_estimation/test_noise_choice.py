@@ -100,6 +100,28 @@ def test_a_law_that_does_not_describe_the_images_is_warned_of():
     assert "ladderscope noise fit" in warning
 
 
+def test_correlated_noise_of_another_law_is_no_case_for_a_mixture():
+    noisy = drawn(Coloured(PoissonGaussian(2.0, 0.0), BLUR), 20 + SIGNAL)
+    warnings = " ".join(choose([noisy], wanted("correlated-gaussian")).warnings)
+    assert "does not describe" in warnings
+    assert "raw recording" in warnings and "--blind-levels" in warnings
+    assert "mixture" not in warnings
+
+
+@pytest.mark.parametrize("width", [1, 2, 4])
+def test_noise_over_more_pixels_than_can_be_measured_is_said_to_be_underestimated(width):
+    noise = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=(256, 256)), width)
+    choice = choose([100 + 3 * noise / noise.std()], wanted("correlated-gaussian"))
+    assert choice.fit.model.kind == "coloured"
+    if width == 1:
+        assert choice.fit.model.law.sigma == pytest.approx(3, rel=0.05)
+        assert choice.warnings == ()
+    else:
+        assert choice.fit.model.law.sigma < 2.8
+        (warning,) = choice.warnings
+        assert "weaker than it is" in warning and "--blind-levels" in warning
+
+
 def test_correlation_that_is_not_described_is_warned_of():
     noisy = drawn(Coloured(Gaussian(6.0), BLUR), 100 + SIGNAL)
     (warning,) = choose([noisy], wanted("gaussian")).warnings

@@ -13,6 +13,7 @@ from ladderscope.words import counted, listed, rounded
 if TYPE_CHECKING:
     from ladderscope.images import Image
     from ladderscope.noise_estimation import NoiseCheck
+    from ladderscope.noise_estimation.choice import NoiseChoice
 
 _BRIGHTEST = 1e15  # grey levels; the variance of more than that is no number
 
@@ -271,10 +272,13 @@ def check(
             continue
         names = _channel_names(image.channel_names, image.channels)
         rows = [("file", str(path))]
-        for name, (reasons, found) in zip(names, checks, strict=True):
-            if reasons:
-                rows.append(("model", f"{_of(name)}{' '.join(reasons)}"))
+        for name, (choice, found) in zip(names, checks, strict=True):
+            if choice:
+                rows.append(("model", f"{_of(name)}{' '.join(choice.reasons)}"))
             rows.append(("noise", f"{_of(name)}{found.summary()}"))
+            rows += [
+                ("warning", f"{_of(name)}{text}") for text in (choice.warnings if choice else ())
+            ]
         rows += _first_look([image])
         show_summary(rows)
     summary.say_failures(failures)
@@ -292,15 +296,15 @@ def _first_look(images: "Sequence[Image]") -> list[tuple[str, str]]:
     return [(one.label, one.text) for one in gathered(findings)]
 
 
-def _checks(image: "Image", given: Any) -> "list[tuple[tuple[str, ...], NoiseCheck]]":
+def _checks(image: "Image", given: Any) -> "list[tuple[NoiseChoice | None, NoiseCheck]]":
     """Check each channel of an image with its model, or with the one that the images call for.
 
-    For each channel: why its model was chosen, and what the check found.
+    For each channel: the choice of its model, unless that was given, and what the check found.
     """
     from ladderscope.errors import LadderscopeError
     from ladderscope.noise_estimation import check as check_noise
+    from ladderscope.noise_estimation.checking import MOST_CHECKED
     from ladderscope.noise_estimation.choice import choose
-    from ladderscope.noise_estimation.planes import MOST_PLANES
     from ladderscope.noise_estimation.sources import evenly
     from ladderscope.noise_estimation.wanted import wanted
 
@@ -310,20 +314,18 @@ def _checks(image: "Image", given: Any) -> "list[tuple[tuple[str, ...], NoiseChe
             f"{len(entries)} noise models are given for {counted(image.channels, 'channel')}: give "
             "one for all channels, or one per channel"
         )
-    positions = evenly([*image.positions()], MOST_PLANES)
+    positions = evenly([*image.positions()], MOST_CHECKED)
     models: list[Any] = []
-    reasons: list[tuple[str, ...]] = []
+    choices: list[NoiseChoice | None] = []
     for channel, entry in enumerate(entries):
         asked = wanted(entry) if isinstance(entry, str) else None
-        if asked is None:
-            models.append(entry)
-            reasons.append(())
-            continue
-        choice = choose([image.plane(position, channel) for position in positions], asked)
-        models.append(choice.fit.model)
-        reasons.append(choice.reasons)
+        choice = None
+        if asked is not None:
+            choice = choose([image.plane(position, channel) for position in positions], asked)
+        models.append(choice.fit.model if choice else entry)
+        choices.append(choice)
     found = check_noise(image, models if "C" in image.axes else models[0])
-    return [*zip(reasons, found if isinstance(found, list) else [found], strict=True)]
+    return [*zip(choices, found if isinstance(found, list) else [found], strict=True)]
 
 
 def _channel_names(names: Sequence[str] | None, channels: int) -> list[str]:

@@ -30,7 +30,13 @@ from ladderscope.noise_estimation.correlation import (
     solve_correlation,
     tile_products,
 )
-from ladderscope.noise_estimation.deviations import Deviations, Differences, compared, even_bins
+from ladderscope.noise_estimation.deviations import (
+    Deviations,
+    Differences,
+    compared,
+    even_bins,
+    sees_size,
+)
 from ladderscope.noise_estimation.from_images import fit_images
 from ladderscope.noise_estimation.neighbourhoods import (
     FLATTEST,
@@ -55,7 +61,7 @@ _TOLERANCE = 0.15
 _LEEWAY_IF_CORRELATED = 2.0
 _REPEATED = 0.1  # a frame repeats if it differs by less than this fraction of what noise alone does
 
-_PLANES = 20  # at most so many are measured
+MOST_CHECKED = 20  # at most so many are measured
 _PIXELS_PER_BIN = 1500  # at most so many per plane, or the background alone would decide
 _FEWEST_PIXELS = 150
 _ENOUGH = 900  # pixels: where so many are not clipped, those that are can be left out
@@ -203,7 +209,7 @@ class _Survey:
             if frame and before is not None and before.shape == plane.shape:
                 self._compare(frame, before, plane)
             before = None if frame is None else plane
-            if len(self.looks) == _PLANES and position % self.stride == 0:
+            if len(self.looks) == MOST_CHECKED and position % self.stride == 0:
                 # There are more than was known: keep every other one, of the past ones too.
                 self.looks, self.stride = self.looks[::2], 2 * self.stride
             if position % self.stride == 0:
@@ -219,7 +225,7 @@ class _Survey:
 
 def _check_planes(planes: Iterator[_Frame], count: int, model: NoiseModel | None) -> NoiseCheck:
     """Check the planes of one channel."""
-    survey = _Survey(stride=max(1, math.ceil(count / _PLANES)))
+    survey = _Survey(stride=max(1, math.ceil(count / MOST_CHECKED)))
     passing = survey.watch(planes)
     if model is None:
         model = fit_images(passing, "poisson_gaussian").model  # reads them, so the survey is made
@@ -241,18 +247,18 @@ def _check_planes(planes: Iterator[_Frame], count: int, model: NoiseModel | None
     correlation = solve_correlation(
         np.sum([look.products for look in looks], axis=0), in_plane(model)
     )
-    leeway = 1.0 if model.pixelwise is model else _LEEWAY_IF_CORRELATED
+    size_seen = sees_size(model)
     # two frames with noise differ by twice its variance
     repeated = _REPEATED * 2 * float(found.observed.min()) ** 2
     return NoiseCheck(
         model=model,
-        verdict=_verdict(correlation, found, leeway),
+        verdict=_verdict(correlation, found, model, size_seen),
         deviation_ratio=found.ratio(),
         deviation_ratio_dark=found.ratio(found.dark),
         deviation_ratio_bright=found.ratio(found.bright),
         outlier_share=found.outliers,
         outlier_share_predicted=found.outliers_predicted,
-        heavy_tails=found.heavy_tails,
+        heavy_tails=size_seen and found.heavy_tails,
         correlation=(correlation.horizontal, correlation.vertical),
         correlation_diagonal=correlation.diagonal,
         correlation_error=correlation.error,
@@ -263,6 +269,7 @@ def _check_planes(planes: Iterator[_Frame], count: int, model: NoiseModel | None
         bin_observed=found.observed,
         bin_predicted=found.predicted,
         bin_counts=found.counts,
+        size_seen=size_seen,
     )
 
 
@@ -304,9 +311,14 @@ def _unclipped_bins(around: Neighbourhoods, marks: NDArray[np.uint8]) -> list[ND
     return whole if sum(members.size for members in whole) >= enough else bins
 
 
-def _verdict(correlation: NeighbourCorrelation, found: Deviations, leeway: float) -> Verdict:
+def _verdict(
+    correlation: NeighbourCorrelation, found: Deviations, model: NoiseModel, size_seen: bool
+) -> Verdict:
     if correlation.is_certain:
         return CORRELATED
+    if not size_seen:
+        return "about right"
+    leeway = 1.0 if model.pixelwise is model else _LEEWAY_IF_CORRELATED
     departures = [
         found.departure(leeway * _TOLERANCE),
         found.departure(leeway * TOLERANCE_AT_AN_END, found.dark),

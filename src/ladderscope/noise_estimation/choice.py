@@ -39,6 +39,10 @@ _MEASURE = (
     "Measure the noise on pairs or repeats from the same detector (ladderscope noise fit --kind "
     "mixture), and give it with --noise"
 )
+_RAW = (
+    "Use the raw recording if you have it; otherwise try blind_levels=2 (--blind-levels 2), which "
+    "needs no model of the correlation"
+)
 _LAW_NAMES = {
     "gaussian": "Gaussian noise",
     "poisson_gaussian": "Poisson–Gaussian noise",
@@ -238,6 +242,7 @@ def _neighbours(fit: NoiseFit, colour: Colour | None, found: NoiseCheck | None) 
 def _about_the_law(fit: NoiseFit, wanted: Wanted, found: NoiseCheck) -> list[str]:
     """Say what the law of single pixels does not describe, and what to do."""
     texts = []
+    remedy = _RAW if isinstance(fit.model, Coloured) else _MEASURE
     if wanted.law is not None and fit.model.pixelwise.kind != wanted.law:
         texts.append(
             f"{wanted.spelling} was asked for, but the images do not show it: "
@@ -250,7 +255,7 @@ def _about_the_law(fit: NoiseFit, wanted: Wanted, found: NoiseCheck) -> list[str
             f"noise is {found.deviation_ratio:.2f} times the predicted one "
             f"({found.deviation_ratio_dark:.2f} times in dark regions, "
             f"{found.deviation_ratio_bright:.2f} times in bright regions), so the restoration may "
-            f"{effect}. {_MEASURE}"
+            f"{effect}. {remedy}"
         )
     if found.heavy_tails:
         texts.append(
@@ -258,7 +263,7 @@ def _about_the_law(fit: NoiseFit, wanted: Wanted, found: NoiseCheck) -> list[str
             f"{percent(found.outlier_share)} of the pixels stand out by more than "
             f"{OUTLYING:.0f} standard deviations, where the model predicts "
             f"{percent(found.outlier_share_predicted)}. Single noisy pixels may be kept as if "
-            f"they were structure. {_MEASURE}"
+            f"they were structure. {remedy}"
         )
     return texts
 
@@ -274,6 +279,13 @@ def _about_correlation(
                 f"correlated noise was asked for, but is not certain. {colour.summary()} What is "
                 "correlated in the signal may be removed with the noise: compare with a "
                 "restoration without this choice"
+            ]
+        if colour is not None and colour.is_broad:
+            return [
+                "the noise extends over more pixels than can be measured, so the noise model takes "
+                "it for weaker than it is, and part of it will be kept as if it were structure. "
+                "Use the raw recording if you have it; otherwise bin the images, two or four "
+                "pixels to one, or try blind_levels=3 (--blind-levels 3)"
             ]
         if found.verdict == CORRELATED:
             return [

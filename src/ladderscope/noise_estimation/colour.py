@@ -22,7 +22,7 @@ Texture that is the same everywhere cannot be told from correlated noise.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
@@ -38,10 +38,14 @@ from ladderscope.noise.gaussian import Gaussian
 from ladderscope.noise.model import NoiseModel
 from ladderscope.noise.poisson_gaussian import PoissonGaussian
 from ladderscope.noise_estimation.checked import CleanPlane, clean_plane
+from ladderscope.noise_estimation.colour_basis import (
+    REACH,
+    WINDOW,
+    basis,
+    shifts,
+    without_polynomials,
+)
 
-WINDOW = 16  # pixels
-REACH = 5  # pixels: noise farther apart is taken as independent
-_DEGREE = 3
 _STEP = WINDOW // 2  # between windows; as wide as they are where there are very many
 _MANY = 8000
 _FLATTEST = 0.1  # of all windows measure,
@@ -55,6 +59,11 @@ _MOST_RESTORED = 10.0  # of the power at a frequency
 # in the flattest windows of images without any flat region can look the same.
 _CORRELATED = 0.25
 _STANDARD_ERRORS = 3
+# Noise that is still correlated at the reach, or nearly the same in the next pixel, is taken away
+# with the polynomials in part, and measured as less than it is: a tenth at a blur of two pixels.
+_NOT_DECAYED = 0.1
+_SMOOTH = 0.9
+_AT_ONCE = 1024  # windows
 
 _Array = NDArray[np.float64]
 
@@ -78,6 +87,9 @@ class Colour:
     inflation
         Variance of the noise over that which the law predicts in these windows. A law that was
         measured on second differences takes correlated noise for less than it is.
+    is_broad
+        Whether the correlation extends beyond five pixels, or is nearly complete between
+        neighbours: such noise is stronger and smoother than what was measured.
     """
 
     autocorrelation: Float64[np.ndarray, "y x"]
@@ -86,6 +98,7 @@ class Colour:
     rougher: tuple[float, float]
     windows: int
     inflation: float
+    is_broad: bool = False
 
     @property
     def is_noise(self) -> bool:
@@ -123,7 +136,11 @@ class Colour:
         along_x, along_y = self.neighbours
         found = f"{along_x:.2f} along x and {along_y:.2f} along y"
         if self.is_noise:
-            return f"The noise of neighbouring pixels is correlated: {found}."
+            broad = " It extends too far to be measured, and is stronger than that."
+            return (
+                f"The noise of neighbouring pixels is correlated: {found}."
+                f"{broad if self.is_broad else ''}"
+            )
         if self.is_structure:
             return (
                 f"Neighbouring pixels are correlated ({found}), but this grows from the flattest "
@@ -170,17 +187,25 @@ def measure_colour(planes: Iterable[NDArray[Any] | CleanPlane], law: NoiseModel)
         return Colour(np.ones((1, 1)), (0.0, 0.0), math.inf, (0.0, 0.0), 0, 1.0)
     groups = np.stack([part.sum(axis=0) for part in np.array_split(flat, _GROUPS)])
     total = groups.sum(axis=0)
-    left_out = np.array([_neighbours(total - group) for group in groups])
-    spread = ((left_out - left_out.mean(axis=0)) ** 2).sum(axis=0)
+    neighbours, farthest = _correlations(total, 1), _correlations(total, REACH)
+    error = _error([_correlations(total - group, 1) for group in groups])
+    far_error = _error([_correlations(total - group, REACH) for group in groups])
     rougher = np.concatenate([one.rougher for one in found]).sum(axis=0)
     return Colour(
         autocorrelation=_autocorrelation(np.sum([one.power for one in found], axis=0)),
-        neighbours=_neighbours(total),
-        error=math.sqrt((_GROUPS - 1) / _GROUPS * spread.max()),
-        rougher=_neighbours(rougher) if rougher.any() else _neighbours(total),
+        neighbours=neighbours,
+        error=error,
+        rougher=_correlations(rougher, 1) if rougher.any() else neighbours,
         windows=len(flat),
-        inflation=float(_basis().solve[0] @ total) / len(flat),
+        inflation=float(basis().solve[0] @ total) / len(flat),
+        is_broad=max(neighbours) > _SMOOTH
+        or max(farthest) > max(_NOT_DECAYED, _STANDARD_ERRORS * far_error),
     )
+
+
+def _error(left_out: Sequence[tuple[float, float]]) -> float:
+    """Return the greater standard error, by the results without each of the groups."""
+    return math.sqrt((_GROUPS - 1) * np.var(left_out, axis=0).max())
 
 
 def coloured(law: NoiseModel, colour: Colour) -> Coloured:
@@ -216,25 +241,20 @@ def coloured(law: NoiseModel, colour: Colour) -> Coloured:
 
 def _windows(plane: CleanPlane, law: NoiseModel) -> _Windows:
     """Measure the flatter windows of a plane."""
-    none = np.zeros((0, len(_shifts())))
+    none = np.zeros((0, len(shifts())))
     nothing = _Windows(none, none, np.zeros((2 * WINDOW, 2 * WINDOW)))
     if min(plane.pixels.shape) < 2 * WINDOW:
         return nothing
     step = _STEP if plane.pixels.size < _MANY * _STEP**2 else WINDOW
     cut = np.lib.stride_tricks.sliding_window_view(plane.pixels, (WINDOW, WINDOW))[::step, ::step]
     grid = cut.shape[:2]
-    windows = cut.reshape(-1, WINDOW**2)
-    means = windows.mean(axis=1)
-    contrast = windows - means[:, None]
-    smooth = contrast @ _basis().smooth
-    residuals = contrast - smooth @ _basis().smooth.T
+    means, energy, own = np.concatenate([_energies(row) for row in cut], axis=1)
     variance = law.moments(torch.from_numpy(means))[1].numpy()
-    energy = (residuals**2).sum(axis=1) / variance
+    energy, own = energy / variance, own / variance
     usable = (energy > 0) & ~_touched(plane, step)
     if usable.sum() < _FEWEST:
         return nothing
     around = _around(np.where(usable, energy, np.nan).reshape(grid), WINDOW // step).ravel()
-    own = (smooth**2).sum(axis=1) / variance
     usable &= np.isfinite(around)
     if usable.sum() < _FEWEST:
         return nothing
@@ -247,11 +267,20 @@ def _windows(plane: CleanPlane, law: NoiseModel) -> _Windows:
     number = int(np.count_nonzero(kept[:flat]))
     order = order[kept]
     order[:number].sort()  # neighbours in the image go into one group, for the errors
-    chosen = residuals[order].reshape(-1, WINDOW, WINDOW)
-    chosen /= np.sqrt(variance[order, None, None])
-    products = _products(chosen)
-    power = _power(chosen[:number] * _taper()).sum(axis=0)
+    products, power = np.zeros((order.size, len(shifts()))), nothing.power
+    for start in range(0, order.size, _AT_ONCE):
+        at = order[start : start + _AT_ONCE]
+        chosen = without_polynomials(cut[np.unravel_index(at, grid)])[1]
+        chosen = (chosen / np.sqrt(variance[at, None])).reshape(-1, WINDOW, WINDOW)
+        products[start : start + _AT_ONCE] = _products(chosen)
+        power += _power(chosen[: max(0, number - start)] * _taper()).sum(axis=0)
     return _Windows(products[:number], products[number:], power)
+
+
+def _energies(windows: Float64[np.ndarray, "windows y x"]) -> Float64[np.ndarray, "3 windows"]:
+    """Return each window's mean, and the energies of what is left of it and of its polynomial."""
+    means, residuals, smooth = without_polynomials(windows)
+    return np.stack([means, (residuals**2).sum(axis=1), (smooth**2).sum(axis=1)])
 
 
 def _touched(plane: CleanPlane, step: int) -> NDArray[np.bool_]:
@@ -281,46 +310,6 @@ def _around(energy: Float64[np.ndarray, "rows columns"], apart: int) -> _Array:
     return average
 
 
-@cache
-def _shifts() -> tuple[tuple[int, int], ...]:
-    """List (down, right), without those that mirror others."""
-    return tuple(
-        (down, right)
-        for down in range(REACH + 1)
-        for right in range(-REACH, REACH + 1)
-        if down > 0 or right >= 0
-    )
-
-
-@dataclass(frozen=True, eq=False)
-class _Basis:
-    smooth: _Array  # (256, 10): orthonormal polynomials
-    solve: _Array  # (shifts, shifts): from the sums of products to the covariance
-
-
-@cache
-def _basis() -> _Basis:
-    y, x = np.divmod(np.arange(WINDOW**2), WINDOW) - np.array((WINDOW - 1) / 2)
-    y, x = y / WINDOW, x / WINDOW
-    powers = [(i, j) for i in range(_DEGREE + 1) for j in range(_DEGREE + 1 - i)]
-    smooth, _ = np.linalg.qr(np.stack([y**i * x**j for i, j in powers], axis=1))
-    projection = np.eye(WINDOW**2) - smooth @ smooth.T
-    # ⟨P B P, P C P⟩ of any two shifts, by the sums of products of P C P alone.
-    parts = [_at_shift(*shift) for shift in _shifts()]
-    projected = np.stack([(projection @ part @ projection).ravel() for part in parts])
-    gram = np.stack([part.ravel() for part in parts]) @ projected.T
-    return _Basis(smooth, np.linalg.inv(gram))
-
-
-def _at_shift(down: int, right: int) -> _Array:
-    """Mark the pairs of pixels of a window that lie so far apart."""
-    y, x = np.divmod(np.arange(WINDOW**2), WINDOW)
-    lower, righter = y[None, :] - y[:, None], x[None, :] - x[:, None]
-    apart = ((lower == down) & (righter == right)) | ((lower == -down) & (righter == -right))
-    marked: _Array = apart.astype(np.float64)
-    return marked
-
-
 def _power(windows: Float64[np.ndarray, "windows y x"]) -> _Array:
     """Return the periodograms of windows, on a grid on which no shift wraps around."""
     transformed = np.fft.fft2(windows, (2 * WINDOW, 2 * WINDOW))
@@ -331,15 +320,15 @@ def _power(windows: Float64[np.ndarray, "windows y x"]) -> _Array:
 def _products(windows: Float64[np.ndarray, "windows y x"]) -> _Array:
     """Sum the products of all pairs of pixels at each shift, each pair in both directions."""
     sums = np.fft.ifft2(_power(windows)).real
-    products: _Array = np.stack([sums[:, down, right] for down, right in _shifts()], axis=1)
+    products: _Array = np.stack([sums[:, down, right] for down, right in shifts()], axis=1)
     products[:, 1:] *= 2
     return products
 
 
-def _neighbours(products: Float64[np.ndarray, " shifts"]) -> tuple[float, float]:
-    """Give the correlation with the next pixel along x and y that makes these sums of products."""
-    covariance = _basis().solve @ products
-    along_x, along_y = (covariance[_shifts().index(shift)] for shift in ((0, 1), (1, 0)))
+def _correlations(products: Float64[np.ndarray, " shifts"], apart: int) -> tuple[float, float]:
+    """Give the correlation so far along x and y that makes these sums of products."""
+    covariance = basis().solve @ products
+    along_x, along_y = (covariance[shifts().index(shift)] for shift in ((0, apart), (apart, 0)))
     variance = max(covariance[0], 1e-300)
     return float(np.clip(along_x / variance, -1, 1)), float(np.clip(along_y / variance, -1, 1))
 
@@ -351,7 +340,7 @@ def _autocorrelation(power: Float64[np.ndarray, "y x"]) -> _Array:
     frequencies = np.fft.fftfreq(2 * WINDOW)
     phases = np.exp(-2j * np.pi * np.outer(frequencies, np.arange(WINDOW)))
     tapered = np.kron(phases, phases) * _taper().ravel()
-    smooth = _basis().smooth
+    smooth = basis().smooth
     without = tapered - (tapered @ smooth) @ smooth.T
     spectrum = power
     for _ in range(_CORRECTIONS):
@@ -361,9 +350,9 @@ def _autocorrelation(power: Float64[np.ndarray, "y x"]) -> _Array:
             for part in (tapered, without)
         )
         spectrum = power * np.minimum(expected / seen, _MOST_RESTORED)
-    shifts = np.fft.ifft2(spectrum).real
+    held = np.fft.ifft2(spectrum).real
     side = 2 * WINDOW - 1
-    table: _Array = np.roll(shifts / shifts[0, 0], (WINDOW - 1, WINDOW - 1), axis=(0, 1))
+    table: _Array = np.roll(held / held[0, 0], (WINDOW - 1, WINDOW - 1), axis=(0, 1))
     return table[:side, :side]
 
 

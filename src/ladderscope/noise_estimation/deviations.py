@@ -17,7 +17,8 @@ from ladderscope.noise_estimation.noise_check import OUTLYING
 
 _BINS = 48
 _STANDARD_ERRORS = 3  # a departure must also be beyond chance
-_LEAST_SHARE = 1e-3  # of the variance that second differences see
+_LEAST_SHARE = 1e-6  # of the variance that second differences see, not to divide by nothing
+_TELLING_SHARE = 5e-3  # where they see less, no spectrum is measured well enough to compare sizes
 _HEAVY = 2.0  # so many times the predicted fraction of outliers are heavy tails
 _DRAWN = 316  # squared: second differences that the model is asked to draw
 _SECOND_DIFFERENCE = torch.tensor([1.0, -2.0, 1.0], dtype=torch.float64)
@@ -87,6 +88,18 @@ class Deviations:
         departure = math.log(max(self.ratio(where), 1e-9))
         tolerable = max(math.log1p(tolerance), _STANDARD_ERRORS * error)
         return departure if abs(departure) > tolerable else 0.0
+
+
+def sees_size(model: NoiseModel) -> bool:
+    """Return whether second differences see enough of the noise to compare its size.
+
+    Examples
+    --------
+    >>> from ladderscope.noise import Gaussian
+    >>> sees_size(Gaussian(2.0))
+    True
+    """
+    return seen_share(in_plane(model)) >= _TELLING_SHARE
 
 
 def compared(differences: Differences, model: NoiseModel) -> Deviations:

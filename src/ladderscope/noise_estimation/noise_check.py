@@ -62,6 +62,9 @@ class NoiseCheck:
     bin_signals, bin_observed, bin_predicted, bin_counts
         For a plot, darkest first: mean signal, standard deviation of the noise observed and
         predicted (camera units), and number of pixels in each bin.
+    size_seen
+        Whether second differences see enough of the noise to compare its size and its tails. They
+        do not if the model predicts very smooth noise; then the verdict does not speak of these.
 
     Examples
     --------
@@ -89,6 +92,7 @@ class NoiseCheck:
     bin_observed: Float64[np.ndarray, " bins"]
     bin_predicted: Float64[np.ndarray, " bins"]
     bin_counts: Float64[np.ndarray, " bins"]
+    size_seen: bool = True
 
     def summary(self) -> str:
         """Return in plain sentences what was found, and what to do about it.
@@ -116,6 +120,11 @@ class NoiseCheck:
 
 
 def _about_size(found: NoiseCheck) -> str:
+    if not found.size_seen:
+        return (
+            "How strong the noise is could not be compared with the model: noise as smooth as the "
+            "model predicts hardly differs between neighbouring pixels."
+        )
     dark, bright = found.deviation_ratio_dark, found.deviation_ratio_bright
     ratios = (
         f"the standard deviation in the images is {found.deviation_ratio:.2f} times the predicted "
