@@ -38,7 +38,8 @@ def test_a_camera_has_poisson_gaussian_noise_with_the_fit_that_it_always_had():
         key: value for key, value in before.items() if "advantage" not in key
     }
     assert "Poisson–Gaussian noise was chosen, independent" in said(choice)
-    assert f"{choice.fit.advantage:.4f}" in said(choice)
+    assert f"by {abs(choice.fit.advantage):.4f}" in said(choice)
+    assert "grows measurably" in said(choice) and "no single photons show" in said(choice)
 
 
 def test_dim_light_on_a_camera_is_no_photon_counting():
@@ -92,6 +93,36 @@ def test_photon_counting_on_images_of_a_camera_falls_back_and_says_so():
     choice = choose([camera()], wanted("photon-counting"))
     assert choice.fit.model == calibrate_poisson_gaussian([camera()]).model
     assert any("photon-counting was asked for" in text for text in choice.warnings)
+    for part in ("Photon-counting noise was asked for", choice.fit.doubt, "noise is used instead"):
+        assert part in said(choice)
+    assert choice.fit.doubt in " ".join(choice.warnings)
+    assert "Poisson–Gaussian noise was asked for" not in said(choice)
+
+
+def test_the_variance_is_measured_before_it_is_said_not_to_grow():
+    of_camera, level = (
+        said(choose([noisy], wanted("gaussian")))
+        for noisy in (camera(), SIGNAL + np.random.default_rng(0).normal(100, 3, SIGNAL.shape))
+    )
+    assert "variance grows measurably with the brightness, which Gaussian noise" in of_camera
+    assert "variance does not grow measurably" in level
+
+
+@pytest.mark.parametrize(("size", "why"), [(48, "the gain and the offset"), (40, "too few flat")])
+def test_few_pixels_cannot_tell_the_photons_and_that_is_said(size, why):
+    signal = SIGNAL[:size, :: 256 // size][:, :size]
+    choice = choose([drawn(PhotonCounting(12.0, 20.0, 1.0, 3.0), 20 + signal / (2000 / size))])
+    assert choice.fit.model.kind == "poisson_gaussian"
+    assert why in choice.fit.doubt
+    assert f"photon-counting noise cannot be measured ({choice.fit.doubt})" in said(choice) or (
+        f"more likely, by {choice.fit.advantage:.4f}" in said(choice)
+        and f", but {choice.fit.doubt})" in said(choice)
+    )
+
+
+def test_photons_that_show_in_few_pixels_are_weighed_with_the_correlation_of_all():
+    # pixels of up to 20 photons, among those of up to 100
+    assert 0.1 < choose([camera()]).fit.compared_share < 0.3
 
 
 def test_a_law_that_does_not_describe_the_images_is_warned_of():

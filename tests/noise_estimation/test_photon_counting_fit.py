@@ -11,8 +11,11 @@ from ladderscope.images import sample_image
 from ladderscope.noise import NoiseModel, PhotonCounting, PoissonGaussian
 from ladderscope.noise_estimation import measure_noise
 from ladderscope.noise_estimation.checked import clean_plane
+from ladderscope.noise_estimation.dark import Darkness
 from ladderscope.noise_estimation.flat_pixels import FlatPixels
+from ladderscope.noise_estimation.from_images import fit_images
 from ladderscope.noise_estimation.photon_bins import find_lattice
+from ladderscope.noise_estimation.photon_counting_fit import Advantage
 from ladderscope.noise_estimation.pulse_spectra import Cells, Counting, Line, probabilities
 
 Array = NDArray[np.float64]
@@ -132,6 +135,39 @@ def test_a_file_may_hold_whole_numbers_of_photons(photons: float, step: int) -> 
     assert "whole numbers of photons" in fit.summary()
 
 
+def test_photons_that_explain_less_than_a_line_does_are_no_whole_numbers_of_photons() -> None:
+    noisy = np.rint(0.9 * np.random.default_rng(0).poisson(60 + light(8.0)))
+    fit = measured(noisy.astype(np.uint16))
+    assert isinstance(fit.model, PoissonGaussian)
+    assert fit.doubt.startswith("photon counting would make flat regions")
+    assert fit.doubt in fit.summary()
+
+
+@pytest.mark.parametrize(
+    ("advantage", "words"),
+    [
+        (Advantage(0.0369, 0.001), "more likely, by 0.0369 ± 0.0010 nats per pixel"),
+        (Advantage(-0.0369, 0.001), "less likely, by 0.0369 ± 0.0010 nats per pixel"),
+        (Advantage(0.001, 0.0001), "hardly more likely, by 0.0010 ± 0.0001 nats per pixel"),
+        (
+            Advantage(0.1, 0.05),
+            "hardly more likely, by 0.1000 ± 0.0500 nats per pixel, no more than chance",
+        ),
+    ],
+)
+def test_the_sign_of_an_advantage_is_said_in_words(advantage: Advantage, words: str) -> None:
+    assert advantage.words == words
+
+
+def test_pixels_at_the_ceiling_are_told_of() -> None:
+    detector = PhotonCounting(16.0, 20.0, 2.0, 3.0)
+    photons = light(1.0)
+    photons[:80] = 40.0
+    fit = measured(np.clip(np.rint(seen(photons, detector)), 0, 255).astype(np.uint8))
+    assert isinstance(fit.model, PhotonCounting)
+    assert "Pixels pile up at 255" in fit.summary()
+
+
 def test_a_stretched_file_shows_the_stretched_detector() -> None:
     levels = np.rint(seen(light(1.0), PhotonCounting(6.0, 10.0, 1.0, 3.0)))
     fit = measured(np.clip(np.rint(2.55 * levels), 0, 255).astype(np.uint8))
@@ -177,6 +213,20 @@ def test_dark_frames_hold_offset_and_read_noise() -> None:
     assert (fit.model.offset, fit.model.read_noise) == pytest.approx((fit.offset, fit.read_noise))
     assert_close(fit.model, DETECTOR)
     assert measured(image, offset=100.0).model.offset == 100.0
+
+
+@pytest.mark.parametrize(
+    ("offset", "read_noise", "counted"),
+    [(0.0, None, True), (0.05, 0.2, True), (-0.4, None, False), (0.0, 0.9, False)],
+)
+def test_whole_numbers_of_photons_agree_with_the_dark_frames(
+    offset: float, read_noise: float | None, counted: bool
+) -> None:
+    plane = clean_plane(np.random.default_rng(0).poisson(light(2.0, 200)).astype(np.uint8))
+    fit = fit_images([plane], "photon_counting", Darkness(offset, read_noise))
+    assert ("whole numbers of photons" in fit.summary()) == counted
+    if counted:
+        assert fit.model == PhotonCounting(1.0, offset, read_noise or 0.12)
 
 
 # The pixels --------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from ladderscope.noise_estimation.colour import Colour, coloured, measure_colour
 from ladderscope.noise_estimation.fitted import NoiseFit
 from ladderscope.noise_estimation.from_images import fit_kinds
 from ladderscope.noise_estimation.noise_check import CORRELATED, OUTLYING, NoiseCheck
+from ladderscope.noise_estimation.photon_counting_fit import Advantage
 from ladderscope.noise_estimation.wanted import CHOSEN, LAWS, Wanted
 from ladderscope.words import percent
 
@@ -112,20 +113,20 @@ def choose(
     """
     every = max(1, sum(plane.size for plane in planes) // _ENOUGH)
     few = planes[::every]
-    fit, line = _of_pixels(planes, wanted, every)
+    fit, line, grows = _of_pixels(planes, wanted, every)
     colour = None
     if wanted.correlated or (wanted.correlated is None and not structured):
         colour = measure_colour(few, line.model)
-        if wanted.correlated or (colour.is_noise and _gained(colour) > _gained_by_photons(fit)):
+        if wanted.correlated or (colour.is_noise and _gained(colour) > _gained_by_all(fit)):
             fit = _coloured(line, colour)
     try:
         found = check_planes(few, fit.model)
     except NoiseError:  # too few pixels to check what could be measured
-        return NoiseChoice(fit, wanted.name, _reasons(fit, wanted, colour, None))
+        return NoiseChoice(fit, wanted.name, _reasons(fit, wanted, grows, colour, None))
     return NoiseChoice(
         fit,
         wanted.name,
-        _reasons(fit, wanted, colour, found),
+        _reasons(fit, wanted, grows, colour, found),
         (
             *_about_the_law(fit, wanted, found),
             *_about_correlation(fit, colour, found, structured),
@@ -135,17 +136,26 @@ def choose(
 
 def _of_pixels(
     planes: Sequence[Real[NDArray[Any], "y x"]], wanted: Wanted, every: int
-) -> tuple[NoiseFit, NoiseFit]:
-    """Choose the law of single pixels; also give the law that describes the variance alone."""
+) -> tuple[NoiseFit, NoiseFit, bool]:
+    """Choose the law of single pixels.
+
+    Also give the law that describes the variance alone, and whether that measurably grows.
+    """
+    laws = LAWS if wanted.law is None else {wanted.law, "poisson_gaussian"}
+    fits = fit_kinds(planes, [*laws], every=every if wanted.law is None else 1)
+    line = fits["poisson_gaussian"]
+    grows = isinstance(line.model, PoissonGaussian) and line.model.gain > 0
     if wanted.law is not None:
-        fit = fit_kinds(planes, [wanted.law])[wanted.law]
-        return fit, fit
-    fits = fit_kinds(planes, LAWS, every=every)
-    line, counting = fits["poisson_gaussian"], fits["photon_counting"]
-    if isinstance(line.model, PoissonGaussian) and line.model.gain == 0:
-        line = fits["gaussian"]
-    line = replace(line, advantage=counting.advantage, advantage_error=counting.advantage_error)
-    return counting if _counts_photons(counting, line, planes[::every]) else line, line
+        return fits[wanted.law], fits[wanted.law], grows
+    counting = fits["photon_counting"]
+    line = replace(
+        line if grows else fits["gaussian"],
+        advantage=counting.advantage,
+        advantage_error=counting.advantage_error,
+        doubt=counting.doubt,
+        compared_share=counting.compared_share,
+    )
+    return counting if _counts_photons(counting, line, planes[::every]) else line, line, grows
 
 
 def _counts_photons(
@@ -172,6 +182,11 @@ def _gained_by_photons(fit: NoiseFit) -> float:
     return (fit.advantage or 0.0) if isinstance(fit.model, PhotonCounting) else 0.0
 
 
+def _gained_by_all(fit: NoiseFit) -> float:
+    """Return what photon counting gains, spread over bright pixels too, which gain nothing."""
+    return fit.compared_share * _gained_by_photons(fit)
+
+
 def _gained(colour: Colour) -> float:
     """Return what a Gaussian with the noise's spectrum gains over an independent one."""
     return -0.5 * float(np.log(regular_spectrum(colour.autocorrelation)).mean())
@@ -191,30 +206,57 @@ def _coloured(line: NoiseFit, colour: Colour) -> NoiseFit:
 
 
 def _reasons(
-    fit: NoiseFit, wanted: Wanted, colour: Colour | None, found: NoiseCheck | None
+    fit: NoiseFit,
+    wanted: Wanted,
+    grows: bool,
+    colour: Colour | None,
+    found: NoiseCheck | None,
 ) -> tuple[str, str]:
     """Say what was chosen, and why."""
-    law, compared = fit.model.pixelwise, ""
-    if fit.advantage is not None and fit.advantage_error is not None:
-        compared = f"{fit.advantage:.4f} ± {fit.advantage_error:.4f} nats per pixel"
-    reasons = []
-    if isinstance(law, PhotonCounting):
-        reasons.append(
-            f"single photons show: flat regions are more likely, by {compared}, than with "
-            "Poisson–Gaussian noise"
-        )
-    else:
-        grows = "grows" if isinstance(law, PoissonGaussian) and law.gain > 0 else "does not grow"
-        reasons.append(f"the variance {grows} measurably with the brightness")
-        if compared and wanted.law is None:
-            reasons.append(f"no single photons show (photon counting would gain {compared})")
-    reasons += _neighbours(fit, colour, found)
+    kind = fit.model.pixelwise.kind
+    reasons = [] if kind == "photon_counting" else [_about_the_variance(kind, grows)]
+    if kind == "photon_counting" or wanted.law is None:
+        reasons += _about_photons(fit, wanted)
+    why = _joined([*reasons, *_neighbours(fit, colour, found)])
     between = "correlated" if isinstance(fit.model, Coloured) else "independent"
-    how = "was chosen" if wanted.law is None else f"was asked for (“{wanted.spelling}”)"
-    return (
-        f"{_LAW_NAMES[law.kind]} {how}, {between} from pixel to pixel.",
-        f"{reasons[0][0].upper()}{_joined(reasons)[1:]}.",
-    )
+    how = f"{between} from pixel to pixel"
+    asked = f"was asked for (“{wanted.spelling}”)"
+    if wanted.law is not None and kind != wanted.law:
+        return (
+            f"{_LAW_NAMES[wanted.law]} {asked}, but the images do not show it: {fit.doubt}.",
+            f"{_LAW_NAMES[kind]} is used instead, {how}: {why}.",
+        )
+    chosen = "was chosen" if wanted.law is None else asked
+    return f"{_LAW_NAMES[kind]} {chosen}, {how}.", f"{why[0].upper()}{why[1:]}."
+
+
+def _about_the_variance(kind: str, grows: bool) -> str:
+    if not grows:
+        return "the variance does not grow measurably with the brightness"
+    undescribed = ", which Gaussian noise does not describe" if kind == "gaussian" else ""
+    return f"the variance grows measurably with the brightness{undescribed}"
+
+
+def _about_photons(fit: NoiseFit, wanted: Wanted) -> list[str]:
+    """Say whether single photons show; if not, or if that cannot be told, why."""
+    if fit.advantage is None or fit.advantage_error is None:
+        return [f"photon-counting noise cannot be measured ({fit.doubt})"] if fit.doubt else []
+    advantage = Advantage(fit.advantage, fit.advantage_error)
+    if isinstance(fit.model, PhotonCounting):
+        what = "single photons show"
+        if not fit.intervals:
+            what = "the values are whole numbers of photons"
+        elif wanted.law is None and fit.advantage <= _WORTHWHILE:
+            what = "single photons show in the tails of the noise"
+        return [
+            f"{what} (compared with Poisson–Gaussian noise, flat regions are {advantage.words})"
+        ]
+    would = f"photon counting would make flat regions {advantage.words}"
+    if fit.doubt and advantage.is_certain:
+        return [f"photon-counting noise cannot be measured ({would}, but {fit.doubt})"]
+    if fit.advantage > _WORTHWHILE and not fit.doubt:
+        return [f"correlation explains more than single photons do ({would})"]
+    return [f"no single photons show ({would})"]
 
 
 def _joined(clauses: Sequence[str]) -> str:
@@ -245,8 +287,8 @@ def _about_the_law(fit: NoiseFit, wanted: Wanted, found: NoiseCheck) -> list[str
     remedy = _RAW if isinstance(fit.model, Coloured) else _MEASURE
     if wanted.law is not None and fit.model.pixelwise.kind != wanted.law:
         texts.append(
-            f"{wanted.spelling} was asked for, but the images do not show it: "
-            f"{_LAW_NAMES[fit.model.pixelwise.kind]} is used"
+            f"{wanted.spelling} was asked for, but the images do not show it: {fit.doubt}. "
+            f"{_LAW_NAMES[fit.model.pixelwise.kind]} is used instead"
         )
     if found.verdict in ("too weak", "too strong"):
         effect = "keep noise" if found.verdict == "too weak" else "remove detail"

@@ -54,6 +54,12 @@ class NoiseFit:
         noise, nats per pixel, and the standard error of that; None if the two were not compared.
     notices
         What a user should know about this fit, in plain sentences.
+    doubt
+        Why the images do not show photon-counting noise, a clause; empty if they do, or if it was
+        not looked for. Model files hold it only as a notice.
+    compared_share
+        Fraction of the flat pixels that the advantage comes from; the others are too bright for
+        single photons to show. Model files do not hold it.
 
     Examples
     --------
@@ -77,6 +83,8 @@ class NoiseFit:
     advantage: float | None = None
     advantage_error: float | None = None
     notices: tuple[str, ...] = ()
+    doubt: str = ""
+    compared_share: float = 1.0
 
     @property
     def gain_interval(self) -> Interval | None:

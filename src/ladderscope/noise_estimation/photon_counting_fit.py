@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ladderscope.noise.photon_counting import PhotonCounting
 from ladderscope.noise.words import Interval
+from ladderscope.noise_estimation.clipping import Ends
 from ladderscope.noise_estimation.dark import Darkness
 from ladderscope.noise_estimation.fitted import NoiseFit
 from ladderscope.noise_estimation.flat_pixels import FlatPixels
@@ -30,7 +31,6 @@ from ladderscope.noise_estimation.photon_likelihood import (
     Likelihood,
 )
 from ladderscope.noise_estimation.pulse_spectra import Counting, Line
-from ladderscope.words import rounded
 
 _STARTS = (0.01, 0.3, 1.0)  # 1/α
 _PRACTICALLY_EQUAL = 0.05
@@ -44,8 +44,12 @@ _CERTAIN = 3.0  # standard errors
 _WORTHWHILE = 2e-3  # nats per pixel: photon noise of a camera, a little skewed, leaves half of that
 # Regions that are not quite flat bias log gain and 1/α, beyond chance.
 _SYSTEMATIC_GAIN, _SYSTEMATIC_INVERSE = 0.02, 0.07
+_ROUNDING = 12**-0.5  # of a step: more read noise than that makes no whole numbers of photons
 _ABOUT_ONE = 1.5  # photon, or its inverse, in a step of the lattice
 _EQUIVALENT = 3e-3  # nats per pixel, by which counts of photons may explain them worse
+_HARDLY = 5e-3  # nats per pixel, which make no difference to a restoration
+_CROWDS = 32  # of flat pixels, in which those at the ceiling are counted
+_TOO_FEW = "there are too few flat regions"
 _COUNTED = "The values are whole numbers of photons, so the gain is known exactly."
 _VAGUE = 0.5  # photons, of the offset; natural logarithm, of the gain
 _VAGUE_SHAPE = 0.6  # of 1/α
@@ -71,6 +75,28 @@ class Advantage:
         """Whether it is more than chance, and worth another law."""
         return self.value > max(_CERTAIN * self.error, _WORTHWHILE)
 
+    @property
+    def is_certainly_less(self) -> bool:
+        """Whether the law explains the pixels worse than the other one, and not by chance."""
+        return self.value < -_CERTAIN * self.error
+
+    @property
+    def words(self) -> str:
+        """Whether the pixels are more likely under the one law or under the other.
+
+        Examples
+        --------
+        >>> Advantage(0.021, 0.001).words
+        'more likely, by 0.0210 ± 0.0010 nats per pixel'
+        >>> Advantage(-0.0002, 0.0001).words
+        'less likely, by 0.0002 ± 0.0001 nats per pixel, no more than chance'
+        """
+        hardly = "hardly " if self.value < _HARDLY or not self.is_certain else ""
+        how = "less" if self.value < 0 else f"{hardly}more"
+        chance = "" if abs(self.value) > _CERTAIN * self.error else ", no more than chance"
+        size = f"{abs(self.value):.4f} ± {self.error:.4f}"
+        return f"{how} likely, by {size} nats per pixel{chance}"
+
 
 def fit_photon_counting(
     line: NoiseFit, pixels: FlatPixels, darkness: Darkness | None = None
@@ -93,12 +119,12 @@ def fit_photon_counting(
     """
     values = pixels.values.astype(np.float64)
     if values.size == 0:
-        return replace(line, notices=(*line.notices, _kept("there are too few flat regions")))
+        return _kept(line, _TOO_FEW)
     lattice = find_lattice(values)
     slope = _slope(line, values)
     bins = sorted_by_brightness(pixels, lattice, slope)
     if not bins:
-        return replace(line, notices=(*line.notices, _kept("there are too few flat regions")))
+        return _kept(line, _TOO_FEW)
     constraint = _constraint(line, lattice, slope)
     counting = Likelihood(Counting(), bins, constraint)
     starts = [_start(bins, lattice, slope, inverse) for inverse in _STARTS]
@@ -112,17 +138,33 @@ def fit_photon_counting(
         np.array([math.log(slope), found.parameters[1], found.parameters[2], LEAST_INVERSE]),
         np.array([True, False, bool(free[2]), False]),
     )
+    counts = _exact_counts(found, counting, lattice, darkness)
+    if counts is not None and not _advantage(counts, plain, bins).is_certainly_less:
+        found = counts
+    else:
+        counts = None
     advantage = _advantage(found, plain, bins)
-    fit = replace(line, advantage=advantage.value, advantage_error=advantage.error)
-    counts = _exact_counts(found, counting, lattice)
-    if counts is None and (reason := _doubt(found, advantage)):
-        return replace(fit, notices=(*fit.notices, _kept(reason)))
-    ceiling = min(pixels.ends.ceilings, default=math.inf)
     fit = replace(
-        fit, offset_guess=None, clipped_share=float((values >= ceiling).mean()), notices=()
+        line,
+        advantage=advantage.value,
+        advantage_error=advantage.error,
+        compared_share=sum(float(one.counts.sum()) for one in bins) / values.size,
+    )
+    if counts is None and (doubt := _doubt(found, advantage)):
+        return _kept(fit, doubt)
+    at_ceiling = values >= min(pixels.ends.ceilings, default=math.inf)
+    fit = replace(
+        fit,
+        offset_guess=None,
+        clipped_share=float(at_ceiling.mean()),
+        notices=_pile_up(pixels, at_ceiling),
     )
     if counts is not None:
-        return replace(fit, model=counts, intervals={}, notices=(_COUNTED,))
+        read_noise = _LEAST_READ_NOISE * lattice.step
+        if darkness is not None:
+            read_noise = max(read_noise, darkness.read_noise or 0.0)
+        model = PhotonCounting(lattice.step, float(counts.parameters[1]), read_noise)
+        return replace(fit, model=model, intervals={}, notices=(*fit.notices, _COUNTED))
     return replace(
         fit,
         model=_model(found, constraint.rounding),
@@ -130,8 +172,19 @@ def fit_photon_counting(
     )
 
 
-def _kept(reason: str) -> str:
-    return f"Poisson–Gaussian noise is given instead of photon-counting noise: {reason}."
+def _kept(line: NoiseFit, doubt: str) -> NoiseFit:
+    """Keep the line, and say why."""
+    notice = f"Poisson–Gaussian noise is given instead of photon-counting noise: {doubt}."
+    return replace(line, notices=(*line.notices, notice), doubt=doubt)
+
+
+def _pile_up(pixels: FlatPixels, at_ceiling: NDArray[np.bool_]) -> tuple[str, ...]:
+    """Report pixels at the ceiling; those at black are part of the likelihood."""
+    marks = np.zeros((_CROWDS, 5))
+    ordered = at_ceiling[np.argsort(pixels.brightness)]
+    for row, crowd in zip(marks, np.array_split(ordered, _CROWDS), strict=True):
+        row[[0, -1]] = np.count_nonzero(~crowd), np.count_nonzero(crowd)
+    return Ends(ceilings=pixels.ends.ceilings).notices(marks)
 
 
 def _slope(line: NoiseFit, values: _Array) -> float:
@@ -227,10 +280,7 @@ def _advantage(found: Estimate, plain: Estimate, bins: list[PhotonBin]) -> Advan
 def _doubt(found: Estimate, advantage: Advantage) -> str:
     """Say why the pixels do not show photon-counting noise; nothing if they do."""
     if not advantage.is_certain:
-        return (
-            "the images do not distinguish the two (advantage "
-            f"{rounded(advantage.value)} ± {rounded(advantage.error)} nats per pixel)"
-        )
+        return f"photon counting would make flat regions {advantage.words}"
     wide = _WIDENING * np.sqrt(np.diag(found.covariance))
     if wide[0] > _VAGUE or wide[1] > _VAGUE * math.exp(found.parameters[0]):
         return "the images do not determine the gain and the offset"
@@ -247,20 +297,26 @@ def _model(found: Estimate, rounding: float) -> PhotonCounting:
     return PhotonCounting(gain, offset, max(read_noise, 1.01e-3 * gain), shape)
 
 
-def _exact_counts(found: Estimate, counting: Likelihood, lattice: Lattice) -> PhotonCounting | None:
-    """Return the model of a file whose values are whole numbers of photons, if it is one."""
+def _exact_counts(
+    found: Estimate, counting: Likelihood, lattice: Lattice, darkness: Darkness | None
+) -> Estimate | None:
+    """Return the law of a file whose values are whole numbers of photons, if it is one."""
     gain = float(np.exp(found.parameters[0]))
     if not 1 / _ABOUT_ONE < gain / lattice.step < _ABOUT_ONE:
         return None
     number = round((found.parameters[1] - lattice.origin) / lattice.step)
     offset = lattice.origin + number * lattice.step
     read_noise = _LEAST_READ_NOISE * lattice.step
+    if darkness is not None:
+        known = darkness.read_noise or 0.0
+        if abs(darkness.offset - offset) > read_noise or known > _ROUNDING * lattice.step:
+            return None
+        offset = darkness.offset
     exact = np.array([math.log(lattice.step), offset, math.log(read_noise), LEAST_INVERSE])
-    reached = counting.maximum(exact, np.zeros(4, dtype=bool)).by_group.sum()
+    reached = counting.maximum(exact, np.zeros(4, dtype=bool))
     pixels = sum(float(one.counts.sum()) for one in counting.bins)
-    if reached < found.by_group.sum() - _EQUIVALENT * pixels:
-        return None
-    return PhotonCounting(lattice.step, offset, read_noise)
+    lost = float(found.by_group.sum() - reached.by_group.sum())
+    return None if lost > _EQUIVALENT * pixels else reached
 
 
 def _intervals(found: Estimate, rounding: float) -> dict[str, Interval]:
