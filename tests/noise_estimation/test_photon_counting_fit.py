@@ -148,6 +148,7 @@ def test_photons_that_explain_less_than_a_line_does_are_no_whole_numbers_of_phot
     [
         (Advantage(0.0369, 0.001), "more likely, by 0.0369 ± 0.0010 nats per pixel"),
         (Advantage(-0.0369, 0.001), "less likely, by 0.0369 ± 0.0010 nats per pixel"),
+        (Advantage(-2e-6, 1e-6), "no more likely, within 0.0001 nats per pixel"),
         (Advantage(0.001, 0.0001), "hardly more likely, by 0.0010 ± 0.0001 nats per pixel"),
         (
             Advantage(0.1, 0.05),

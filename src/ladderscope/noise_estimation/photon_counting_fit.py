@@ -48,6 +48,7 @@ _ROUNDING = 12**-0.5  # of a step: more read noise than that makes no whole numb
 _ABOUT_ONE = 1.5  # photon, or its inverse, in a step of the lattice
 _EQUIVALENT = 3e-3  # nats per pixel, by which counts of photons may explain them worse
 _HARDLY = 5e-3  # nats per pixel, which make no difference to a restoration
+_NOTHING = 1e-4  # nats per pixel: smaller numbers are not written out
 _CROWDS = 32  # of flat pixels, in which those at the ceiling are counted
 _TOO_FEW = "there are too few flat regions"
 _COUNTED = "The values are whole numbers of photons, so the gain is known exactly."
@@ -92,6 +93,8 @@ class Advantage:
         'less likely, by 0.0002 ± 0.0001 nats per pixel, no more than chance'
         """
         hardly = "hardly " if self.value < _HARDLY or not self.is_certain else ""
+        if max(abs(self.value), self.error) < _NOTHING:
+            return f"no more likely, within {_NOTHING} nats per pixel"
         how = "less" if self.value < 0 else f"{hardly}more"
         chance = "" if abs(self.value) > _CERTAIN * self.error else ", no more than chance"
         size = f"{abs(self.value):.4f} ± {self.error:.4f}"
