@@ -33,6 +33,7 @@ from jaxtyping import Float64
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ladderscope.noise.averages import averaged
 from ladderscope.noise.coloured import Coloured
 from ladderscope.noise.gaussian import Gaussian
 from ladderscope.noise.model import NoiseModel
@@ -228,14 +229,8 @@ def coloured(law: NoiseModel, colour: Colour) -> Coloured:
     >>> abs(coloured(law, measure_colour([blurred], law)).law.sigma - 2.1) < 0.2
     True
     """
-    if isinstance(law, Gaussian):
-        law = Gaussian(law.sigma * math.sqrt(colour.inflation))
-    elif isinstance(law, PoissonGaussian):
-        law = PoissonGaussian(
-            law.gain * colour.inflation,
-            law.intercept * colour.inflation,
-            law.variance_floor * colour.inflation,
-        )
+    if isinstance(law, Gaussian | PoissonGaussian):
+        law = averaged(law, 1 / colour.inflation)  # scales the variance, whichever the law
     return Coloured(law, colour.autocorrelation)
 
 
