@@ -7,9 +7,10 @@ measured, trains and is restored. PSNR has the peak 255, restorations are clippe
 Methods: raw; nlm and bm3d, after the generalised Anscombe transform, with the noise that we
 measure on the frame and with the oracle's (the line fitted to noisy minus clean), BM3D also with
 the oracle's noise spectrum; ours; n2v, by CAREamics, for as many minutes. Every result is a line
-of OUT/results.jsonl, which --table prints. What is there is not computed again, so a run that was
-stopped goes on; give every version of Ladderscope a folder of its own. The restored images are in
-OUT, with one picture per type.
+of OUT/results.jsonl, which --table prints. What is there is not computed again, nor is a model
+trained again, so a run that was stopped goes on; give every version of Ladderscope a folder of its
+own. The restored images are in OUT, with one picture per type. On a machine that is not idle,
+--steps trains for as many steps as the minutes give on an idle one.
 
     python benchmarks/real_detectors.py FMD OUT --peer FOLDER --minutes 5 --seeds 0 1 2
     python benchmarks/real_detectors.py FMD OUT --table
@@ -36,7 +37,7 @@ import torch
 from peer import peer_python
 from real_detectors_shown import COLUMNS, LEVELS, SAMPLES, Job, draw, key, print_tables
 
-from ladderscope import Denoiser
+from ladderscope import Denoiser, load
 from ladderscope.evaluation import psnr
 from ladderscope.machine import best_device, fast_type
 from ladderscope.noise import NoiseModel
@@ -44,6 +45,7 @@ from ladderscope.noise_estimation.choice import choose
 
 METHODS = ("raw", "nlm", "bm3d", "ours", "n2v")
 PEAK = 255
+FRAMES = 50  # averaged for the truth
 
 
 class Scene(NamedTuple):
@@ -153,13 +155,24 @@ def n2v(view, job, args):
     return {"n2v": restored}, times
 
 
-def ours(view, job, args):
+def trained(view, job, args):
+    """Train on the frame, or open the model that was trained before."""
+    path = args.out / f"{job.label}.ladder"
+    if path.exists():
+        return load(path, device="cpu")
     denoiser = Denoiser(preset=job.preset, seed=job.seed, device="cpu")
-    denoiser.fit(view.frame, minutes=job.minutes, progress=False)
-    outcome, warned = denoiser.model.outcome, list(denoiser.warnings)
+    budget = {"minutes": job.minutes} if args.steps is None else {"steps": args.steps}
+    denoiser.fit(view.frame, **budget, progress=False)
+    denoiser.save(path)
+    return denoiser
+
+
+def ours(view, job, args):
+    denoiser = trained(view, job, args)
+    outcome, choice = denoiser.model.outcome, denoiser.model.noise_choices[0]
     about = {
         "law": in_brief(denoiser.model.noise_models[0]),
-        "warnings": warned,
+        "warnings": list(choice.warnings),
         "steps": outcome.steps,
         "best_step": outcome.best_step,
         "compiled": outcome.compiled,
@@ -172,9 +185,14 @@ def ours(view, job, args):
         about[f"seconds_{samples}"] = round(time.perf_counter() - started, 1)
         images[f"samples={samples}"] = restored.mean
     error = np.abs(view.truth - restored.mean)
+    of_truth = stabilised.oracle_line(view.raw, view.truth).variance(view.truth) / FRAMES
     for level in LEVELS:
-        half = NormalDist().inv_cdf(0.5 + level / 200) * restored.std
-        about[f"covered_{level}"] = round(float(np.mean(error <= half)), 3)
+        z = NormalDist().inv_cdf(0.5 + level / 200)
+        for name, deviation in (
+            ("covered", restored.std),
+            ("allowed", np.sqrt(restored.std**2 + of_truth)),
+        ):
+            about[f"{name}_{level}"] = round(float(np.mean(error <= z * deviation)), 3)
     images["spread"] = restored.std
     return images, about
 
@@ -230,6 +248,7 @@ def main():
     parser.add_argument("--types", nargs="+", help="default: all in the folder")
     parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
     parser.add_argument("--minutes", type=float, nargs="+", default=[5.0])
+    parser.add_argument("--steps", type=int, help="of ours, in place of the minutes")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--preset", default="small")
     parser.add_argument(

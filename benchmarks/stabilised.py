@@ -21,6 +21,10 @@ class Line(NamedTuple):
     gain: float
     intercept: float
 
+    def variance(self, signal):
+        """Give the variance of the noise at a signal."""
+        return np.maximum(self.gain * signal + self.intercept, 0)
+
 
 def oracle_line(raw, truth):
     """Fit the line to noisy minus clean, without what a change of brightness contributes."""
