@@ -3,19 +3,39 @@
 from ladderscope.evaluation.metrics import ms_ssim, psnr, range_invariant_psnr, ssim
 from ladderscope.evaluation.micro import micro_scores, microssim_installed
 from ladderscope.evaluation.ranking import spread_ranks_errors
+from ladderscope.evaluation.reliability import (
+    SpreadBins,
+    coverage,
+    expected_calibration_error,
+    gaussian_crps,
+    interval_factor,
+    normalised_calibration_error,
+    reliability_curve,
+    sample_crps,
+    spread_bins,
+)
 from ladderscope.evaluation.residuals import ResidualCheck, residual_check
 from ladderscope.evaluation.scores import ChannelScores, evaluate
 
 __all__ = [
     "ChannelScores",
     "ResidualCheck",
+    "SpreadBins",
+    "coverage",
     "evaluate",
+    "expected_calibration_error",
+    "gaussian_crps",
+    "interval_factor",
     "micro_scores",
     "microssim_installed",
     "ms_ssim",
+    "normalised_calibration_error",
     "psnr",
     "range_invariant_psnr",
+    "reliability_curve",
     "residual_check",
+    "sample_crps",
+    "spread_bins",
     "spread_ranks_errors",
     "ssim",
 ]
