@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ladderscope.network import Decoded, LadderVAE
-from ladderscope.prediction import Geometry, draw, latent_noise, restore, sampler
+from ladderscope.prediction import Geometry, antithetic_noise, draw, latent_noise, restore, sampler
 from ladderscope.prediction.sampler import decodings
 
 # From any latent or pixel to the output it is less than 64 pixels in this network.
@@ -31,13 +31,47 @@ WHOLE = Geometry(core=448, margin=32)
 
 
 @pytest.mark.parametrize("geometry", [TILED, WHOLE])
-def test_the_moments_are_those_of_the_samples(network, geometry):
+def test_the_moments_are_those_of_antithetic_samples(network, geometry, monkeypatch):
     asked = {"samples": 11, "seed": 5, "geometry": geometry}
-    draws = draw(network, plane(), **asked)
     restored = restore(network, plane(), **asked)
+    monkeypatch.setattr(sampler, "latent_noise", antithetic_noise)
+    draws = draw(network, plane(), **asked)
+    first, second = draws[0:10:2], draws[1:10:2]
     assert draws.shape == (11, 1, 90, 70)
     torch.testing.assert_close(restored.mean, draws.mean(dim=0), rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(restored.std, draws.std(dim=0, correction=1), rtol=1e-4, atol=1e-6)
+    between = ((first + second) / 2).var(dim=0, correction=1)
+    wanted = (between + ((first - second) / 2).square().mean(dim=0)).sqrt()
+    torch.testing.assert_close(restored.std, wanted, rtol=1e-4, atol=1e-6)
+
+
+def test_one_sample_is_the_first_that_is_drawn(network):
+    asked = {"samples": 1, "seed": 5, "geometry": TILED}
+    assert torch.equal(restore(network, plane(), **asked).mean, draw(network, plane(), **asked)[0])
+
+
+@pytest.mark.parametrize("count", [2, 4, 7, 16])
+@pytest.mark.parametrize("correlation", [-1.0, -0.6, 0.0, 0.5])
+def test_the_variance_of_pairs_is_unbiased_however_they_correlate(count, correlation):
+    if count < 4 and correlation > -1:
+        pytest.skip("one pair tells nothing about how it correlates")
+    normal = torch.randn((count, 2**16), generator=torch.Generator().manual_seed(0))
+    drawn = normal.clone()
+    drawn[1::2] = (
+        correlation * normal[: count // 2 * 2 : 2] + (1 - correlation**2) ** 0.5 * normal[1::2]
+    )
+    moments = sampler._Moments()
+    moments.add(drawn[:3])
+    moments.add(drawn[3:])
+    assert moments.std().square().mean().item() == pytest.approx(1, abs=0.03)
+    torch.testing.assert_close(moments.mean, drawn.mean(dim=0), rtol=1e-4, atol=1e-5)
+
+
+def test_a_mean_of_antithetic_samples_is_closer_to_that_of_many(network):
+    asked = {"samples": 256, "seed": 1, "geometry": WHOLE}
+    many = draw(network, plane(40, 40), **asked).mean(dim=0)
+    few = draw(network, plane(40, 40), **asked | {"samples": 4}).mean(dim=0)
+    pairs = restore(network, plane(40, 40), **asked | {"samples": 4, "seed": 2}).mean
+    assert (pairs - many).square().mean() < (few - many).square().mean() / 4
 
 
 def test_moments_far_from_zero_lose_no_digits(network):

@@ -149,8 +149,8 @@ class Restorer(ABC, Generic[Settings]):
         axes : str, optional
             As in `fit`.
         samples : int
-            Number of posterior samples to average. 0 decodes the posterior means in one pass,
-            which is the fastest and gives no spread.
+            Number of posterior samples to average, best an even one: they are drawn in antithetic
+            pairs. 0 decodes the posterior means in one pass: the fastest, without a spread.
         seed : int, optional
             Random seed of the samples; by default the restorer's own.
         progress : bool or callable
@@ -207,7 +207,7 @@ class Restorer(ABC, Generic[Settings]):
         progress: bool | Listener = False,
         should_stop: ShouldStop | None = None,
     ) -> Float32[np.ndarray, "n ..."]:
-        """Draw posterior samples of one image: plausible images without noise.
+        """Draw independent posterior samples of one image: plausible images without noise.
 
         Each sample is coherent over the whole image and has no seams between tiles.
 

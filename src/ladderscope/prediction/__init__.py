@@ -1,6 +1,6 @@
 """Prediction tile by tile: one bottom-up pass per tile, for any number of posterior samples."""
 
-from ladderscope.prediction.latent_noise import latent_noise
+from ladderscope.prediction.latent_noise import antithetic_noise, latent_noise
 from ladderscope.prediction.sampler import Restored, decodings, draw, restore
 from ladderscope.prediction.shown import Shown, limits, show
 from ladderscope.prediction.tiles import Geometry, Tile, tiles
@@ -10,6 +10,7 @@ __all__ = [
     "Restored",
     "Shown",
     "Tile",
+    "antithetic_noise",
     "decodings",
     "draw",
     "latent_noise",

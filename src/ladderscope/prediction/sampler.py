@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ladderscope.images.lateral_context import views_around
 from ladderscope.network import Features, LadderVAE
-from ladderscope.prediction.latent_noise import latent_noise
+from ladderscope.prediction.latent_noise import antithetic_noise, latent_noise
 from ladderscope.prediction.tiles import Geometry, Tile, tiles
 
 # Decoded together: enough to keep the processor busy on small tiles, and at most so many.
@@ -43,7 +43,9 @@ def restore(
 ) -> Restored:
     """Restore one field: the MMSE estimate and the spread of posterior samples.
 
-    Memory is that of one tile and of the results, whatever the number of samples.
+    The samples come in antithetic pairs, whose mean is more accurate than that of independent
+    ones: see `antithetic_noise`. Memory is that of one tile and of the results, whatever the
+    number of samples.
 
     Parameters
     ----------
@@ -54,7 +56,8 @@ def restore(
         Normalised.
     samples : int
         Posterior samples to average; 0 decodes the posterior means once instead, and fewer than
-        2 leave the standard deviation None. Blind levels always give their mean.
+        2 leave the standard deviation None, to which an unpaired last sample does not contribute.
+        Blind levels always give their mean.
     seed, number : int
         Fix the samples: the number is that of the field.
     outputs : int, optional
@@ -71,7 +74,8 @@ def restore(
     Restored
         In normalised units, on the CPU.
     """
-    asked = _Asked(samples, seed, number, outputs or network.output_channels, autocast)
+    outputs = outputs or network.output_channels
+    asked = _Asked(samples, seed, number, outputs, autocast, antithetic_noise)
     mean = torch.empty(asked.outputs, *field.shape, dtype=torch.float32)
     std = torch.empty_like(mean) if samples > 1 else None
     for tile in _tiles(field.shape, geometry, network):
@@ -98,8 +102,9 @@ def draw(
     autocast: torch.dtype | None = None,
     tick: Callable[[], None] = lambda: None,
 ) -> Float[Tensor, "samples outputs *space"]:
-    """Draw posterior samples of a field; arguments as of `restore`, which averages them."""
-    asked = _Asked(samples, seed, number, outputs or network.output_channels, autocast)
+    """Draw independent posterior samples of a field; arguments as of `restore`."""
+    outputs = outputs or network.output_channels
+    asked = _Asked(samples, seed, number, outputs, autocast, latent_noise)
     draws = torch.empty(samples, asked.outputs, *field.shape, dtype=torch.float32)
     for tile in _tiles(field.shape, geometry, network):
         first = 0
@@ -121,6 +126,7 @@ class _Asked(NamedTuple):
     number: int
     outputs: int
     autocast: torch.dtype | None
+    noise: Callable[..., Float[Tensor, "channels *space"]]
 
 
 def _tiles(size: tuple[int, ...], geometry: Geometry, network: LadderVAE) -> Iterator[Tile]:
@@ -209,7 +215,7 @@ def _level_noise(
         where.append(slice(start, start + length))
     return torch.stack(
         [
-            latent_noise(asked.seed, asked.number, sample, level, channels, *where).reshape(
+            asked.noise(asked.seed, asked.number, sample, level, channels, *where).reshape(
                 channels, *space
             )
             for sample in batch
@@ -218,26 +224,44 @@ def _level_noise(
 
 
 class _Moments:
-    """Mean and standard deviation of samples that come in batches and are not kept (Chan 1979)."""
+    """Mean and standard deviation of samples that come in antithetic pairs and are not kept.
+
+    The variance is that of the pairs' means (Welford 1962) plus the mean square of half the
+    difference within a pair, which is unbiased however the two are correlated.
+    """
 
     def __init__(self) -> None:
-        self.count = 0
-        self.mean = self.squares = torch.zeros((), dtype=torch.float32)
+        self.pairs = 0
+        self.middle = self.between = self.within = torch.zeros((), dtype=torch.float32)
+        self.unpaired: Tensor | None = None
 
     def add(self, drawn: Float[Tensor, "batch outputs *space"]) -> None:
         """Take in a batch of samples."""
-        drawn_mean = drawn.mean(dim=0)
-        drawn_squares = (drawn - drawn_mean).square().sum(dim=0)
-        total = self.count + len(drawn)
-        shift = drawn_mean - self.mean.to(drawn.device)
-        self.mean = drawn_mean - shift * (self.count / total)
-        self.squares = (
-            self.squares.to(drawn.device)
-            + drawn_squares
-            + shift.square() * (self.count * len(drawn) / total)
-        )
-        self.count = total
+        for sample in drawn:
+            if self.unpaired is None:
+                self.unpaired = sample
+            else:
+                self._add_pair(self.unpaired, sample)
+                self.unpaired = None
+
+    def _add_pair(
+        self, first: Float[Tensor, "outputs *space"], second: Float[Tensor, "outputs *space"]
+    ) -> None:
+        self.pairs += 1
+        middle = (first + second) / 2
+        shift = middle - self.middle.to(first.device)
+        self.middle = middle - shift * (1 - 1 / self.pairs)
+        self.between = self.between.to(first.device) + shift * (middle - self.middle)
+        self.within = self.within.to(first.device) + ((first - second) / 2).square()
+
+    @property
+    def mean(self) -> Float[Tensor, "outputs *space"]:
+        """The mean over the samples so far, of which there is one at least."""
+        if self.unpaired is None:
+            return self.middle
+        middle = self.middle.to(self.unpaired.device)
+        return middle + (self.unpaired - middle) / (2 * self.pairs + 1)
 
     def std(self) -> Float[Tensor, "outputs *space"]:
-        """Give the standard deviation over the samples so far, of which there are two or more."""
-        return (self.squares / (self.count - 1)).sqrt()
+        """Give the standard deviation over the pairs so far, of which there is one at least."""
+        return (self.within / self.pairs + self.between / max(1, self.pairs - 1)).sqrt()
