@@ -82,7 +82,8 @@ IMAGE = FileKind("a restored image", (".tif", ".tiff"), "restored.tif")
 PAGE = FileKind("a report", (".html", ".htm"), "report.html")
 PICTURE = FileKind("a picture", (".png", ".svg", ".pdf"), "noise.png")
 NOISE = FileKind("a noise model", (".json", ".npz"), "noise.json")
-SCORES = FileKind("a table of scores", (".json",), "scores.json")
+SCORES = FileKind("a record of scores", (".json",), "scores.json")
+TABLE = FileKind("a table of scores", (".csv",), "scores.csv")
 
 
 def output_folder(name: _Name) -> Path:

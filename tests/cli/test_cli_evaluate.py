@@ -1,5 +1,6 @@
 """``ladderscope evaluate``: which files it compares, what it prints and writes, what it refuses."""
 
+import csv
 import json
 import subprocess
 import sys
@@ -8,11 +9,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tifffile
+from skimage.io import imread
 from typer.testing import CliRunner
 
 from ladderscope.cli import app
 from ladderscope.evaluation import evaluate
 from ladderscope.images import Image, sample_image, write_image
+from ladderscope.noise import Gaussian
 
 RNG = np.random.default_rng(0)
 DNA, CELLS = (sample_image(name).pixels[:64, :80] for name in ("dna", "cells"))
@@ -220,8 +223,8 @@ def spoil(path, what):
     pixels = tifffile.imread(path).astype(np.float32)
     if what == "nan":
         pixels[3, :5] = np.nan
-    elif what == "constant":
-        pixels[:] = 7
+    elif what in ("constant", "negative"):
+        pixels[:] = 7 if what == "constant" else -7
     elif what == "size":
         pixels = pixels[:-1]
     else:
@@ -236,7 +239,7 @@ def spoil(path, what):
         ("out/b_restored.ome.tif", "nan", "b_restored.ome.tif: 5 of 5120 pixels"),
         ("out/b_spread.ome.tif", "nan", "b_spread.ome.tif: 5 of 5120 pixels"),
         ("truth/b.tif", "constant", "b.tif: every pixel of channel 1 is 7"),
-        ("out/b_spread.ome.tif", "constant", "b_restored.ome.tif: the spread is 7 at every pixel"),
+        ("out/b_spread.ome.tif", "negative", "b_spread.ome.tif: the lowest value is -7"),
         ("truth/b.tif", "size", "(63, 80) (YX)"),
         ("out/b_spread.ome.tif", "size", "(63, 80) (YX)"),
         ("truth/b.tif", "stack", "(2, 64, 80) (TYX)"),
@@ -275,6 +278,86 @@ def test_files_that_are_not_there_are_said(folders, monkeypatch, arguments, said
     result = run(*arguments)
     assert (result.code, result.shown) == (1, "")
     assert said in result.said
+
+
+# -- the spread
+
+
+@pytest.fixture
+def calibrated(tmp_path):
+    """Two restorations with an error bar of the right size, of which the truth has noise too."""
+    for name in ("a", "b"):
+        clean = np.broadcast_to(np.linspace(50, 150, 120), (96, 120))
+        write(tmp_path / "out" / f"{name}_restored.ome.tif", RNG.normal(clean, 4))
+        write(tmp_path / "out" / f"{name}_spread.ome.tif", np.full_like(clean, 4))
+        (tmp_path / "truth").mkdir(exist_ok=True)
+        tifffile.imwrite(tmp_path / "truth" / f"{name}.tif", RNG.normal(clean, 6 / np.sqrt(4)))
+    Gaussian(6.0).save(tmp_path / "camera.json")
+    return tmp_path
+
+
+def cell(result, label):
+    return next(line for line in result.table.splitlines() if line.startswith(label)).split()[-1]
+
+
+def test_the_coverage_of_the_spread_is_shown_with_its_bounds(calibrated):
+    arguments = [calibrated / "out" / "a_restored.ome.tif", calibrated / "truth" / "a.tif"]
+    naive = run(*arguments)
+    share = 0.81  # of a normal error of √(4² + 3²) within 1.645 · 4
+    assert float(cell(naive, "90 % intervals cover")) == pytest.approx(share, abs=0.015)
+    noise = ["--truth-noise", calibrated / "camera.json", "--truth-frames", 4]
+    corrected = run(*arguments, *noise)
+    assert float(cell(corrected, "90 % intervals cover")) == pytest.approx(0.9, abs=0.012)
+    bounds = [line.split()[-1] for line in corrected.table.splitlines() if "confidence" in line]
+    assert len(bounds) == 3
+    lower, upper = map(float, bounds[1].split("–"))
+    assert lower < 0.9 < upper < lower + 0.03
+    assert float(cell(corrected, "calibration error")) < 0.012
+    assert float(cell(naive, "calibration error")) > 0.05
+    assert cell(corrected, "90 %: darkest fifth").startswith("0.")
+    assert "spread ranks errors – (the spread or the error is constant)" in naive.shown
+
+
+def test_scores_are_also_written_as_a_table_and_drawn(calibrated):
+    table, picture = calibrated / "scores.csv", calibrated / "reliability.png"
+    outputs = ["--csv", table, "--picture", picture, "--json", calibrated / "scores.json"]
+    assert run(calibrated / "out", calibrated / "truth", *outputs).code == 0
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    written = json.loads((calibrated / "scores.json").read_text())["images"]
+    assert [row["prediction"] for row in rows] == [one["prediction"] for one in written]
+    for row, one in zip(rows, written, strict=True):
+        (score,) = one["channels"]
+        spread = score["spread"]
+        assert float(row["psnr"]) == score["psnr"]
+        assert (row["ms_ssim"], row["spread_ranks_errors"]) == ("", "")
+        assert float(row["crps"]) == spread["crps"]
+        assert float(row["coverage_90_lower"]) == spread["coverage"][1]["lower"]
+        assert spread["coverage"][1]["level"] == 0.9
+        assert float(row["coverage_90_fifth_5"]) == spread["by_brightness"][4]
+        assert dict(zip(spread["levels"], spread["covered"], strict=True))[0.9] == pytest.approx(
+            spread["coverage"][1]["found"]
+        )
+        assert sum(each["pixels"] for each in spread["bins"]) == 96 * 120
+    height, width = imread(picture).shape[:2]
+    assert width > 2 * height
+
+
+def test_without_a_spread_nothing_can_be_drawn_and_no_noise_be_allowed_for(folders):
+    for name in CLEAN:
+        (folders / "out" / f"{name}_spread.ome.tif").unlink()
+    drawn = run(folders / "out", folders / "truth", "--picture", folders / "a.png")
+    assert (drawn.code, "no prediction has one" in drawn.said) == (1, True)
+    frames = run(folders / "out", folders / "truth", "--truth-frames", 50)
+    assert (frames.code, "--truth-noise" in frames.said) == (1, True)
+
+
+def test_a_truth_in_other_units_is_told_where_intervals_are_judged(calibrated):
+    path = calibrated / "truth" / "a.tif"
+    tifffile.imwrite(path, tifffile.imread(path) + 100)
+    result = run(calibrated / "out" / "a_restored.ome.tif", path)
+    assert result.code == 0
+    assert "more than half of the squared error of channel 1" in result.said
 
 
 # -- JSON

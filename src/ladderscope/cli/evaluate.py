@@ -2,27 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ladderscope.cli import options
+from ladderscope.cli.scores import Compared, Comparison
 
 if TYPE_CHECKING:
-    from ladderscope.evaluation import ChannelScores
     from ladderscope.images import Image
-
-_LABEL_WIDTH = 22
-_COLUMN_WIDTH = 10
-_NONE = "–"
-
-
-class _Comparison(NamedTuple):
-    """The files that are compared: the truth is one, or one per channel."""
-
-    prediction: Path
-    truths: tuple[Path, ...]
-    spread: Path | None
+    from ladderscope.noise import NoiseModel
 
 
 def evaluate(
@@ -56,57 +45,119 @@ def evaluate(
             '"a_spread.ome.tif" is used for "a_restored.ome.tif".',
         ),
     ] = None,
-    output: Annotated[
+    truth_noise: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Noise model of the truth, from “ladderscope noise fit”, for coverage that allows "
+            "for the truth's own noise.",
+        ),
+    ] = None,
+    truth_frames: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Number of frames averaged for the truth, where the noise model is that of one.",
+        ),
+    ] = None,
+    json: Annotated[
         str | None,
         typer.Option("--json", "-o", metavar="FILE", help="Also write the scores as JSON."),
+    ] = None,
+    csv: Annotated[
+        str | None,
+        typer.Option(
+            "--csv", metavar="FILE", help="Also write the scores as CSV, a row per channel."
+        ),
+    ] = None,
+    picture: Annotated[
+        str | None,
+        typer.Option(
+            "--picture",
+            metavar="FILE",
+            help="Also draw reliability diagrams of the spread: a .png, .svg or .pdf file.",
+        ),
     ] = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Compare restored or split images with the ground truth, per channel.
 
     Reports PSNR, range-invariant PSNR, SSIM, MS-SSIM, MicroSSIM and MicroMS3IM and, if there is a
-    spread, how well it ranks the errors.
+    spread, whether its intervals cover what they should, and how well it ranks the errors.
     """
+    from ladderscope.cli import scores
     from ladderscope.cli.preflight import check_outputs
     from ladderscope.cli.terminal import in_words, say_error
     from ladderscope.errors import LadderscopeError
     from ladderscope.evaluation import evaluate as scores_of
     from ladderscope.images.axes import check_axes
-    from ladderscope.names import SCORES
+    from ladderscope.names import PICTURE, SCORES, TABLE
 
-    scores_path = None if output is None else SCORES.file(output)
+    wanted = [
+        (kind.file(name), write)
+        for name, kind, write in (
+            (json, SCORES, scores.write_json),
+            (csv, TABLE, scores.write_csv),
+            (picture, PICTURE, scores.write_picture),
+        )
+        if name is not None
+    ]
     if axes is not None:
         check_axes(axes, (1,) * len(axes.strip()), "--axes")
+    noise = _truth_noise(truth_noise, truth_frames)
     comparisons = _comparisons(prediction, truth, axes, spread)
-    if scores_path is not None:
-        inputs = [path for one in comparisons for path in (one.prediction, *one.truths, one.spread)]
-        check_outputs([scores_path], [path for path in inputs if path], may_replace=overwrite)
-    done: list[tuple[_Comparison, tuple[ChannelScores, ...]]] = []
-    failures: list[tuple[_Comparison, str]] = []
+    if picture is not None and not any(one.spread for one in comparisons):
+        raise LadderscopeError(
+            "--picture draws the reliability of the spread, but no prediction has one: name it "
+            "with --spread"
+        )
+    inputs = [path for one in comparisons for path in (one.prediction, *one.truths, one.spread)]
+    outputs = [path for path, _ in wanted]
+    check_outputs(outputs, [path for path in inputs if path], may_replace=overwrite)
+    done: list[Compared] = []
+    failures: list[tuple[Comparison, str]] = []
     for one in comparisons:
         try:
-            scores = scores_of(
+            found = scores_of(
                 _open(one.prediction, axes),
                 [_open(path, axes) for path in one.truths],
                 None if one.spread is None else _open(one.spread, axes),
+                truth_noise=noise,
+                truth_frames=truth_frames or 1,
             )
         except (LadderscopeError, OSError, MemoryError) as error:
             reason, name = in_words(error), str(one.prediction)
             failures.append((one, reason if name in reason else f"{name}: {reason}"))
             continue
-        _show(one, scores)
-        done.append((one, scores))
-    if scores_path is not None and done:
-        _write(scores_path, done, failures, overwrite)
+        scores.show(one, found)
+        done.append((one, found))
+    for path, write in wanted:
+        if done:
+            write(path, done, failures, overwrite)
     for _, reason in failures:
         say_error(reason)
     if failures:
         raise typer.Exit(1)
 
 
+def _truth_noise(path: Path | None, frames: int | None) -> "NoiseModel | list[NoiseModel] | None":
+    from ladderscope.errors import LadderscopeError
+    from ladderscope.noise import load_noise_model
+
+    if path is not None:
+        return load_noise_model(path)
+    if frames is not None:
+        raise LadderscopeError(
+            f"--truth-frames {frames} needs the noise of a single frame: give --truth-noise, a "
+            "file from “ladderscope noise fit”"
+        )
+    return None
+
+
 def _comparisons(
     prediction: str, truths: Sequence[str], axes: str | None, spread: Path | None
-) -> list[_Comparison]:
+) -> list[Comparison]:
     """Find the predictions, and for each its truth and its spread."""
     from ladderscope.cli.naming import output_names, outputs_in
     from ladderscope.errors import LadderscopeError
@@ -132,7 +183,7 @@ def _comparisons(
     ]
     beside = [outputs_in(path.parent, bases[path]).spread for path in predictions]
     return [
-        _Comparison(path, partners, spread or (own if own.is_file() else None))
+        Comparison(path, partners, spread or (own if own.is_file() else None))
         for path, partners, own in zip(predictions, zip(*matched, strict=True), beside, strict=True)
     ]
 
@@ -205,80 +256,3 @@ def _open(path: Path, axes: str | None) -> "Image":
             return open_image(path)
         except ImageError:
             raise error from None
-
-
-def _show(one: _Comparison, scores: "Sequence[ChannelScores]") -> None:
-    from ladderscope.cli.terminal import show_summary
-    from ladderscope.evaluation.metrics import MS_SSIM_SIDE
-
-    small = f"needs images of at least {MS_SSIM_SIDE}×{MS_SSIM_SIDE} pixels"
-    absent, absent_too = _why_no_microssim(small)
-    width = max(_COLUMN_WIDTH, *(len(score.channel) for score in scores)) + 2
-    rows = [("file", str(one.prediction)), *(("truth", str(path)) for path in one.truths)]
-    if one.spread is not None:
-        rows.append(("spread", str(one.spread)))
-
-    def line(label: str, values: Sequence[float | None], why: str = "", form: str = ".3f") -> None:
-        if all(value is None for value in values):
-            shown = f"  {_NONE}  ({why})"
-        else:
-            cells = (_NONE if value is None else f"{value:{form}}" for value in values)
-            shown = "".join(cell.rjust(width) for cell in cells)
-        rows.append((label.ljust(_LABEL_WIDTH), shown))
-
-    if len(scores) > 1:
-        heads = "".join(score.channel.rjust(width) for score in scores)
-        rows.append(("".ljust(_LABEL_WIDTH), heads))
-    line("PSNR, dB", [score.psnr for score in scores], form=".2f")
-    line("range-invariant, dB", [score.range_invariant_psnr for score in scores], form=".2f")
-    line("SSIM", [score.ssim for score in scores])
-    line("MS-SSIM", [score.ms_ssim for score in scores], small)
-    line("MicroSSIM", [score.micro_ssim for score in scores], absent)
-    line("MicroMS3IM", [score.micro_ms3im for score in scores], absent_too)
-    if one.spread is not None:
-        line("spread ranks errors", [score.spread_ranks_errors for score in scores])
-    show_summary(rows)
-
-
-def _why_no_microssim(small: str) -> tuple[str, str]:
-    """Say why MicroSSIM, and why MicroMS3IM, may be missing."""
-    from ladderscope.evaluation import microssim_installed
-
-    if microssim_installed():
-        return "the truth is at its maximum nearly everywhere", small
-    install = 'needs the microssim package: run "pip install microssim"'
-    return install, install
-
-
-def _write(
-    path: Path,
-    done: "Sequence[tuple[_Comparison, tuple[ChannelScores, ...]]]",
-    failures: Sequence[tuple[_Comparison, str]],
-    overwrite: bool,
-) -> None:
-    """Write what was found as strict JSON, which knows no infinity: null."""
-    import json
-    import math
-    from dataclasses import asdict
-
-    from ladderscope.files import whole_file
-
-    def about(one: _Comparison) -> dict[str, object]:
-        return {
-            "prediction": str(one.prediction),
-            "truth": [str(truth) for truth in one.truths],
-            "spread": None if one.spread is None else str(one.spread),
-        }
-
-    def finite(value: object) -> object:
-        return None if isinstance(value, float) and not math.isfinite(value) else value
-
-    images = [
-        about(one)
-        | {"channels": [{k: finite(v) for k, v in asdict(score).items()} for score in scores]}
-        for one, scores in done
-    ]
-    failed = [about(one) | {"reason": reason} for one, reason in failures]
-    text = json.dumps({"images": images, "failures": failed}, indent=2, allow_nan=False)
-    with whole_file(path, overwrite) as unfinished:
-        unfinished.write_text(f"{text}\n", encoding="utf-8")

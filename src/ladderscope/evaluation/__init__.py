@@ -1,6 +1,7 @@
 """How good a restoration is: against a clean image, or against the noise it should remove."""
 
-from ladderscope.evaluation.metrics import ms_ssim, psnr, range_invariant_psnr, ssim
+from ladderscope.evaluation.bounds import Coverage
+from ladderscope.evaluation.metrics import psnr, range_invariant_psnr
 from ladderscope.evaluation.micro import micro_scores, microssim_installed
 from ladderscope.evaluation.ranking import spread_ranks_errors
 from ladderscope.evaluation.reliability import (
@@ -16,11 +17,16 @@ from ladderscope.evaluation.reliability import (
 )
 from ladderscope.evaluation.residuals import ResidualCheck, residual_check
 from ladderscope.evaluation.scores import ChannelScores, evaluate
+from ladderscope.evaluation.similarity import ms_ssim, ssim
+from ladderscope.evaluation.spread import SpreadBin, SpreadScores, spread_scores
 
 __all__ = [
     "ChannelScores",
+    "Coverage",
     "ResidualCheck",
+    "SpreadBin",
     "SpreadBins",
+    "SpreadScores",
     "coverage",
     "evaluate",
     "expected_calibration_error",
@@ -37,5 +43,6 @@ __all__ = [
     "sample_crps",
     "spread_bins",
     "spread_ranks_errors",
+    "spread_scores",
     "ssim",
 ]

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Real
 
 from ladderscope.errors import LadderscopeError
-from ladderscope.evaluation.metrics import MS_SSIM_SIDE
+from ladderscope.evaluation.similarity import MS_SSIM_SIDE
 
 MICROSSIM_MISSING = 'MicroSSIM and MicroMS3IM need another package: run "pip install microssim"'
 
