@@ -3,7 +3,7 @@
 Simulated camera noise is added to the sample image of cells. One denoiser and one splitter are
 trained on each device with the same seed and number of steps, and each model restores on both.
 
-    python benchscores/devices.py [--device cuda] [--steps 1500]
+    python benchmarks/devices.py [--device cuda] [--steps 1500]
 """
 
 import argparse
