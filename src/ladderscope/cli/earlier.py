@@ -15,7 +15,7 @@ from ladderscope.errors import LadderscopeError
 from ladderscope.images import Image, open_image, read_images
 from ladderscope.images.artefacts import cleaned
 from ladderscope.models import Denoiser, Restoration, load
-from ladderscope.models.channel_noise import listed
+from ladderscope.models.channel_noise import is_blank, listed
 from ladderscope.models.file import Model
 from ladderscope.models.fitting import training_statistics
 from ladderscope.noise import NoiseModel
@@ -51,6 +51,7 @@ def trained_before(denoiser: Denoiser, model_path: Path, images: Sequence[Image]
     elif found.model.outcome.interrupted:
         differences = ["its training is unfinished"]
     else:
+        images = read_images(images)  # as training takes them, their channels in one order
         differences = [
             *_other_settings(found.model, denoiser),
             *_other_noise(found.model, denoiser, images),
@@ -143,15 +144,25 @@ def _other_noise(model: Model, denoiser: Denoiser, images: Sequence[Image]) -> l
         for noise, choice in zip(model.noise_models, model.noise_choices, strict=True)
     ]
     frames = model.frames
-    if _averaged(entries, frames) == known:
+    asked = _averaged(entries, frames)
+    if len(asked) == len(known) and all(
+        one == other or _is_blank(images, channel)
+        for channel, (one, other) in enumerate(zip(asked, known, strict=True))
+    ):
         return []
     given = _averaged(known, frames and 1 / frames)
     return [f"the noise was {_in_words(given)}, now {_in_words(entries)}"]
 
 
+def _is_blank(images: Sequence[Image], channel: int) -> bool:
+    """Tell whether a channel, one of several, is blank: whatever noise is given, it has none."""
+    return 1 < images[0].channels > channel and is_blank(
+        image.plane(position, channel) for image in images for position in image.positions()
+    )
+
+
 def _other_images(found: Denoiser, images: Sequence[Image]) -> list[str]:
-    # As training takes them, their channels in one order.
-    stack = [found.observed(image) for image in read_images(images)]
+    stack = [found.observed(image) for image in images]
     first, model = stack[0], found.model
     if (model.axes, model.channel_names) != (first.axes, first.channel_names):
         return ["the images have different axes or channels"]

@@ -1,11 +1,12 @@
 """The noise model of each channel that a restorer is trained on: given, or measured."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import PurePath
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ladderscope.data import Field, planes_of
 from ladderscope.errors import LadderscopeError
@@ -28,6 +29,11 @@ _PLANES_OF_A_FILE = 2
 def listed(noise: Noise) -> list[Any] | None:
     """List what was given for each channel, or None where one thing was given for all."""
     return None if isinstance(noise, str) or not isinstance(noise, Sequence) else list(noise)
+
+
+def is_blank(planes: Iterable[NDArray[Any]]) -> bool:
+    """Tell whether no plane of a channel shows anything, so that it has no noise."""
+    return all(np.ptp(plane) == 0 for plane in planes)
 
 
 def check_noise(noise: Noise) -> None:
@@ -105,7 +111,7 @@ def channel_noise(
             stop_if(should_stop, f"measuring the noise of {name}")
         planes = planes_of(of_channel, MOST_PLANES)
         choice = None
-        if several and all(np.ptp(plane) == 0 for plane in planes):
+        if several and is_blank(planes):
             notice(
                 f"{name} is blank (all pixels have the same value): it is returned unchanged, and "
                 "has no noise",
