@@ -199,6 +199,37 @@ def test_so_is_one_that_was_restored_in_another_way(stopped, other):
     assert dates(stopped.out)["0_restored.ome.tif"] > before["0_restored.ome.tif"]
 
 
+@pytest.fixture
+def warned(tmp_path, monkeypatch):
+    """Denoise a channel whose noise is not as asked for, and a blank one, until it restores."""
+    pixels = np.stack([noisy(), np.zeros((96, 96))]).clip(0, 255).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "a.ome.tif", pixels, metadata={"axes": "CYX"})
+    quick = ["--preset", "tiny", "--steps", 3, "--samples", 0, "--noise", "photon-counting"]
+    arguments = ["denoise", tmp_path / "a.ome.tif", "-o", tmp_path / "out", *quick]
+    with monkeypatch.context() as patched:
+        patched.setattr(Restoration, "save", lambda *_, **__: signal.raise_signal(signal.SIGINT))
+        assert run(*arguments).code == 130
+    return SimpleNamespace(image=tmp_path / "a.ome.tif", out=tmp_path / "out", arguments=arguments)
+
+
+def warnings_shown(result):
+    return [line for line in result.shown.splitlines() if line.startswith("warning")]
+
+
+def test_a_channel_that_is_blank_does_not_make_a_model_another_one(warned):
+    assert run(*warned.arguments[:-1], "gaussian:5", "--resume").code == 1
+    result = run(*warned.arguments, "--resume")
+    assert result.code == 0 and "training:" not in result.said
+    assert "channel 1: photon-counting was asked for" in " ".join(warnings_shown(result))
+
+
+def test_what_the_noise_model_does_not_describe_is_said_after_every_prediction(warned):
+    model = warned.out / "model.ladder"
+    result = run("predict", model, warned.image, "-o", warned.out / "b", "--samples", 0)
+    of_noise = [line for line in warnings_shown(result) if "photon-counting" in line]
+    assert len(of_noise) == 1 and "channel 1" in of_noise[0]
+
+
 @pytest.mark.parametrize(
     ("others", "images", "fact"),
     [

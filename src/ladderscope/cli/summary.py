@@ -16,6 +16,7 @@ from ladderscope.report import (
     channel_names,
     noise_in_words,
     noise_model_figure,
+    noise_warnings,
     write_report,
 )
 from ladderscope.words import counted, duration
@@ -124,7 +125,12 @@ def training_rows(restorer: Restorer, model_path: Path) -> list[tuple[str, str]]
     if outcome.skipped:
         rows.append(("skipped", f"{counted(outcome.skipped, 'batch', 'es')}: loss not finite"))
     rows += noise_rows(model) + [("notice", text) for text in restorer.advice]
-    return rows + [("warning", text) for text in restorer.warnings]
+    return rows + _as_warnings([*restorer.warnings, *noise_warnings(model)])
+
+
+def prediction_rows(restorer: Restorer, done: Restorations, samples: int) -> list[tuple[str, str]]:
+    """Sum up a prediction, and repeat what the noise models of the model do not describe."""
+    return restored_rows(done, samples) + _as_warnings(noise_warnings(restorer.model))
 
 
 def noise_rows(model: Model) -> list[tuple[str, str]]:
@@ -152,6 +158,10 @@ def restored_rows(done: Restorations, samples: int) -> list[tuple[str, str]]:
     if samples < 2:
         rows.append(("spread", "none: needs at least 2 samples (--samples 2 or more)"))
     return rows + [("warning", text) for text in done.warnings]
+
+
+def _as_warnings(texts: Sequence[str]) -> list[tuple[str, str]]:
+    return [("warning", text) for text in dict.fromkeys(texts)]
 
 
 def say_failures(failures: Sequence[Failure]) -> None:

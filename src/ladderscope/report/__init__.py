@@ -5,7 +5,7 @@ from ladderscope.report.noise_figures import noise_model_figure
 from ladderscope.report.page import Report, write_report
 from ladderscope.report.reliability import reliability_figure
 from ladderscope.report.restored import RestoredImage, restored_image
-from ladderscope.report.words import channel_names, noise_in_words
+from ladderscope.report.words import channel_names, noise_in_words, noise_warnings
 
 __all__ = [
     "Report",
@@ -14,6 +14,7 @@ __all__ = [
     "comparison_picture",
     "noise_in_words",
     "noise_model_figure",
+    "noise_warnings",
     "reliability_figure",
     "restored_image",
     "split_picture",

@@ -18,6 +18,7 @@ from ladderscope.report.words import (
     free_bits_of,
     levels_in_words,
     noise_in_words,
+    noise_warnings,
 )
 from ladderscope.words import duration, percent
 
@@ -71,7 +72,7 @@ def page(report: Report) -> str:
         report.title,
         [
             html.paragraph(report.sentence),
-            *_notices([*_of_noise(report.model), *report.model.notices, *report.notices]),
+            *_notices([*noise_warnings(report.model), *report.model.notices, *report.notices]),
             *_images(report),
             *_failures(report.failures),
             *_residuals(report.images),
@@ -89,12 +90,6 @@ def page(report: Report) -> str:
 def _notices(notices: Sequence[str]) -> Iterator[str]:
     if notices:
         yield "<h2>Warnings and notices</h2>" + html.bullets(dict.fromkeys(notices))
-
-
-def _of_noise(model: Model) -> list[str]:
-    """Put what the noise models do not describe before all other notices."""
-    texts = [text for one in model.noise_choices if one is not None for text in one.warnings]
-    return [notice for notice in model.notices if any(text in notice for text in texts)]
 
 
 def _images(report: Report) -> Iterator[str]:

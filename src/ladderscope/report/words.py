@@ -50,6 +50,12 @@ def noise_in_words(
     return f"{of_one} For the average of {frames} frames, this becomes: {model.summary()}"
 
 
+def noise_warnings(model: Model) -> list[str]:
+    """List the stored notices of what the chosen noise models do not describe."""
+    texts = [text for one in model.noise_choices if one is not None for text in one.warnings]
+    return [notice for notice in model.notices if any(text in notice for text in texts)]
+
+
 def free_bits_of(settings: DenoiserSettings | SplitterSettings) -> float:
     """Give the free bits by which the levels are judged: those of the method's larger term."""
     if isinstance(settings, SplitterSettings) and settings.weight_of_denoisplit < 0.5:
