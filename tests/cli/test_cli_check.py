@@ -1,12 +1,15 @@
 """``ladderscope check``: what it says of images, and how much of them it reads at a time."""
 
+import weakref
+
 import numpy as np
 import pytest
 import tifffile
 from typer.testing import CliRunner
 
 from ladderscope.cli import app
-from ladderscope.images import pages
+from ladderscope.images import Image, pages
+from ladderscope.noise_estimation.same_scene import MOST_FRAMES
 
 
 @pytest.fixture
@@ -26,6 +29,20 @@ def test_an_image_is_looked_at_plane_by_plane(film, monkeypatch):
     assert result.exit_code == 0, result.output
     assert "50×64×64 (TYX), float32" in result.output
     assert "noise" in result.output
+
+
+def test_few_planes_are_held_at_once(film, monkeypatch):
+    read, held, plane_of = [], [], Image.plane
+
+    def watched(image, *where):
+        plane = plane_of(image, *where)
+        read.append(weakref.ref(plane))
+        held.append(sum(one() is not None for one in read))
+        return plane
+
+    monkeypatch.setattr(Image, "plane", watched)
+    assert CliRunner().invoke(app, ["check", str(film)]).exit_code == 0
+    assert len(read) > 100 and max(held) <= MOST_FRAMES
 
 
 @pytest.mark.parametrize(

@@ -68,18 +68,17 @@ def _noise(image: "Image") -> Iterator[tuple[str, str]]:
     from ladderscope.inspection import about_correlation
     from ladderscope.noise import NoiseError
     from ladderscope.noise_estimation import calibrate_poisson_gaussian
-    from ladderscope.noise_estimation.planes import MOST_PLANES
-    from ladderscope.noise_estimation.sources import evenly
+    from ladderscope.noise_estimation.sources import noisy_alone
 
     names = image.channel_names or numbered_channels(image.channels)
     several = image.channels > 1
-    for number, name in enumerate(names):
-        positions = evenly(list(image.positions()), MOST_PLANES)
-        planes = [image.plane(position, number) for position in positions]
+    # Read twice, one plane at a time: 40 planes of a large stack may not fit into memory.
+    sources = zip(noisy_alone([image]), noisy_alone([image]), strict=True)
+    for name, (once, again) in zip(names, sources, strict=True):
         of = f"{name}: " if several else ""
         try:
-            yield "noise", f"{of}{calibrate_poisson_gaussian(planes).summary()}"
-            if finding := about_correlation(planes, name if several else ""):
+            yield "noise", f"{of}{calibrate_poisson_gaussian(once.planes).summary()}"
+            if finding := about_correlation(again.planes, name if several else ""):
                 yield "warning", finding.text
         except NoiseError as error:
             yield "noise", f"{of}cannot be measured: {error}"
