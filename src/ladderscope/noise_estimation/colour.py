@@ -57,7 +57,9 @@ _GROUPS = 16  # of windows, for the errors
 _CORRECTIONS = 3
 _MOST_RESTORED = 10.0  # of the power at a frequency
 # Below, colour changes the likelihood of a pixel by less than 0.05 nats, and structure that is left
-# in the flattest windows of images without any flat region can look the same.
+# in the flattest windows of images without any flat region can look the same. `correlation` warns
+# from 0.15 on: a warning that is not needed costs less than a model of correlated noise that takes
+# fine structure away.
 _CORRELATED = 0.25
 _STANDARD_ERRORS = 3
 # Noise that is still correlated at the reach, or nearly the same in the next pixel, is taken away

@@ -14,6 +14,10 @@ while correlated noise is everywhere. So tiles are sorted by brightness into six
 called correlated only if it is in every part. Correlation that reaches farther than the next pixel
 looks like structure in part, and is underestimated. What a model of correlated noise predicts is
 what tiles of its noise would show, and only a departure from that counts.
+
+This checks any noise model, wherever 8 tiles are flat. What a model of correlated noise needs is
+measured in `colour` instead: correlations up to five pixels away, and a spectrum, which take larger
+windows and more of them, and the certainty that what is correlated is no structure.
 """
 
 import math
@@ -38,7 +42,8 @@ _TILES_A_BIN = 48
 _PARTS = 6  # of the tiles, by brightness,
 _TILES_A_PART = 2 * _TILES_A_BIN  # each of at least so many
 # A mean over a pixel and its surroundings, which is what a denoiser forms, has (1 + 4ρ) times the
-# variance if the four neighbours are correlated by ρ: at 0.15, 26 % more standard deviation.
+# variance if the four neighbours are correlated by ρ: at 0.15, 26 % more standard deviation, which
+# is worth a warning. To treat it as noise takes more (`colour`).
 _CORRELATED = 0.15
 _STANDARD_ERRORS = 3  # it must also be beyond chance
 _INDEPENDENT = np.ones((1, 1))  # the autocorrelation of white noise
