@@ -6,7 +6,8 @@ import torch
 from scipy import ndimage
 
 from ladderscope.noise import Coloured, Gaussian, PhotonCounting, PoissonGaussian
-from ladderscope.noise_estimation import calibrate_poisson_gaussian
+from ladderscope.noise_estimation import calibrate_poisson_gaussian, choice
+from ladderscope.noise_estimation.checking import check_planes
 from ladderscope.noise_estimation.choice import choose
 from ladderscope.noise_estimation.wanted import WANTED, wanted
 
@@ -64,6 +65,20 @@ def test_single_photons_are_counted(shape):
     assert choice.fit.model.gain == pytest.approx(12, rel=0.1)
     assert choice.warnings == ()
     assert "Photon-counting noise was chosen" in said(choice)
+
+
+def test_a_law_is_checked_once_where_its_tails_decide(monkeypatch):
+    checked = []
+
+    def watched(planes, model):
+        checked.append(model)
+        return check_planes(planes, model)
+
+    monkeypatch.setattr(choice, "check_planes", watched)
+    monkeypatch.setattr(choice, "_WORTHWHILE", 1.0)
+    found = choose([drawn(PhotonCounting(4.0, 20.0, 0.5), 20 + SIGNAL / 4)])
+    assert found.fit.advantage > 0
+    assert [id(model) for model in checked] == [id(found.fit.model)]
 
 
 @pytest.mark.parametrize("law", [Gaussian(6.0), PoissonGaussian(2.0, 60.0)], ids=str)

@@ -113,40 +113,38 @@ def choose(
     """
     every = max(1, sum(plane.size for plane in planes) // _ENOUGH)
     few = planes[::every]
-    fit, line, grows = _of_pixels(planes, wanted, every)
+    fit, line, grows, found = _of_pixels(planes, wanted, every)
     colour = None
     if wanted.correlated or (wanted.correlated is None and not structured):
         colour = measure_colour(few, line.model)
         if wanted.correlated or (colour.is_noise and _gained(colour) > _gained_by_all(fit)):
             fit = _coloured(line, colour)
-    try:
-        found = check_planes(few, fit.model)
-    except NoiseError:  # too few pixels to check what could be measured
-        return NoiseChoice(fit, wanted.name, _reasons(fit, wanted, grows, colour, None))
-    return NoiseChoice(
-        fit,
-        wanted.name,
-        _reasons(fit, wanted, grows, colour, found),
-        (
-            *_about_the_law(fit, wanted, found),
-            *_about_correlation(fit, colour, found, structured),
-        ),
+    if found is None or found.model is not fit.model:
+        found = _checked(few, fit.model)
+    reasons = _reasons(fit, wanted, grows, colour, found)
+    if found is None:
+        return NoiseChoice(fit, wanted.name, reasons)
+    warnings = (
+        *_about_the_law(fit, wanted, found),
+        *_about_correlation(fit, colour, found, structured),
     )
+    return NoiseChoice(fit, wanted.name, reasons, warnings)
 
 
 def _of_pixels(
     planes: Sequence[Real[NDArray[Any], "y x"]], wanted: Wanted, every: int
-) -> tuple[NoiseFit, NoiseFit, bool]:
+) -> tuple[NoiseFit, NoiseFit, bool, NoiseCheck | None]:
     """Choose the law of single pixels.
 
-    Also give the law that describes the variance alone, and whether that measurably grows.
+    Also give the law that describes the variance alone, whether that measurably grows, and the
+    check of this law, if that was needed to choose.
     """
     laws = LAWS if wanted.law is None else {wanted.law, "poisson_gaussian"}
     fits = fit_kinds(planes, [*laws], every=every if wanted.law is None else 1)
     line = fits["poisson_gaussian"]
     grows = isinstance(line.model, PoissonGaussian) and line.model.gain > 0
     if wanted.law is not None:
-        return fits[wanted.law], fits[wanted.law], grows
+        return fits[wanted.law], fits[wanted.law], grows, None
     counting = fits["photon_counting"]
     line = replace(
         line if grows else fits["gaussian"],
@@ -155,26 +153,21 @@ def _of_pixels(
         doubt=counting.doubt,
         compared_share=counting.compared_share,
     )
-    return counting if _counts_photons(counting, line, planes[::every]) else line, line, grows
-
-
-def _counts_photons(
-    counting: NoiseFit, line: NoiseFit, planes: Sequence[Real[NDArray[Any], "y x"]]
-) -> bool:
-    """Whether single photons show, and more than a Gaussian of the same variance describes.
-
-    Where nearly all pixels are dark, few photons gain little on average: there the tails decide.
-    """
     if not isinstance(counting.model, PhotonCounting):
-        return False
-    return _gained_by_photons(counting) > _WORTHWHILE or _has_heavy_tails(planes, line.model)
+        return line, line, grows, None
+    if _gained_by_photons(counting) > _WORTHWHILE:
+        return counting, line, grows, None
+    # Where nearly all pixels are dark, few photons gain little on average: the tails decide.
+    found = _checked(planes[::every], line.model)
+    return counting if found and found.heavy_tails else line, line, grows, found
 
 
-def _has_heavy_tails(planes: Sequence[Real[NDArray[Any], "y x"]], model: NoiseModel) -> bool:
+def _checked(planes: Sequence[Real[NDArray[Any], "y x"]], model: NoiseModel) -> NoiseCheck | None:
+    """Check a law; None where there are too few pixels to check what could be measured."""
     try:
-        return check_planes(planes, model).heavy_tails
+        return check_planes(planes, model)
     except NoiseError:
-        return False
+        return None
 
 
 def _gained_by_photons(fit: NoiseFit) -> float:
