@@ -301,10 +301,14 @@ def test_light_that_changes_between_few_repeats_is_named(times: int) -> None:
         measure_noise(stack, axes="TYX", repeats="T")
 
 
-def test_a_moving_stage_is_named() -> None:
+@pytest.mark.parametrize(
+    ("every", "message"),
+    [(6, r"frames far apart.* moves"), (2, r"not show one scene: they are displaced")],
+)
+def test_a_moving_stage_is_named(every: int, message: str) -> None:
     counts = light("dna", 1, 300)
-    moving = np.stack([observe(np.roll(counts, n // 2, axis=1), seed=n) for n in range(10)])
-    with pytest.raises(NoiseError, match=r"frames far apart.* moves"):
+    moving = np.stack([observe(np.roll(counts, n // every, axis=1), seed=n) for n in range(10)])
+    with pytest.raises(NoiseError, match=message):
         measure_noise(moving, axes="TYX", repeats="T")
 
 

@@ -1,11 +1,9 @@
 """Frames that show the same scene: found in an image, or declared by the user."""
 
-import numpy as np
-
 from ladderscope.images import Image
 from ladderscope.inspection.first_look import Finding
 from ladderscope.noise import NoiseError
-from ladderscope.noise_estimation.same_scene import MOST_FRAMES, SceneComparison, compare_frames
+from ladderscope.noise_estimation.same_scene import SceneComparison, compare_frames, some_frames
 
 _ALONG = "TS"
 
@@ -21,8 +19,7 @@ def compare_along(image: Image, letter: str) -> list[SceneComparison]:
         The axis. Along any other, the middle is looked at.
     """
     middle = {other: size // 2 for other, size in image.others.items()}
-    frames = image.sizes[letter]
-    numbers = np.linspace(0, frames - 1, min(frames, MOST_FRAMES)).round().astype(int).tolist()
+    numbers = some_frames(range(image.sizes[letter]))
     found = []
     for channel in range(image.channels):
         planes = [image.plane({**middle, letter: number}, channel) for number in numbers]

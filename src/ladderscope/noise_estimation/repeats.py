@@ -11,6 +11,7 @@ made wide in comparison with the noise of the mean.
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +23,12 @@ from ladderscope.noise.entries import NoiseError
 from ladderscope.noise_estimation.checked import with_clipping
 from ladderscope.noise_estimation.clipping import Clipping
 from ladderscope.noise_estimation.planes import Counter, digest
+from ladderscope.noise_estimation.same_scene import compare_frames, some_frames
 from ladderscope.words import percent, to_its_error
 
 _DRIFT = 0.05  # of the noise's variance, from which on repeats are refused
 _NOTICEABLE = 0.01
 _CERTAIN = 5.0  # standard errors
-_BLOCK = 8  # pixels: noise is correlated over fewer
-_WIDE = 0.3  # correlation of neighbouring blocks, from which on frames differ over wide areas,
-_OTHER = 0.5  # and fraction of the scene's own variance by which other scenes differ
 
 _Array = NDArray[np.float64]
 
@@ -91,14 +90,12 @@ class Drift:
     means: list[float] = field(default_factory=list)
     squares: float = 0.0
     steps: float = 0.0
-    blocks: _Array = field(default_factory=lambda: np.zeros(3))
     _before: _Array | None = None
 
     def add(self, residual: _Array) -> None:
         """Add a repeat, less the mean of all."""
         self.means.append(float(residual.mean()))
         self.squares += float(np.vdot(residual, residual))
-        self.blocks += _block_products(residual)
         if self._before is not None:
             change = residual - self._before
             self.steps += float(np.vdot(change, change))
@@ -110,16 +107,9 @@ class Drift:
         Raises
         ------
         NoiseError
-            If the frames show different scenes; or their means scatter by more than their standard
-            error, or frames far apart differ by more than neighbouring ones, and this changes the
-            variance.
+            If their means scatter by more than their standard error, or frames far apart differ by
+            more than neighbouring ones, and this changes the variance.
         """
-        if self._of_scenes():
-            raise NoiseError(
-                f"{self.name} do not show one scene: the frames differ from each other over wide "
-                "areas, as much as the scene itself varies. Give repeats of one fixed scene; or "
-                "give no repeats, so that the noise is measured within each image"
-            )
         brightness, moved = self._of_brightness(), self._of_neighbours()
         fraction = max(brightness, moved)
         if fraction < _NOTICEABLE:
@@ -164,12 +154,6 @@ class Drift:
         # the noise is not the same in all pixels, so chance has somewhat more room
         return fraction if fraction > 2 * _CERTAIN * chance else 0.0
 
-    def _of_scenes(self) -> bool:
-        """Tell whether blocks of pixels differ as much as in different scenes, and smoothly."""
-        variance, *neighbours = self.blocks / len(self.means)
-        of_scene = _block_products(self.signal)[0]
-        return bool(min(neighbours) > _WIDE * variance and variance > _OTHER * of_scene)
-
     def _bleaching(self, fraction: float) -> str:
         level = float(self.signal.mean())
         first, last = (level + self.means[at] for at in (0, -1))
@@ -188,24 +172,6 @@ class Drift:
             f"frames far apart in time differ more than successive ones, by {percent(fraction)} of "
             "the variance: the stage, the sample or the focus moves."
         )
-
-
-def _block_products(plane: _Array) -> _Array:
-    """Return the variance of the means of blocks, and their covariance with the next along y, x."""
-    rows, columns = (size // _BLOCK for size in plane.shape)
-    if min(rows, columns) < 2:
-        return np.zeros(3)
-    cut = plane[: rows * _BLOCK, : columns * _BLOCK]
-    means = cut.reshape(rows, _BLOCK, columns, _BLOCK).mean(axis=(1, 3))
-    means -= means.mean()
-    products: _Array = np.array(
-        [
-            np.mean(means**2),
-            np.mean(means[1:] * means[:-1]),
-            np.mean(means[:, 1:] * means[:, :-1]),
-        ]
-    )
-    return products
 
 
 def repeated_pairs(
@@ -229,13 +195,14 @@ def repeated_pairs(
     Raises
     ------
     NoiseError
-        If frames are identical or drift.
+        If frames are identical, show different scenes, or drift.
     """
     repeats = image.sizes[letter]
     scaling = math.sqrt(repeats / (repeats - 1))
     for scene in image.positions(letter):
         where = "".join(f", {axis} {at}" for axis, at in scene.items())
         planes = [scene | {letter: number} for number in range(repeats)]
+        _check_scene([image.plane(position, channel) for position in some_frames(planes)], where)
         total, step = _total(image, planes, channel, where)
         signal = total / repeats
         around = (9 * ndimage.uniform_filter(signal, 3) - signal) / 8
@@ -249,6 +216,19 @@ def repeated_pairs(
             yield pair.without(find_padding(plane))
         counter.pixels += (repeats - 1) * signal.size
         notices.extend(drift.notices())
+
+
+def _check_scene(planes: Sequence[NDArray[Any]], where: str) -> None:
+    """Refuse frames that show different scenes; what cannot be compared is let through."""
+    try:
+        found = compare_frames(planes)
+    except NoiseError:
+        return
+    if found.is_other:
+        raise NoiseError(
+            f"the repeats{where} do not show one scene: {found.difference}. Give repeats of one "
+            "fixed scene; or give no repeats, so that the noise is measured within each image"
+        )
 
 
 def _total(

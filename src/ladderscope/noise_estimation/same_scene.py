@@ -10,6 +10,7 @@ brightness is no difference.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float32, Real
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from ladderscope.noise.entries import NoiseError
 from ladderscope.words import percent, rounded
 
-MOST_FRAMES = 8
+MOST_FRAMES = 8  # that are compared
 _BLOCK = 8
 _FEWEST = 32  # blocks
 _CONTRAST = 20.0  # of the average over its noise: with less there is nothing to compare
@@ -31,6 +32,7 @@ _OTHER_SHIFT = 1.0  # pixels: an average of such frames is plainly blurred
 _MEDIAN_OF_SQUARES = 0.4549  # of a standard normal number
 
 _Array = NDArray[np.float32]
+Frame = TypeVar("Frame")
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,18 @@ class SceneComparison:
         """Whether the frames show the same scene; False also if they show too little to tell."""
         known = self.contrast >= _CONTRAST and self.shift_error < _SHIFT_ERROR
         return known and not self.difference
+
+
+def some_frames(frames: Sequence[Frame]) -> list[Frame]:
+    """Choose the frames that are compared: at most eight, evenly, from the first to the last.
+
+    Examples
+    --------
+    >>> some_frames(range(15))
+    [0, 2, 4, 6, 8, 10, 12, 14]
+    """
+    chosen = np.linspace(0, len(frames) - 1, min(len(frames), MOST_FRAMES)).round()
+    return [frames[int(number)] for number in chosen]
 
 
 def compare_frames(planes: Sequence[Real[np.ndarray, "Y X"]]) -> SceneComparison:
