@@ -49,5 +49,10 @@ def test_a_file_of_format_2_predicts_as_it_did_and_so_does_its_copy(name, tmp_pa
             "sampled": sampled.mean,
             "spread": sampled.std,
         }
-        for what, pixels in expected.items():
-            np.testing.assert_allclose(found[what], pixels, rtol=1e-5, atol=1e-3)
+        if name in (
+            "careamics_splitter",
+            "splitter_musplit",
+        ):  # the predicted variance was left out
+            assert (found.pop("spread") > expected["spread"]).all()
+        for what, pixels in found.items():
+            np.testing.assert_allclose(pixels, expected[what], rtol=1e-5, atol=1e-3)

@@ -63,7 +63,8 @@ class Architecture(BaseModel):
     Attributes
     ----------
     output_channels, latent_channels, filters, blocks, first_kernel, batch_norm, dropout, \
-dimensions, decoder_dimensions, views, posterior_scales, top_prior_size, blind_levels
+dimensions, decoder_dimensions, views, posterior_scales, top_prior_size, blind_levels, \
+variance_filters
         As of `ladderscope.network.LadderVAE`.
     activation
         Name of the activation.
@@ -98,6 +99,7 @@ dimensions, decoder_dimensions, views, posterior_scales, top_prior_size, blind_l
     ) = None
     top_prior_size: Annotated[tuple[Side, ...], Field(min_length=2, max_length=3)] | None = None
     blind_levels: Annotated[int, Field(ge=0, lt=MOST_LEVELS)] = 0
+    variance_filters: Annotated[int, Field(ge=0, le=MOST_FILTERS)] = 0
 
     def build(self) -> LadderVAE:
         """Build the network, with random weights.

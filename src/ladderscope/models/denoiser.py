@@ -55,7 +55,7 @@ from ladderscope.models.restorer import Restorer
 from ladderscope.models.restoring import Job, LastLook, Mask, Values
 from ladderscope.models.thumbnail import middle_of
 from ladderscope.noise.averages import averaged
-from ladderscope.prediction import Shown, limits
+from ladderscope.prediction import Shown, limits, of_posterior
 from ladderscope.prediction.last_look import failed, squares
 from ladderscope.progress import Listener
 from ladderscope.training import DenoisingModule
@@ -252,7 +252,7 @@ class Denoiser(Restorer[DenoiserSettings]):
 
     def _jobs(self) -> list[Job]:
         return [
-            Job(channel, statistics, range(channel, channel + 1))
+            Job(channel, statistics, range(channel, channel + 1), of_posterior)
             for channel, statistics in enumerate(self.model.statistics)
         ]
 

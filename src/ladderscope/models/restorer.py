@@ -184,7 +184,8 @@ class Restorer(ABC, Generic[Settings]):
                 stop_if(should_stop, "restoring")
                 image = self._looked_at(read_image(source, axes, name=name))
                 part = part_of(report, number, len(sources))
-                work = f"restoring {image.name}, {_size(image)} pixels,"
+                size = "×".join(map(str, image.shape))
+                work = f"restoring {image.name}, {size} pixels,"
                 with enough_memory(work, _LESS_TO_RESTORE):
                     watched = Watched(part, should_stop)
                     restored.append(self._restore(image, samples, seed, watched))
@@ -393,7 +394,3 @@ class Restorer(ABC, Generic[Settings]):
     def _ready_network(self) -> LadderVAE:
         keep_freed_memory()
         return cast(LadderVAE, self._network).to(best_device(self.device)).eval()
-
-
-def _size(image: Image) -> str:
-    return "×".join(map(str, image.shape))

@@ -15,7 +15,7 @@ from ladderscope.interruption import ShouldStop
 from ladderscope.models.decodings import Decodings
 from ladderscope.models.findings import Findings
 from ladderscope.network import LadderVAE
-from ladderscope.prediction import Geometry, Shown, decodings, draw, restore, show
+from ladderscope.prediction import Geometry, Law, Shown, decodings, draw, restore, show
 from ladderscope.progress import Listener
 
 Mask: TypeAlias = Bool[np.ndarray, "*space"] | None
@@ -25,11 +25,15 @@ LastLook: TypeAlias = Callable[[Values, Values | None], Mask]
 
 
 class Job(NamedTuple):
-    """One run of the network over a field: its input channel and its output channels."""
+    """One run of the network over a field: its input channel and its output channels.
+
+    The law says what the standard deviation of these is made of.
+    """
 
     channel: int
     statistics: Statistics
     outputs: range
+    law: Law
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ UNWATCHED = Watched()
 
 
 class Restored(NamedTuple):
-    """Restored fields in camera units, the spread of two or more samples, and the findings."""
+    """Restored fields and their standard deviation in camera units, and the findings."""
 
     mean: Float32[np.ndarray, "fields channels *space"]
     std: Float32[np.ndarray, "fields channels *space"] | None
@@ -122,14 +126,17 @@ class _Answer(NamedTuple):
 def restored_fields(
     restoring: Restoring, fields: Fields, *, samples: int, seed: int, watched: Watched = UNWATCHED
 ) -> Restored:
-    """Restore fields: the mean over posterior samples, and their spread."""
+    """Restore fields: the mean over posterior samples, and the standard deviation of the signal."""
     mean = np.empty((1, *_shape(restoring, fields)), np.float32)
-    std = np.empty_like(mean[0]) if samples > 1 else None
+    job = restoring.jobs[0]
+    parts = job.law(restoring.network, len(job.outputs), samples)
+    std = np.empty_like(mean[0]) if any(parts) else None
     tick = _counter(restoring, fields, samples, watched)
 
     def ask(question: _Question) -> _Answer:
         how = _how(restoring, question, samples, seed)
-        found = restore(restoring.network, question.shown.normalised, **how, tick=tick)
+        law = question.job.law
+        found = restore(restoring.network, question.shown.normalised, **how, law=law, tick=tick)
         return _Answer(found.mean[None], found.std)
 
     findings = _answer(restoring, fields, ask, mean, std)

@@ -55,7 +55,7 @@ from ladderscope.models.restorer import Restorer
 from ladderscope.models.restoring import Job, LastLook, Mask, Values
 from ladderscope.noise import NoiseError, NoiseModel
 from ladderscope.noise_estimation.choice import NoiseChoice
-from ladderscope.prediction import Shown, limits
+from ladderscope.prediction import Shown, limits, of_prediction
 from ladderscope.prediction.last_look import out_of_range
 from ladderscope.progress import Listener
 from ladderscope.training import SplittingModule
@@ -309,7 +309,7 @@ class Splitter(Restorer[SplitterSettings]):
 
     def _jobs(self) -> list[Job]:
         mixture = self._mixture()
-        return [Job(0, mixture.statistics, range(len(self.model.statistics)))]
+        return [Job(0, mixture.statistics, range(len(self.model.statistics)), of_prediction)]
 
     def _mixture(self) -> Mixture:
         if self.model.mixture is None:

@@ -13,6 +13,7 @@ def check_arguments(
     blind_levels: int,
     posterior_scales: Sequence[float],
     top_prior_size: Sequence[int],
+    variance_filters: int,
 ) -> None:
     """Check the arguments of `LadderVAE`.
 
@@ -22,7 +23,8 @@ def check_arguments(
         Of the encoder and of the decoder.
     counts : (int, int, int, int)
         Input channels, output channels, filters and blocks.
-    latent_channels, first_kernel, views, blind_levels, posterior_scales, top_prior_size
+    latent_channels, first_kernel, views, blind_levels, posterior_scales, top_prior_size, \
+variance_filters
         As in `LadderVAE`, with the defaults filled in.
 
     Raises
@@ -69,6 +71,7 @@ def check_arguments(
             len(top_prior_size) == decoder and all(side > 0 for side in top_prior_size),
             f"top_prior_size needs {decoder} positive numbers, not {top_prior_size!r}",
         ),
+        (variance_filters >= 0, f"variance_filters must not be negative, not {variance_filters}"),
     )
     for holds, rule in rules:
         if not holds:

@@ -20,6 +20,7 @@ from ladderscope.network.blocks import (
 )
 from ladderscope.network.context import LateralContext, centre, pad_around, pad_far_ends
 from ladderscope.network.latent import DiagonalGaussian, Level, Rung
+from ladderscope.network.variance_head import VarianceHead
 
 _CONTEXT_KERNEL = 5  # of the first convolution of a lateral-context input
 
@@ -32,10 +33,21 @@ class Features(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """Result of the top-down pass: the output, and the latent of each level, finest first."""
+    """Result of the top-down pass.
+
+    Attributes
+    ----------
+    output : Tensor
+        Shape (batch, outputs, [Z] Y X).
+    levels : tuple of Level
+        The latent of each level, finest first.
+    log_variance : Tensor or None
+        Of each output, of the same shape; None if it was not requested, or without a variance head.
+    """
 
     output: Float[Tensor, "batch outputs *space"]
     levels: tuple[Level, ...]
+    log_variance: Float[Tensor, "batch outputs *space"] | None = None
 
 
 class LadderVAE(nn.Module):
@@ -90,6 +102,8 @@ class LadderVAE(nn.Module):
         How many of the finest levels never see the image. The posterior of such a level is its
         prior, in training and in prediction, so that only coarser levels carry information about
         the image: HDN's method for structured noise (its HDN3–6).
+    variance_filters : int
+        Filters of a `VarianceHead` on the features of the output; 0 for none.
 
     Raises
     ------
@@ -132,6 +146,7 @@ class LadderVAE(nn.Module):
         posterior_scales: Sequence[float] | None = None,
         top_prior_size: Sequence[int] | None = None,
         blind_levels: int = 0,
+        variance_filters: int = 0,
     ) -> None:
         super().__init__()
         if decoder_dimensions is None:
@@ -148,6 +163,7 @@ class LadderVAE(nn.Module):
             blind_levels=blind_levels,
             posterior_scales=posterior_scales,
             top_prior_size=top_prior_size,
+            variance_filters=variance_filters,
         )
         if activation is nn.ELU:
             activation = ELU  # the same function with a cheaper gradient
@@ -206,6 +222,12 @@ class LadderVAE(nn.Module):
         )
         self.last = nn.Sequential(*(decoder_block() for _ in range(blocks)))
         self.output = convolution(decoder_dimensions, filters, output_channels)
+        # The last one, so that all other initial weights are those of a ladder without it.
+        self.variance_head = (
+            VarianceHead(decoder_dimensions, filters, variance_filters, output_channels)
+            if variance_filters
+            else None
+        )
 
     @property
     def multiple(self) -> int:
@@ -283,6 +305,7 @@ class LadderVAE(nn.Module):
         noise: Sequence[Float[Tensor, "..."]],
         *,
         priors: bool = True,
+        variance: bool = False,
     ) -> Decoded:
         """Run the top-down pass with latents drawn from the posteriors.
 
@@ -296,6 +319,8 @@ class LadderVAE(nn.Module):
         priors : bool
             Whether to compute the priors of all levels, for the KL divergence. Prediction needs
             only those of blind levels, which are sampled.
+        variance : bool
+            Whether to compute the log-variance, if there is a variance head.
         """
         if len(noise) != len(self.rungs):
             raise ValueError(
@@ -313,7 +338,13 @@ class LadderVAE(nn.Module):
             sample = drawn_from.sample(noise[index])
             levels.append(Level(posterior, prior, sample))
             above = self._rung(index).descend(sample, above, finer[index])
-        return Decoded(self._finish(above, features.size), tuple(reversed(levels)))
+        last = self.last(above)
+        head = self.variance_head if variance else None
+        return Decoded(
+            self._cropped(self._output(last), features.size),
+            tuple(reversed(levels)),
+            None if head is None else self._cropped(head(last), features.size),
+        )
 
     def forward(self, image: Float[Tensor, "batch channels *space"]) -> Decoded:
         """Encode an image and decode one posterior sample, as a training step does."""
@@ -346,8 +377,10 @@ class LadderVAE(nn.Module):
         height, width = sizes[0]
         return [(2 * height, 2 * width) if self.views == 1 else sizes[0], *sizes[:-1]]
 
-    def _finish(self, above: Tensor, size: tuple[int, int]) -> Tensor:
-        features = self.last(above)
-        with torch.autocast(features.device.type, enabled=False):
-            output = self.output(features.to(self.output.weight.dtype))
-        return output[..., : size[0], : size[1]] if self.views == 1 else centre(output, size)
+    def _output(self, last: Tensor) -> Tensor:
+        with torch.autocast(last.device.type, enabled=False):
+            output: Tensor = self.output(last.to(cast(Tensor, self.output.weight).dtype))
+        return output
+
+    def _cropped(self, pixels: Tensor, size: tuple[int, int]) -> Tensor:
+        return pixels[..., : size[0], : size[1]] if self.views == 1 else centre(pixels, size)

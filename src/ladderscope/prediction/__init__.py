@@ -3,10 +3,12 @@
 from ladderscope.prediction.latent_noise import antithetic_noise, latent_noise
 from ladderscope.prediction.sampler import Restored, decodings, draw, restore
 from ladderscope.prediction.shown import Shown, limits, show
+from ladderscope.prediction.spread import Law, of_posterior, of_prediction
 from ladderscope.prediction.tiles import Geometry, Tile, tiles
 
 __all__ = [
     "Geometry",
+    "Law",
     "Restored",
     "Shown",
     "Tile",
@@ -15,6 +17,8 @@ __all__ = [
     "draw",
     "latent_noise",
     "limits",
+    "of_posterior",
+    "of_prediction",
     "restore",
     "show",
     "tiles",

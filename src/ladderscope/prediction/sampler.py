@@ -14,6 +14,13 @@ from torch import Tensor
 from ladderscope.images.lateral_context import views_around
 from ladderscope.network import Features, LadderVAE
 from ladderscope.prediction.latent_noise import antithetic_noise, latent_noise
+from ladderscope.prediction.spread import (
+    SAMPLES_ALONE,
+    Law,
+    Parts,
+    decoder_variance,
+    of_posterior,
+)
 from ladderscope.prediction.tiles import Geometry, Tile, tiles
 
 # Decoded together: enough to keep the processor busy on small tiles, and at most so many.
@@ -22,7 +29,7 @@ SAMPLES_AT_ONCE = 8
 
 
 class Restored(NamedTuple):
-    """A restored field: the mean over samples, and their standard deviation."""
+    """A restored field: the mean over samples, and its standard deviation if it is known."""
 
     mean: Float[Tensor, "outputs *space"]
     std: Float[Tensor, "outputs *space"] | None
@@ -39,9 +46,10 @@ def restore(
     outputs: int | None = None,
     geometry: Geometry,
     autocast: torch.dtype | None = None,
+    law: Law = of_posterior,
     tick: Callable[[], None] = lambda: None,
 ) -> Restored:
-    """Restore one field: the MMSE estimate and the spread of posterior samples.
+    """Restore one field: the MMSE estimate and the standard deviation of the signal.
 
     The samples come in antithetic pairs, whose mean is more accurate than that of independent
     ones: see `antithetic_noise`. Memory is that of one tile and of the results, whatever the
@@ -55,9 +63,9 @@ def restore(
     field : array of shape (Y, X) or (Z, Y, X)
         Normalised.
     samples : int
-        Posterior samples to average; 0 decodes the posterior means once instead, and fewer than
-        2 leave the standard deviation None, to which an unpaired last sample does not contribute.
-        Blind levels always give their mean.
+        Posterior samples to average; 0 decodes the posterior means once instead. Blind levels
+        always give their mean. An unpaired last sample does not contribute to the variance of the
+        samples.
     seed, number : int
         Fix the samples: the number is that of the field.
     outputs : int, optional
@@ -66,6 +74,8 @@ def restore(
         The tiles.
     autocast : torch.dtype, optional
         Type of the network's arithmetic.
+    law : callable
+        Says what the standard deviation is made of: see `ladderscope.prediction.spread`.
     tick : callable
         Called after each tile's decoding of each batch of samples: see `decodings`.
 
@@ -75,17 +85,18 @@ def restore(
         In normalised units, on the CPU.
     """
     outputs = outputs or network.output_channels
-    asked = _Asked(samples, seed, number, outputs, autocast, antithetic_noise)
-    mean = torch.empty(asked.outputs, *field.shape, dtype=torch.float32)
-    std = torch.empty_like(mean) if samples > 1 else None
+    parts = law(network, outputs, samples)
+    asked = _Asked(samples, seed, number, outputs, autocast, antithetic_noise, parts.decoder)
+    mean = torch.empty(outputs, *field.shape, dtype=torch.float32)
+    std = torch.empty_like(mean) if any(parts) else None
     for tile in _tiles(field.shape, geometry, network):
         moments = _Moments()
-        for drawn in _decode_tile(network, field, tile, asked):
-            moments.add(drawn)
+        for decoding in _decode_tile(network, field, tile, asked):
+            moments.add(*decoding)
             tick()
         mean[:, *tile.core] = moments.mean.cpu()
         if std is not None:
-            std[:, *tile.core] = moments.std().cpu()
+            std[:, *tile.core] = moments.std(parts).cpu()
     return Restored(mean, std)
 
 
@@ -102,13 +113,16 @@ def draw(
     autocast: torch.dtype | None = None,
     tick: Callable[[], None] = lambda: None,
 ) -> Float[Tensor, "samples outputs *space"]:
-    """Draw independent posterior samples of a field; arguments as of `restore`."""
+    """Draw independent posterior samples of a field; arguments as of `restore`.
+
+    They differ by what the latents leave open; the decoder's variance is not added.
+    """
     outputs = outputs or network.output_channels
-    asked = _Asked(samples, seed, number, outputs, autocast, latent_noise)
+    asked = _Asked(samples, seed, number, outputs, autocast, latent_noise, False)
     draws = torch.empty(samples, asked.outputs, *field.shape, dtype=torch.float32)
     for tile in _tiles(field.shape, geometry, network):
         first = 0
-        for drawn in _decode_tile(network, field, tile, asked):
+        for drawn, _ in _decode_tile(network, field, tile, asked):
             draws[first : first + len(drawn), :, *tile.core] = drawn.cpu()
             first += len(drawn)
             tick()
@@ -127,6 +141,14 @@ class _Asked(NamedTuple):
     outputs: int
     autocast: torch.dtype | None
     noise: Callable[..., Float[Tensor, "channels *space"]]
+    variance: bool
+
+
+class _Decoding(NamedTuple):
+    """A batch of samples of a tile's core, and the variance that the network predicts for each."""
+
+    drawn: Float[Tensor, "batch outputs *core"]
+    variance: Float[Tensor, "batch outputs *core"] | None
 
 
 def _tiles(size: tuple[int, ...], geometry: Geometry, network: LadderVAE) -> Iterator[Tile]:
@@ -143,7 +165,7 @@ def _tiles(size: tuple[int, ...], geometry: Geometry, network: LadderVAE) -> Ite
 
 def _decode_tile(
     network: LadderVAE, field: Float32[np.ndarray, "*space"], tile: Tile, asked: _Asked
-) -> Iterator[Float[Tensor, "batch outputs *core"]]:
+) -> Iterator[_Decoding]:
     """Encode a tile once and decode it again and again: the cores, a batch of samples at a time."""
     *planes, rows, columns = tile.window
     device = network.top_prior.device
@@ -171,10 +193,19 @@ def _decode_tile(
             for level in range(1, len(network.latent_channels) + 1)
         ]
         with precision():
-            output = network.decode(features, noise, priors=False).output
-        if network.z_gates:
-            output = output.unsqueeze(2)
-        yield output[:, : asked.outputs, *tile.inner]
+            decoded = network.decode(features, noise, priors=False, variance=asked.variance)
+        variance = decoder_variance(decoded, asked.outputs) if asked.variance else None
+        core = partial(_core, tile=tile, of_planes=bool(network.z_gates))
+        yield _Decoding(
+            core(decoded.output[:, : asked.outputs]), None if variance is None else core(variance)
+        )
+
+
+def _core(
+    pixels: Float[Tensor, "batch outputs *space"], tile: Tile, *, of_planes: bool
+) -> Float[Tensor, "batch outputs *core"]:
+    """Crop a decoded window to what is kept of it; a single plane gets its axis back."""
+    return (pixels.unsqueeze(2) if of_planes else pixels)[:, :, *tile.inner]
 
 
 def _reflected(planes: slice, depth: int) -> Int[np.ndarray, " planes"]:
@@ -234,9 +265,17 @@ class _Moments:
         self.pairs = 0
         self.middle = self.between = self.within = torch.zeros((), dtype=torch.float32)
         self.unpaired: Tensor | None = None
+        self.decoded, self.variance = 0, self.middle
 
-    def add(self, drawn: Float[Tensor, "batch outputs *space"]) -> None:
-        """Take in a batch of samples."""
+    def add(
+        self,
+        drawn: Float[Tensor, "batch outputs *space"],
+        variance: Float[Tensor, "batch outputs *space"] | None = None,
+    ) -> None:
+        """Take in a batch of samples, and the variance of the decoder for each."""
+        if variance is not None:
+            self.decoded += len(variance)
+            self.variance = self.variance.to(variance.device) + variance.sum(dim=0)
         for sample in drawn:
             if self.unpaired is None:
                 self.unpaired = sample
@@ -262,6 +301,11 @@ class _Moments:
         middle = self.middle.to(self.unpaired.device)
         return middle + (self.unpaired - middle) / (2 * self.pairs + 1)
 
-    def std(self) -> Float[Tensor, "outputs *space"]:
-        """Give the standard deviation over the pairs so far, of which there is one at least."""
-        return (self.within / self.pairs + self.between / max(1, self.pairs - 1)).sqrt()
+    def std(self, parts: Parts = SAMPLES_ALONE) -> Float[Tensor, "outputs *space"]:
+        """Give the standard deviation that follows from the samples so far."""
+        total = torch.zeros((), device=self.mean.device)
+        if parts.samples:
+            total = total + self.within / self.pairs + self.between / max(1, self.pairs - 1)
+        if parts.decoder:
+            total = total + self.variance / self.decoded
+        return total.sqrt()
