@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from jaxtyping import Real
+from jaxtyping import Float32, Float64, Real
 
 from ladderscope.errors import LadderscopeError
 from ladderscope.evaluation.planes import (
@@ -72,8 +72,9 @@ def ms_ssim(
 ) -> float:
     """Multi-scale structural similarity: at full size and at 1/2, 1/4, 1/8 and 1/16 of it.
 
-    Computed by torchmetrics. Contrast and structure count at every scale, brightness only at the
-    coarsest, each with the weight of the paper; an anticorrelated scale counts as 0.
+    Computed by torchmetrics and scikit-image. Contrast and structure count at every scale,
+    brightness only at the coarsest, each with the weight of the paper; an anticorrelated scale
+    counts as 0.
 
     Parameters
     ----------
@@ -123,23 +124,14 @@ def ssim_of_planes(prediction: Planes, truth: Planes, peak: float) -> float:
     A block is read with the margin that the windows of its pixels need, so that every window is
     complete, and none is counted twice.
     """
-    from skimage.metrics import structural_similarity
-
     scores = []
     for plane in range(truth.count):
         total, weight = 0.0, 0
         for block in truth.blocks_of(plane, trim=_REACH):
             wider = _wider(block, _REACH, truth)
-            value = structural_similarity(  # type: ignore[no-untyped-call]
-                prediction.values(wider),
-                truth.values(wider),
-                data_range=peak,
-                gaussian_weights=True,
-                sigma=_SSIM_SIGMA,
-                use_sample_covariance=False,
-            )
+            value = _mean_similarity(prediction.values(wider), truth.values(wider), peak)
             pixels = _length(block.rows) * _length(block.columns)
-            total += float(value) * pixels
+            total += value * pixels
             weight += pixels
         scores.append(total / weight)
     return float(np.mean(scores))
@@ -180,11 +172,12 @@ def _ms_ssim(prediction: Planes, truth: Planes, plane: int, peak: float, centre:
             cut, pixels = _complete_windows(block, wider, scale, truth.shape[-2:])
             if pixels:
                 one, other = (piece[cut] for piece in finer)
-                _, contrast = _similarity(one, other, 1.0)
-                totals[scale] += contrast * pixels
+                totals[scale] += _contrast(one, other) * pixels
                 weights[scale] += pixels
             finer = [_pooled(piece, 2) for piece in finer]
-    coarsest, _ = _similarity(coarse[0], coarse[1], peak)
+    # at the coarsest scale, the windows at the border count too: what they lack is mirrored
+    mirrored = [np.pad(image, _REACH, mode="reflect") for image in coarse]
+    coarsest = _mean_similarity(mirrored[0], mirrored[1], peak)
     values = (*(totals / weights), coarsest)
     return math.prod(
         max(0.0, float(value)) ** weight
@@ -206,20 +199,36 @@ def _complete_windows(
     return tuple(cut), pixels
 
 
-def _similarity(
-    prediction: Real[np.ndarray, "y x"], truth: Real[np.ndarray, "y x"], peak: float
-) -> tuple[float, float]:
-    """Return the mean similarity, and the mean of its factor for contrast and structure."""
+def _mean_similarity(
+    prediction: Float64[np.ndarray, "y x"], truth: Float64[np.ndarray, "y x"], peak: float
+) -> float:
+    """Return the mean over the windows that lie inside."""
+    from skimage.metrics import structural_similarity
+
+    return float(
+        structural_similarity(  # type: ignore[no-untyped-call]
+            prediction,
+            truth,
+            data_range=peak,
+            gaussian_weights=True,
+            sigma=_SSIM_SIGMA,
+            use_sample_covariance=False,
+        )
+    )
+
+
+def _contrast(prediction: Float32[np.ndarray, "y x"], truth: Float32[np.ndarray, "y x"]) -> float:
+    """Return the mean factor for contrast and structure over the windows that lie inside."""
     import torch
     from torchmetrics.functional.image import structural_similarity_index_measure
 
     one, other = (
         torch.from_numpy(np.ascontiguousarray(image))[None, None] for image in (prediction, truth)
     )
-    similarity, contrast = structural_similarity_index_measure(
-        one, other, data_range=peak, return_contrast_sensitivity=True
+    _, contrast = structural_similarity_index_measure(
+        one, other, data_range=1.0, return_contrast_sensitivity=True
     )
-    return float(similarity), float(contrast)
+    return float(contrast)
 
 
 def _pooled(piece: Real[np.ndarray, "y x"], factor: int) -> Real[np.ndarray, "less less"]:

@@ -13,7 +13,6 @@ from ladderscope.pictures import drawn
 from ladderscope.report.figures import TRAINING, VALIDATION, label
 
 MOST_ROWS = 20
-_GREY = "0.6"
 
 
 def reliability_figure(
@@ -64,11 +63,12 @@ def reliability_figure(
 
 
 def _draw_coverage(axes: Any, scores: Sequence[SpreadScores]) -> None:
-    axes.plot([0, 1], [0, 1], color=_GREY, linewidth=1, label="calibrated")
+    axes.plot([0, 1], [0, 1], "--", color=TRAINING, linewidth=1, label="calibrated")
     alpha = _alpha(scores)
     for one in scores:
-        ends = ([0.0, *one.levels, 1.0], [0.0, *one.covered, 1.0])
-        axes.plot(*ends, color=TRAINING, alpha=alpha, label="found" if one is scores[0] else None)
+        line = ([0.0, *one.levels], [0.0, *one.covered])
+        name = "found" if one is scores[0] else None
+        axes.plot(*line, color=VALIDATION, alpha=alpha, label=name)
         found = np.array([[at.found, at.lower, at.upper] for at in one.coverage]).T
         bars = np.maximum(0, [found[0] - found[1], found[2] - found[0]])
         axes.errorbar(LEVELS, found[0], bars, fmt="o", ms=3, color=VALIDATION, alpha=alpha)
@@ -81,14 +81,14 @@ def _draw_coverage(axes: Any, scores: Sequence[SpreadScores]) -> None:
 def _draw_errors(axes: Any, scores: Sequence[SpreadScores]) -> None:
     bins = [one for each in scores for one in each.bins]
     top = 1.1 * max((max(one.spread, one.error) for one in bins), default=1.0) or 1.0
-    axes.plot([0, top], [0, top], color=_GREY, linewidth=1)
+    axes.plot([0, top], [0, top], "--", color=TRAINING, linewidth=1)
     for one in scores:
         axes.plot(
             [each.spread for each in one.bins],
             [each.error for each in one.bins],
             "o-",
             markersize=3,
-            color=TRAINING,
+            color=VALIDATION,
             alpha=_alpha(scores),
         )
     axes.set_xlim(0, top)
