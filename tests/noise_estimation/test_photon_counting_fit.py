@@ -63,7 +63,7 @@ CELLS = Cells(first=-40.0, width=2.0, count=256, lowest=0, highest=255)
 def test_cells_have_the_probabilities_of_a_sum_over_photons(inverse: float) -> None:
     gain, offset, read_noise, mean, spread = 16.0, 3.5, 0.8, 0.7, 0.2
     parameters = np.array([np.log(gain), offset, np.log(read_noise), inverse])
-    found = probabilities(Counting(), parameters, mean, spread, CELLS)[0]
+    found = probabilities(Counting(), parameters, np.log([mean, spread, np.e]), CELLS)[0]
     # a Poisson law of Gamma-distributed rates is negative binomial
     photons = stats.nbinom(1 / spread, 1 / (1 + spread * mean))
     edges = CELLS.first + CELLS.width * (np.arange(CELLS.count + 1) - 0.5)
@@ -80,12 +80,11 @@ def test_cells_have_the_probabilities_of_a_sum_over_photons(inverse: float) -> N
 @pytest.mark.parametrize("law", [Counting(), Line()])
 def test_the_derivatives_of_the_probabilities_are_those_of_differences(law: Any) -> None:
     def at(point: Array) -> Array:
-        mean, spread = np.exp(point[4:])
-        return probabilities(law, point[:4], float(mean), float(spread), CELLS)
+        return probabilities(law, point[:4], point[4:], CELLS)
 
-    point = np.array([np.log(12.0), 3.0, 0.2, 0.4, np.log(3.0), np.log(0.1)])
+    point = np.array([np.log(12.0), 3.0, 0.2, 0.4, np.log(3.0), np.log(0.1), 0.6])
     derivatives = at(point)[1:]
-    for number, step in enumerate(1e-5 * np.eye(6)):
+    for number, step in enumerate(1e-5 * np.eye(7)):
         expected = (at(point + step)[0] - at(point - step)[0]) / 2e-5
         np.testing.assert_allclose(derivatives[number], expected, atol=1e-8)
 

@@ -107,7 +107,9 @@ def choose(
     --------
     >>> import numpy as np
     >>> signal = np.linspace(10, 200, 256) * np.ones((256, 1))
-    >>> choice = choose([2.0 * np.random.default_rng(0).poisson(signal / 2.0)])
+    >>> generator = np.random.default_rng(0)
+    >>> read_noise = generator.normal(0.0, 3.0, signal.shape)
+    >>> choice = choose([2.0 * generator.poisson(signal / 2.0) + read_noise])
     >>> choice.fit.model.kind
     'poisson_gaussian'
     """

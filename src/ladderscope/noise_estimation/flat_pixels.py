@@ -9,16 +9,18 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float32, UInt8
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from ladderscope.noise_estimation.checked import CleanPlane
 from ladderscope.noise_estimation.clipping import Ends
 from ladderscope.noise_estimation.intensity_bins import GROUPS, dealt_groups
-from ladderscope.noise_estimation.neighbourhoods import FLATTEST, WINDOW, neighbourhoods
+from ladderscope.noise_estimation.neighbourhoods import WINDOW, neighbourhoods
 from ladderscope.noise_estimation.repeats import Pair
 
+_FLATTEST = 2 / 3
 _CROWD = 300  # pixels of about one brightness, of which the flattest are chosen
-_MOST_OF_A_PLANE = 100_000
-_MOST = 2_000_000  # pixels, 18 MB
+_MOST_OF_A_PLANE = 200_000
+_MOST = 2_000_000  # pixels, 26 MB
 
 _Array = NDArray[np.float64]
 
@@ -38,16 +40,17 @@ class FlatPixels:
     >>> pixels = FlatPixels()
     >>> pixels.add(clean_plane(np.random.default_rng(0).normal(100.0, 3.0, (64, 64))), 0)
     >>> pixels.values.size
-    1122
+    2242
     """
 
     ends: Ends = field(default_factory=Ends)
     _brightness: list[NDArray[np.float32]] = field(default_factory=list)
     _values: list[NDArray[np.float32]] = field(default_factory=list)
+    _neighbours: list[NDArray[np.float32]] = field(default_factory=list)
     _groups: list[NDArray[np.uint8]] = field(default_factory=list)
 
     def add(self, plane: CleanPlane, number: int) -> None:
-        """Add pixels of a plane: the flattest third at each brightness.
+        """Add pixels of a plane: the flatter two thirds at each brightness.
 
         Parameters
         ----------
@@ -68,11 +71,17 @@ class FlatPixels:
         order = np.argsort(around.signals, kind="stable")
         kept = []
         for crowd in np.array_split(order, max(1, order.size // _CROWD)):
-            keep = max(1, round(FLATTEST * crowd.size))
+            keep = max(1, round(_FLATTEST * crowd.size))
             kept.append(crowd[np.argpartition(around.roughness[crowd], keep - 1)[:keep]])
         chosen = np.concatenate(kept)
         chosen = chosen[:: -(-chosen.size // _MOST_OF_A_PLANE)]
-        self._keep(around.signals[chosen], around.inner(plane.pixels)[chosen], groups[chosen])
+        inner = 9 / 8 * ndimage.uniform_filter(plane.pixels, 3) - plane.pixels / 8
+        self._keep(
+            around.signals[chosen],
+            around.inner(plane.pixels)[chosen],
+            around.inner(inner)[chosen],
+            groups[chosen],
+        )
 
     def add_pair(self, pair: Pair, number: int) -> None:
         """Add pixels of a plane whose signal is known.
@@ -85,20 +94,27 @@ class FlatPixels:
             Of the plane: from there the groups are dealt, stripe by stripe.
         """
         values = pair.observation if pair.recorded is None else pair.recorded
+        # the signal shows its own variance; what lies around it does not show all of that
+        signal = pair.signal if pair.around is None else np.full(values.shape, np.nan)
         brightness = pair.signal if pair.around is None else pair.around
         stripes = np.arange(values.size) * GROUPS // max(values.size, 1)
         self.ends.add(pair.clipping)
         chosen = slice(None, None, max(1, -(-values.size // _MOST_OF_A_PLANE)))
-        self._keep(brightness.ravel()[chosen], values.ravel()[chosen], stripes[chosen] + number)
+        brightness, values, signal = (part.ravel()[chosen] for part in (brightness, values, signal))
+        self._keep(brightness, values, signal, stripes[chosen] + number)
 
-    def _keep(self, brightness: _Array, values: _Array, groups: NDArray[np.int64]) -> None:
+    def _keep(
+        self, brightness: _Array, values: _Array, neighbours: _Array, groups: NDArray[np.int64]
+    ) -> None:
         """Keep pixels; every other one of all if there are too many."""
         self._brightness.append(brightness.astype(np.float32))
         self._values.append(values.astype(np.float32))
+        self._neighbours.append(neighbours.astype(np.float32))
         self._groups.append((groups % GROUPS).astype(np.uint8))
         if sum(part.size for part in self._values) > _MOST:
             self._brightness = [part[::2] for part in self._brightness]
             self._values = [part[::2] for part in self._values]
+            self._neighbours = [part[::2] for part in self._neighbours]
             self._groups = [part[::2] for part in self._groups]
 
     @property
@@ -110,6 +126,11 @@ class FlatPixels:
     def values(self) -> Float32[np.ndarray, " pixels"]:
         """The pixels' own values, camera units."""
         return np.concatenate([np.zeros(0, np.float32), *self._values])
+
+    @property
+    def neighbours(self) -> Float32[np.ndarray, " pixels"]:
+        """Mean of the eight neighbours of each pixel, or its signal; NaN if neither is known."""
+        return np.concatenate([np.zeros(0, np.float32), *self._neighbours])
 
     @property
     def groups(self) -> UInt8[np.ndarray, " pixels"]:

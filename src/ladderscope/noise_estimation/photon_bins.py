@@ -23,6 +23,11 @@ _MOST_CELLS = 2048
 _FEWEST_LEVELS = 8
 _ROUNDED = 0.75  # camera units that rounding to whole ones, and the fit, may move a value
 _EMPTY = 0.15  # fraction of the cells on either side, where no value lies
+_MOST_STRUCTURE = 0.1  # of the variance, in a bin that shows the noise
+_LOST = 1.1  # neighbours share some nine tenths of a pixel's structure
+_OVERLAP = 2.0  # neighbours have neighbours in common: so many products are worth one
+_DISTRUST = 0.15  # of the structure
+_DISTRUST_OF_NOISE = 0.015  # of the variance: the noise of neighbours may be correlated a little
 
 _Array = NDArray[np.float64]
 
@@ -52,12 +57,17 @@ class PhotonBin:
         Of each of the bootstrap's groups and each cell.
     mean, variance
         Of the values, camera units and camera units squared.
+    structure, structure_error
+        What the signal adds to their variance, by the covariance with their neighbours, and its
+        standard error; camera units squared.
     """
 
     cells: Cells
     counts: Float64[np.ndarray, "groups cells"]
     mean: float
     variance: float
+    structure: float
+    structure_error: float
 
 
 def find_lattice(values: Float64[np.ndarray, " n"]) -> Lattice:
@@ -121,7 +131,9 @@ def sorted_by_brightness(pixels: FlatPixels, lattice: Lattice, slope: float) -> 
             found = _bin(pixels, waiting, lattice, slope)
             bins += [] if found is None else [found]
             waiting = waiting[:0]
-    return bins
+    flat = [one for one in bins if one.structure <= _MOST_STRUCTURE * one.variance]
+    enough = sum(float(one.counts.sum()) for one in flat) >= _FEWEST_DARK
+    return flat if enough else bins
 
 
 def _bin(
@@ -160,4 +172,23 @@ def _bin(
     size = cells.highest - cells.lowest + 1
     flat = pixels.groups[members].astype(np.int64) * size + cells.indices(values)
     counts = np.bincount(flat, minlength=GROUPS * size).reshape(GROUPS, size)
-    return PhotonBin(cells, counts.astype(np.float64), float(values.mean()), float(values.var()))
+    structure, error = _structure(values, pixels.neighbours[members].astype(np.float64))
+    return PhotonBin(
+        cells=cells,
+        counts=counts.astype(np.float64),
+        mean=float(values.mean()),
+        variance=float(values.var()),
+        structure=structure,
+        structure_error=error,
+    )
+
+
+def _structure(values: _Array, neighbours: _Array) -> tuple[float, float]:
+    """Return the variance of the signal, and its standard error: white noise has no part in it."""
+    if not np.isfinite(neighbours).all():
+        return 0.0, math.inf
+    products = (values - values.mean()) * (neighbours - neighbours.mean())
+    shared = max(float(products.mean()), 0.0) * _LOST
+    chance = _LOST * math.sqrt(_OVERLAP * float(products.var()) / products.size)
+    error = math.hypot(chance, _DISTRUST * shared, _DISTRUST_OF_NOISE * float(values.var()))
+    return shared, error or math.inf

@@ -45,14 +45,15 @@ _WORTHWHILE = 2e-3  # nats per pixel: photon noise of a camera, a little skewed,
 # Regions that are not quite flat bias log gain and 1/α, beyond chance.
 _SYSTEMATIC_GAIN, _SYSTEMATIC_INVERSE = 0.02, 0.07
 _ROUNDING = 12**-0.5  # of a step: more read noise than that makes no whole numbers of photons
-_ABOUT_ONE = 1.5  # photon, or its inverse, in a step of the lattice
+_ABOUT_ONE = 2.0  # step of the lattice, or its inverse, that the variance grows by per step
 _EQUIVALENT = 3e-3  # nats per pixel, by which counts of photons may explain them worse
 _HARDLY = 5e-3  # nats per pixel, which make no difference to a restoration
 _NOTHING = 1e-4  # nats per pixel: smaller numbers are not written out
 _CROWDS = 32  # of flat pixels, in which those at the ceiling are counted
 _TOO_FEW = "there are too few flat regions"
 _COUNTED = "The values are whole numbers of photons, so the gain is known exactly."
-_VAGUE = 0.5  # photons, of the offset; natural logarithm, of the gain
+_VAGUE = 0.5  # photons, of the offset
+_VAGUE_GAIN = 0.35  # natural logarithm
 _VAGUE_SHAPE = 0.6  # of 1/α
 
 _Array = NDArray[np.float64]
@@ -135,7 +136,7 @@ def fit_photon_counting(
     if darkness is not None:
         free[1:3] = False, darkness.read_noise is None
         starts = [_known(start, darkness, constraint) for start in starts]
-    found = max((counting.maximum(start, free) for start in starts), key=lambda one: one.value)
+    found = counting.highest(starts, free)
     found = _simplest(found, counting, free)
     plain = Likelihood(Line(), bins, constraint).maximum(
         np.array([math.log(slope), found.parameters[1], found.parameters[2], LEAST_INVERSE]),
@@ -272,12 +273,12 @@ def _simplest(found: Estimate, counting: Likelihood, free: NDArray[np.bool_]) ->
 
 
 def _advantage(found: Estimate, plain: Estimate, bins: list[PhotonBin]) -> Advantage:
-    sizes = np.sum([one.counts.sum(axis=1) for one in bins], axis=0)
+    """Compare two laws; that bright regions gain less than dark ones is no chance."""
+    sizes = np.stack([one.counts.sum(axis=1) for one in bins])
     gained = found.by_group - plain.by_group
-    value = float(gained.sum() / sizes.sum())
-    scatter = gained - value * sizes
-    variance = float((scatter**2).sum()) * GROUPS / (GROUPS - 1)
-    return Advantage(value, math.sqrt(variance) / float(sizes.sum()))
+    scatter = gained - gained.sum(axis=1, keepdims=True) / sizes.sum(axis=1, keepdims=True) * sizes
+    variance = float((scatter.sum(axis=0) ** 2).sum()) * GROUPS / (GROUPS - 1)
+    return Advantage(float(gained.sum() / sizes.sum()), math.sqrt(variance) / float(sizes.sum()))
 
 
 def _doubt(found: Estimate, advantage: Advantage) -> str:
@@ -285,7 +286,7 @@ def _doubt(found: Estimate, advantage: Advantage) -> str:
     if not advantage.is_certain:
         return f"photon counting would make flat regions {advantage.words}"
     wide = _WIDENING * np.sqrt(np.diag(found.covariance))
-    if wide[0] > _VAGUE or wide[1] > _VAGUE * math.exp(found.parameters[0]):
+    if wide[0] > _VAGUE_GAIN or wide[1] > _VAGUE * math.exp(found.parameters[0]):
         return "the images do not determine the gain and the offset"
     if wide[3] > _VAGUE_SHAPE:
         return "the images do not determine the shape α of the pulses"
@@ -304,8 +305,8 @@ def _exact_counts(
     found: Estimate, counting: Likelihood, lattice: Lattice, darkness: Darkness | None
 ) -> Estimate | None:
     """Return the law of a file whose values are whole numbers of photons, if it is one."""
-    gain = float(np.exp(found.parameters[0]))
-    if not 1 / _ABOUT_ONE < gain / lattice.step < _ABOUT_ONE:
+    slope, _ = counting.law.slope(found.parameters)
+    if not 1 / _ABOUT_ONE < slope / lattice.step < _ABOUT_ONE:
         return None
     number = round((found.parameters[1] - lattice.origin) / lattice.step)
     offset = lattice.origin + number * lattice.step

@@ -3,14 +3,17 @@ r"""Probabilities of grey levels where photons are counted, by way of characteri
 In a region whose photon rate varies as a Gamma distribution of mean μ and relative variance q, the
 characteristic function of a compound Poisson law is closed:
 
-    φ(t) = exp(i·offset·t − σ²t²/2) · (1 − q μ ψ(t))^(−1/q),
+    φ(t) = exp(i·offset·t − σ²t²/2) · (1 − x)^(−1/q),    x = q μ ψ(t),
 
 where ψ + 1 is the characteristic function of one pulse, (1 − i·gain·t/α)^(−α). With
-ψ = i t − slope t²/2 the same formula is that of Poisson–Gaussian noise, μ being in grey levels. A
-product with sinc(t·width/2) integrates over the width of a cell, and a Fourier transform gives the
-probability of each cell.
+ψ = i t − slope t²/2 the same formula is that of Poisson–Gaussian noise, μ being in grey levels.
+The brightness of real samples is skewed more or less than that: a factor
+exp((w − 1) x³ / (3q (1 − x)³)), which is bounded, makes the skewness of the rates w times that of
+the Gamma distribution, to leading order. A product with sinc(t·width/2) integrates over the width
+of a cell, and a Fourier transform gives the probability of each cell.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,6 +22,7 @@ from jaxtyping import Complex128, Float64
 from numpy.typing import NDArray
 
 PARAMETERS = 4  # scale, offset, log read noise, 1/α
+_VANISHED = 8.0  # standard deviations of the read noise's spectrum, beyond which nothing is left
 _OVERSAMPLED = 6  # so that a read noise of a sixth of a cell is resolved
 
 _Array = NDArray[np.float64]
@@ -38,8 +42,8 @@ class Law(Protocol):
         """Return d variance / d signal, and its derivatives by the parameters."""
         ...
 
-    def rate(self, signal: float, parameters: Float64[np.ndarray, " 4"]) -> float:
-        """Return μ of a signal above the offset."""
+    def unit(self, parameters: Float64[np.ndarray, " 4"]) -> tuple[float, float]:
+        """Return the grey levels of a unit of μ, and d log unit / d log scale."""
         ...
 
 
@@ -69,9 +73,9 @@ class Counting:
         slope = gain * (1 + float(parameters[3]))
         return slope, np.array([slope, 0.0, 0.0, gain])
 
-    def rate(self, signal: float, parameters: _Array) -> float:
-        """Return the mean number of photons."""
-        return float((signal - parameters[1]) / np.exp(parameters[0]))
+    def unit(self, parameters: _Array) -> tuple[float, float]:
+        """Return the gain."""
+        return float(np.exp(parameters[0])), 1.0
 
 
 class Line:
@@ -93,9 +97,9 @@ class Line:
         slope = float(np.exp(parameters[0]))
         return slope, np.array([slope, 0.0, 0.0, 0.0])
 
-    def rate(self, signal: float, parameters: _Array) -> float:
-        """Return the grey levels above the offset."""
-        return float(signal - parameters[1])
+    def unit(self, parameters: _Array) -> tuple[float, float]:
+        """Return one grey level."""
+        return 1.0, 0.0
 
 
 @dataclass(frozen=True)
@@ -138,43 +142,49 @@ class Cells:
 
 
 def probabilities(
-    law: Law, parameters: Float64[np.ndarray, " 4"], mean: float, spread: float, cells: Cells
-) -> Float64[np.ndarray, "7 cells"]:
+    law: Law, parameters: Float64[np.ndarray, " 4"], rates: Float64[np.ndarray, " 3"], cells: Cells
+) -> Float64[np.ndarray, "8 cells"]:
     """Return the probability of each cell, and its derivatives.
 
     Parameters
     ----------
     law, parameters
         The noise.
-    mean, spread
-        μ and q of the rates.
+    rates
+        log μ, log q and w of the rates.
     cells
         Where to.
 
     Returns
     -------
     array
-        Probabilities; derivatives by the four parameters, by log μ and by log q.
+        Probabilities; derivatives by the four parameters, by log μ, by log q and by w.
 
     Examples
     --------
     Half a photon per pixel, pulses 16 grey levels high: exp(−½) of the pixels hold none.
 
     >>> parameters = np.array([np.log(16.0), 0.0, np.log(0.3), 0.01])
-    >>> found = probabilities(Counting(), parameters, 0.5, 1e-4, Cells(-20.0, 1.0, 256, 0, 255))
+    >>> rates = np.array([np.log(0.5), np.log(1e-4), 1.0])
+    >>> found = probabilities(Counting(), parameters, rates, Cells(-20.0, 1.0, 256, 0, 255))
     >>> round(float(found[0, 17:24].sum()), 3)
     0.607
     """
     points = cells.count * _OVERSAMPLED
-    t = 2 * np.pi * np.arange(points // 2 + 1) / (cells.count * cells.width)
-    psi, by_scale, by_inverse = law.pulse(parameters, t)
     variance = np.exp(2 * parameters[2])
-    base = 1 - spread * mean * psi
-    logarithm = np.log(base)
+    step = 2 * np.pi / (cells.count * cells.width)
+    reach = min(points // 2, math.ceil(_VANISHED / (step * math.sqrt(variance))))
+    t = step * np.arange(reach + 1)
+    psi, by_scale, by_inverse = law.pulse(parameters, t)
+    (mean, spread), skew = np.exp(rates[:2]), rates[2]
+    varied = spread * mean * psi
+    base = 1 - varied
+    third = (varied / base) ** 3 / (3 * spread)
+    logarithm = (skew - 1) * third - np.log(base) / spread
     spectrum = np.exp(
-        1j * t * (parameters[1] - cells.first) - variance * t**2 / 2 - logarithm / spread
+        1j * t * (parameters[1] - cells.first) - variance * t**2 / 2 + logarithm
     ) * np.sinc(cells.width * t / (2 * np.pi))
-    by_psi = spectrum * mean / base
+    by_psi = spectrum * mean * (1 + (skew - 1) * varied**2 / base**3) / base
     spectra = np.stack(
         [
             spectrum,
@@ -183,7 +193,8 @@ def probabilities(
             -spectrum * variance * t**2,
             by_psi * by_inverse,
             by_psi * psi,
-            spectrum * logarithm / spread + by_psi * psi,
+            by_psi * psi - spectrum * logarithm,
+            spectrum * third,
         ]
     )
     found = np.fft.irfft(spectra.conj(), points)[:, ::_OVERSAMPLED] * _OVERSAMPLED
