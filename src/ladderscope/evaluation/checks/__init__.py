@@ -1,0 +1,18 @@
+"""Whether a restoration can be used: checks that need no clean image, each a traffic light."""
+
+from ladderscope.evaluation.checks.check import LIGHTS, Check, Light, light_of, worst
+from ladderscope.evaluation.checks.likeness import Appearance, appearance
+from ladderscope.evaluation.checks.restored import Known, RestoredPlane, restoration_checks
+
+__all__ = [
+    "LIGHTS",
+    "Appearance",
+    "Check",
+    "Known",
+    "Light",
+    "RestoredPlane",
+    "appearance",
+    "light_of",
+    "restoration_checks",
+    "worst",
+]

@@ -1,0 +1,159 @@
+"""How far an image is from those that a model was trained on.
+
+A model knows its training images by what it keeps of them: quantiles of their intensities, and how
+much they vary from one size of structure to the next,
+
+    e_k = variance of means over 2^k×2^k pixels within means over twice as many.
+
+Where an image has much more of one size than they had, or other intensities, the network is asked
+about what it has not seen.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Real
+from numpy.typing import NDArray
+
+from ladderscope.evaluation.checks.check import LIGHTS, Check, graded
+from ladderscope.images import Statistics
+from ladderscope.words import rounded
+
+LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+OCTAVES = 6
+_MOST_PLANES = 64
+_MOST_PIXELS = 2**16  # of a plane, for its quantiles
+_AMBER_SHIFT, _RED_SHIFT = 1.0, 3.0  # standard deviations of the training images
+_AMBER_DETAIL, _RED_DETAIL = 4.0, 12.0  # times the variance at one size of structure
+NAME = "training images"
+_REMEDY = "Train on images like this one, or record images as those for training were recorded."
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """What a model keeps of the training images of one channel.
+
+    Attributes
+    ----------
+    quantiles : tuple of float
+        Of the intensities, at 1, 5, 25, 50, 75, 95 and 99 %.
+    detail : tuple of float
+        The variance of pixels within pairs of 2×2 pixels, of their means within 4×4, and so on;
+        as many as the planes are large enough for, at most six.
+    """
+
+    quantiles: tuple[float, ...]
+    detail: tuple[float, ...]
+
+
+def appearance(planes: Iterable[Real[np.ndarray, "Y X"]]) -> Appearance:
+    """Describe the planes of one channel.
+
+    Parameters
+    ----------
+    planes
+        Without padding; read once.
+
+    Examples
+    --------
+    >>> planes = np.random.default_rng(0).normal(100.0, 3.0, (2, 64, 64))
+    >>> found = appearance(planes)
+    >>> round(found.quantiles[3]), [round(one, 1) for one in found.detail[:2]]
+    (100, [6.8, 1.7])
+    """
+    quantiles, details = [], []
+    for plane in planes:
+        pixels = plane.astype(np.float64)
+        step = max(1, pixels.size // _MOST_PIXELS)
+        quantiles.append(np.quantile(pixels.ravel()[::step], LEVELS))
+        details.append(_detail(pixels))
+    octaves = min((len(one) for one in details), default=0)
+    return Appearance(
+        tuple(np.mean(quantiles, axis=0).tolist()),
+        tuple(np.mean([one[:octaves] for one in details], axis=0).tolist()),
+    )
+
+
+def few(planes: Sequence[Any], most: int = _MOST_PLANES) -> list[Any]:
+    """Choose planes evenly, at most so many.
+
+    Examples
+    --------
+    >>> few(range(10), 4)
+    [0, 3, 6, 9]
+    """
+    if len(planes) <= most:
+        return list(planes)
+    return [planes[round(at)] for at in np.linspace(0, len(planes) - 1, most)]
+
+
+def check_likeness(found: Appearance, seen: Appearance | None, trained: Statistics) -> Check:
+    """Say whether an image is like the training images.
+
+    Parameters
+    ----------
+    found
+        Of the image.
+    seen
+        Of the training images; None if the model does not know, as models of earlier versions.
+    trained
+        Mean and standard deviation of the training images.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> known, bright = (appearance([rng.normal(mean, 30.0, (64, 64))]) for mean in (100.0, 150.0))
+    >>> check_likeness(bright, known, Statistics(100.0, 30.0)).light
+    'amber'
+    """
+    if seen is None:
+        shift = abs(found.quantiles[LEVELS.index(0.5)] - trained.mean) / trained.std
+        return _of_intensities(shift, found, trained.mean)
+    differences = np.abs(np.subtract(found.quantiles, seen.quantiles))
+    shift = float(np.average(differences, weights=_WEIGHTS)) / trained.std
+    intensities = _of_intensities(shift, found, seen.quantiles[LEVELS.index(0.5)])
+    floor = 1e-9 * trained.std**2
+    ratios = [
+        one / max(other, floor) for one, other in zip(found.detail, seen.detail, strict=False)
+    ]
+    strongest = int(np.argmax(ratios)) if ratios else 0
+    ratio = ratios[strongest] if ratios else 0.0
+    light = graded(ratio, _AMBER_DETAIL, _RED_DETAIL)
+    if LIGHTS.index(light) <= LIGHTS.index(intensities.light):
+        return intensities
+    return Check(
+        light,
+        NAME,
+        f"Structures of about {2**strongest} pixels vary {rounded(ratio)} times as much as in the "
+        "training images: the network has not seen such images.",
+        _REMEDY,
+    )
+
+
+_WEIGHTS = np.diff([0.0, *(np.add(LEVELS[1:], LEVELS[:-1]) / 2), 1.0])
+
+
+def _of_intensities(shift: float, found: Appearance, median: float) -> Check:
+    light = graded(shift, _AMBER_SHIFT, _RED_SHIFT)
+    reason = (
+        f"The intensities differ from those of the training images by {shift:.2f} of their "
+        f"standard deviations (median {rounded(found.quantiles[LEVELS.index(0.5)])}, in training "
+        f"{rounded(median)})"
+    )
+    if light == "green":
+        return Check(light, NAME, f"{reason}.")
+    return Check(light, NAME, f"{reason}: the network has not seen such images.", _REMEDY)
+
+
+def _detail(pixels: NDArray[np.float64]) -> list[float]:
+    found = []
+    while min(pixels.shape) >= 4 and len(found) < OCTAVES:
+        rows, columns = (side // 2 * 2 for side in pixels.shape)
+        squares = pixels[:rows, :columns].reshape(rows // 2, 2, columns // 2, 2)
+        means = squares.mean(axis=(1, 3))
+        found.append(float(np.mean((squares - means[:, None, :, None]) ** 2)))
+        pixels = means
+    return found

@@ -1,0 +1,194 @@
+"""All checks of a restored channel, plane by plane."""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float64, Real
+from torch import Tensor
+
+from ladderscope.evaluation.checks.check import Check
+from ladderscope.evaluation.checks.likeness import Appearance, appearance, check_likeness
+from ladderscope.evaluation.checks.noise import check_noise
+from ladderscope.evaluation.checks.regions import Region, check_regions, departing_regions
+from ladderscope.evaluation.checks.size import Removed, check_removed, removed_by_brightness
+from ladderscope.evaluation.checks.structure import Band, bands, check_bands
+from ladderscope.evaluation.checks.whiteness import Products, check_whiteness, products
+from ladderscope.images import Statistics
+from ladderscope.noise import NoiseModel
+from ladderscope.noise.coloured import Coloured, in_plane
+
+_NOISE_PLANES = 4  # on which the noise is measured
+_FEWEST = 16  # pixels on the shorter side
+
+
+class RestoredPlane(NamedTuple):
+    """A plane before and after.
+
+    Attributes
+    ----------
+    observed, restored : array of shape (Y, X)
+        In grey levels. A split has the sum of its channels as `restored`.
+    padding : bool array of the same shape, optional
+        Where nothing was measured.
+    """
+
+    observed: Real[np.ndarray, "Y X"]
+    restored: Real[np.ndarray, "Y X"]
+    padding: Bool[np.ndarray, "Y X"] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What a model knows of the images of one channel.
+
+    Attributes
+    ----------
+    statistics : Statistics
+        Of the training images.
+    noise : NoiseModel or None
+        Of their camera.
+    appearance : Appearance or None
+        Of the training images; None in models of earlier versions.
+    """
+
+    statistics: Statistics
+    noise: NoiseModel | None = None
+    appearance: Appearance | None = None
+
+
+def restoration_checks(
+    planes: Iterable[RestoredPlane], count: int, known: Known
+) -> tuple[Check, ...]:
+    """Check the restoration of one channel, without a clean image.
+
+    Parameters
+    ----------
+    planes
+        Read once, one after the other.
+    count
+        How many there are.
+    known
+        What the model knows of such images.
+
+    Returns
+    -------
+    tuple of Check
+        Empty where all planes are blank or very small. Without a noise model, only the likeness
+        to the training images is checked.
+
+    Examples
+    --------
+    >>> from ladderscope.noise import Gaussian
+    >>> rng = np.random.default_rng(0)
+    >>> clean = 100 + 40 * np.sin(np.mgrid[:128, :128].sum(0) / 9)
+    >>> noisy = clean + rng.normal(0, 5, clean.shape)
+    >>> known = Known(Statistics(100.0, 30.0), Gaussian(5.0))
+    >>> [check.light for check in restoration_checks([RestoredPlane(noisy, clean)], 1, known)]
+    ['green', 'green', 'green', 'green', 'green', 'green']
+    """
+    looks: list[_Look] = []
+    shown: list[Appearance] = []
+    measured: list[np.ndarray[Any, Any]] = []
+    step = math.ceil(count / _NOISE_PLANES)
+    noise = None if known.noise is None else _of_planes(known.noise)
+    for number, plane in enumerate(planes):
+        if min(plane.observed.shape) < _FEWEST or np.ptp(plane.observed) == 0:
+            continue
+        if plane.padding is not None and plane.padding.all():
+            continue
+        shown.append(appearance([without_padding(plane.observed, plane.padding)]))
+        if noise is not None:
+            looks.append(_look(plane, noise, number))
+            if number % step == 0:
+                measured.append(plane.observed)
+    if not shown:
+        return ()
+    found = Appearance(*(tuple(np.mean(part, axis=0).tolist()) for part in _parts(shown)))
+    checks = [check_likeness(found, known.appearance, known.statistics)]
+    if noise is not None:
+        of_noise = check_noise(measured, noise) if measured else None
+        checks = [
+            check_regions([one for look in looks for one in look.regions], count),
+            check_bands([look.bands for look in looks]),
+            check_removed([one for look in looks for one in look.removed]),
+            check_whiteness([look.products for look in looks]),
+            *([] if of_noise is None else [of_noise]),
+            *checks,
+        ]
+    return tuple(checks)
+
+
+class _Look(NamedTuple):
+    """What is kept of one plane."""
+
+    regions: list[Region]
+    bands: list[Band]
+    removed: list[Removed]
+    products: Products
+
+
+def _look(plane: RestoredPlane, noise: NoiseModel, number: int) -> _Look:
+    observed = plane.observed.astype(np.float64)
+    signal = torch.from_numpy(plane.restored.astype(np.float64))
+    mean, variance = noise.moments(signal)
+    expected, deviation = mean.numpy(), variance.sqrt().numpy()
+    drawn = _drawn(noise, signal, deviation, number)
+    counts = None if plane.padding is None or not plane.padding.any() else ~plane.padding
+    if counts is not None:
+        observed = np.where(counts, observed, expected)
+        drawn = np.where(counts, drawn, 0.0)
+    residual = (observed - expected) / deviation
+    whitened = noise.whitened(torch.from_numpy(residual)).numpy()
+    inside = slice(None) if counts is None else counts
+    return _Look(
+        departing_regions(whitened, deviation, float(plane.restored.std()), counts, number),
+        bands(observed, expected, drawn),
+        removed_by_brightness(signal.numpy()[inside].ravel(), residual[inside].ravel()),
+        products(whitened, counts),
+    )
+
+
+def _drawn(
+    noise: NoiseModel, signal: Tensor, deviation: Float64[np.ndarray, "Y X"], seed: int
+) -> Float64[np.ndarray, "Y X"]:
+    """Draw noise with the variance and the correlation of a model: a spectrum shows no more."""
+    if noise.pixelwise is noise:
+        return deviation * np.random.default_rng(seed).standard_normal(deviation.shape)
+    generator = torch.Generator().manual_seed(seed)
+    drawn: Float64[np.ndarray, "Y X"] = (
+        noise.sample(signal, generator) - noise.moments(signal)[0]
+    ).numpy()
+    return drawn
+
+
+def without_padding(
+    plane: Real[np.ndarray, "Y X"], padding: Bool[np.ndarray, "Y X"] | None
+) -> Float64[np.ndarray, "Y X"]:
+    """Give padding the mean of the rest of a plane.
+
+    Examples
+    --------
+    >>> without_padding(np.array([[4.0, 6.0, 0.0]]), np.array([[False, False, True]]))
+    array([[4., 6., 5.]])
+    """
+    pixels = plane.astype(np.float64)
+    if padding is not None and padding.any() and not padding.all():
+        pixels[padding] = pixels[~padding].mean()
+    return pixels
+
+
+def _of_planes(noise: NoiseModel) -> NoiseModel:
+    """Give the noise within single planes, where it is also correlated between them."""
+    if isinstance(noise, Coloured) and np.ndim(noise.autocorrelation) == 3:
+        return Coloured(noise.law, in_plane(noise).tolist())
+    return noise
+
+
+def _parts(shown: list[Appearance]) -> Iterator[list[tuple[float, ...]]]:
+    octaves = min(len(one.detail) for one in shown)
+    yield [one.quantiles for one in shown]
+    yield [one.detail[:octaves] for one in shown]
