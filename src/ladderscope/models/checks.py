@@ -5,6 +5,9 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
+
+from ladderscope.data import Intensities
 from ladderscope.errors import LadderscopeError
 from ladderscope.files import expanded
 from ladderscope.images import Image, Sources, Statistics, is_zarr_folder
@@ -13,10 +16,12 @@ from ladderscope.inspection import look_before_restoring
 from ladderscope.models.config import RestorerSettings
 from ladderscope.models.file import Model
 from ladderscope.models.matching import warn_of_other_sampling
+from ladderscope.words import percent
 
 logger = logging.getLogger("ladderscope")
 
 FAR_IN_DEVIATIONS = 3.0
+_FEW = 0.01  # of the pixels may lie outside the intensities of training
 
 
 def check_depth(images: Sequence[Image], dimensions: int, notice: Callable[[str], None]) -> None:
@@ -129,6 +134,29 @@ def warn_if_far(
             advice,
         )
     return far
+
+
+def warn_if_beyond(image: Image, intensities: Intensities, deviation: float, advice: str) -> None:
+    """Warn where many pixels lie outside of nearly all that trained, and say by how much."""
+    count, furthest = 0, 0.0
+    for plane in image.planes():
+        pixels = plane.astype(np.float32)
+        beyond = np.maximum(intensities.dark - pixels, pixels - intensities.bright) / deviation
+        count += int(np.count_nonzero(beyond > 1))
+        furthest = max(furthest, float(beyond.max()))
+    fraction = count / image.size
+    if fraction > _FEW:
+        logger.warning(
+            "%s: %s of its pixels are more than one standard deviation (%.4g) outside the "
+            "intensities of the mixed training images (%.4g to %.4g), by up to %.1f "
+            "standard deviations. %s",
+            image.name,
+            percent(fraction),
+            deviation,
+            *intensities,
+            furthest,
+            advice,
+        )
 
 
 def several(images: Sources) -> bool:

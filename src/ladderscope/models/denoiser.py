@@ -12,6 +12,7 @@ from jaxtyping import Float32, Float64
 
 from ladderscope.data import Field, TrainingPatches, fields_of, hold_out, validation_batch
 from ladderscope.errors import LadderscopeError
+from ladderscope.evaluation.checks import Check
 from ladderscope.images import (
     Image,
     Sources,
@@ -38,6 +39,7 @@ from ladderscope.models.fitting import (
     with_budget,
     with_patches_that_fit,
 )
+from ladderscope.models.lights import appearances, denoised_checks
 from ladderscope.models.matching import (
     common_sampling,
     order_of_model,
@@ -217,6 +219,7 @@ class Denoiser(Restorer[DenoiserSettings]):
             frames=frames,
             axes=first.axes,
             channel_names=first.channel_names,
+            appearances=appearances(looked),
             **sampling._asdict(),
         )
         model = trained(
@@ -296,6 +299,11 @@ class Denoiser(Restorer[DenoiserSettings]):
             np.nan_to_num(variance, nan=of_training.std**2)
         )
         return deviation
+
+    def _checks(
+        self, image: Image, mean: Float32[np.ndarray, "fields channels *space"]
+    ) -> tuple[Check, ...]:
+        return denoised_checks(image, mean, self.model, self._channels(image), self._space)
 
     def _check_image(self, image: Image) -> None:
         trained = len(self.model.statistics)

@@ -14,6 +14,7 @@ import torch
 
 from ladderscope.data import Intensities, Mixing
 from ladderscope.errors import LadderscopeError
+from ladderscope.evaluation.checks import Appearance
 from ladderscope.files import whole_file
 from ladderscope.images import Statistics
 from ladderscope.models import entry_types, schema
@@ -105,6 +106,9 @@ class Model:
     frames : int, optional
         Of how many frames each training image is the average. None if of one, or if unknown, as
         in files of earlier versions.
+    appearances : tuple of Appearance
+        What checks compare images with: one per channel, or that of the mixed images of a
+        splitter; none in files of earlier versions.
     """
 
     settings: DenoiserSettings | SplitterSettings
@@ -126,6 +130,7 @@ class Model:
     pixel_size: tuple[float, float] | None = None
     slice_spacing: float | None = None
     frames: int | None = None
+    appearances: tuple[Appearance, ...] = ()
 
     @property
     def noise_fits(self) -> tuple[NoiseFit | None, ...]:
@@ -178,6 +183,7 @@ def write_model(path: Path, model: Model, *, overwrite: bool = True) -> None:
         "pixel_size": model.pixel_size,
         "slice_spacing": model.slice_spacing,
         "frames": model.frames,
+        "appearances": [asdict(one) for one in model.appearances],
     }
     noise = [
         {"model": channel.to_dict(), **_measured(choice)}
@@ -282,6 +288,7 @@ def _model(
         pixel_size=config.pixel_size,
         slice_spacing=config.slice_spacing,
         frames=config.frames,
+        appearances=tuple(Appearance(**one.model_dump()) for one in config.appearances),
     )
 
 

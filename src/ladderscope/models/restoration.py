@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float32, Shaped
 from numpy.typing import DTypeLike
 
+from ladderscope.evaluation.checks import Check, Light, light_of
 from ladderscope.files import OutputError, check_writable, stem, taken
 from ladderscope.images import Acquisition, cast_to, write_image
 from ladderscope.images.acquisition import UNKNOWN
@@ -42,6 +43,9 @@ class Restoration:
         means, with the black levels of the model. It has the units and the axes of the image.
     acquisition : Acquisition
         Further metadata of the image's file.
+    checks : tuple of Check
+        What checks without a clean image found: see `ladderscope.evaluation.checks`. Empty where
+        nothing could be checked.
     """
 
     mean: Float32[np.ndarray, "..."]
@@ -53,6 +57,12 @@ class Restoration:
     samples: int = 0
     residual: Float32[np.ndarray, "..."] | None = None
     acquisition: Acquisition = UNKNOWN
+    checks: tuple[Check, ...] = ()
+
+    @property
+    def light(self) -> Light | None:
+        """The light of the gravest check: green, amber or red; None if nothing was checked."""
+        return light_of(self.checks)
 
     def save(
         self,

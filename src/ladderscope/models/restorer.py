@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from ladderscope.errors import LadderscopeError
+from ladderscope.evaluation.checks import Check
 from ladderscope.images import Image, Sources, find_images, read_image
 from ladderscope.images.artefacts import with_padding
 from ladderscope.images.read import named_sources
@@ -324,6 +325,10 @@ class Restorer(ABC, Generic[Settings]):
         """Give what the restored channels leave unexplained, for a split."""
         return None
 
+    @abstractmethod
+    def _checks(self, image: Image, mean: Float32[np.ndarray, "..."]) -> tuple[Check, ...]:
+        """Check a restoration without a clean image."""
+
     def _channel_names(self, image: Image) -> tuple[str, ...] | None:
         return image.channel_names or self.model.channel_names
 
@@ -336,8 +341,7 @@ class Restorer(ABC, Generic[Settings]):
     ) -> Self:
         """Take the result of training, and a detail of a training image for the thumbnail."""
         self._model, self._network, self._detail = model, network, detail
-        self.warnings = tuple(dict.fromkeys(notice.warnings))
-        self.advice = tuple(notice.advice)
+        self.warnings, self.advice = tuple(dict.fromkeys(notice.warnings)), tuple(notice.advice)
         self._finished_state = None if model.outcome.interrupted else run.state_file
         return self
 
@@ -372,6 +376,7 @@ class Restorer(ABC, Generic[Settings]):
             samples,
             self._residual(image, mean),
             image.acquisition.of_channels(mean.shape[1]),
+            self._checks(image, mean) if says else (),
         )
 
     def _fields(self, image: Image) -> Fields:
@@ -388,8 +393,8 @@ class Restorer(ABC, Generic[Settings]):
         )
 
     def _say(self, findings: Findings) -> None:
-        low, high = limits(self._jobs()[0].statistics)
-        findings.say(low, high, handed_back=self.handed_back, instead=self.instead)
+        reach = limits(self._jobs()[0].statistics)
+        findings.say(*reach, handed_back=self.handed_back, instead=self.instead)
 
     def _ready_network(self) -> LadderVAE:
         keep_freed_memory()

@@ -87,6 +87,15 @@ class StatisticsEntry(BaseModel):
         return self
 
 
+class AppearanceEntry(BaseModel):
+    """What checks compare the images of a channel with."""
+
+    model_config = STRICT
+
+    quantiles: Annotated[tuple[Number, ...], Field(min_length=7, max_length=7)]
+    detail: Annotated[tuple[Number, ...], Field(max_length=6)]
+
+
 class MixingEntry(BaseModel):
     """How channels add up to a mixed image."""
 
@@ -160,6 +169,8 @@ class ConfigEntry(BaseModel):
     careamics: LVAEConfig | None = None  # in formats 1 and 2, in place of the two before
     pixel_size: tuple[Positive, Positive] | None = None
     slice_spacing: Positive | None = None
+    mixture: MixtureEntry | None = None
+    appearances: Annotated[tuple[AppearanceEntry, ...], Field(max_length=MOST_CHANNELS)] = ()
 
     @model_validator(mode="after")
     def _a_name_for_each_channel(self) -> Self:
@@ -168,6 +179,9 @@ class ConfigEntry(BaseModel):
             raise ValueError("no statistics: at least one channel is needed")
         if names and len(names) != len(self.statistics):
             raise ValueError(f"{len(names)} channel_names for {len(self.statistics)} statistics")
+        shown = len(self.statistics) if self.mixture is None else 1
+        if self.appearances and len(self.appearances) != shown:
+            raise ValueError(f"{len(self.appearances)} appearances where {shown} are needed")
         return self
 
     @model_validator(mode="after")

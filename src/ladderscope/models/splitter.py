@@ -1,6 +1,5 @@
 """Splitting one image of superimposed structures into its channels, and removing their noise."""
 
-import logging
 import math
 import os
 from collections.abc import Sequence
@@ -12,7 +11,6 @@ from jaxtyping import Float32
 
 from ladderscope.data import (
     Field,
-    Intensities,
     MixedPatches,
     fields_of,
     measure_mixtures,
@@ -20,13 +18,14 @@ from ladderscope.data import (
 )
 from ladderscope.data.foreground import KEPT_BACKGROUND
 from ladderscope.errors import LadderscopeError
+from ladderscope.evaluation.checks import Check
 from ladderscope.images import Image, Sources, channel_statistics
 from ladderscope.images.axes import from_planes
 from ladderscope.interruption import ShouldStop
 from ladderscope.machine import usual_device
 from ladderscope.models.building import turns_of
 from ladderscope.models.channel_noise import Noise, channel_noise
-from ladderscope.models.checks import check_depth, warn_if_far
+from ladderscope.models.checks import check_depth, warn_if_beyond, warn_if_far
 from ladderscope.models.config import Method, SplitterSettings
 from ladderscope.models.file import Mixture
 from ladderscope.models.fitting import (
@@ -47,6 +46,7 @@ from ladderscope.models.given import (
     checked_offsets,
     say_what_has_no_effect,
 )
+from ladderscope.models.lights import appearance_of_mixed, mixed_checks
 from ladderscope.models.matching import common_sampling
 from ladderscope.models.mixing import made_mixing, mixed_detail, recorded_mixing, with_foreground
 from ladderscope.models.notices import Notices
@@ -59,12 +59,8 @@ from ladderscope.prediction import Shown, limits, of_prediction
 from ladderscope.prediction.last_look import out_of_range
 from ladderscope.progress import Listener
 from ladderscope.training import SplittingModule
-from ladderscope.words import percent
-
-logger = logging.getLogger("ladderscope")
 
 _IF_FAR = "The split may be wrong: record images as for training, or train on images like this one"
-_FEW = 0.01  # of the pixels may lie outside the intensities of training
 
 
 class Splitter(Restorer[SplitterSettings]):
@@ -244,6 +240,7 @@ class Splitter(Restorer[SplitterSettings]):
             intensities,
             looked.mixed is not None,
         )
+        held_out = validation_mixtures(validation, mixing, shape, self.seed)
         module = SplittingModule(
             new_network(settings, self.seed),
             mixture.statistics,
@@ -265,13 +262,14 @@ class Splitter(Restorer[SplitterSettings]):
             axes=looked.channels[0][0].axes,
             channel_names=tuple(names),
             mixture=mixture,
+            appearances=(appearance_of_mixed(looked.mixed, held_out),),
             **sampling._asdict(),
         )
         model = trained(
             untrained,
             module,
             patches,
-            validation_mixtures(validation, mixing, shape, self.seed),
+            held_out,
             run,
             [[field.pixels.shape for field in of_channel] for of_channel in fields],
             notice,
@@ -326,6 +324,11 @@ class Splitter(Restorer[SplitterSettings]):
         axes, shape = f"C{others}", (restored.shape[1], *sizes)
         return from_planes(restored, axes, shape, self._space), axes
 
+    def _checks(
+        self, image: Image, mean: Float32[np.ndarray, "fields channels *space"]
+    ) -> tuple[Check, ...]:
+        return mixed_checks(image, mean, self.model, self._mixture(), self._space)
+
     def _check_image(self, image: Image) -> None:
         if image.channels != 1:
             raise LadderscopeError(
@@ -342,7 +345,7 @@ class Splitter(Restorer[SplitterSettings]):
             flatter=_flattest(self.settings, mixture),
         )
         if not far and mixture.intensities is not None:
-            _warn_if_beyond(image, mixture.intensities, mixture.statistics.std)
+            warn_if_beyond(image, mixture.intensities, mixture.statistics.std, _IF_FAR)
 
     def _channel_names(self, image: Image) -> tuple[str, ...] | None:
         return self.model.channel_names
@@ -373,26 +376,3 @@ class Splitter(Restorer[SplitterSettings]):
 def _flattest(settings: SplitterSettings, mixture: Mixture) -> float:
     """Give the contrast of an image relative to training patches with little background."""
     return math.sqrt(KEPT_BACKGROUND) if settings.foreground and not mixture.recorded else 1.0
-
-
-def _warn_if_beyond(image: Image, intensities: Intensities, deviation: float) -> None:
-    """Warn where many pixels lie outside of nearly all that trained, and say by how much."""
-    count, furthest = 0, 0.0
-    for plane in image.planes():
-        pixels = plane.astype(np.float32)
-        beyond = np.maximum(intensities.dark - pixels, pixels - intensities.bright) / deviation
-        count += int(np.count_nonzero(beyond > 1))
-        furthest = max(furthest, float(beyond.max()))
-    fraction = count / image.size
-    if fraction > _FEW:
-        logger.warning(
-            "%s: %s of its pixels are more than one standard deviation (%.4g) outside the "
-            "intensities of the mixed training images (%.4g to %.4g), by up to %.1f "
-            "standard deviations. %s",
-            image.name,
-            percent(fraction),
-            deviation,
-            *intensities,
-            furthest,
-            _IF_FAR,
-        )

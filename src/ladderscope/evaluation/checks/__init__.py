@@ -1,8 +1,13 @@
 """Whether a restoration can be used: checks that need no clean image, each a traffic light."""
 
 from ladderscope.evaluation.checks.check import LIGHTS, Check, Light, light_of, worst
-from ladderscope.evaluation.checks.likeness import Appearance, appearance
-from ladderscope.evaluation.checks.restored import Known, RestoredPlane, restoration_checks
+from ladderscope.evaluation.checks.likeness import Appearance, appearance, few, without_padding
+from ladderscope.evaluation.checks.restored import (
+    Known,
+    RestoredPlane,
+    restoration_checks,
+    split_checks,
+)
 
 __all__ = [
     "LIGHTS",
@@ -12,7 +17,10 @@ __all__ = [
     "Light",
     "RestoredPlane",
     "appearance",
+    "few",
     "light_of",
     "restoration_checks",
+    "split_checks",
+    "without_padding",
     "worst",
 ]

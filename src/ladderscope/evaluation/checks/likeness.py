@@ -9,13 +9,12 @@ Where an image has much more of one size than they had, or other intensities, th
 about what it has not seen.
 """
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Real
+from jaxtyping import Bool, Float64, Real
 from numpy.typing import NDArray
 
 from ladderscope.evaluation.checks.check import LIGHTS, Check, graded
@@ -62,18 +61,45 @@ def appearance(planes: Iterable[Real[np.ndarray, "Y X"]]) -> Appearance:
     >>> planes = np.random.default_rng(0).normal(100.0, 3.0, (2, 64, 64))
     >>> found = appearance(planes)
     >>> round(found.quantiles[3]), [round(one, 1) for one in found.detail[:2]]
-    (100, [6.8, 1.7])
+    (100, [6.8, 1.6])
     """
-    quantiles, details = [], []
-    for plane in planes:
-        pixels = plane.astype(np.float64)
-        step = max(1, pixels.size // _MOST_PIXELS)
-        quantiles.append(np.quantile(pixels.ravel()[::step], LEVELS))
-        details.append(_detail(pixels))
-    octaves = min((len(one) for one in details), default=0)
+    return averaged([_of_plane(plane.astype(np.float64)) for plane in planes])
+
+
+def _of_plane(pixels: Float64[np.ndarray, "Y X"]) -> Appearance:
+    step = max(1, pixels.size // _MOST_PIXELS)
+    quantiles = np.quantile(pixels.ravel()[::step], LEVELS)
+    return Appearance(tuple(quantiles.tolist()), tuple(_detail(pixels)))
+
+
+def without_padding(
+    plane: Real[np.ndarray, "Y X"], padding: Bool[np.ndarray, "Y X"] | None
+) -> Float64[np.ndarray, "Y X"]:
+    """Give padding the mean of the rest of a plane.
+
+    Examples
+    --------
+    >>> without_padding(np.array([[4.0, 6.0, 0.0]]), np.array([[False, False, True]]))
+    array([[4., 6., 5.]])
+    """
+    pixels = plane.astype(np.float64)
+    if padding is not None and padding.any() and not padding.all():
+        pixels[padding] = pixels[~padding].mean()
+    return pixels
+
+
+def averaged(found: Sequence[Appearance]) -> Appearance:
+    """Average what was found of several planes.
+
+    Examples
+    --------
+    >>> averaged([Appearance((1.0,), (2.0, 3.0)), Appearance((3.0,), (4.0,))])
+    Appearance(quantiles=(2.0,), detail=(3.0,))
+    """
+    octaves = min(len(one.detail) for one in found)
     return Appearance(
-        tuple(np.mean(quantiles, axis=0).tolist()),
-        tuple(np.mean([one[:octaves] for one in details], axis=0).tolist()),
+        tuple(np.mean([one.quantiles for one in found], axis=0).tolist()),
+        tuple(np.mean([one.detail[:octaves] for one in found], axis=0).tolist()),
     )
 
 
@@ -109,12 +135,12 @@ def check_likeness(found: Appearance, seen: Appearance | None, trained: Statisti
     >>> check_likeness(bright, known, Statistics(100.0, 30.0)).light
     'amber'
     """
+    mean = float(np.average(found.quantiles, weights=_WEIGHTS))
     if seen is None:
-        shift = abs(found.quantiles[LEVELS.index(0.5)] - trained.mean) / trained.std
-        return _of_intensities(shift, found, trained.mean)
+        return _of_intensities(abs(mean - trained.mean) / trained.std, mean, trained.mean)
     differences = np.abs(np.subtract(found.quantiles, seen.quantiles))
     shift = float(np.average(differences, weights=_WEIGHTS)) / trained.std
-    intensities = _of_intensities(shift, found, seen.quantiles[LEVELS.index(0.5)])
+    intensities = _of_intensities(shift, mean, trained.mean)
     floor = 1e-9 * trained.std**2
     ratios = [
         one / max(other, floor) for one, other in zip(found.detail, seen.detail, strict=False)
@@ -136,12 +162,11 @@ def check_likeness(found: Appearance, seen: Appearance | None, trained: Statisti
 _WEIGHTS = np.diff([0.0, *(np.add(LEVELS[1:], LEVELS[:-1]) / 2), 1.0])
 
 
-def _of_intensities(shift: float, found: Appearance, median: float) -> Check:
+def _of_intensities(shift: float, mean: float, trained: float) -> Check:
     light = graded(shift, _AMBER_SHIFT, _RED_SHIFT)
     reason = (
         f"The intensities differ from those of the training images by {shift:.2f} of their "
-        f"standard deviations (median {rounded(found.quantiles[LEVELS.index(0.5)])}, in training "
-        f"{rounded(median)})"
+        f"standard deviations (mean {rounded(mean)}, in training {rounded(trained)})"
     )
     if light == "green":
         return Check(light, NAME, f"{reason}.")
@@ -149,7 +174,7 @@ def _of_intensities(shift: float, found: Appearance, median: float) -> Check:
 
 
 def _detail(pixels: NDArray[np.float64]) -> list[float]:
-    found = []
+    found: list[float] = []
     while min(pixels.shape) >= 4 and len(found) < OCTAVES:
         rows, columns = (side // 2 * 2 for side in pixels.shape)
         squares = pixels[:rows, :columns].reshape(rows // 2, 2, columns // 2, 2)

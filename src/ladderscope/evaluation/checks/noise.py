@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ladderscope.evaluation.checks.check import Check, Light, graded
+from ladderscope.evaluation.checks.check import Check, Light, graded, graver
 from ladderscope.noise import NoiseError, NoiseModel
 from ladderscope.noise_estimation.checking import check_planes
-from ladderscope.noise_estimation.deviations import OVERLAP
+from ladderscope.noise_estimation.neighbourhoods import OVERLAP
 from ladderscope.noise_estimation.noise_check import CORRELATED, NoiseCheck
 
 NAME = "noise"
-# Amber and red: ratios of standard deviations, of the whole and at an end of the intensities, which
-# is seen through fewer pixels and more structure. Second differences see little of correlated noise.
-_WHOLE, _AT_AN_END = np.log([1.1, 1.15]), np.log([1.25, 1.4])
-_CORRELATED_WHOLE, _CORRELATED_AT_AN_END = np.log([1.3, 1.45]), np.log([1.6, 2.0])
+# Amber and red: ratios of standard deviations, of the whole image, where it is dark, and where it
+# is bright, which is seen through more structure. Of correlated noise, little is seen.
+_RATIOS = np.log([[1.1, 1.15], [1.12, 1.2], [1.25, 1.4]])
+_RATIOS_IF_CORRELATED = np.log([[1.3, 1.45], [1.6, 2.0], [1.6, 2.0]])
 _ERRORS = 4.0  # standard errors that are left to chance
 _RED_CORRELATION = 0.2
 _AGAIN = 'Measure the noise on these images (noise="auto") and train again.'
@@ -61,7 +61,9 @@ def _correlation(found: NoiseCheck) -> Check | None:
         "for structure."
     )
     if excess[strongest] < 0:
-        return Check(light, NAME, reason, "Use the images as the camera recorded them, unsharpened.")
+        return Check(
+            light, NAME, reason, "Use the images as the camera recorded them, unsharpened."
+        )
     return Check(
         light,
         NAME,
@@ -79,13 +81,16 @@ def _size(found: NoiseCheck) -> Check:
             "The noise is correlated as the model expects; its strength cannot be measured here.",
         )
     correlated = found.model.pixelwise is not found.model
-    chance = _ERRORS * math.sqrt(OVERLAP / (2 * found.bin_counts.sum()))
-    whole = _magnitude(found.deviation_ratio) - chance
-    ends = max(map(_magnitude, (found.deviation_ratio_dark, found.deviation_ratio_bright)))
-    light = max(
-        graded(whole, *(_CORRELATED_WHOLE if correlated else _WHOLE)),
-        graded(ends - 2 * chance, *(_CORRELATED_AT_AN_END if correlated else _AT_AN_END)),
-        key=("green", "amber", "red").index,
+    signals = found.bin_signals
+    reach = np.ptp(signals) / 4
+    light = graver(
+        graded(abs(math.log(max(ratio, 1e-9))) - _chance(found.bin_counts[where]), *limits)
+        for ratio, where, limits in zip(
+            (found.deviation_ratio, found.deviation_ratio_dark, found.deviation_ratio_bright),
+            (np.isfinite(signals), signals <= signals[0] + reach, signals >= signals[-1] - reach),
+            _RATIOS_IF_CORRELATED if correlated else _RATIOS,
+            strict=True,
+        )
     )
     numbers = (
         f"The noise has {found.deviation_ratio:.2f} times the standard deviation that the model "
@@ -100,5 +105,5 @@ def _size(found: NoiseCheck) -> Check:
     return Check(light, NAME, f"{numbers}: {effect}.", _AGAIN)
 
 
-def _magnitude(ratio: float) -> float:
-    return abs(math.log(max(ratio, 1e-9)))
+def _chance(counts: NDArray[np.float64]) -> float:
+    return _ERRORS * math.sqrt(OVERLAP / (2 * counts.sum()))

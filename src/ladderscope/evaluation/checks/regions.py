@@ -196,9 +196,8 @@ def _weights(
     if counts is not None:
         ones = counts.astype(np.float64)
         return _filtered(ones, window), np.sqrt(_filtered(ones, window**2).clip(0))
-    rows, columns = (np.ones(side) for side in shape)
     share, squares = (
-        np.outer(np.convolve(rows, taps, "same"), np.convolve(columns, taps, "same"))
+        np.outer(*(ndimage.correlate1d(np.ones(side), taps, mode="constant") for side in shape))
         for taps in (window, window**2)
     )
     return share, np.sqrt(squares)

@@ -1,7 +1,7 @@
 """All checks of a restored channel, plane by plane."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,12 +11,18 @@ from jaxtyping import Bool, Float64, Real
 from torch import Tensor
 
 from ladderscope.evaluation.checks.check import Check
-from ladderscope.evaluation.checks.likeness import Appearance, appearance, check_likeness
+from ladderscope.evaluation.checks.likeness import (
+    Appearance,
+    appearance,
+    averaged,
+    check_likeness,
+    without_padding,
+)
 from ladderscope.evaluation.checks.noise import check_noise
 from ladderscope.evaluation.checks.regions import Region, check_regions, departing_regions
 from ladderscope.evaluation.checks.size import Removed, check_removed, removed_by_brightness
 from ladderscope.evaluation.checks.structure import Band, bands, check_bands
-from ladderscope.evaluation.checks.whiteness import Products, check_whiteness, products
+from ladderscope.evaluation.checks.whiteness import Products, check_sum, check_whiteness, products
 from ladderscope.images import Statistics
 from ladderscope.noise import NoiseModel
 from ladderscope.noise.coloured import Coloured, in_plane
@@ -96,19 +102,16 @@ def restoration_checks(
     step = math.ceil(count / _NOISE_PLANES)
     noise = None if known.noise is None else _of_planes(known.noise)
     for number, plane in enumerate(planes):
-        if min(plane.observed.shape) < _FEWEST or np.ptp(plane.observed) == 0:
+        if not _is_checked(plane):
             continue
-        if plane.padding is not None and plane.padding.all():
-            continue
-        shown.append(appearance([without_padding(plane.observed, plane.padding)]))
+        shown.append(_appearance(plane))
         if noise is not None:
             looks.append(_look(plane, noise, number))
             if number % step == 0:
                 measured.append(plane.observed)
     if not shown:
         return ()
-    found = Appearance(*(tuple(np.mean(part, axis=0).tolist()) for part in _parts(shown)))
-    checks = [check_likeness(found, known.appearance, known.statistics)]
+    checks = [check_likeness(averaged(shown), known.appearance, known.statistics)]
     if noise is not None:
         of_noise = check_noise(measured, noise) if measured else None
         checks = [
@@ -120,6 +123,41 @@ def restoration_checks(
             *checks,
         ]
     return tuple(checks)
+
+
+def split_checks(planes: Iterable[RestoredPlane], count: int, known: Known) -> tuple[Check, ...]:
+    """Check what the channels of a split add up to, without knowing the channels.
+
+    A structure in the wrong channel changes no sum, and the noise of a recorded mixed image is not
+    that of the sums that trained: neither can be checked.
+
+    Parameters
+    ----------
+    planes
+        The mixed image, and the sum of the restored channels.
+    count, known
+        As `restoration_checks` takes them; the noise is not used.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> mixed = 100 + 40 * np.sin(np.mgrid[:128, :128].sum(0) / 9)
+    >>> known = Known(Statistics(100.0, 30.0))
+    >>> [one.light for one in split_checks([RestoredPlane(mixed, 0.5 * mixed)], 1, known)]
+    ['red', 'green']
+    """
+    shown, sums = [], []
+    for plane in planes:
+        if _is_checked(plane):
+            shown.append(_appearance(plane))
+            counts = _counts(plane)
+            residual = plane.observed.astype(np.float64) - plane.restored
+            residual = residual if counts is None else np.where(counts, residual, 0.0)
+            sums.append((products(residual, counts), float(plane.observed.var(dtype=np.float64))))
+    if not shown:
+        return ()
+    likeness = check_likeness(averaged(shown), known.appearance, known.statistics)
+    return check_sum(sums), likeness
 
 
 class _Look(NamedTuple):
@@ -137,7 +175,7 @@ def _look(plane: RestoredPlane, noise: NoiseModel, number: int) -> _Look:
     mean, variance = noise.moments(signal)
     expected, deviation = mean.numpy(), variance.sqrt().numpy()
     drawn = _drawn(noise, signal, deviation, number)
-    counts = None if plane.padding is None or not plane.padding.any() else ~plane.padding
+    counts = _counts(plane)
     if counts is not None:
         observed = np.where(counts, observed, expected)
         drawn = np.where(counts, drawn, 0.0)
@@ -150,6 +188,21 @@ def _look(plane: RestoredPlane, noise: NoiseModel, number: int) -> _Look:
         removed_by_brightness(signal.numpy()[inside].ravel(), residual[inside].ravel()),
         products(whitened, counts),
     )
+
+
+def _is_checked(plane: RestoredPlane) -> bool:
+    """Leave out planes that are blank or very small."""
+    if plane.padding is not None and plane.padding.all():
+        return False
+    return min(plane.observed.shape) >= _FEWEST and float(np.ptp(plane.observed)) > 0
+
+
+def _appearance(plane: RestoredPlane) -> Appearance:
+    return appearance([without_padding(plane.observed, plane.padding)])
+
+
+def _counts(plane: RestoredPlane) -> Bool[np.ndarray, "Y X"] | None:
+    return None if plane.padding is None or not plane.padding.any() else ~plane.padding
 
 
 def _drawn(
@@ -165,30 +218,8 @@ def _drawn(
     return drawn
 
 
-def without_padding(
-    plane: Real[np.ndarray, "Y X"], padding: Bool[np.ndarray, "Y X"] | None
-) -> Float64[np.ndarray, "Y X"]:
-    """Give padding the mean of the rest of a plane.
-
-    Examples
-    --------
-    >>> without_padding(np.array([[4.0, 6.0, 0.0]]), np.array([[False, False, True]]))
-    array([[4., 6., 5.]])
-    """
-    pixels = plane.astype(np.float64)
-    if padding is not None and padding.any() and not padding.all():
-        pixels[padding] = pixels[~padding].mean()
-    return pixels
-
-
 def _of_planes(noise: NoiseModel) -> NoiseModel:
     """Give the noise within single planes, where it is also correlated between them."""
     if isinstance(noise, Coloured) and np.ndim(noise.autocorrelation) == 3:
         return Coloured(noise.law, in_plane(noise).tolist())
     return noise
-
-
-def _parts(shown: list[Appearance]) -> Iterator[list[tuple[float, ...]]]:
-    octaves = min(len(one.detail) for one in shown)
-    yield [one.quantiles for one in shown]
-    yield [one.detail[:octaves] for one in shown]

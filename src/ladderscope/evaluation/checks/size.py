@@ -44,7 +44,9 @@ def removed_by_brightness(
     """
     order = np.argsort(restored, kind="stable")
     return [
-        Removed(float(restored[members].mean()), float(np.mean(residual[members] ** 2)), len(members))
+        Removed(
+            float(restored[members].mean()), float(np.mean(residual[members] ** 2)), len(members)
+        )
         for members in np.array_split(order, BINS)
         if len(members)
     ]
@@ -112,7 +114,10 @@ def _joined(found: Sequence[Removed]) -> list[Removed]:
         return list(ordered)
     ends = np.cumsum([one.pixels for one in ordered])
     at = np.minimum((ends - 1) * BINS // ends[-1], BINS - 1)
-    groups = [[one for one, here in zip(ordered, at, strict=True) if here == number] for number in range(BINS)]
+    groups = [
+        [one for one, here in zip(ordered, at, strict=True) if here == number]
+        for number in range(BINS)
+    ]
     return [_mean(group) for group in groups if group]
 
 

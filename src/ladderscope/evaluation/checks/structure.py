@@ -14,6 +14,7 @@ noise that is not there.
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -133,19 +134,21 @@ def bands(
     inside = (at > 0) & (at < len(_EDGES))
     modes = _summed(at, inside, twice)
     residual, renoised = of_image - of_expected, of_expected + of_noise
-    powers = [
-        _summed(at, inside, twice * (one * other.conj()).real)
-        for one, other in (
-            (of_image, of_image),
-            (of_noise, of_noise),
-            (residual, residual),
-            (renoised, renoised),
-            (residual, of_image),
-        )
-    ]
+    powers = np.stack(
+        [
+            _summed(at, inside, twice * (one * other.conj()).real)
+            for one, other in (
+                (of_image, of_image),
+                (of_noise, of_noise),
+                (residual, residual),
+                (renoised, renoised),
+                (residual, of_image),
+            )
+        ]
+    )
     return [
-        Band(0.5 / math.sqrt(low * high), *(float(power[number] / count) for power in powers), count)
-        for number, (low, high) in enumerate(zip(_EDGES, _EDGES[1:], strict=False))
+        Band(0.5 / math.sqrt(low * high), *_five(powers[:, number] / count), count)
+        for number, (low, high) in enumerate(pairwise(_EDGES))
         if (count := float(modes[number])) >= _FEWEST_MODES
     ]
 
@@ -161,9 +164,7 @@ def check_bands(planes: Sequence[Sequence[Band]]) -> Check:
     found = list(_summed_over(planes))
     name = "structure"
     judged = [one for one in found if one.noise >= _STRONG_NOISE * _mean_noise(found)]
-    lost = max(
-        judged, key=lambda one: (LIGHTS.index(one.light_of_loss), one.lost), default=None
-    )
+    lost = max(judged, key=lambda one: (LIGHTS.index(one.light_of_loss), one.lost), default=None)
     more = max(
         judged, key=lambda one: (LIGHTS.index(one.light_of_surplus), one.surplus), default=None
     )
@@ -199,6 +200,11 @@ def check_bands(planes: Sequence[Sequence[Band]]) -> Check:
     )
 
 
+def _five(powers: Float64[np.ndarray, " five"]) -> tuple[float, float, float, float, float]:
+    image, noise, residual, renoised, shared = powers.tolist()
+    return image, noise, residual, renoised, shared
+
+
 def _transformed(
     pixels: Float64[np.ndarray, "Y X"], window: Float64[np.ndarray, "Y X"]
 ) -> np.ndarray:
@@ -220,7 +226,7 @@ def _summed_over(planes: Sequence[Sequence[Band]]) -> Iterator[Band]:
         here = [one for plane in planes for one in plane if one.size == size]
         modes = np.array([one.modes for one in here])
         powers = np.average([one[1:-1] for one in here], axis=0, weights=modes)
-        yield Band(size, *(float(power) for power in powers), float(modes.sum()))
+        yield Band(size, *_five(powers), float(modes.sum()))
 
 
 def _mean_noise(found: Sequence[Band]) -> float:

@@ -8,10 +8,12 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from ladderscope.evaluation.checks.check import Check, graded
+from ladderscope.words import percent
 
 # Sound restorations of real and simulated images have −0.11 to 0.07.
 _AMBER, _RED = 0.15, 0.25
 _ERRORS = 4.0
+_AMBER_SHARE, _RED_SHARE = 0.15, 0.3  # of the standard deviation of a mixed image
 
 
 class Products(NamedTuple):
@@ -81,4 +83,39 @@ def check_whiteness(found: Sequence[Products]) -> Check:
         f"Neighbouring pixels of what was removed have {number}: part of the noise remains in the "
         "restoration, or the image was sharpened.",
         'Use images as the camera recorded them, and measure the noise on them (noise="auto").',
+    )
+
+
+def check_sum(found: Sequence[tuple[Products, float]]) -> Check:
+    """Say whether what the channels of a split leave of the mixed image is without structure.
+
+    Parameters
+    ----------
+    found
+        Of the residual of every plane in grey levels, each with the variance of the mixed plane.
+
+    Examples
+    --------
+    >>> check_sum([(Products(100.0, 90.0, 100), 2.0)]).light
+    'red'
+    """
+    square, neighbours, pairs = map(sum, zip(*(one for one, _ in found), strict=True))
+    variance = float(np.mean([one for _, one in found]))
+    correlation = neighbours / square if square > 0 else 0.0
+    beyond = max(0.0, correlation - _ERRORS / math.sqrt(max(pairs, 1)))
+    share = math.sqrt(beyond * square / max(pairs, 1) / variance) if variance > 0 else 0.0
+    light = graded(share, _AMBER_SHARE, _RED_SHARE)
+    name = "sum of the channels"
+    number = (
+        f"What the channels leave of the mixed image has structure of {percent(share)} of the "
+        f"image's standard deviation (correlation of neighbours {correlation:.2f})"
+    )
+    if light == "green":
+        return Check(light, name, f"{number}.")
+    return Check(
+        light,
+        name,
+        f"{number}: the image holds something that the channels do not explain.",
+        "Look at the residual, and train on recordings of every structure, under the same "
+        "conditions as the mixed image.",
     )
