@@ -3,8 +3,9 @@
 Denoisers are trained on one image each and restore crops of two images with new noise. Ten seeded
 trials of each fault, spread over models, crops and seeds, and twenty sound runs:
 
-- hallucinated: three round spots that are not there (standard deviation 3 pixels, as bright as the
-  standard deviation of the restoration) are added to the restoration;
+- hallucinated: three round spots that are not there are added to the restoration: of a standard
+  deviation of 3 pixels, as bright as the standard deviation of the restoration and at least 1.5
+  times that of the noise (fainter ones cannot be told from noise);
 - smoothed: the restoration is blurred (Gaussian, standard deviation 2 pixels);
 - noise model: the model is told of half, two thirds, 1.5 times or twice the gain, or of the same
   noise wherever the image is dark or bright (`--wrong`: it is also trained with the wrong gain);
@@ -97,13 +98,14 @@ def crop_of(clean, side, rng):
     return crop
 
 
-def with_spots(restored, rng):
+def with_spots(restored, law, rng):
     spots = np.zeros(restored.shape)
     for _ in range(3):
         row, column = (int(rng.integers(12, size - 12)) for size in restored.shape)
         spots[row, column] += 1
     spots = 2 * np.pi * 3**2 * ndimage.gaussian_filter(spots, 3)
-    return (restored + restored.std() * spots).astype(np.float32)
+    deviation = law.moments(torch.from_numpy(restored.astype(float)))[1].sqrt().numpy()
+    return (restored + np.maximum(restored.std(), 1.5 * deviation) * spots).astype(np.float32)
 
 
 def checked(denoiser, image, restored, noise=None):
@@ -176,7 +178,7 @@ def main():
         seconds["prediction"] += time.process_time() - started
         mean = restoration.mean
         if kind == "hallucinated":
-            mean = with_spots(mean, rng)
+            mean = with_spots(mean, law, rng)
         elif kind == "smoothed":
             mean = ndimage.gaussian_filter(mean, 2)
         noise = told(law, settings, trial, signal) if kind == "noise model" else None

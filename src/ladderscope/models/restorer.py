@@ -186,8 +186,7 @@ class Restorer(ABC, Generic[Settings]):
                 image = self._looked_at(read_image(source, axes, name=name))
                 part = part_of(report, number, len(sources))
                 size = "×".join(map(str, image.shape))
-                work = f"restoring {image.name}, {size} pixels,"
-                with enough_memory(work, _LESS_TO_RESTORE):
+                with enough_memory(f"restoring {image.name}, {size} pixels,", _LESS_TO_RESTORE):
                     watched = Watched(part, should_stop)
                     restored.append(self._restore(image, samples, seed, watched))
                 if part is not None:

@@ -19,14 +19,15 @@ from numpy.typing import NDArray
 
 from ladderscope.evaluation.checks.check import LIGHTS, Check, graded
 from ladderscope.images import Statistics
-from ladderscope.words import rounded
+from ladderscope.words import percent, rounded
 
 LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 OCTAVES = 6
 _MOST_PLANES = 64
 _MOST_PIXELS = 2**16  # of a plane, for its quantiles
-_AMBER_SHIFT, _RED_SHIFT = 1.0, 3.0  # standard deviations of the training images
-_AMBER_DETAIL, _RED_DETAIL = 4.0, 12.0  # times the variance at one size of structure
+_AMBER_SHIFT, _RED_SHIFT = 1.75, 3.5  # standard deviations of the training images
+_AMBER_BEYOND, _RED_BEYOND = 0.002, 0.05  # of the pixels, beyond all those that trained
+_AMBER_DETAIL, _RED_DETAIL = 6.0, 20.0  # times the variance at one size of structure
 NAME = "training images"
 _REMEDY = "Train on images like this one, or record images as those for training were recorded."
 
@@ -116,7 +117,9 @@ def few(planes: Sequence[Any], most: int = _MOST_PLANES) -> list[Any]:
     return [planes[round(at)] for at in np.linspace(0, len(planes) - 1, most)]
 
 
-def check_likeness(found: Appearance, seen: Appearance | None, trained: Statistics) -> Check:
+def check_likeness(
+    found: Appearance, seen: Appearance | None, trained: Statistics, beyond: float = 0.0
+) -> Check:
     """Say whether an image is like the training images.
 
     Parameters
@@ -127,20 +130,23 @@ def check_likeness(found: Appearance, seen: Appearance | None, trained: Statisti
         Of the training images; None if the model does not know, as models of earlier versions.
     trained
         Mean and standard deviation of the training images.
+    beyond
+        The fraction of its pixels that are darker or brighter than all those that trained.
 
     Examples
     --------
     >>> rng = np.random.default_rng(0)
-    >>> known, bright = (appearance([rng.normal(mean, 30.0, (64, 64))]) for mean in (100.0, 150.0))
+    >>> known, bright = (appearance([rng.normal(mean, 30.0, (64, 64))]) for mean in (100.0, 160.0))
     >>> check_likeness(bright, known, Statistics(100.0, 30.0)).light
     'amber'
     """
     mean = float(np.average(found.quantiles, weights=_WEIGHTS))
     if seen is None:
-        return _of_intensities(abs(mean - trained.mean) / trained.std, mean, trained.mean)
+        shift = abs(mean - trained.mean) / trained.std
+        return _of_intensities(shift, beyond, mean, trained.mean)
     differences = np.abs(np.subtract(found.quantiles, seen.quantiles))
     shift = float(np.average(differences, weights=_WEIGHTS)) / trained.std
-    intensities = _of_intensities(shift, mean, trained.mean)
+    intensities = _of_intensities(shift, beyond, mean, trained.mean)
     floor = 1e-9 * trained.std**2
     ratios = [
         one / max(other, floor) for one, other in zip(found.detail, seen.detail, strict=False)
@@ -162,8 +168,14 @@ def check_likeness(found: Appearance, seen: Appearance | None, trained: Statisti
 _WEIGHTS = np.diff([0.0, *(np.add(LEVELS[1:], LEVELS[:-1]) / 2), 1.0])
 
 
-def _of_intensities(shift: float, mean: float, trained: float) -> Check:
+def _of_intensities(shift: float, beyond: float, mean: float, trained: float) -> Check:
     light = graded(shift, _AMBER_SHIFT, _RED_SHIFT)
+    of_beyond = graded(beyond, _AMBER_BEYOND, _RED_BEYOND)
+    if LIGHTS.index(of_beyond) > LIGHTS.index(light):
+        reason = (
+            f"{percent(beyond)} of the pixels are darker or brighter than all those that trained"
+        )
+        return Check(of_beyond, NAME, f"{reason}: the network has not seen such images.", _REMEDY)
     reason = (
         f"The intensities differ from those of the training images by {shift:.2f} of their "
         f"standard deviations (mean {rounded(mean)}, in training {rounded(trained)})"

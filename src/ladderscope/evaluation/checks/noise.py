@@ -16,9 +16,9 @@ from ladderscope.noise_estimation.noise_check import CORRELATED, NoiseCheck
 NAME = "noise"
 # Amber and red: ratios of standard deviations, of the whole image, where it is dark, and where it
 # is bright, which is seen through more structure. Of correlated noise, little is seen.
-_RATIOS = np.log([[1.1, 1.15], [1.12, 1.2], [1.25, 1.4]])
+_RATIOS = np.log([[1.08, 1.12], [1.12, 1.16], [1.25, 1.4]])
 _RATIOS_IF_CORRELATED = np.log([[1.3, 1.45], [1.6, 2.0], [1.6, 2.0]])
-_ERRORS = 4.0  # standard errors that are left to chance
+_ERRORS = 3.0  # standard errors that are left to chance
 _RED_CORRELATION = 0.2
 _AGAIN = 'Measure the noise on these images (noise="auto") and train again.'
 

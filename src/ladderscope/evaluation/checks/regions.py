@@ -25,9 +25,11 @@ from ladderscope.words import percent
 
 WINDOWS = (2.0, 4.0, 8.0, 16.0)  # pixels, the standard deviation of a Gaussian
 _LIMIT = 5.0  # standard deviations of the noise
-_AMBER, _RED = 5.0, 6.0  # standard errors by which a mean departs,
-# and by how much of the contrast of the restoration: what chance excludes may still not matter.
-_VISIBLE, _LARGE = 0.05, 0.1
+# Standard errors by which a mean departs; single pixels decide more over the smallest windows.
+_AMBER, _RED = 4.5, 5.0
+_AMBER_IF_SMALL, _RED_IF_SMALL = 5.5, 6.0
+# And by how much of the contrast of the restoration: what is beyond chance may still not matter.
+_VISIBLE, _LARGE = 0.08, 0.1
 
 
 class Region(NamedTuple):
@@ -62,9 +64,10 @@ class Region(NamedTuple):
     def light(self) -> Light:
         """How much it matters, beyond chance."""
         errors = abs(self.errors)
-        if errors >= _RED and self.share >= _LARGE:
+        amber, red = _thresholds(self.width)
+        if errors >= red and self.share >= _LARGE:
             return "red"
-        return "amber" if errors >= _AMBER and self.share >= _VISIBLE else "green"
+        return "amber" if errors >= amber and self.share >= _VISIBLE else "green"
 
 
 def departing_regions(
@@ -112,7 +115,7 @@ def departing_regions(
         z = np.divide(mean, errors, out=np.zeros_like(mean), where=inside)
         departure = -mean * deviation / np.maximum(share, 1e-9)
         relative = np.abs(departure) / contrast if contrast > 0 else np.full_like(z, np.inf)
-        nearest = np.minimum(np.abs(z) / _RED, relative / _LARGE)  # to a red light
+        nearest = np.minimum(np.abs(z) / _thresholds(width)[1], relative / _LARGE)  # to a red light
         row, column = np.unravel_index(int(np.argmax(nearest)), z.shape)
         at = int(row), int(column)
         found.append(
@@ -178,6 +181,10 @@ def check_regions(regions: Iterable[Region], planes: int = 1) -> Check:
         "the image: it lacks something that was recorded.",
         "Do not trust it there; train on images like this one, or longer (minutes, --minutes).",
     )
+
+
+def _thresholds(width: float) -> tuple[float, float]:
+    return (_AMBER_IF_SMALL, _RED_IF_SMALL) if width < WINDOWS[1] else (_AMBER, _RED)
 
 
 def _window(width: float) -> Float64[np.ndarray, " taps"]:

@@ -97,21 +97,21 @@ def restoration_checks(
     ['green', 'green', 'green', 'green', 'green', 'green']
     """
     looks: list[_Look] = []
-    shown: list[Appearance] = []
+    shown: list[_Shown] = []
     measured: list[np.ndarray[Any, Any]] = []
     step = math.ceil(count / _NOISE_PLANES)
     noise = None if known.noise is None else _of_planes(known.noise)
     for number, plane in enumerate(planes):
         if not _is_checked(plane):
             continue
-        shown.append(_appearance(plane))
+        shown.append(_shown(plane, known.statistics))
         if noise is not None:
             looks.append(_look(plane, noise, number))
             if number % step == 0:
                 measured.append(plane.observed)
     if not shown:
         return ()
-    checks = [check_likeness(averaged(shown), known.appearance, known.statistics)]
+    checks = [_likeness(shown, known)]
     if noise is not None:
         of_noise = check_noise(measured, noise) if measured else None
         checks = [
@@ -146,18 +146,18 @@ def split_checks(planes: Iterable[RestoredPlane], count: int, known: Known) -> t
     >>> [one.light for one in split_checks([RestoredPlane(mixed, 0.5 * mixed)], 1, known)]
     ['red', 'green']
     """
-    shown, sums = [], []
+    shown: list[_Shown] = []
+    sums: list[tuple[Products, float]] = []
     for plane in planes:
         if _is_checked(plane):
-            shown.append(_appearance(plane))
+            shown.append(_shown(plane, known.statistics))
             counts = _counts(plane)
             residual = plane.observed.astype(np.float64) - plane.restored
             residual = residual if counts is None else np.where(counts, residual, 0.0)
             sums.append((products(residual, counts), float(plane.observed.var(dtype=np.float64))))
     if not shown:
         return ()
-    likeness = check_likeness(averaged(shown), known.appearance, known.statistics)
-    return check_sum(sums), likeness
+    return check_sum(sums), _likeness(shown, known)
 
 
 class _Look(NamedTuple):
@@ -197,8 +197,25 @@ def _is_checked(plane: RestoredPlane) -> bool:
     return min(plane.observed.shape) >= _FEWEST and float(np.ptp(plane.observed)) > 0
 
 
-def _appearance(plane: RestoredPlane) -> Appearance:
-    return appearance([without_padding(plane.observed, plane.padding)])
+class _Shown(NamedTuple):
+    """What a plane looks like, and the fraction of it beyond all that trained."""
+
+    appearance: Appearance
+    beyond: float
+
+
+def _shown(plane: RestoredPlane, trained: Statistics) -> _Shown:
+    pixels = without_padding(plane.observed, plane.padding)
+    beyond = 0.0
+    if trained.darkest is not None and trained.brightest is not None:
+        beyond = float(np.mean((pixels < trained.darkest) | (pixels > trained.brightest)))
+    return _Shown(appearance([pixels]), beyond)
+
+
+def _likeness(shown: list[_Shown], known: Known) -> Check:
+    found = averaged([one.appearance for one in shown])
+    beyond = float(np.mean([one.beyond for one in shown]))
+    return check_likeness(found, known.appearance, known.statistics, beyond)
 
 
 def _counts(plane: RestoredPlane) -> Bool[np.ndarray, "Y X"] | None:

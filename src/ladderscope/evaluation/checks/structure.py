@@ -21,18 +21,20 @@ import numpy as np
 from jaxtyping import Float64
 from scipy import signal
 
-from ladderscope.evaluation.checks.check import LIGHTS, Check, Light
+from ladderscope.evaluation.checks.check import LIGHTS, Check, Light, graded
 from ladderscope.words import percent
 
 # Half octaves of frequency, cycles per pixel.
 _EDGES = 0.5 / 2 ** (np.arange(11)[::-1] / 2)
 _FEWEST_MODES = 24
 _INDEPENDENT = 0.5  # of the modes, under the window
-_SEEN = 0.5  # times the power of the noise: weaker structure cannot be told from it
+# Structure is judged where its power is so many times that of the noise: what is weaker cannot be
+# told from it, and what is stronger is kept even where finer structure is lost.
+_SEEN, _STRONG = 0.25, 10.0
 _STRONG_NOISE = 0.2  # times the mean power of the noise: where there is less, its shape is guessed
-_ERRORS = 5.0  # standard errors
-_AMBER_LOST, _RED_LOST = 0.2, 0.35
-_AMBER_MORE, _RED_MORE = 0.2, 0.4
+_ERRORS = 4.0  # standard errors that are left to chance
+_AMBER_LOST, _RED_LOST = 0.15, 0.25
+_AMBER_MORE, _RED_MORE = 0.15, 0.3
 
 
 class Band(NamedTuple):
@@ -61,36 +63,58 @@ class Band(NamedTuple):
     modes: float
 
     @property
-    def lost(self) -> float:
-        """The fraction of the structure that was removed with the noise; 0 where none is seen."""
-        structure = self.image - self.noise
-        return (self.shared - self.noise) / structure if structure > 0 else 0.0
-
-    @property
     def surplus(self) -> float:
         """By how much the re-noised restoration exceeds the power of the image, as a fraction."""
         return self.renoised / max(self.image, 1e-300) - 1
 
     @property
-    def _chance(self) -> float:
-        """Standard error of a mean power, relative to it."""
-        return 1 / math.sqrt(_INDEPENDENT * self.modes)
+    def contrast(self) -> float:
+        """The power of the structure, relative to that of the noise."""
+        return self.image / self.noise - 1
 
     @property
-    def light_of_loss(self) -> Light:
-        """How much of what noise does not hide is lacking, beyond chance."""
-        error = self._chance * math.sqrt(self.residual * self.image + self.noise**2)
-        if self.image < (1 + _SEEN) * self.noise or self.shared - self.noise < _ERRORS * error:
-            return "green"
-        return "red" if self.lost > _RED_LOST else "amber" if self.lost > _AMBER_LOST else "green"
+    def chance(self) -> float:
+        """Standard error of a mean power, relative to it."""
+        return 1 / math.sqrt(_INDEPENDENT * self.modes)
 
     @property
     def light_of_surplus(self) -> Light:
         """How much too much there is, beyond chance."""
         # both powers fluctuate together, but for the noise of each
-        error = 2 * self._chance * math.sqrt(self.noise / max(self.image, 1e-300))
+        error = 2 * self.chance * math.sqrt(self.noise / max(self.image, 1e-300))
         surplus = self.surplus - _ERRORS * error
         return "red" if surplus > _RED_MORE else "amber" if surplus > _AMBER_MORE else "green"
+
+
+class Lost(NamedTuple):
+    """The fraction of structure that was removed with the noise, in bands taken together."""
+
+    fraction: float
+    error: float
+    finest: float
+    coarsest: float
+
+    @property
+    def light(self) -> Light:
+        """How much it is, beyond chance."""
+        return graded(self.fraction - _ERRORS * self.error, _AMBER_LOST, _RED_LOST)
+
+
+def lost_structure(found: Sequence[Band]) -> Lost | None:
+    """Measure how much structure was removed with the noise; None if the noise hides it all."""
+    seen = [one for one in found if one.contrast >= _SEEN]
+    judged = [one for one in seen if one.contrast <= _STRONG] or seen
+    if not judged:
+        return None
+    # each mode counts by how far it stands out of its noise
+    structure = sum(one.modes * one.contrast for one in judged)
+    removed = sum(one.modes * (one.shared / one.noise - 1) for one in judged)
+    variance = sum(
+        (one.modes * one.chance) ** 2 * (one.residual * one.image / one.noise**2 + 1)
+        for one in judged
+    )
+    sizes = [one.size for one in judged]
+    return Lost(removed / structure, math.sqrt(variance) / structure, min(sizes), max(sizes))
 
 
 def bands(
@@ -117,8 +141,8 @@ def bands(
     >>> noisy, new = clean + rng.normal(size=(2, 256, 256))
     >>> blurred = gaussian_filter(clean, 3)
     >>> found = bands(noisy, blurred, new - clean)
-    >>> check_bands([found]).light, round(max(one.lost for one in found[3:6]), 1)
-    ('red', 0.9)
+    >>> check_bands([found]).light, round(lost_structure(found).fraction, 1)
+    ('red', 0.8)
     """
     window = np.outer(*(signal.windows.hann(side, sym=False) for side in image.shape))
     transformed = [_transformed(one, window) for one in (image, expected, noise)]
@@ -164,13 +188,12 @@ def check_bands(planes: Sequence[Sequence[Band]]) -> Check:
     found = list(_summed_over(planes))
     name = "structure"
     judged = [one for one in found if one.noise >= _STRONG_NOISE * _mean_noise(found)]
-    lost = max(judged, key=lambda one: (LIGHTS.index(one.light_of_loss), one.lost), default=None)
-    more = max(
-        judged, key=lambda one: (LIGHTS.index(one.light_of_surplus), one.surplus), default=None
-    )
-    if lost is None or more is None:
+    if not judged:
         return Check("green", name, "The planes are too small for their spectra to be compared.")
-    if LIGHTS.index(more.light_of_surplus) > LIGHTS.index(lost.light_of_loss):
+    lost = lost_structure(judged)
+    more = max(judged, key=lambda one: (LIGHTS.index(one.light_of_surplus), one.surplus))
+    of_loss: Light = "green" if lost is None else lost.light
+    if LIGHTS.index(more.light_of_surplus) > LIGHTS.index(of_loss):
         return Check(
             more.light_of_surplus,
             name,
@@ -179,24 +202,23 @@ def check_bands(planes: Sequence[Sequence[Band]]) -> Check:
             "recorded, or the noise model overestimates the noise.",
             'Measure the noise on these images (noise="auto") and train on images like this one.',
         )
-    if lost.light_of_loss != "green":
-        return Check(
-            lost.light_of_loss,
-            name,
-            f"Of structures of about {lost.size:.2g} pixels that stand out of the noise, "
-            f"{percent(lost.lost)} was removed with it: the restoration is too smooth.",
-            'Train longer (minutes, --minutes) or a larger network (preset="paper"), with the '
-            'noise measured on these images (noise="auto").',
-        )
-    seen = [one for one in judged if one.image >= (1 + _SEEN) * one.noise]
-    if not seen:
+    if lost is None:
         return Check("green", name, "No structure stands out of the noise, and none was added.")
-    finest = min(one.size for one in seen)
+    fraction = percent(max(0.0, lost.fraction))
+    sizes = f"structures of {lost.finest:.2g} to {lost.coarsest:.2g} pixels"
+    if of_loss == "green":
+        return Check(
+            of_loss,
+            name,
+            f"Of {sizes} that stand out of the noise, {fraction} was removed with it.",
+        )
     return Check(
-        "green",
+        of_loss,
         name,
-        f"Structures of {finest:.2g} pixels and more stand out of the noise, and at most "
-        f"{percent(max(0.0, *(one.lost for one in seen)))} of them was removed with it.",
+        f"Of {sizes} that stand out of the noise, {fraction} was removed with it: the restoration "
+        "is too smooth.",
+        'Train longer (minutes, --minutes) or a larger network (preset="paper"), with the noise '
+        'measured on these images (noise="auto").',
     )
 
 
