@@ -1,12 +1,14 @@
-"""Pictures as bytes: one grey scaling, and one place that encodes PNG and SVG."""
+"""Pictures as bytes: one grey scaling, and one place that encodes PNG, GIF and SVG."""
 
 import io
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float, Real
+from matplotlib import colormaps
 from matplotlib.figure import Figure
-from matplotlib.image import imsave
+from PIL.Image import Image as Raster
+from PIL.Image import fromarray
 
 Plane = Real[np.ndarray, "Y X"]
 
@@ -52,8 +54,52 @@ def encoded(plane: Plane, low: float, high: float, colours: str = "gray") -> byt
     b'PNG'
     """
     buffer = io.BytesIO()
-    imsave(buffer, plane, vmin=low, vmax=high, cmap=colours, format="png")
+    _picture(plane, low, high, colours).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def animated(
+    planes: Real[np.ndarray, "frames Y X"],
+    low: float,
+    high: float,
+    *,
+    file_format: Literal["PNG", "GIF"] = "PNG",
+    milliseconds: int = 250,
+) -> bytes:
+    """Encode planes as an endless animation in greys: an animated PNG, or a GIF.
+
+    Parameters
+    ----------
+    planes
+        The frames.
+    low, high
+        The values that are black and white.
+    file_format
+        Both keep all 256 greys. A GIF also plays where animated PNGs do not, as in slides.
+    milliseconds
+        How long each frame is shown.
+
+    Examples
+    --------
+    >>> animated(np.eye(4)[None].repeat(2, axis=0), 0.0, 1.0, file_format="GIF")[:3]
+    b'GIF'
+    """
+    first, *others = (_picture(plane, low, high, "gray") for plane in planes)
+    buffer = io.BytesIO()
+    first.save(
+        buffer, file_format, save_all=True, append_images=others, duration=milliseconds, loop=0
+    )
+    return buffer.getvalue()
+
+
+def _picture(plane: Plane, low: float, high: float, colours: str) -> Raster:
+    """Make a picture of 256 colours, of one byte per pixel."""
+    indices = np.nan_to_num(scaled(plane, low, high) * 256).clip(0, 255).astype(np.uint8)
+    picture = fromarray(indices)
+    if colours != "gray":
+        palette = colormaps[colours](np.arange(256), bytes=True)[:, :3]
+        picture.putpalette(palette.tobytes())
+    return picture
 
 
 def drawn(figure: Figure, file_format: str = "png") -> bytes:

@@ -1,6 +1,7 @@
 """How good a restoration is: against a clean image, or against the noise it should remove."""
 
 from ladderscope.evaluation.bounds import Coverage
+from ladderscope.evaluation.differing import most_different
 from ladderscope.evaluation.metrics import psnr, range_invariant_psnr
 from ladderscope.evaluation.micro import micro_scores, microssim_installed
 from ladderscope.evaluation.ranking import spread_ranks_errors
@@ -34,6 +35,7 @@ __all__ = [
     "interval_factor",
     "micro_scores",
     "microssim_installed",
+    "most_different",
     "ms_ssim",
     "normalised_calibration_error",
     "psnr",

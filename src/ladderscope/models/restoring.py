@@ -15,7 +15,7 @@ from ladderscope.interruption import ShouldStop
 from ladderscope.models.decodings import Decodings
 from ladderscope.models.findings import Findings
 from ladderscope.network import LadderVAE
-from ladderscope.prediction import Geometry, Law, Shown, decodings, draw, restore, show
+from ladderscope.prediction import Geometry, Law, Shown, decodings, draw, draw_part, restore, show
 from ladderscope.progress import Listener
 
 Mask: TypeAlias = Bool[np.ndarray, "*space"] | None
@@ -157,6 +157,44 @@ def drawn_fields(
     return Drawn(draws, _answer(restoring, fields, ask, draws, None))
 
 
+def drawn_part(
+    restoring: Restoring,
+    fields: Fields,
+    number: int,
+    region: tuple[slice, ...],
+    *,
+    samples: int,
+    seed: int,
+) -> Float32[np.ndarray, "samples channels *region"]:
+    """Draw posterior samples of a region of one field, in camera units.
+
+    Parameters
+    ----------
+    number
+        Of the field.
+    region
+        [Planes,] rows and columns.
+    """
+    sides = [side.stop - side.start for side in region]
+    draws = np.empty((samples, len(restoring.statistics), *sides), np.float32)
+    for question in _questions(restoring, fields, number):
+        how = _how(restoring, question, samples, seed)
+        shown = question.shown.part(region)
+        outputs = list(question.job.outputs)
+        if shown.is_blank:
+            draws[:, outputs] = question.observed[region]
+            continue
+        drawn = draw_part(restoring.network, question.shown.normalised, region, **how)
+        asked = question._replace(observed=question.observed[region], shown=shown)
+        for index, channel in enumerate(outputs):
+            known = restoring.statistics[channel]
+            draws[:, channel] = denormalised(drawn[:, index], known.mean, known.std).numpy()
+            look = restoring.last_look(shown, channel)
+            for copy in draws[:, channel]:
+                _settled(asked, look, copy, None)
+    return draws
+
+
 def _how(restoring: Restoring, question: _Question, samples: int, seed: int) -> dict[str, Any]:
     return {
         "samples": samples,
@@ -179,9 +217,13 @@ def _shape(restoring: Restoring, fields: Fields) -> tuple[int, ...]:
     return image.field_count(space), len(restoring.statistics), *image.field_shape(space)
 
 
-def _questions(restoring: Restoring, fields: Fields) -> Iterator[_Question]:
+def _questions(
+    restoring: Restoring, fields: Fields, only: int | None = None
+) -> Iterator[_Question]:
     image, space = fields.image, fields.space
     for number, position in enumerate(image.positions(space)):
+        if only not in (None, number):
+            continue
         for job in restoring.jobs:
             channel = fields.channels[job.channel]
             observed = image.field(position, channel, space)

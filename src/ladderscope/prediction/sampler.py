@@ -21,7 +21,7 @@ from ladderscope.prediction.spread import (
     decoder_variance,
     of_posterior,
 )
-from ladderscope.prediction.tiles import Geometry, Tile, tiles
+from ladderscope.prediction.tiles import Geometry, Tile, tile_of, tiles
 
 # Decoded together: enough to keep the processor busy on small tiles, and at most so many.
 PIXELS_AT_ONCE = 2**18
@@ -129,6 +129,41 @@ def draw(
     return draws
 
 
+@torch.inference_mode()
+def draw_part(
+    network: LadderVAE,
+    field: Float32[np.ndarray, "*space"],
+    region: tuple[slice, ...],
+    *,
+    samples: int,
+    seed: int = 0,
+    number: int = 0,
+    outputs: int | None = None,
+    geometry: Geometry,
+    autocast: torch.dtype | None = None,
+) -> Float[Tensor, "samples outputs *region"]:
+    """Draw independent posterior samples of a region of a field.
+
+    Time and memory are those of the region and its margins. The noise of the latents depends on
+    their position in the field, so that these are the samples that `draw` draws of the whole.
+
+    Parameters
+    ----------
+    region : tuple of slice
+        [Planes,] rows and columns; a network that restores a plane from a stack takes one plane.
+    network, field, samples, seed, number, outputs, geometry, autocast
+        As of `restore`.
+    """
+    outputs = outputs or network.output_channels
+    asked = _Asked(samples, seed, number, outputs, autocast, latent_noise)
+    fixed, flat = network.views > 1, bool(network.z_gates)
+    used = replace(geometry, depth_margin=0) if flat else geometry
+    tile = tile_of(region, field.shape, used, 2 ** len(network.latent_channels), fixed=fixed)
+    if flat:
+        tile = _around_plane(tile, geometry.depth_margin)
+    return torch.cat([drawn.float().cpu() for drawn in _decode_tile(network, field, tile, asked)])
+
+
 def decodings(network: LadderVAE, size: tuple[int, ...], samples: int, geometry: Geometry) -> int:
     """Count how many times `restore` ticks for a field of this size."""
     return sum(len(_batches(tile, samples)) for tile in _tiles(size, geometry, network))
@@ -158,9 +193,13 @@ def _tiles(size: tuple[int, ...], geometry: Geometry, network: LadderVAE) -> Ite
         return
     # The decoder is 2-D: one plane comes out, the middle one, and the network always sees as many.
     for tile in tiles(size, replace(geometry, depth=1, depth_margin=0), coarsest, fixed=fixed):
-        plane = tile.core[0].start
-        around = slice(plane - geometry.depth_margin, plane + geometry.depth_margin + 1)
-        yield Tile((around, *tile.window[1:]), tile.core, (slice(0, 1), *tile.inner[1:]))
+        yield _around_plane(tile, geometry.depth_margin)
+
+
+def _around_plane(tile: Tile, margin: int) -> Tile:
+    plane = tile.core[0].start
+    around = slice(plane - margin, plane + margin + 1)
+    return Tile((around, *tile.window[1:]), tile.core, (slice(0, 1), *tile.inner[1:]))
 
 
 def _decode_tile(

@@ -50,6 +50,16 @@ class Shown:
         """Whether the field is padding alone, about which there is nothing to ask."""
         return self.padding is not None and bool(self.padding.all())
 
+    def part(self, region: tuple[slice, ...]) -> "Shown":
+        """Give what the network sees of a region."""
+        return Shown(
+            self.pixels[region],
+            self.normalised[region],
+            None if self.excess is None else self.excess[region],
+            None if self.beyond is None else self.beyond[region],
+            None if self.padding is None else self.padding[region],
+        )
+
 
 def limits(statistics: Statistics) -> tuple[float, float]:
     """Say between which values pixels are shown to a network as they are.

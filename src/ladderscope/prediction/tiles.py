@@ -92,6 +92,47 @@ def tiles(
         yield Tile(*zip(*parts, strict=True))
 
 
+def tile_of(
+    region: tuple[slice, ...],
+    size: tuple[int, ...],
+    geometry: Geometry,
+    multiple: int,
+    *,
+    fixed: bool = False,
+) -> Tile:
+    """Give the one tile whose core is a region of a field, with the margins of any tile.
+
+    Parameters
+    ----------
+    region : tuple of slice
+        [Planes,] rows and columns of the field.
+    size, geometry, multiple, fixed
+        As of `tiles`.
+
+    Examples
+    --------
+    >>> tile_of((slice(40, 72), slice(0, 32)), (200, 200), Geometry(margin=16), 16).window
+    (slice(16, 96, None), slice(0, 48, None))
+    """
+    margin = _up(geometry.margin, multiple)
+    parts = [
+        _part(
+            max(0, side.start - geometry.depth_margin),
+            min(length, side.stop + geometry.depth_margin),
+            side.start,
+            side.stop,
+        )
+        for side, length in zip(region[:-2], size[:-2], strict=True)
+    ]
+    for side, length in zip(region[-2:], size[-2:], strict=True):
+        first = (side.start - margin) // multiple * multiple
+        last = first + _up(side.stop + margin - first, 2 * multiple if fixed else multiple)
+        if not fixed:
+            first, last = max(0, first), min(length, last)
+        parts.append(_part(first, last, side.start, side.stop))
+    return Tile(*zip(*parts, strict=True))
+
+
 def _cut(
     length: int, core: int, margin: int, multiple: int = 1, *, fixed: bool = False
 ) -> list[tuple[slice, slice, slice]]:
