@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
+from ladderscope.cli.described import described
 from ladderscope.cli.naming import Outputs
+from ladderscope.cli.summary import Restorer
 from ladderscope.errors import LadderscopeError
 from ladderscope.images import Image, open_image, read_images
 from ladderscope.images.artefacts import cleaned
@@ -20,7 +22,7 @@ from ladderscope.models.file import Model
 from ladderscope.models.fitting import training_statistics
 from ladderscope.noise import NoiseModel
 from ladderscope.noise.averages import averaged
-from ladderscope.report import RestoredImage, restored_image
+from ladderscope.report import RestoredImage
 
 # Made smaller where the images have no room for more.
 _FITTED_SETTINGS = ("patch", "depth")
@@ -100,7 +102,7 @@ def is_whole(outputs: Outputs, how: str, samples: int) -> bool:
 
 
 def kept_image(
-    image: Image, outputs: Outputs, model: Model, samples: int, *, shown: bool
+    restorer: Restorer, image: Image, outputs: Outputs, samples: int, seed: int, *, shown: bool
 ) -> tuple[RestoredImage, list[Path]]:
     """Describe what was restored before, and list its files.
 
@@ -118,11 +120,21 @@ def kept_image(
         image.axes,
         image.name,
         image.pixel_size,
-        image.channel_names or model.channel_names,
+        image.channel_names or restorer.model.channel_names,
         samples,
     )
-    described = restored_image(image, restored, model, files=names, seconds=0.0, shown=shown)
-    return described, files
+    found, drawn = described(
+        restorer,
+        image,
+        restored,
+        outputs,
+        files=names,
+        seconds=0.0,
+        shown=shown,
+        seed=seed,
+        overwrite=True,
+    )
+    return found, files + drawn
 
 
 def _other_settings(model: Model, denoiser: Denoiser) -> list[str]:

@@ -11,10 +11,14 @@ from ladderscope.models.restoration import beside
 
 
 class Outputs(NamedTuple):
-    """Where what comes of one image is written: a residual comes of split images only."""
+    """Where what comes of one image is written: a residual comes of split images only.
+
+    The animation is of the posterior samples that a report shows.
+    """
 
     restored: Path
     spread: Path
+    animation: Path
     residual: Path | None
 
     @property
@@ -29,10 +33,11 @@ def outputs_at(restored: Path, *, split: bool = False) -> Outputs:
     Examples
     --------
     >>> [path.name for path in outputs_at(Path("out/b.tif"), split=True).files]
-    ['b.tif', 'b_spread.tif', 'b_residual.tif']
+    ['b.tif', 'b_spread.tif', 'b_samples.gif', 'b_residual.tif']
     """
     residual = beside(restored, "residual") if split else None
-    return Outputs(restored, beside(restored, "spread"), residual)
+    animation = restored.with_name(f"{stem(beside(restored, 'samples'))}.gif")
+    return Outputs(restored, beside(restored, "spread"), animation, residual)
 
 
 def outputs_in(folder: Path, name: str, *, split: bool = False) -> Outputs:

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from ladderscope.cli.described import described
 from ladderscope.cli.earlier import how_restored, is_whole, kept_image, trained_before
 from ladderscope.cli.naming import Outputs
 from ladderscope.cli.preflight import state_of
@@ -31,7 +32,7 @@ from ladderscope.images import Image, check_same_kind, find_images, read_image, 
 from ladderscope.inspection import Finding, gathered
 from ladderscope.models import Denoiser, Restoration
 from ladderscope.models.decodings import say_how_long
-from ladderscope.report import RestoredImage, restored_image
+from ladderscope.report import RestoredImage
 from ladderscope.report.page import SHOWN_IMAGES
 from ladderscope.words import counted
 
@@ -147,8 +148,7 @@ def restore_all(
     files: list[Path] = []
     failures: list[Failure] = []
     seed = restorer.seed if seed is None else seed
-    model = restorer.model
-    how = how_restored(model, samples, seed)
+    how = how_restored(restorer.model, samples, seed)
     with warnings_collected() as warnings:
         for source, outputs in jobs:
             try:
@@ -158,7 +158,9 @@ def restore_all(
                 just_so = f"{how}, {dtype}"
                 on_page = len(images) < shown
                 if keep_whole and is_whole(outputs, just_so, samples):
-                    described, written = kept_image(image, outputs, model, samples, shown=on_page)
+                    found, written = kept_image(
+                        restorer, image, outputs, samples, seed, shown=on_page
+                    )
                     logger.info("%s: already restored, kept", image.name)
                 else:
                     started = time.monotonic()
@@ -171,23 +173,27 @@ def restore_all(
                     written = restored.save(
                         outputs.restored, dtype=dtype, overwrite=overwrite, how=just_so
                     )
-                    described = restored_image(
+                    found, drawn = described(
+                        restorer,
                         image,
                         restored,
-                        model,
+                        outputs,
                         files=[path.name for path in written],
                         seconds=time.monotonic() - started,
                         shown=on_page,
+                        seed=seed,
+                        overwrite=overwrite,
                     )
+                    written += drawn
             except FAILURES as error:
                 failures.append(failure_of(source, error))
                 continue
-            images.append(described)
+            images.append(found)
             files += written
-            if described.seconds and sum(one.seconds > 0 for one in images) == 1:
+            if found.seconds and sum(one.seconds > 0 for one in images) == 1:
                 left = len(jobs) - len(images)
                 say_how_long(
-                    f"restoring the remaining {counted(left, 'image')}", described.seconds * left
+                    f"restoring the remaining {counted(left, 'image')}", found.seconds * left
                 )
     return Restorations(tuple(images), tuple(files), tuple(failures), _gathered(warnings))
 

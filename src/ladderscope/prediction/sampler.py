@@ -155,13 +155,14 @@ def draw_part(
         As of `restore`.
     """
     outputs = outputs or network.output_channels
-    asked = _Asked(samples, seed, number, outputs, autocast, latent_noise)
+    asked = _Asked(samples, seed, number, outputs, autocast, latent_noise, False)
     fixed, flat = network.views > 1, bool(network.z_gates)
     used = replace(geometry, depth_margin=0) if flat else geometry
     tile = tile_of(region, field.shape, used, 2 ** len(network.latent_channels), fixed=fixed)
     if flat:
         tile = _around_plane(tile, geometry.depth_margin)
-    return torch.cat([drawn.float().cpu() for drawn in _decode_tile(network, field, tile, asked)])
+    decoded = _decode_tile(network, field, tile, asked)
+    return torch.cat([drawn.float().cpu() for drawn, _ in decoded])
 
 
 def decodings(network: LadderVAE, size: tuple[int, ...], samples: int, geometry: Geometry) -> int:

@@ -1,6 +1,5 @@
 """Comparisons and charts, drawn without touching matplotlib's global state."""
 
-import math
 from collections.abc import Sequence
 from textwrap import fill
 from typing import Any
@@ -14,7 +13,6 @@ from ladderscope.models.file import Model
 from ladderscope.pictures import Plane, drawn, grey_range
 from ladderscope.report.words import UNCALIBRATED, free_bits_of
 
-OVERVIEW_SIDE = 480
 DETAIL_SIDE = 96
 _LETTERS_AN_INCH = 11.5  # of a title
 _INCHES_A_LINE = 0.2
@@ -32,18 +30,6 @@ def bright_end(spread: Plane) -> float:
     1.0
     """
     return float(np.percentile(spread, 99.8)) or 1.0
-
-
-def overview(plane: Plane) -> Plane:
-    """Drop rows and columns until a plane fits the page; noise keeps its appearance.
-
-    Examples
-    --------
-    >>> overview(np.zeros((1000, 2000))).shape
-    (200, 400)
-    """
-    step = math.ceil(max(plane.shape) / OVERVIEW_SIDE)
-    return plane[::step, ::step]
 
 
 def busiest(restored: Plane, side: int = DETAIL_SIDE) -> tuple[slice, slice]:

@@ -1,34 +1,36 @@
 """The pieces of a page, as markup that holds everything and fetches nothing."""
 
 import base64
+import hashlib
 from collections.abc import Iterable, Sequence
 from html import escape as escape_markup
+from importlib.resources import files
 
 from ladderscope.harmless import harmless
 
-STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #1d2430; background: #fff;
-       max-width: 68rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { line-height: 1.2; } h2 { margin-top: 2.5rem; border-bottom: 1px solid #d8dde5; }
-h3 { margin: 1.5rem 0 .3rem; overflow-wrap: anywhere; }
-.panels { display: grid; grid-template-columns: repeat(3, 1fr); gap: .5rem; }
-figure { margin: 0; } figcaption { font-size: .85rem; color: #4a5464; }
-.panels img { width: 100%; display: block; image-rendering: pixelated; }
-.chart { max-width: 100%; } .quiet { color: #4a5464; font-size: .9rem; }
-table { border-collapse: collapse; } td, th { text-align: left; padding: .15rem 1.2rem .15rem 0;
-        vertical-align: top; overflow-wrap: anywhere; }
-td:first-child, th:first-child { min-width: 9rem; }
-th { font-weight: 600; } .failed { color: #9c1c1c; }
-"""
+_HERE = files("ladderscope.report")
+STYLE = _HERE.joinpath("style.css").read_text("utf-8")
+SCRIPT = _HERE.joinpath("viewer.js").read_text("utf-8")
 
 
 def document(title: str, parts: Iterable[str]) -> str:
-    """Put a whole page together from its parts, the empty ones left out."""
+    """Put a whole page together from its parts, the empty ones left out.
+
+    The page states a policy that a browser enforces: nothing is fetched, and no script runs but
+    `SCRIPT`.
+    """
     body = "\n".join(part for part in parts if part)
+    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
+    policy = (
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{digest}'"
+    )
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>\n"
-        f"<h1>{escape(title)}</h1>\n{body}\n</body></html>\n"
+        f"<h1>{escape(title)}</h1>\n{body}\n<script>{SCRIPT}</script></body></html>\n"
     )
 
 
@@ -59,20 +61,32 @@ def bullets(items: Iterable[str]) -> str:
 
 
 def table(rows: Sequence[Sequence[str]], heading: Sequence[str] = ()) -> str:
-    """Write a table, with a heading if one is given."""
+    """Write a table, with a heading if one is given; on a narrow screen it is put before cells."""
     head = "".join(f"<th>{escape(cell)}</th>" for cell in heading)
+    names = [f' data-heading="{escape(cell)}"' for cell in heading]
     body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+        "<tr>"
+        + "".join(
+            f"<td{name}>{escape(cell)}</td>"
+            for cell, name in zip(row, names or [""] * len(row), strict=True)
+        )
+        + "</tr>"
+        for row in rows
     )
-    return f"<table>{f'<tr>{head}</tr>' if head else ''}{body}</table>"
-
-
-def figure(png: bytes, caption: str) -> str:
-    """Embed a PNG with its caption."""
     return (
-        f'<figure><img src="{_embedded(png, "png")}" alt="{escape(caption)}">'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
+        f"<table>{f'<thead><tr>{head}</tr></thead>' if head else ''}<tbody>{body}</tbody></table>"
     )
+
+
+def picture(png: bytes, alternative: str) -> str:
+    """Embed a PNG, and say what it shows to those who do not see it."""
+    return f'<img class="picture" src="{_embedded(png, "png")}" alt="{escape(alternative)}">'
+
+
+def still(png: bytes, moving: str) -> str:
+    """Put a still picture in place of a moving one for readers who asked for less motion."""
+    source = f'<source media="(prefers-reduced-motion: reduce)" srcset="{_embedded(png, "png")}">'
+    return f"<picture>{source}{moving}</picture>"
 
 
 def chart(svg: bytes, caption: str) -> str:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from ladderscope.files import whole_file
 from ladderscope.models.file import Model
-from ladderscope.pictures import encoded
 from ladderscope.report import html
-from ladderscope.report.figures import level_curves, loss_curves, overview
+from ladderscope.report.figures import level_curves, loss_curves
 from ladderscope.report.noise_figures import noise_model_figure
-from ladderscope.report.restored import Panels, Picture, RestoredImage
+from ladderscope.report.restored import RestoredImage
+from ladderscope.report.viewer import viewer_markup
 from ladderscope.report.words import (
     UNCALIBRATED,
     channel_names,
@@ -20,7 +20,7 @@ from ladderscope.report.words import (
     noise_in_words,
     noise_warnings,
 )
-from ladderscope.words import duration, percent
+from ladderscope.words import data_size, duration, percent
 
 SHOWN_IMAGES = 6
 
@@ -68,23 +68,25 @@ def write_report(path: Path, report: Report, *, overwrite: bool = False) -> None
 
 def page(report: Report) -> str:
     """Put the page together."""
-    return html.document(
-        report.title,
-        [
-            html.paragraph(report.sentence),
-            *_notices([*noise_warnings(report.model), *report.model.notices, *report.notices]),
-            *_images(report),
-            *_failures(report.failures),
-            *_residuals(report.images),
-            *_unexplained(report.images),
-            *_mixing(report.model),
-            *_noise(report.model),
-            *_training(report.model),
-            *_times(report),
-            *_settings(report.model),
-            html.small_print(f"Made by Ladderscope {metadata.version('ladderscope')}."),
-        ],
+    parts = [
+        html.paragraph(report.sentence),
+        *_notices([*noise_warnings(report.model), *report.model.notices, *report.notices]),
+        *_images(report),
+        *_failures(report.failures),
+        *_residuals(report.images),
+        *_unexplained(report.images),
+        *_mixing(report.model),
+        *_noise(report.model),
+        *_training(report.model),
+        *_times(report),
+        *_settings(report.model),
+    ]
+    size = data_size(sum(len(part.encode()) for part in parts))
+    made = (
+        f"Made by Ladderscope {metadata.version('ladderscope')}. This page takes {size} and loads "
+        "nothing else."
     )
+    return html.document(report.title, [*parts, html.small_print(made)])
 
 
 def _notices(notices: Sequence[str]) -> Iterator[str]:
@@ -106,36 +108,24 @@ def _images(report: Report) -> Iterator[str]:
             "has not been compared with true errors: it shows which parts are more certain than "
             "others, but it is not an error bar."
         )
+    if any(image.viewer for image in report.images):
+        yield html.paragraph(
+            "Each channel and its samples are drawn with the same grey values."
+            if report.model.mixture
+            else "The noisy image, the restoration and its samples are drawn with the same grey "
+            "values."
+        )
     for image in report.images:
-        if image.panels:
+        if image.viewer:
             written = f"Files written: {', '.join(image.files)}"
             yield f"<h3>{html.escape(image.name)}</h3>"
             yield html.small_print(f"{image.where}. {written}" if image.where else written)
-            yield from map(_panels, image.panels)
-    listed = [image for image in report.images if not image.panels]
+            yield viewer_markup(image.viewer)
+    listed = [image for image in report.images if not image.viewer]
     if listed:
         yield "<h3>Also restored, not shown</h3>" + html.bullets(
             f"{image.name}: {', '.join(image.files)}" for image in listed
         )
-
-
-def _panels(panels: Panels) -> str:
-    pictures = [one for row in panels.rows for one in row]
-    figures = [_shown(one) for one in pictures] + [_shown(one, panels.detail) for one in pictures]
-    columns = len(panels.rows[0])
-    wide = "" if columns == 3 else f' style="grid-template-columns: repeat({columns}, 1fr)"'
-    label = f"<p><b>{html.escape(panels.label)}</b></p>" if panels.label else ""
-    return f'{label}<div class="panels"{wide}>{"".join(figures)}</div>'
-
-
-def _shown(one: Picture | None, detail: tuple[slice, slice] | None = None) -> str:
-    """Show a plane, or a detail of it, whose grey values are those of the whole."""
-    if one is None:
-        return "<div></div>"
-    pixels = overview(one.plane) if detail is None else one.plane[detail]
-    title = one.title if detail is None else f"detail, {one.title}"
-    values = one.values if detail is None or one.colours != "gray" else ""
-    return html.figure(encoded(pixels, one.low, one.high, one.colours), title + values)
 
 
 def _failures(failures: Sequence[tuple[str, str]]) -> Iterator[str]:
