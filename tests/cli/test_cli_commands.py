@@ -70,8 +70,10 @@ def batch(tmp_path_factory):
 def test_everything_is_written_and_told_apart_by_folder(batch):
     assert written(batch.out) == [
         "day1_a_restored.ome.tif",
+        "day1_a_samples.gif",
         "day1_a_spread.ome.tif",
         "day2_a_restored.ome.tif",
+        "day2_a_samples.gif",
         "day2_a_spread.ome.tif",
         "model.ladder",
         "report.html",
@@ -154,7 +156,8 @@ def stopped(tmp_path, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(Restoration, "save", interrupted)
         assert run("denoise", tmp_path / "[0-2].tif", "-o", tmp_path / "out", *QUICK).code == 130
-    assert written(tmp_path / "out") == ["0_restored.ome.tif", "0_spread.ome.tif", "model.ladder"]
+    done = ["0_restored.ome.tif", "0_samples.gif", "0_spread.ome.tif", "model.ladder"]
+    assert written(tmp_path / "out") == done
     return SimpleNamespace(root=tmp_path, out=tmp_path / "out")
 
 
@@ -171,12 +174,13 @@ def test_a_run_that_was_stopped_while_it_restored_goes_on_there(stopped):
     result = resume(stopped)
     assert result.code == 0 and "3 images" in result.shown and "training:" not in result.said
     assert dates(stopped.out).items() >= before.items()
-    assert len(written(stopped.out)) == 2 * 3 + 2
+    assert len(written(stopped.out)) == 3 * 3 + 2
     page = (stopped.out / "report.html").read_text(encoding="utf-8")
     assert all(f"<h3>{number}.tif</h3>" in page for number in range(3))
-    assert page.count("data:image/png") == 3 * 6
+    assert page.count('data-kind="samples"') == page.count('data-kind="spread"') == 3
 
-    whole = {name: tifffile.imread(stopped.out / name) for name in written(stopped.out)[:6]}
+    images = stopped.out.glob("*.tif")
+    whole = {path.name: tifffile.imread(path) for path in images}
     assert run("denoise", stopped.root / "[0-2].tif", "-o", stopped.out / "again", *QUICK).code == 0
     for name, pixels in whole.items():
         assert np.array_equal(tifffile.imread(stopped.out / "again" / name), pixels)
@@ -187,7 +191,7 @@ def test_a_restoration_of_which_a_part_is_missing_is_made_anew(stopped, lost):
     (stopped.out / lost).unlink()
     before = dates(stopped.out)
     assert resume(stopped).code == 0
-    assert len(written(stopped.out)) == 2 * 3 + 2
+    assert len(written(stopped.out)) == 3 * 3 + 2
     same = {name for name, date in dates(stopped.out).items() if before.get(name) == date}
     assert same == {"model.ladder"}
 
@@ -488,7 +492,7 @@ def test_a_report_that_cannot_be_written_takes_nothing_with_it(batch, tmp_path, 
     result = run("predict", model, *inputs, "-o", out, "--report", page)
     assert result.code == 1 and "1 image" in result.shown and str(page) not in result.shown
     assert "bad.tif" in result.said and f"{page}: No space left" in result.said
-    assert len(written(out)) == 2
+    assert written(out) == ["a_restored.ome.tif", "a_samples.gif", "a_spread.ome.tif"]
 
 
 def test_a_spread_of_an_earlier_run_does_not_stay_beside_a_restoration_without_one(
@@ -511,6 +515,7 @@ def test_demo_adds_noise_restores_and_compares(tmp_path):
     assert written(out) == [
         "demo.png",
         "dna_restored.ome.tif",
+        "dna_samples.gif",
         "dna_spread.ome.tif",
         "model.ladder",
         "noisy",

@@ -66,4 +66,4 @@ def test_only_a_split_image_has_a_residual():
     assert outputs_in(Path("o"), "a").residual is None
     split = outputs_in(Path("o"), "a", split=True)
     assert split.residual == Path("o/a_residual.ome.tif")
-    assert split.files == [split.restored, split.spread, split.residual]
+    assert split.files == [split.restored, split.spread, split.animation, split.residual]

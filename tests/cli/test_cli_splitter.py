@@ -86,8 +86,8 @@ def test_prediction_writes_channels_spread_residual_and_report(trained, tmp_path
     arguments = ["predict", trained.model, trained.mixed, "-o", tmp_path / "out", "--samples", 2]
     result = run(*arguments, "--report", page)
     assert result.code == 0
-    names = ["mixed_residual.ome.tif", "mixed_restored.ome.tif", "mixed_spread.ome.tif"]
-    assert written(tmp_path / "out") == names
+    parts = ("residual.ome.tif", "restored.ome.tif", "samples.gif", "spread.ome.tif")
+    assert written(tmp_path / "out") == [f"mixed_{part}" for part in parts]
     restored = read_image(tmp_path / "out" / "mixed_restored.ome.tif")
     spread = read_image(tmp_path / "out" / "mixed_spread.ome.tif")
     for image in (restored, spread):

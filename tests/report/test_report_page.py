@@ -166,7 +166,7 @@ def test_what_the_noise_model_does_not_describe_comes_first(model):
     )
     html = page(Report("t", "s", noisy, ()))
     assert html.count("heavy tails") == 1
-    assert html.index("heavy tails") < html.index("one corner") < html.index("Images</h2>")
+    assert html.index("heavy tails") < html.index("one corner") < html.index("Training images</h2>")
     assert "Chosen. Because." in html
 
 

@@ -5,7 +5,18 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ladderscope.cli import check, demo, denoise, evaluate, importing, info, noise, predict, train
+from ladderscope.cli import (
+    check,
+    demo,
+    denoise,
+    evaluate,
+    importing,
+    info,
+    noise,
+    predict,
+    report,
+    train,
+)
 from ladderscope.cli.terminal import in_words, messages_shown, say_error
 from ladderscope.errors import LadderscopeError
 from ladderscope.interruption import AFTER_CTRL_C, listening
@@ -61,6 +72,7 @@ app.add_typer(noises, name="noise")
 app.add_typer(imports, name="import")
 app.command("check")(check.check)
 app.command("evaluate")(evaluate.evaluate)
+app.command("report")(report.report)
 app.command("info")(info.info)
 app.command("demo")(demo.demo)
 

@@ -10,7 +10,7 @@ from ladderscope.images import Image
 from ladderscope.models import Restoration
 from ladderscope.models.detail import samples_of_detail
 from ladderscope.report import RestoredImage, restored_image
-from ladderscope.report.viewer import MOST_SAMPLES, animation, detail_of
+from ladderscope.report.viewer import SHOWN_SAMPLES, animation, detail_of
 
 
 def described(
@@ -44,7 +44,7 @@ def described(
     seed
         Random seed of the samples.
     overwrite
-        Whether an animation of an earlier run is replaced.
+        Whether an animation that exists is replaced, or kept.
 
     Returns
     -------
@@ -56,8 +56,7 @@ def described(
         outputs.animation.unlink(missing_ok=True)
     if shown and restored.samples > 1:
         planes = Image(restored.mean, restored.axes, image.name).middle_planes()
-        count = min(restored.samples, MOST_SAMPLES)
-        draws = samples_of_detail(restorer, image, detail_of(planes), n=count, seed=seed)
+        draws = samples_of_detail(restorer, image, detail_of(planes), n=SHOWN_SAMPLES, seed=seed)
     found = restored_image(
         image,
         restored,
@@ -70,6 +69,7 @@ def described(
     moving = None if found.viewer is None else animation(found.viewer)
     if moving is None:
         return found, []
-    with whole_file(outputs.animation, overwrite) as unfinished:
-        unfinished.write_bytes(moving)
+    if not outputs.animation.exists():
+        with whole_file(outputs.animation) as unfinished:
+            unfinished.write_bytes(moving)
     return found, [outputs.animation]

@@ -16,7 +16,7 @@ from ladderscope.cli.summary import Restorer
 from ladderscope.errors import LadderscopeError
 from ladderscope.images import Image, open_image, read_images
 from ladderscope.images.artefacts import cleaned
-from ladderscope.models import Denoiser, Restoration, load
+from ladderscope.models import Denoiser, Restoration, Splitter, load
 from ladderscope.models.channel_noise import is_blank, listed
 from ladderscope.models.file import Model
 from ladderscope.models.fitting import training_statistics
@@ -108,21 +108,11 @@ def kept_image(
 
     Where its axes are written in another order than the image has, it is not shown.
     """
-    files = [outputs.restored, *([outputs.spread] if samples > 1 else [])]
-    read = [open_image(path) for path in files]
+    files = [path for path in outputs.images if path.is_file()]
     names = [path.name for path in files]
-    if any(one.axes != image.axes or one.shape != image.shape for one in read):
+    restored = kept_restoration(restorer, image, outputs, samples)
+    if restored is None:
         return RestoredImage(image.name, tuple(names), 0.0, "", checks=()), files
-    mean, *spread = [one.array.astype(np.float32) for one in read]
-    restored = Restoration(
-        mean,
-        spread[0] if spread else None,
-        image.axes,
-        image.name,
-        image.pixel_size,
-        image.channel_names or restorer.model.channel_names,
-        samples,
-    )
     found, drawn = described(
         restorer,
         image,
@@ -132,9 +122,43 @@ def kept_image(
         seconds=0.0,
         shown=shown,
         seed=seed,
-        overwrite=True,
+        overwrite=False,
     )
     return found, files + drawn
+
+
+def kept_restoration(
+    restorer: Restorer, image: Image, outputs: Outputs, samples: int
+) -> Restoration | None:
+    """Read what was restored of an image.
+
+    Returns
+    -------
+    Restoration or None
+        None if its files have other axes, in another order, or other sizes than it would have now.
+    """
+    mean = open_image(outputs.restored)
+    split = isinstance(restorer, Splitter)
+    axes, sizes = image.axes, image.sizes
+    if split:
+        axes = f"C{axes.replace('C', '')}"
+        sizes = {**sizes, "C": len(restorer.model.statistics)}
+    spread = open_image(outputs.spread) if outputs.spread.is_file() else None
+    if any(one and (one.axes, one.sizes) != (axes, sizes) for one in (mean, spread)):
+        return None
+    residual = None
+    if split and outputs.residual is not None:
+        residual = open_image(outputs.residual).array.astype(np.float32).reshape(image.shape)
+    return Restoration(
+        mean.array.astype(np.float32),
+        None if spread is None else spread.array.astype(np.float32),
+        axes,
+        image.name,
+        image.pixel_size,
+        (None if split else image.channel_names) or restorer.model.channel_names,
+        samples,
+        residual,
+    )
 
 
 def _other_settings(model: Model, denoiser: Denoiser) -> list[str]:

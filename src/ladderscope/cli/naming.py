@@ -26,6 +26,11 @@ class Outputs(NamedTuple):
         """All that may be written."""
         return [path for path in self if path is not None]
 
+    @property
+    def images(self) -> list[Path]:
+        """Those that are images."""
+        return [path for path in self.files if path != self.animation]
+
 
 def outputs_at(restored: Path, *, split: bool = False) -> Outputs:
     """Name the outputs of an image by where its restoration goes.

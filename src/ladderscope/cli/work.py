@@ -171,7 +171,11 @@ def restore_all(
                     if restored.std is None and overwrite:
                         outputs.spread.unlink(missing_ok=True)  # of an earlier run
                     written = restored.save(
-                        outputs.restored, dtype=dtype, overwrite=overwrite, how=just_so
+                        outputs.restored,
+                        dtype=dtype,
+                        overwrite=overwrite,
+                        how=just_so,
+                        source=recorded.path,
                     )
                     found, drawn = described(
                         restorer,

@@ -48,6 +48,7 @@ def most_different(samples: Real[np.ndarray, "n *channels Y X"], k: int = 3) -> 
     width = correlation_width(deviations)
     smooth = gaussian_filter(deviations, (*(0.0,) * (deviations.ndim - 2), width, width))
     apart = squareform(pdist(smooth.reshape(len(samples), -1)))
+    np.fill_diagonal(apart, -1.0)
     chosen = [int(number) for number in np.unravel_index(apart.argmax(), apart.shape)][:k]
     while len(chosen) < k:
         nearest = apart[:, chosen].min(axis=1)
@@ -71,12 +72,13 @@ def correlation_width(deviations: Float[np.ndarray, "*copies Y X"]) -> float:
     """
     if min(deviations.shape[-2:]) < 2:
         return 0.0
-    energy = float(np.square(deviations).mean())
-    products = [
-        float((deviations[..., 1:, :] * deviations[..., :-1, :]).mean()),
-        float((deviations[..., 1:] * deviations[..., :-1]).mean()),
+    pairs = [
+        (deviations[..., 1:, :], deviations[..., :-1, :]),
+        (deviations[..., 1:], deviations[..., :-1]),
     ]
-    correlation = float(np.mean(products)) / energy if energy > 0 else 0.0
+    products = sum(float((one * other).sum()) for one, other in pairs)
+    energy = sum(float((np.square(one) + np.square(other)).sum()) / 2 for one, other in pairs)
+    correlation = products / energy if energy > 0 else 0.0
     most = min(deviations.shape[-2:]) / 8
     if correlation <= 0:
         return 0.0

@@ -2,8 +2,10 @@
 
 import json
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from xml.sax.saxutils import unescape
 
 import tifffile
 
@@ -18,6 +20,8 @@ logger = logging.getLogger("ladderscope")
 
 SOFTWARE = "Ladderscope"
 _SOFTWARE_TAG = 305
+_DESCRIPTION_TAG, _LONGEST_DESCRIPTION = 270, 2**20
+_DESCRIPTION = re.compile("<Description>(.*?)</Description>", re.DOTALL)
 
 
 def is_own_output(path: Path) -> bool:
@@ -39,6 +43,18 @@ def is_own_output(path: Path) -> bool:
     False
     """
     return text_of(path, _SOFTWARE_TAG).startswith(SOFTWARE)
+
+
+def description_of(path: Path) -> str:
+    """Read the free text in the OME metadata of a TIFF, such as `write_image` takes.
+
+    Examples
+    --------
+    >>> description_of(Path("no such file.tif"))
+    ''
+    """
+    found = _DESCRIPTION.search(text_of(path, _DESCRIPTION_TAG, _LONGEST_DESCRIPTION))
+    return unescape(found[1]) if found else ""
 
 
 def samples_axis(series: tifffile.TiffPageSeries) -> int | None:

@@ -13,6 +13,7 @@ from ladderscope.evaluation.checks import Check, Light, light_of
 from ladderscope.files import OutputError, check_writable, stem, taken
 from ladderscope.images import Acquisition, cast_to, write_image
 from ladderscope.images.acquisition import UNKNOWN
+from ladderscope.models.provenance import provenance
 from ladderscope.names import IMAGE
 
 
@@ -73,6 +74,7 @@ class Restoration:
         dtype: DTypeLike = np.float32,
         overwrite: bool = False,
         how: str = "",
+        source: str | os.PathLike[str] | None = None,
     ) -> list[Path]:
         """Write the mean as an OME-TIFF, and spread and residual, if any, beside it.
 
@@ -96,6 +98,9 @@ class Restoration:
         how : str
             How the image was restored, such as the number of samples; written to the metadata of
             the mean.
+        source : path, optional
+            The file that was restored; where it lies from the folder of the mean is written to the
+            metadata of the mean.
 
         Returns
         -------
@@ -114,7 +119,7 @@ class Restoration:
                 cast_to(self.mean, dtype),
                 self.axes,
                 self.channel_names,
-                f"restored by Ladderscope ({how})" if how else "restored by Ladderscope",
+                provenance(how, source, path),
             )
         ]
         if self.std is not None:

@@ -4,7 +4,7 @@ from ladderscope.report.figures import comparison_picture, split_picture
 from ladderscope.report.noise_figures import noise_model_figure
 from ladderscope.report.page import Report, write_report
 from ladderscope.report.reliability import reliability_figure
-from ladderscope.report.restored import RestoredImage, restored_image
+from ladderscope.report.restored import RestoredImage, restored_image, without_original
 from ladderscope.report.words import channel_names, noise_in_words, noise_warnings
 
 __all__ = [
@@ -18,5 +18,6 @@ __all__ = [
     "reliability_figure",
     "restored_image",
     "split_picture",
+    "without_original",
     "write_report",
 ]

@@ -1,7 +1,7 @@
 """The report: one HTML page that holds everything it shows and fetches nothing."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from importlib import metadata
 from pathlib import Path
 
@@ -75,6 +75,7 @@ def page(report: Report) -> str:
         *_failures(report.failures),
         *_residuals(report.images),
         *_unexplained(report.images),
+        *_trained_on(report.model, pictured=not report.images),
         *_mixing(report.model),
         *_noise(report.model),
         *_training(report.model),
@@ -95,6 +96,8 @@ def _notices(notices: Sequence[str]) -> Iterator[str]:
 
 
 def _images(report: Report) -> Iterator[str]:
+    if not report.images:
+        return
     yield "<h2>Images</h2>"
     if report.samples > 1:
         what, plausible, given = (
@@ -201,6 +204,22 @@ def _unexplained(images: Sequence[RestoredImage]) -> Iterator[str]:
         )
 
 
+def _trained_on(model: Model, *, pictured: bool) -> Iterator[str]:
+    yield "<h2>Training images</h2>"
+    rows = [
+        [name, *(_grey_levels(value) for value in astuple(statistics))]
+        for name, statistics in zip(channel_names(model), model.statistics, strict=True)
+    ]
+    yield html.table(rows, ["channel", "mean", "standard deviation", "darkest", "brightest"])
+    if pictured and model.thumbnail is not None:
+        what = "A detail of a training image, before and after."
+        yield html.picture(model.thumbnail, what) + html.small_print(what)
+
+
+def _grey_levels(value: float | None) -> str:
+    return "not known" if value is None else f"{value:.5g}"
+
+
 def _mixing(model: Model) -> Iterator[str]:
     if model.mixture is not None:
         yield "<h2>How the channels add up to a mixed image</h2>"
@@ -252,7 +271,8 @@ def _training(model: Model) -> Iterator[str]:
 
 def _times(report: Report) -> Iterator[str]:
     outcome = report.model.outcome
-    rows = [["prediction", duration(sum(image.seconds for image in report.images))]]
+    seconds = sum(image.seconds for image in report.images)
+    rows = [["prediction", duration(seconds)]] if seconds else []
     if not report.model.imported:
         rows = [
             ["training", duration(outcome.seconds)],
@@ -263,7 +283,8 @@ def _times(report: Report) -> Iterator[str]:
             ["interrupted", "yes, before the end of the budget" if outcome.interrupted else "no"],
             ["compiled", "yes" if outcome.compiled else "no"],
         ]
-    yield "<h2>Run time</h2>" + html.table(rows)
+    if rows:
+        yield "<h2>Run time</h2>" + html.table(rows)
 
 
 def _settings(model: Model) -> Iterator[str]:

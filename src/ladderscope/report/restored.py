@@ -105,3 +105,17 @@ def restored_image(
     )
     viewer = viewer_of(*seen, noisy=before) if shown else None
     return RestoredImage(image.name, tuple(files), seconds, where, checks, viewer)
+
+
+def without_original(restored: Restoration, *, files: Sequence[str], shown: bool) -> RestoredImage:
+    """Take what the report can show of a restoration whose original is gone: the middle plane."""
+    found = Image(restored.mean, restored.axes, restored.name)
+    planes, after = found.field_count(), found.middle_planes()
+    where = f"plane {planes // 2 + 1} of {planes}" if planes > 1 else ""
+    spread = None
+    if restored.std is not None:
+        spread = Image(restored.std, restored.axes, restored.name).middle_planes()
+    names = restored.channel_names or numbered_channels(len(after))
+    labels = [str(name) for name in names] if len(after) > 1 else [""]
+    viewer = viewer_of(restored.name, after, spread, None, labels) if shown else None
+    return RestoredImage(restored.name, tuple(files), 0.0, where, checks=(), viewer=viewer)

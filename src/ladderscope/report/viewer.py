@@ -22,7 +22,7 @@ from ladderscope.report.words import UNCALIBRATED
 WHOLE_SIDE = 512  # pixels, at most, of the picture of a whole image
 DETAIL_SIDE = 128
 MOST_CHANNELS = 4
-MOST_SAMPLES = 16
+SHOWN_SAMPLES = 16
 MOST_DIFFERENT = 3
 _ENLARGED = 3  # times, in the animation that is a file of its own
 _GAP = 4  # pixels between its channels

@@ -1,0 +1,144 @@
+"""The report of a model, and of a folder with restored images, from the files that there are."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ladderscope.cli.earlier import how_restored, kept_image
+from ladderscope.cli.naming import Outputs, output_names, outputs_in
+from ladderscope.cli.sentences import predicted, trained
+from ladderscope.cli.summary import FAILURES, Failure, Restorer, failure_of
+from ladderscope.cli.work import find
+from ladderscope.errors import LadderscopeError
+from ladderscope.images import open_image, read_image
+from ladderscope.models import Restoration, Splitter
+from ladderscope.models.provenance import Provenance, provenance_of
+from ladderscope.report import Report, RestoredImage, without_original
+from ladderscope.report.page import SHOWN_IMAGES
+from ladderscope.words import some
+
+_ENDING = "_restored.ome.tif"
+
+
+def of_model(restorer: Restorer, path: Path) -> Report:
+    """Put together what a model alone can say."""
+    return Report(path.name, trained(restorer), restorer.model, images=(), samples=0)
+
+
+def restored_in(folder: Path) -> list[Path]:
+    """List the restored images in a folder.
+
+    Raises
+    ------
+    LadderscopeError
+        There are none.
+    """
+    paths = sorted(folder.glob(f"*{_ENDING}"))
+    if not paths:
+        raise LadderscopeError(
+            f"{folder} contains no restored images (NAME{_ENDING}): give a folder that "
+            "“ladderscope denoise” or “ladderscope predict” has written, or a .ladder file"
+        )
+    return paths
+
+
+def of_folder(
+    restorer: Restorer, restored: Sequence[Path], originals: Sequence[str], axes: str | None
+) -> Report:
+    """Put together the report of restored images.
+
+    Parameters
+    ----------
+    restorer
+        The model that restored them.
+    restored
+        As `restored_in` lists them.
+    originals
+        The images that were restored; without them, each is looked for where it was then.
+    axes
+        Of the originals, if their files do not state them.
+    """
+    paths = find(originals) if originals else []
+    given = dict(zip(output_names(paths), paths, strict=True))
+    images: list[RestoredImage] = []
+    failures: list[Failure] = []
+    gone: list[str] = []
+    samples, how = 0, how_restored(restorer.model, 0, 0)
+    for path in restored:
+        name = path.name.removesuffix(_ENDING)
+        outputs = outputs_in(path.parent, name, split=isinstance(restorer, Splitter))
+        try:
+            known = _checked(how, path)
+            original = given.get(name) or known.source
+            if original is None or not original.exists():
+                gone.append(f"{path.name} (from {original or 'an unknown file'})")
+                original = None
+            shown = len(images) < SHOWN_IMAGES
+            images.append(_described(restorer, outputs, original, known, axes, shown=shown))
+        except FAILURES as error:
+            failures.append(failure_of(path, error))
+            continue
+        samples = max(samples, known.samples)
+    notices = [
+        "This report was rebuilt from files: warnings given when these images were restored are "
+        "not repeated."
+    ]
+    if gone:
+        notices.append(
+            f"The noisy images of {some(gone)} were not found, so their pictures, posterior "
+            "samples and checks of the residual are missing. To include them, name the images: "
+            f"ladderscope report {restored[0].parent} IN..."
+        )
+    split = isinstance(restorer, Splitter)
+    return Report(
+        "Split images" if split else "Restored images",
+        predicted(restorer, len(images), samples),
+        restorer.model,
+        tuple(images),
+        tuple(failures),
+        tuple(notices),
+        samples,
+    )
+
+
+def _checked(how: str, path: Path) -> Provenance:
+    """Read how an image was restored, and check that it was done by the model that works so."""
+    known = provenance_of(path)
+    if known is None:
+        raise LadderscopeError(
+            f"{path.name}: the file does not say how it was restored. Restore the image again with "
+            "“ladderscope predict”"
+        )
+    if not how.startswith(f"model {known.model},"):
+        raise LadderscopeError(
+            f"{path.name}: another model restored this image (its digest begins with "
+            f"{known.model}). Name that model with --model"
+        )
+    return known
+
+
+def _described(
+    restorer: Restorer,
+    outputs: Outputs,
+    original: Path | None,
+    known: Provenance,
+    axes: str | None,
+    *,
+    shown: bool,
+) -> RestoredImage:
+    if original is not None:
+        image = restorer.observed(read_image(original, axes))
+        return kept_image(restorer, image, outputs, known.samples, known.seed, shown=shown)[0]
+    files = [path for path in outputs.files if path.is_file()]
+    mean = open_image(outputs.restored)
+    spread = open_image(outputs.spread).array if outputs.spread.is_file() else None
+    alone = Restoration(
+        mean.array.astype(np.float32),
+        None if spread is None else spread.astype(np.float32),
+        mean.axes,
+        outputs.restored.name,
+        channel_names=mean.channel_names,
+        samples=known.samples,
+    )
+    return without_original(alone, files=[path.name for path in files], shown=shown)
