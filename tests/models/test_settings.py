@@ -1,6 +1,7 @@
 """Settings: what presets give, and what bad ones are told."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,9 +11,11 @@ from ladderscope import Denoiser
 from ladderscope.errors import LadderscopeError
 from ladderscope.models import PRESETS
 from ladderscope.models.architecture import architecture_of, network_of, weights_of
-from ladderscope.models.config import MOST_PARAMETERS, DenoiserSettings
+from ladderscope.models.config import MOST_PARAMETERS, DenoiserSettings, SplitterSettings
+from ladderscope.models.fitting import too_few_steps
 from ladderscope.models.presets import settings_for
 from ladderscope.noise import Gaussian
+from ladderscope.training import UNTRAINED
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -23,6 +26,27 @@ def test_every_preset_can_be_constructed(preset):
 def test_the_default_is_small_in_five_minutes():
     assert Denoiser().settings == Denoiser("small").settings
     assert Denoiser().settings.minutes == 5
+
+
+@pytest.mark.parametrize(
+    ("kind", "steps", "minutes", "remedy"),
+    [
+        (DenoiserSettings, 199, 5, "--minutes 11"),
+        (DenoiserSettings, 346, 3, ""),
+        (SplitterSettings, 247, 3, "--minutes 13"),
+        (SplitterSettings, 1127, 3, ""),
+        (SplitterSettings, 1300, 5, ""),
+    ],
+)
+def test_a_training_of_few_steps_is_warned_of_by_method(kind, steps, minutes, remedy):
+    settings = settings_for(kind, "small", {"minutes": minutes})
+    warning = too_few_steps(replace(UNTRAINED, steps=steps), settings)
+    assert bool(warning) == bool(remedy) and remedy in warning
+    if remedy:
+        assert f"only {steps} training steps" in warning
+    for chosen in ({"interrupted": True}, {"diverged": True}):
+        assert not too_few_steps(replace(UNTRAINED, steps=steps, **chosen), settings)
+    assert not too_few_steps(replace(UNTRAINED, steps=8), settings_for(kind, "tiny"))
 
 
 def test_paper_is_the_published_recipe():
