@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tifffile
+import torch
 from typer.testing import CliRunner
 
 import ladderscope
@@ -15,6 +16,7 @@ from ladderscope.cli import app
 from ladderscope.images import sample_image
 from ladderscope.models.file import read_model
 from ladderscope.noise import (
+    Coloured,
     Gaussian,
     GaussianMixture,
     Histogram,
@@ -129,6 +131,32 @@ def test_a_kind_is_spelled_as_on_the_command_line_or_in_python(noisy, tmp_path, 
     options = ["--kind", spelled, "--no-picture", "-o", tmp_path / "a.json"]
     assert run("noise", "fit", noisy, *options).code == 0
     assert load_noise_model(tmp_path / "a.json").kind == "poisson_gaussian"
+
+
+@pytest.mark.parametrize(
+    ("kind", "law", "said"),
+    [("auto", "poisson_gaussian", "was chosen"), ("correlated-gaussian", "gaussian", "asked for")],
+)
+def test_correlated_noise_is_fitted_and_denoises(tmp_path, kind, law, said):
+    blur = np.outer(*2 * [np.exp(-(np.arange(-4, 5.0) ** 2) / 1.5)])
+    model = Coloured(PoissonGaussian(2.0, 60.0), blur)
+    light = torch.from_numpy(SIGNAL.clip(100, 300))
+    pixels = model.sample(light, torch.Generator().manual_seed(0)).numpy().round()
+    tifffile.imwrite(tmp_path / "a.tif", pixels.astype(np.uint16))
+    out = tmp_path / "noise.json"
+    result = run("noise", "fit", tmp_path / "a.tif", "-o", out, "--kind", kind)
+    assert result.code == 0 and said in result.shown
+    found = load_noise_model(out)
+    assert (found.kind, found.pixelwise.kind) == ("coloured", law)
+    quick = ["--preset", "tiny", "--steps", 1, "--samples", 0]
+    assert run("denoise", tmp_path / "a.tif", "-o", tmp_path, "--noise", out, *quick).code == 0
+
+
+def test_auto_is_refused_where_there_is_more_than_noisy_images(noisy, clean, tmp_path):
+    for more in (["--signal", clean], ["--offset", 100]):
+        result = run("noise", "fit", noisy, "-o", tmp_path / "a.json", "--kind", "auto", *more)
+        assert result.code == 1 and "noisy images alone" in result.said
+    assert not (tmp_path / "a.json").exists()
 
 
 def test_an_unknown_kind_is_refused_with_those_that_there_are(noisy, tmp_path):

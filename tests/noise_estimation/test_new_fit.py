@@ -63,7 +63,8 @@ def test_the_command_line_offers_it() -> None:
     assert command.kind_of("robust") == "robust"
     fresh = runpy.run_path(command.__file__)
     option = fresh["fit"].__annotations__["kind"].__metadata__[0]
-    assert option.metavar == "poisson-gaussian|gaussian|photon-counting|mixture|histogram|robust"
+    kinds = "poisson-gaussian|gaussian|photon-counting|mixture|histogram|robust"
+    assert option.metavar == f"{kinds}|auto|correlated-gaussian|correlated-poisson-gaussian"
     assert "robust" in option.help
 
 

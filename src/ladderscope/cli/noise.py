@@ -8,6 +8,7 @@ import typer
 
 from ladderscope.cli import options
 from ladderscope.noise_estimation.kinds import FITTABLE, USUAL, with_signal
+from ladderscope.noise_estimation.wanted import CHOSEN_KINDS
 from ladderscope.words import counted, listed, rounded
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ def kind_of(text: str) -> str:
     ('poisson_gaussian', 'poisson_gaussian')
     """
     kind = text.replace("-", "_")
-    if kind not in FITTABLE:
-        raise typer.BadParameter(f"{text!r} is none of {', '.join(map(spelled, FITTABLE))}")
+    if kind not in (known := [*FITTABLE, *CHOSEN_KINDS]):
+        raise typer.BadParameter(f"{text!r} is none of {', '.join(map(spelled, known))}")
     return kind
 
 
@@ -70,8 +71,9 @@ def fit(
         str,
         typer.Option(
             parser=kind_of,
-            metavar="|".join(map(spelled, FITTABLE)),
-            help="Kind of noise model. Without clean images or repeats, a "
+            metavar="|".join(map(spelled, [*FITTABLE, *CHOSEN_KINDS])),
+            help="Kind of noise model. auto and the correlated kinds are measured on noisy images "
+            "alone, as “denoise” measures them. Without clean images or repeats, a "
             f"{listed([spelled(kind) for kind in with_signal()], 'or')} first trains a denoiser, "
             "which takes minutes.",
         ),

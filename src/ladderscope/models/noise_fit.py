@@ -63,11 +63,13 @@ def measure_noise(
     signal : path, pattern, folder, array, or a list of these, optional
         Their clean counterparts in the same units: as many, in the same order and of the
         same shapes (but for the axes S and T, which they may lack); or one for all.
-    kind : "poisson_gaussian", "gaussian", "photon_counting", "mixture" or "histogram"
-        The kind of noise model. Where the images do not show photon-counting noise,
+    kind : str
+        The kind of noise model: ``"poisson_gaussian"``, ``"gaussian"``, ``"photon_counting"``,
+        ``"mixture"`` or ``"histogram"``. Where the images do not show photon-counting noise,
         Poisson–Gaussian noise is given instead, with a notice. Without a signal or repeats, a
         Gaussian mixture or a histogram is fitted to the estimate of a denoiser (the bootstrap of
-        PPN2V), which is trained first.
+        PPN2V), which is trained first. Or, of noisy images alone, what a `Denoiser` measures:
+        ``"auto"``, ``"correlated_gaussian"`` or ``"correlated_poisson_gaussian"``.
     axes : str, optional
         Those of the observation, one letter per dimension over ``STCZYX``; needed where the
         metadata does not give them.

@@ -12,17 +12,19 @@ from ladderscope.images.padding import find_padding
 from ladderscope.interruption import ShouldStop, stop_if
 from ladderscope.noise.entries import NoiseError
 from ladderscope.noise_estimation.checked import with_clipping
+from ladderscope.noise_estimation.choice import choose
 from ladderscope.noise_estimation.clipping import Ends
 from ladderscope.noise_estimation.dark import Darkness, measure_darkness, with_darkness
 from ladderscope.noise_estimation.fitted import NoiseFit
 from ladderscope.noise_estimation.flat_pixels import FlatPixels
 from ladderscope.noise_estimation.from_images import fit_images
 from ladderscope.noise_estimation.joint import JointHistogram
-from ladderscope.noise_estimation.kinds import FITTABLE, USUAL, without_signal
+from ladderscope.noise_estimation.kinds import FITTABLE, USUAL, with_signal, without_signal
 from ladderscope.noise_estimation.pairs import Request, fit_pairs
 from ladderscope.noise_estimation.planes import Counter, paired
 from ladderscope.noise_estimation.repeats import Pair, least_step
 from ladderscope.noise_estimation.sources import Source
+from ladderscope.noise_estimation.wanted import CHOSEN_KINDS, Wanted
 from ladderscope.progress import Listener, part_of
 
 _Plane = NDArray[Any]
@@ -51,10 +53,10 @@ def checked_request(
     NoiseError
         If the kind is unknown, a number is out of range, or two arguments exclude each other.
     """
-    if kind not in [*FITTABLE]:
+    if kind not in (known := [*FITTABLE, *CHOSEN_KINDS]):
         raise NoiseError(
             f"cannot fit a noise model of kind {kind!r}; the kinds that can be fitted are "
-            f"{', '.join(FITTABLE)}"
+            f"{', '.join(known)}"
         )
     if not (1 <= components <= 16 and 1 <= coefficients <= 8):
         raise NoiseError(
@@ -93,11 +95,20 @@ def measured(
     ------
     NoiseError
         If no noise can be measured, or the dark frames are not dark, or the kind needs a signal and
-        there is none.
+        there is none, or it needs noisy images alone and there is more.
     StopRequested
         If `should_stop` returned True.
     """
-    if FITTABLE[request.kind].needs_signal and any(source.is_alone for source in sources):
+    if request.kind in CHOSEN_KINDS and not (
+        all(source.is_alone for source in sources)
+        and all(given is None for given in [*offsets, *darks])
+    ):
+        raise NoiseError(
+            f'kind="{request.kind}" is measured on noisy images alone: leave out the signal, the '
+            "repeats, the denoiser, the offset and the dark frames, or give one of the kinds "
+            f"{', '.join(FITTABLE)}"
+        )
+    if request.kind in with_signal() and any(source.is_alone for source in sources):
         raise NoiseError(
             f"a {request.kind} model needs pairs or repeats, as noisy images alone show no signal. "
             f'Use ladderscope.fit_noise_model(images, kind="{request.kind}"), which trains a '
@@ -140,7 +151,11 @@ def _measured(
     counter = Counter()
     notices: list[str] = []
     if images.is_alone:
-        fit = fit_images(_distinct(watched(images.planes), counter), request.kind, darkness)
+        planes = _distinct(watched(images.planes), counter)
+        if (asked := CHOSEN_KINDS.get(request.kind)) is not None:
+            fit = _chosen([*planes], asked)
+        else:
+            fit = fit_images(planes, request.kind, darkness)
         return replace(fit, notices=(*counter.notices(), *fit.notices))
     if images.repeated is not None and images.repeats is not None:
         fewest = FITTABLE[request.kind].fewest_repeats
@@ -168,6 +183,13 @@ def _measured(
     else:
         fit = fit_pairs(joint, asked)
     return replace(fit, notices=(*counter.notices(), *notices, *fit.notices))
+
+
+def _chosen(planes: Sequence[_Plane], asked: Wanted) -> NoiseFit:
+    """Let the images choose; why, and what the choice does not describe, become notices."""
+    choice = choose(planes, asked)
+    warnings = (f"Warning: {text}." for text in choice.warnings)
+    return replace(choice.fit, notices=(*choice.reasons, *choice.fit.notices, *warnings))
 
 
 def _distinct(planes: Iterable[_Plane], counter: Counter) -> Iterator[_Plane]:

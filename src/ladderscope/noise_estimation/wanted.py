@@ -50,6 +50,8 @@ WANTED = (
     *(Wanted(law, correlated=False) for law in LAWS),
     *(Wanted(law, correlated=True) for law in CORRELATED_LAWS),
 )
+# What is chosen or correlated: no single fit gives it.
+CHOSEN_KINDS = {one.name: one for one in WANTED if one.law is None or one.correlated}
 
 
 def wanted(name: str) -> Wanted | None:
