@@ -256,7 +256,7 @@ BAD = {
         (["small.tif"], "only 900 distinct pixels"),
         (["small.tif", "small.tif"], "only 900 distinct pixels"),
         (["bleaching.tif", "--repeats", "T"], "bleaching"),
-        (["moving.tif", "--repeats", "T"], "stage"),
+        (["moving.tif", "--repeats", "T"], "displaced"),
         (["copied.tif", "--repeats", "T"], "repeats 2 and 4 are identical"),
         (["noisy.tif", "--dark", "light.tif"], "the dark frame is not dark: its neighbouring"),
         (["noisy.tif", "--dark", "shifted.tif"], "the dark frame is not dark: 160"),
