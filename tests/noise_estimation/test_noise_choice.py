@@ -161,7 +161,7 @@ def test_correlated_noise_of_another_law_is_no_case_for_a_mixture():
 @pytest.mark.parametrize("width", [1, 2, 4])
 def test_noise_over_more_pixels_than_can_be_measured_is_said_to_be_underestimated(width):
     noise = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=(256, 256)), width)
-    choice = choose([100 + 3 * noise / noise.std()], wanted("correlated-gaussian"))
+    choice = choose([100 + SIGNAL + 3 * noise / noise.std()], wanted("correlated-gaussian"))
     assert choice.fit.model.kind == "coloured"
     if width == 1:
         assert choice.fit.model.law.sigma == pytest.approx(3, rel=0.05)
@@ -193,6 +193,15 @@ def test_structure_without_a_flat_region_is_not_taken_for_correlated_noise():
     forced = choose([noisy], wanted("correlated-gaussian"))
     assert forced.fit.model.kind == "coloured"
     assert any("no flat region" in text for text in forced.warnings)
+
+
+def test_texture_that_is_the_same_everywhere_may_be_taken_for_noise_and_that_is_said():
+    rng = np.random.default_rng(0)
+    texture = ndimage.gaussian_filter(rng.normal(size=(256, 256)), 1.2)
+    choice = choose([100 + 30 * texture / texture.std() + rng.normal(0, 3, texture.shape)])
+    assert choice.fit.model.kind == "coloured"
+    (warning,) = choice.warnings
+    assert "Texture" in warning and "--noise poisson-gaussian" in warning
 
 
 def test_spikes_are_warned_of():

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Real
 from numpy.typing import NDArray
 
@@ -35,6 +36,8 @@ from ladderscope.words import percent
 _WORTHWHILE = 0.005  # nats per pixel
 _ENOUGH = 8_000_000  # pixels on which single photons, correlation and the fit are looked at
 _INDEPENDENT = 0.05  # correlation of neighbouring pixels that is not worth a word
+
+_NEARLY_ALL = 0.8  # of the variance of the pixels: then it may be texture that is taken for noise
 
 _MEASURE = (
     "Measure the noise on pairs or repeats from the same detector (ladderscope noise fit --kind "
@@ -129,6 +132,7 @@ def choose(
     warnings = (
         *_about_the_law(fit, wanted, found),
         *_about_correlation(fit, colour, found, structured),
+        *_about_texture(fit, few),
     )
     return NoiseChoice(fit, wanted.name, reasons, warnings)
 
@@ -347,4 +351,20 @@ def _about_correlation(
         "the read-out, and the noise model does not describe that: most of it will be kept as if "
         "it were structure. Use the raw recording if you have it; otherwise try --noise "
         "correlated-poisson-gaussian or, for lines and patterns, blind_levels=2 (--blind-levels 2)"
+    ]
+
+
+def _about_texture(fit: NoiseFit, planes: Sequence[Real[NDArray[Any], "y x"]]) -> list[str]:
+    """Say that texture may be taken for correlated noise, where little else is in the images."""
+    if not isinstance(fit.model, Coloured):
+        return []
+    means = torch.tensor([float(np.mean(plane, dtype=np.float64)) for plane in planes])
+    of_noise = float(fit.model.moments(means)[1].sum())
+    share = of_noise / max(sum(float(np.var(plane, dtype=np.float64)) for plane in planes), 1e-30)
+    if share < _NEARLY_ALL:
+        return []
+    return [
+        f"{percent(min(share, 1.0))} of the variance in the images is taken for correlated noise. "
+        "Texture that is the same everywhere cannot be told from it, and would be removed: "
+        "compare with a restoration with --noise poisson-gaussian"
     ]
