@@ -203,6 +203,17 @@ class Watched:
         return part
 
 
+def test_files_of_other_black_levels_are_named(tmp_path):
+    rng = np.random.default_rng(0)
+    light = np.linspace(0, 200, 192) * np.ones((192, 1))
+    for name, offset in (("a.tif", 100), ("b.tif", 140)):
+        pixels = 2 * rng.poisson(light / 2) + offset + rng.normal(0, 3, light.shape)
+        tifffile.imwrite(tmp_path / name, pixels.round().astype(np.uint16))
+    assert "black level of b.tif" in measure_noise(f"{tmp_path}/*.tif", progress=False).summary()
+    one = measure_noise(tmp_path / "a.tif", progress=False).summary()
+    assert "black level of" not in one
+
+
 @pytest.mark.parametrize("with_signal", [False, True])
 def test_a_stack_is_asked_for_one_plane_at_a_time_and_for_forty_alone(with_signal):
     stack = Watched(

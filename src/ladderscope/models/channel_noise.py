@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import PurePath
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,7 +12,11 @@ from ladderscope.errors import LadderscopeError
 from ladderscope.inspection import about_correlation
 from ladderscope.interruption import ShouldStop, stop_if
 from ladderscope.noise import Gaussian, NoiseError, NoiseModel
-from ladderscope.noise_estimation.black_levels import about_black_levels
+from ladderscope.noise_estimation.black_levels import (
+    PLANES_OF_A_FILE,
+    about_black_levels,
+    told_apart,
+)
 from ladderscope.noise_estimation.choice import NoiseChoice, choose
 from ladderscope.noise_estimation.planes import MOST_PLANES
 from ladderscope.noise_estimation.wanted import CHOSEN, WANTED, Wanted, wanted
@@ -23,7 +26,6 @@ logger = logging.getLogger("ladderscope")
 
 Noise: TypeAlias = str | NoiseModel | Sequence[str | NoiseModel]
 _PLANES_CHECKED = 8
-_PLANES_OF_A_FILE = 2
 
 
 def listed(noise: Noise) -> list[Any] | None:
@@ -138,16 +140,9 @@ def channel_noise(
 def _by_file(fields: Sequence[Field], files: Sequence[str]) -> dict[str, list[Any]]:
     """List some planes of each file."""
     return {
-        name: planes_of([field for field in fields if field.image == number], _PLANES_OF_A_FILE)
-        for number, name in enumerate(_told_apart(files))
+        name: planes_of([field for field in fields if field.image == number], PLANES_OF_A_FILE)
+        for number, name in enumerate(told_apart(files))
     }
-
-
-def _told_apart(files: Sequence[str]) -> Sequence[str]:
-    """Name files by their names; if these are alike, by their paths, or by their places too."""
-    names = [PurePath(file).name for file in files]
-    placed = [f"image {number} ({file})" for number, file in enumerate(files, start=1)]
-    return next(found for found in (names, files, placed) if len(set(found)) == len(files))
 
 
 def _chosen(planes: Sequence[Any], asked: Wanted, name: str, *, structured: bool) -> NoiseChoice:

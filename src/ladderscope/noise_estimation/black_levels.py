@@ -8,6 +8,7 @@ files, and their darkest pixels differ likewise, then so do their black levels.
 import math
 from collections.abc import Mapping, Sequence
 from itertools import combinations
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,8 @@ from ladderscope.noise_estimation.kinds import USUAL
 from ladderscope.noise_estimation.neighbourhoods import OVERLAP
 from ladderscope.words import rounded
 
-_FILES = 6  # at most so many are measured, evenly chosen
+MOST_FILES = 6  # at most so many are measured, evenly chosen
+PLANES_OF_A_FILE = 2
 _MATTERS = 0.3  # of the variance in the dark: 15 % of the standard deviation
 _STANDARD_ERRORS = 5
 _DISTRUST = 0.05  # of a variance: structure that is left in it
@@ -45,7 +47,7 @@ def about_black_levels(files: Mapping[str, Sequence[Real[NDArray[Any], "y x"]]])
     >>> print(about_black_levels({"a.tif": [one], "b.tif": [other]})[:33])
     the black level of b.tif is about
     """
-    names = list(files)[:: -(-len(files) // _FILES)]
+    names = list(files)[:: -(-len(files) // MOST_FILES)]
     fits = {name: fit for name in names if (fit := _fit(files[name])) is not None}
     gains = [gain for fit in fits.values() if (gain := getattr(fit.model, "gain", 0.0)) > 0]
     if len(fits) < 2 or not gains:
@@ -69,6 +71,19 @@ def about_black_levels(files: Mapping[str, Sequence[Real[NDArray[Any], "y x"]]])
         "its own black level from each file (the mean of a dark frame), or train one model per "
         "black level"
     )
+
+
+def told_apart(files: Sequence[str]) -> Sequence[str]:
+    """Name files by their names; if these are alike, by their paths, or by their places too.
+
+    Examples
+    --------
+    >>> told_apart(["day1/a.tif", "day1/b.tif"]), told_apart(["day1/a.tif", "day2/a.tif"])
+    (['a.tif', 'b.tif'], ['day1/a.tif', 'day2/a.tif'])
+    """
+    names = [PurePath(file).name for file in files]
+    placed = [f"image {number} ({file})" for number, file in enumerate(files, start=1)]
+    return next(found for found in (names, files, placed) if len(set(found)) == len(files))
 
 
 def _fit(planes: Sequence[NDArray[Any]]) -> NoiseFit | None:

@@ -7,10 +7,16 @@ from typing import NamedTuple, TypeAlias
 from ladderscope.images import Image, ImageError, Sources, joined, open_images
 from ladderscope.interruption import ShouldStop
 from ladderscope.noise.entries import NoiseError
+from ladderscope.noise_estimation.black_levels import (
+    MOST_FILES,
+    PLANES_OF_A_FILE,
+    about_black_levels,
+    told_apart,
+)
 from ladderscope.noise_estimation.fitted import NoiseFit
 from ladderscope.noise_estimation.measuring import checked_request, measured
 from ladderscope.noise_estimation.planes import per_channel
-from ladderscope.noise_estimation.sources import noisy_alone, of_pairs, of_repeats
+from ladderscope.noise_estimation.sources import evenly, noisy_alone, of_pairs, of_repeats
 from ladderscope.progress import Listener, part_of
 
 
@@ -85,11 +91,27 @@ def measure_files(
     else:
         sources = noisy_alone(noisy)
     darks = [None if frames is None else frames.channel(at).pixels for at in range(channels)]
+    scenes = noisy if repeats is None else []
+    found = measured(sources, request, offsets, darks, report, should_stop)
     fits = [
-        replace(fit, notices=(*notices, *fit.notices))
-        for fit in measured(sources, request, offsets, darks, report, should_stop)
+        replace(fit, notices=(*notices, *fit.notices, *_about_black_levels(scenes, channel)))
+        for channel, fit in enumerate(found)
     ]
     return fits if "C" in noisy[0].axes else fits[0]
+
+
+def _about_black_levels(noisy: Sequence[Image], channel: int) -> tuple[str, ...]:
+    """Warn if the black levels of two files differ, which one noise model cannot describe."""
+    if len(noisy) < 2:
+        return ()
+    some = evenly([*noisy], MOST_FILES)
+    planes = (
+        [image.plane(at, channel) for at in evenly([*image.positions()], PLANES_OF_A_FILE)]
+        for image in some
+    )
+    names = told_apart([image.name for image in some])
+    found = about_black_levels(dict(zip(names, planes, strict=True)))
+    return () if found is None else (f"Warning: {found}.",)
 
 
 def _joined(noisy: Sequence[Image], repeats: str) -> Image:
