@@ -152,8 +152,8 @@ def _measured(
     notices: list[str] = []
     if images.is_alone:
         planes = _distinct(watched(images.planes), counter)
-        if (asked := CHOSEN_KINDS.get(request.kind)) is not None:
-            fit = _chosen([*planes], asked)
+        if request.kind in CHOSEN_KINDS:
+            fit = _chosen([*planes], CHOSEN_KINDS[request.kind])
         else:
             fit = fit_images(planes, request.kind, darkness)
         return replace(fit, notices=(*counter.notices(), *fit.notices))
