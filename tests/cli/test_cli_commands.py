@@ -177,7 +177,7 @@ def test_a_run_that_was_stopped_while_it_restored_goes_on_there(stopped):
     assert len(written(stopped.out)) == 3 * 3 + 2
     page = (stopped.out / "report.html").read_text(encoding="utf-8")
     assert all(f"<h3>{number}.tif</h3>" in page for number in range(3))
-    assert page.count('data-kind="samples"') == page.count('data-kind="spread"') == 3
+    assert page.count('data-kind="samples"') == page.count('data-kind="error bar"') == 3
 
     images = stopped.out.glob("*.tif")
     whole = {path.name: tifffile.imread(path) for path in images}

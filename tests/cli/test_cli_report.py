@@ -71,7 +71,9 @@ def test_what_is_missing_is_said_where_the_originals_are_gone_and_comes_back_wit
     assert result.code == 0
     assert "a_restored.ome.tif" in result.shown and "not found" in result.shown
     assert f"ladderscope report {moved} IN..." in html
-    assert set(re.findall(KINDS, html)) == {"restored", "spread"} and "What was removed" not in html
+    assert (
+        set(re.findall(KINDS, html)) == {"restored", "error bar"} and "What was removed" not in html
+    )
     _, html = rebuilt(done, done.root / "a.tif", out=moved)
     assert "noisy" in re.findall(KINDS, html) and "samples" in re.findall(KINDS, html)
 

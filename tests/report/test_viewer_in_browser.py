@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(
     FOUND is None, reason="no Chromium found: install one, such as Debian's package chromium"
 )
 RNG = np.random.default_rng(1)
-KINDS = ["noisy", "restored", "samples", "sample", "sample", "sample", "spread"]
+KINDS = ["noisy", "restored", "samples", "sample", "sample", "sample", "error"]
 ON = "[...document.querySelectorAll('.viewer')][0].querySelectorAll('.on')"
 BOX = "(one => { const b = one.getBoundingClientRect(); return [b.x, b.y, b.width, b.height] })"
 CONTRAST = """(selector => {
@@ -86,7 +86,7 @@ def test_arrow_keys_flick_through_pictures_at_one_spot(page):
 
 def test_numbers_choose_a_picture_and_the_other_arrows_a_channel(page):
     page.press("Tab")
-    assert kinds(page, 1, "7") == ["spread"] and kinds(page, 1, "1") == ["noisy"]
+    assert kinds(page, 1, "7") == ["error bar"] and kinds(page, 1, "1") == ["noisy"]
     assert kinds(page, 1, "8") == ["noisy"]  # there is none
     page.press("ArrowDown")
     assert shown(page) == ["noisy", "b"]

@@ -18,6 +18,7 @@ from ladderscope.images import Image, open_image, read_images
 from ladderscope.images.artefacts import cleaned
 from ladderscope.models import Denoiser, Restoration, Splitter, load
 from ladderscope.models.channel_noise import is_blank, listed
+from ladderscope.models.detail import checked
 from ladderscope.models.file import Model
 from ladderscope.models.fitting import training_statistics
 from ladderscope.noise import NoiseModel
@@ -149,7 +150,7 @@ def kept_restoration(
     residual = None
     if split and outputs.residual is not None:
         residual = open_image(outputs.residual).array.astype(np.float32).reshape(image.shape)
-    return Restoration(
+    kept = Restoration(
         mean.array.astype(np.float32),
         None if spread is None else spread.array.astype(np.float32),
         axes,
@@ -159,6 +160,7 @@ def kept_restoration(
         samples,
         residual,
     )
+    return checked(restorer, image, kept)
 
 
 def _other_settings(model: Model, denoiser: Denoiser) -> list[str]:

@@ -1,5 +1,6 @@
-"""Posterior samples of a detail of an image, in a small part of the time that the image takes."""
+"""What a report asks of a restorer: posterior samples of a detail, and checks made again."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from jaxtyping import Float32
 from ladderscope.images import Image
 from ladderscope.images.artefacts import with_padding
 from ladderscope.machine import usual_device
+from ladderscope.models.restoration import Restoration
 from ladderscope.models.restorer import Restorer
 from ladderscope.models.restoring import drawn_part
 
@@ -58,3 +60,23 @@ def samples_of_detail(
         pixels, axes = restorer._in_order(cut, one[None])
         pictures.append(Image(pixels, axes, image.name).middle_planes())
     return np.stack(pictures)
+
+
+def checked(restorer: Restorer[Any], image: Image, restored: Restoration) -> Restoration:
+    """Check a restoration that was read from its file, as `Restorer.predict` did when it was made.
+
+    Parameters
+    ----------
+    restorer : Denoiser or Splitter
+        What restored the image.
+    image : Image
+        As `Restorer.observed` gives it.
+    restored : Restoration
+        The image after.
+    """
+    image = with_padding(image)
+    fields = restorer._fields(image)
+    mean = Image(restored.mean, restored.axes, restored.name).fields(fields.space)
+    if restored.residual is None:  # a denoiser gives the channels the order of the image
+        mean = mean[:, list(fields.channels)]
+    return replace(restored, checks=restorer._checks(image, mean))

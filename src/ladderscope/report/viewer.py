@@ -139,9 +139,8 @@ def viewer_of(
             pictures += _samples(draws[:, channel], chosen, label, ends)
         if spread is not None:
             ends = 0.0, bright_end(spread[channel])
-            pictures.append(
-                _picture("spread", label, spread[channel], detail, ends, "magma", UNCALIBRATED)
-            )
+            how = detail, ends, "magma", UNCALIBRATED
+            pictures.append(_picture("error bar", label, spread[channel], *how))
     if residual is not None:
         end = bright_end(np.abs(residual))
         title = "residual: mixed minus channels"
