@@ -105,8 +105,8 @@ class PhotonCounting(NoiseModel):
             )
         if self.shape is not None and not _LEAST_SHAPE <= self.shape < 1e6:
             raise NoiseError(
-                f"shape must be a number from {_LEAST_SHAPE} to 1e6, or None for a camera, not "
-                f"{self.shape}"
+                f"shape must be a number from {_LEAST_SHAPE} to 1e6, not {self.shape}; for a "
+                "camera, None (on the command line, camera:GAIN,OFFSET,READ)"
             )
 
     @classmethod
