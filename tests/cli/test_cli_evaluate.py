@@ -13,8 +13,9 @@ from skimage.io import imread
 from typer.testing import CliRunner
 
 from ladderscope.cli import app
-from ladderscope.evaluation import evaluate
+from ladderscope.evaluation import evaluate, interval_factor
 from ladderscope.images import Image, sample_image, write_image
+from ladderscope.models.interval_record import interval_record
 from ladderscope.noise import Gaussian
 
 RNG = np.random.default_rng(0)
@@ -316,6 +317,15 @@ def test_the_coverage_of_the_spread_is_shown_with_its_bounds(calibrated):
     assert float(cell(naive, "calibration error")) > 0.05
     assert cell(corrected, "90 %: darkest fifth").startswith("0.")
     assert "spread ranks errors – (the spread or the error is constant)" in naive.shown
+
+
+def test_intervals_are_as_wide_as_the_file_of_the_spread_says(calibrated):
+    restored, truth = calibrated / "out" / "a_restored.ome.tif", calibrated / "truth" / "a.tif"
+    wide = interval_record([lambda level: 1.25 * interval_factor(level)])  # √(4² + 3²) is 1.25 · 4
+    spread = write(calibrated / "wide.ome.tif", np.full((96, 120), 4), description=f"sd. {wide}.")
+    assert float(cell(run(restored, truth), "90 % intervals cover")) < 0.84
+    judged = run(restored, truth, "--spread", spread)
+    assert float(cell(judged, "90 % intervals cover")) == pytest.approx(0.9, abs=0.012)
 
 
 def test_scores_are_also_written_as_a_table_and_drawn(calibrated):

@@ -10,6 +10,7 @@ from ladderscope.cli import options
 from ladderscope.cli.scores import Compared, Comparison
 
 if TYPE_CHECKING:
+    from ladderscope.evaluation.spread import Factor
     from ladderscope.images import Image
     from ladderscope.noise import NoiseModel
 
@@ -123,6 +124,7 @@ def evaluate(
                 _open(one.prediction, axes),
                 [_open(path, axes) for path in one.truths],
                 None if one.spread is None else _open(one.spread, axes),
+                factors=_factors(one.spread),
                 truth_noise=noise,
                 truth_frames=truth_frames or 1,
             )
@@ -139,6 +141,18 @@ def evaluate(
         say_error(reason)
     if failures:
         raise typer.Exit(1)
+
+
+def _factors(spread: Path | None) -> "Factor | list[Factor]":
+    """Find the width of the intervals: as the file of the spread says, or that of a normal one."""
+    from ladderscope.evaluation import interval_factor
+    from ladderscope.images.metadata import description_of
+    from ladderscope.models.interval_record import intervals_recorded
+
+    recorded = [] if spread is None else intervals_recorded(description_of(spread))
+    if len(recorded) > 1:
+        return recorded
+    return recorded[0] if recorded else interval_factor
 
 
 def _truth_noise(path: Path | None, frames: int | None) -> "NoiseModel | list[NoiseModel] | None":
