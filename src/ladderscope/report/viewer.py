@@ -175,7 +175,7 @@ def viewer_markup(viewer: Viewer) -> str:
     stages = [_stage(viewer, whole=True)] if size != viewer.shape else []
     stages.append(_stage(viewer, whole=False))
     step = _step(viewer.shape)
-    every = "" if step == 1 else f", of which every {step}th row and column is drawn"
+    every = "" if step == 1 else f", of which one row and column in {step} is drawn"
     said = [f"Whole image: {height}×{width} pixels{every}."]
     if len(stages) > 1:
         said.append(
