@@ -118,11 +118,18 @@ def test_warnings_of_one_kind_about_many_images_become_one_in_the_summary(batch,
 
 def test_own_outputs_are_no_input(batch, tmp_path):
     both = batch.out, batch.root / "day1"
-    result = run("predict", batch.out / "model.ladder", *both, "-o", tmp_path, "--samples", 0)
+    result = run("predict", batch.out / "model.ladder", *both, "-o", tmp_path, "--samples", 1)
     assert result.code == 0
     assert "left out because Ladderscope wrote them: day1_a_restored.ome.tif" in result.said
     assert written(tmp_path) == ["a_restored.ome.tif"]
     assert "spread    none" in result.shown
+
+
+def test_a_single_pass_has_a_spread_too(batch, tmp_path):
+    image = batch.root / "day1"
+    result = run("predict", batch.out / "model.ladder", image, "-o", tmp_path, "--samples", 0)
+    assert written(tmp_path) == ["a_restored.ome.tif", "a_spread.ome.tif"]
+    assert "spread    none" not in result.shown
 
 
 def test_outputs_that_exist_are_refused_before_training(batch):
@@ -298,7 +305,7 @@ def test_other_channels_than_the_model_s_are_refused_and_the_rest_restored(batch
     two = tmp_path / "two.tif"
     tifffile.imwrite(two, np.stack([noisy(), noisy()]).astype(np.float32), metadata={"axes": "CYX"})
     out = tmp_path / "out"
-    result = run("predict", batch.out / "model.ladder", two, image, "-o", out, "--samples", 0)
+    result = run("predict", batch.out / "model.ladder", two, image, "-o", out, "--samples", 1)
     assert result.code == 1
     assert "2 channels" in result.said and "trained on 1" in result.said
     assert written(out) == ["a_restored.ome.tif"]
@@ -475,7 +482,7 @@ def test_one_image_that_fails_does_not_stop_the_others(batch, tmp_path, monkeypa
 
     monkeypatch.setattr(Restoration, "save", full_disk)
     days = [batch.root / f"day{day}" / "a.ome.tif" for day in (1, 2)]
-    result = run("predict", batch.out / "model.ladder", *days, "-o", tmp_path, "--samples", 0)
+    result = run("predict", batch.out / "model.ladder", *days, "-o", tmp_path, "--samples", 1)
     assert result.code == 1
     assert "No space left" in result.said
     assert written(tmp_path) == ["day2_a_restored.ome.tif"]
@@ -500,8 +507,8 @@ def test_a_spread_of_an_earlier_run_does_not_stay_beside_a_restoration_without_o
 ):
     write_image(tmp_path / "out" / "a_spread.ome.tif", noisy(), "YX")
     arguments = ["predict", batch.out / "model.ladder", image, "-o", tmp_path / "out"]
-    assert run(*arguments, "--samples", 0).code == 1
-    assert run(*arguments, "--samples", 0, "--overwrite").code == 0
+    assert run(*arguments, "--samples", 1).code == 1
+    assert run(*arguments, "--samples", 1, "--overwrite").code == 0
     assert written(tmp_path / "out") == ["a_restored.ome.tif"]
 
 

@@ -121,7 +121,7 @@ def test_a_denoiser_s_prediction_has_a_report_too_and_no_residual(denoiser, trai
     page, out = tmp_path / "r.html", tmp_path / "out"
     source = trained.root / "dna" / "a.tif"
     assert run("predict", model, source, "-o", out, "--samples", 0, "--report", page).code == 0
-    assert written(out) == ["a_restored.ome.tif"]
+    assert written(out) == ["a_restored.ome.tif", "a_spread.ome.tif"]
     html = page.read_text(encoding="utf-8")
     assert "1 image was restored, using a single pass at the posterior means, by a denoiser" in html
     assert "What was removed" in html and "do not explain" not in html

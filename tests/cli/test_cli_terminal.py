@@ -40,7 +40,7 @@ def test_images_of_any_name_are_restored_and_told(denoiser, crops, tmp_path, odd
     (folder / "broken.tif").write_bytes(b"no image")
     out = tmp_path / "out"
     result = CliRunner().invoke(
-        app, ["predict", str(model), str(folder), "-o", str(out / odd), "--samples", "0"]
+        app, ["predict", str(model), str(folder), "-o", str(out / odd), "--samples", "1"]
     )
     assert not isinstance(result.exception, UnicodeError) and result.exit_code == 1
     assert len(list((out / odd).glob("*.tif"))) == 2

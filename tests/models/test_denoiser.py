@@ -78,10 +78,13 @@ def test_one_image_gives_a_restoration_and_several_a_list(denoiser, crops, tmp_p
     assert len(denoiser.predict([crops[0]], samples=0)) == 1
 
 
-def test_zero_and_one_samples_have_no_spread(denoiser, crops):
-    for samples in (0, 1):
-        restored = denoiser.predict(crops[0], samples=samples)
-        assert restored.std is None and restored.samples == samples
+def test_one_sample_has_no_spread_and_without_samples_it_is_predicted(denoiser, crops):
+    one, none = (denoiser.predict(crops[0], samples=samples) for samples in (1, 0))
+    assert one.std is None and one.samples == 1
+    assert none.std.shape == none.mean.shape and none.samples == 0
+    assert np.isfinite(none.std).all() and none.std.min() > 0
+    many = denoiser.predict(crops[0], samples=16).std
+    assert 0.4 < none.std.mean() / many.mean() < 2.5
 
 
 def test_mean_and_spread_are_those_of_samples(denoiser, crops):

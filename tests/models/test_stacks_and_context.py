@@ -133,9 +133,12 @@ def test_mean_and_spread_of_stacks_are_those_of_samples(kind, request, stack):
     fitted = request.getfixturevalue(kind)
     restored = fitted.predict(stack, "ZYX", samples=32)
     draws = fitted.sample(stack, "ZYX", n=32).astype(float)
-    spread = restored.std.mean()
+    spread = draws.std(axis=0, ddof=1).mean()
     assert np.abs(restored.mean - draws.mean(axis=0)).mean() < 1.5 * spread / np.sqrt(32)
-    assert spread == pytest.approx(draws.std(axis=0, ddof=1).mean(), rel=0.05)
+    if fitted.kind == "denoiser":
+        assert restored.std.mean() == pytest.approx(spread, rel=0.05)
+    else:
+        assert restored.std.mean() > spread  # the decoder's variance is in it
 
 
 def test_how_many_stacks_are_decoded_at_once_changes_nothing(solid, stack, monkeypatch):

@@ -139,7 +139,7 @@ def _split(splitter: "Splitter", output: Path, overwrite: bool) -> None:
     )
     failures = summary.sum_up(
         [
-            *summary.restored_rows(done, SAMPLES),
+            *summary.restored_rows(done),
             *summary.training_rows(splitter, output / "model.ladder"),
         ],
         done.failures,

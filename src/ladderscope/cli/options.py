@@ -106,8 +106,8 @@ Samples = Annotated[
     typer.Option(
         min=0,
         max=1_000_000,
-        help="Number of posterior samples to average. 0 takes a single pass: the fastest, but "
-        "without a spread.",
+        help="Number of posterior samples to average. 0 takes a single pass: the fastest. Its "
+        "spread is then predicted, too.",
     ),
 ]
 KeepDtype = Annotated[

@@ -70,7 +70,7 @@ def predict(
         shown=SHOWN_IMAGES if page else 0,
     )
     failures = summary.sum_up(
-        summary.prediction_rows(restorer, done, samples),
+        summary.prediction_rows(restorer, done),
         done.failures,
         page,
         lambda path: summary.write_page(

@@ -43,6 +43,7 @@ class Restorations:
     files: tuple[Path, ...]
     failures: tuple[Failure, ...]
     warnings: tuple[str, ...]
+    have_spread: bool
 
     @property
     def seconds(self) -> float:
@@ -128,9 +129,9 @@ def training_rows(restorer: Restorer, model_path: Path) -> list[tuple[str, str]]
     return rows + _as_warnings([*restorer.warnings, *noise_warnings(model)])
 
 
-def prediction_rows(restorer: Restorer, done: Restorations, samples: int) -> list[tuple[str, str]]:
+def prediction_rows(restorer: Restorer, done: Restorations) -> list[tuple[str, str]]:
     """Sum up a prediction, and repeat what the noise models of the model do not describe."""
-    return restored_rows(done, samples) + _as_warnings(noise_warnings(restorer.model))
+    return restored_rows(done) + _as_warnings(noise_warnings(restorer.model))
 
 
 def noise_rows(model: Model) -> list[tuple[str, str]]:
@@ -144,7 +145,7 @@ def noise_rows(model: Model) -> list[tuple[str, str]]:
     ]
 
 
-def restored_rows(done: Restorations, samples: int) -> list[tuple[str, str]]:
+def restored_rows(done: Restorations) -> list[tuple[str, str]]:
     """Sum up a prediction: how many images, which files, and what channels leave unexplained."""
     if not done.images:
         return [("restored", "no images")]
@@ -155,7 +156,7 @@ def restored_rows(done: Restorations, samples: int) -> list[tuple[str, str]]:
         for image in done.images
         if image.unexplained
     ]
-    if samples < 2:
+    if not done.have_spread:
         rows.append(("spread", "none: needs at least 2 samples (--samples 2 or more)"))
     return rows + [("warning", text) for text in done.warnings]
 

@@ -199,7 +199,10 @@ def restore_all(
                 say_how_long(
                     f"restoring the remaining {counted(left, 'image')}", found.seconds * left
                 )
-    return Restorations(tuple(images), tuple(files), tuple(failures), _gathered(warnings))
+    have_spread = any(outputs.spread in files for _, outputs in jobs)
+    return Restorations(
+        tuple(images), tuple(files), tuple(failures), _gathered(warnings), have_spread
+    )
 
 
 def denoise_batch(
@@ -243,7 +246,7 @@ def denoise_batch(
         keep_whole=is_trained,
     )
     done = replace(done, failures=failures + done.failures)
-    rows = [*restored_rows(done, samples), *training_rows(denoiser, model_path)]
+    rows = [*restored_rows(done), *training_rows(denoiser, model_path)]
     return sum_up(
         rows,
         done.failures,

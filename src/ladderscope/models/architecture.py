@@ -26,6 +26,7 @@ from ladderscope.words import counted
 
 _HIGHEST_RAW_VARIANCE, _LEAST_VARIANCE = 20.0, 1e-6
 _LARGEST_SCALE = 100.0
+VARIANCE_FILTERS = 16  # at most, and half as many as the network has
 
 Filters = Annotated[int, Field(ge=1, le=MOST_FILTERS)]
 Side = Annotated[int, Field(ge=1, le=LARGEST_PATCH)]
@@ -167,6 +168,19 @@ def architecture_of(settings: RestorerSettings) -> Architecture:
         dimensions=settings.dimensions,
         views=settings.context,
     )
+
+
+def with_variance_head(architecture: Architecture) -> Architecture:
+    """Give the architecture of the same network with a variance head.
+
+    Examples
+    --------
+    >>> with_variance_head(Architecture(output_channels=1, latent_channels=(2,), filters=8))
+    ... # doctest: +ELLIPSIS
+    Architecture(output_channels=1, ..., variance_filters=4)
+    """
+    filters = min(VARIANCE_FILTERS, -(-architecture.filters // 2))
+    return architecture.model_copy(update={"variance_filters": filters})
 
 
 def check_agreement(architecture: Architecture, settings: RestorerSettings) -> None:

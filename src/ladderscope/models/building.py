@@ -11,6 +11,7 @@ from ladderscope.training import Budget
 from ladderscope.training.budget import CosineRate, PlateauRate
 
 VALIDATIONS = 20
+VARIANCE_SHARE, MOST_VARIANCE_STEPS = 0.05, 300
 
 
 def geometry_of(settings: RestorerSettings) -> Geometry:
@@ -46,9 +47,28 @@ def rate_of(settings: RestorerSettings) -> CosineRate | PlateauRate:
     return CosineRate(settings.learning_rate, settings.warmup_steps)
 
 
+def variance_budget_of(settings: RestorerSettings, budget: Budget) -> Budget:
+    """Make the budget for fitting error bars: part of the minutes, or beside the steps.
+
+    Examples
+    --------
+    >>> from ladderscope.models import DenoiserSettings
+    >>> variance_budget_of(DenoiserSettings(minutes=5), Budget(minutes=4.75)).minutes
+    0.25
+    """
+    if settings.minutes is not None:
+        return Budget(minutes=VARIANCE_SHARE * settings.minutes)
+    return Budget(steps=min(MOST_VARIANCE_STEPS, -(-(budget.steps or 1) // 2)))
+
+
 def budget_of(settings: RestorerSettings, batches_per_epoch: int) -> tuple[Budget, int]:
-    """Make the budget, and give the number of validations in it: one per epoch, or twenty."""
+    """Make the budget, and give the number of validations in it: one per epoch, or twenty.
+
+    Of minutes, what fitting error bars takes is left out.
+    """
+    if settings.minutes is not None:
+        return Budget(minutes=(1 - VARIANCE_SHARE) * settings.minutes), VALIDATIONS
     if settings.epochs is None:
-        return Budget(minutes=settings.minutes, steps=settings.steps), VALIDATIONS
+        return Budget(steps=settings.steps), VALIDATIONS
     steps = max(1, round(settings.epochs * batches_per_epoch))
     return Budget(steps=steps), max(1, round(settings.epochs))

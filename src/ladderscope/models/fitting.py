@@ -21,8 +21,13 @@ from ladderscope.inspection import first_look
 from ladderscope.interruption import ShouldStop, stopping_gently
 from ladderscope.machine import best_device, fast_type, single_precision
 from ladderscope.memory import enough_memory
-from ladderscope.models.architecture import architecture_of, network_of
-from ladderscope.models.building import budget_of, kl_weight_of, rate_of
+from ladderscope.models.architecture import (
+    Architecture,
+    architecture_of,
+    network_of,
+    with_variance_head,
+)
+from ladderscope.models.building import budget_of, kl_weight_of, rate_of, variance_budget_of
 from ladderscope.models.config import (
     DenoiserSettings,
     RestorerSettings,
@@ -33,8 +38,15 @@ from ladderscope.models.config import (
 from ladderscope.models.file import Model
 from ladderscope.models.notices import Notices
 from ladderscope.network import LadderVAE
-from ladderscope.progress import Listener, listener_of
-from ladderscope.training import UNTRAINED, Course, Outcome, RestorationModule, train
+from ladderscope.progress import Listener, listener_of, part_of
+from ladderscope.training import (
+    UNTRAINED,
+    Course,
+    Outcome,
+    RestorationModule,
+    fit_variance,
+    train,
+)
 from ladderscope.training.optimizers import OPTIMIZERS
 from ladderscope.training.seeding import seeded
 from ladderscope.words import counted
@@ -42,6 +54,7 @@ from ladderscope.words import counted
 # In warm-ups of the learning rate. With fewer than two, a denoiser leaves images worse than they
 # were. Splitters learn for longer: 247 steps of the demonstration were 3.6 and 4.8 dB below 1,127.
 _FEWEST_WARM_UPS = {"denoiser": 2, "splitter": 5}
+_PARTS = 20  # of a training, as it reports its progress; the last one is fitting error bars
 
 
 @dataclass(frozen=True)
@@ -236,6 +249,7 @@ def trained(
     """
     settings = model.settings
     budget, validations = budget_of(settings, patches.batches_per_epoch)
+    headed = with_variance_head(model.architecture)
     course = Course(
         budget,
         rate_of(settings),
@@ -262,17 +276,38 @@ def trained(
             resume=run.resume,
             device=str(best_device(run.device)),
             compile_network=run.compile_network,
-            report=report,
+            report=part_of(report, 0, _PARTS, _PARTS - 1),
             should_stop=should_stop,
         )
+        if not outcome.interrupted:
+            module.network = _headed(module.network, headed, model.seed)
+            fit_variance(
+                module,
+                patches,
+                validation if isinstance(validation, MixedBatch) else None,
+                variance_budget_of(settings, budget),
+                seed=model.seed,
+                device=str(best_device(run.device)),
+                report=part_of(report, _PARTS - 1, _PARTS),
+                should_stop=should_stop,
+            )
     _say_what_went_wrong(outcome, model.settings, notice)
     return replace(
         model,
+        architecture=model.architecture if outcome.interrupted else headed,
         weights=module.weights(),
         outcome=outcome,
         notices=tuple(dict.fromkeys(notice.said)),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _headed(network: LadderVAE, architecture: Architecture, seed: int) -> LadderVAE:
+    """Give a trained network a variance head, with random weights from a seed."""
+    with seeded(seed), single_precision():
+        headed = network_of(architecture)
+    headed.load_state_dict(network.state_dict(), strict=False)
+    return headed
 
 
 def _say_what_went_wrong(outcome: Outcome, settings: RestorerSettings, notice: Notices) -> None:

@@ -27,8 +27,10 @@ class Restoration:
         The MMSE estimate: the mean over posterior samples, or, with ``samples=0``, the decoded
         posterior means. float32, with the axes of the image; a split has C first.
     std : array or None
-        The spread of posterior samples (uncalibrated): their standard deviation. None when
-        fewer than two samples were drawn.
+        The standard deviation of the signal. For a denoiser that of the posterior samples, or as
+        predicted with ``samples=0``; for a split the predicted variance of the decoder is added.
+        None for a denoiser with one sample, and where nothing is predicted: by models of earlier
+        versions, of other software and of interrupted training.
     axes : str
         One letter per dimension.
     name : str
@@ -124,7 +126,7 @@ class Restoration:
         ]
         if self.std is not None:
             spread = beside(path, "spread") if spread_path is None else IMAGE.file(spread_path)
-            text = f"spread of {self.samples} posterior samples (uncalibrated)"
+            text = f"standard deviation of the signal, from {self.samples} posterior samples"
             outputs.append(_Output(spread, self.std, self.axes, self.channel_names, text))
         if self.residual is not None:
             residual = (

@@ -141,7 +141,7 @@ class Restorer(ABC, Generic[Settings]):
         progress: bool | Listener = False,
         should_stop: ShouldStop | None = None,
     ) -> Restoration | list[Restoration]:
-        """Restore images: the MMSE estimate, and the spread of posterior samples.
+        """Restore images: the MMSE estimate, and the standard deviation of the signal.
 
         Parameters
         ----------
@@ -151,7 +151,7 @@ class Restorer(ABC, Generic[Settings]):
             As in `fit`.
         samples : int
             Number of posterior samples to average, best an even one: they are drawn in antithetic
-            pairs. 0 decodes the posterior means in one pass: the fastest, without a spread.
+            pairs. 0 decodes the posterior means in one pass, the fastest, and predicts `std`.
         seed : int, optional
             Random seed of the samples; by default the restorer's own.
         progress : bool or callable
@@ -210,7 +210,7 @@ class Restorer(ABC, Generic[Settings]):
     ) -> Float32[np.ndarray, "n ..."]:
         """Draw independent posterior samples of one image: plausible images without noise.
 
-        Each sample is coherent over the whole image and has no seams between tiles.
+        Each is coherent over the whole image. Those of a splitter lack the decoder's variance.
 
         Parameters
         ----------

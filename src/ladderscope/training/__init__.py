@@ -7,6 +7,7 @@ from ladderscope.training.errors import TrainingError
 from ladderscope.training.module import Record, RestorationModule
 from ladderscope.training.run import UNTRAINED, Outcome, train
 from ladderscope.training.splitting import SplittingModule
+from ladderscope.training.variance import fit_variance
 
 __all__ = [
     "UNTRAINED",
@@ -18,5 +19,6 @@ __all__ = [
     "RestorationModule",
     "SplittingModule",
     "TrainingError",
+    "fit_variance",
     "train",
 ]

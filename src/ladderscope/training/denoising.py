@@ -1,7 +1,7 @@
 """HDN's training: a ladder, the noise models of its channels, and their objective."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -11,9 +11,18 @@ from ladderscope.data import PatchBatch
 from ladderscope.images import Statistics
 from ladderscope.images.normalisation import denormalised, normalised
 from ladderscope.losses import Objective, hdn_objective
-from ladderscope.network import LadderVAE
+from ladderscope.network import Features, LadderVAE
 from ladderscope.noise import NoiseModel
-from ladderscope.training.module import RestorationModule, Terms, channels_last, values_of
+from ladderscope.training.module import (
+    Evidence,
+    RestorationModule,
+    Terms,
+    channels_last,
+    values_of,
+)
+
+# More would leave time for fewer patches, among which some structures are rare.
+SAMPLES = 4
 
 
 class DenoisingModule(RestorationModule[PatchBatch]):
@@ -55,14 +64,40 @@ class DenoisingModule(RestorationModule[PatchBatch]):
         self, batch: PatchBatch, terms: Callable[[Tensor], Terms], kl_weight: float
     ) -> tuple[Objective, Float[Tensor, "batch levels"]]:
         """HDN's objective of a batch, and each patch's and level's KL, without margins."""
-        per_patch = (-1, *(1,) * (batch.observation.ndim - 1))
-        mean = self.mean[batch.channel].reshape(per_patch)
-        std = self.std[batch.channel].reshape(per_patch)
+        mean, std = self._per_patch(batch)
         found = terms(channels_last(normalised(batch.observation, mean, std)))
         log_likelihood = self._log_likelihood(batch, denormalised(found.output, mean, std))
         weight = torch.as_tensor(kl_weight, dtype=torch.float32, device=found.kl.device)
         kl = found.inner_kl
         return hdn_objective(log_likelihood, kl, free_bits=self.free_bits, kl_weight=weight), kl
+
+    def evidence(self, batch: PatchBatch) -> Evidence:
+        """Give the variance of posterior samples of a few patches, and the head's at their means.
+
+        Blind levels keep their means, as in prediction.
+        """
+        few = PatchBatch(*(part[: -(-len(batch.channel) // SAMPLES)] for part in batch))
+        observed = channels_last(normalised(few.observation, *self._per_patch(few)))
+        with self.precision(observed.device):
+            features = self.network.encode(observed)
+            repeated = Features(
+                tuple(level.repeat_interleave(SAMPLES, dim=0) for level in features.levels),
+                features.size,
+            )
+            noise = [
+                drawn * (number >= self.network.blind_levels)
+                for number, drawn in enumerate(self.network.standard_noise(repeated))
+            ]
+            drawn = self.network.decode(repeated, noise, priors=False).output
+            zeros = [torch.zeros_like(part[: len(few.channel)]) for part in noise]
+            decoded = self.network.decode(features, zeros, priors=False, variance=True)
+        variance = drawn.reshape(-1, SAMPLES, *drawn.shape[1:]).var(dim=1)
+        return Evidence(cast(Tensor, decoded.log_variance), variance, torch.zeros_like(variance))
+
+    def _per_patch(self, batch: PatchBatch) -> tuple[Tensor, Tensor]:
+        """Give the mean and the standard deviation of each patch's channel."""
+        shape = (-1, *(1,) * (batch.observation.ndim - 1))
+        return self.mean[batch.channel].reshape(shape), self.std[batch.channel].reshape(shape)
 
     def _log_likelihood(
         self, batch: PatchBatch, signal: Float[Tensor, "batch 1 *space"]

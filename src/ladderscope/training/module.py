@@ -48,6 +48,24 @@ class Terms(NamedTuple):
     latent_elements: tuple[int, ...]
 
 
+class Evidence(NamedTuple):
+    """What a variance head learns from.
+
+    Attributes
+    ----------
+    log_variance : Tensor
+        The head's, of each channel.
+    squared : Tensor
+        Squared deviations, whose expectation is that variance and what is known of it.
+    known : Tensor
+        The part of their expectation that the head must not contain: the noise of targets.
+    """
+
+    log_variance: Float[Tensor, "batch channels *space"]
+    squared: Float[Tensor, "batch channels *space"]
+    known: Float[Tensor, "batch channels *space"]
+
+
 @dataclass(frozen=True)
 class Record:
     """One line of the training history, written at every validation.
@@ -122,6 +140,10 @@ class RestorationModule(nn.Module, Generic[Batch]):
     ) -> tuple[Objective, Float[Tensor, "batch levels"]]:
         """Give the objective of a batch, and each patch's and level's KL, without margins."""
 
+    @abstractmethod
+    def evidence(self, batch: Batch) -> Evidence:
+        """Give what the variance head learns from a batch; the network has one."""
+
     def network_terms(
         self,
         normalised: Float[Tensor, "batch views *space"],
@@ -132,9 +154,7 @@ class RestorationModule(nn.Module, Generic[Batch]):
         A blind level's posterior is its prior: with a KL of zero, free bits would only add a
         constant.
         """
-        with torch.autocast(
-            normalised.device.type, self.autocast, enabled=self.autocast is not None
-        ):
+        with self.precision(normalised.device):
             features = self.network.encode(normalised)
             noise = self.network.standard_noise(features, generator)
             decoded: Any = self.network.decode(features, noise)
@@ -150,6 +170,10 @@ class RestorationModule(nn.Module, Generic[Batch]):
         stacked = torch.stack(kl, dim=1)
         inner = torch.stack(inner_kl, dim=1) if inner_kl else stacked
         return Terms(decoded.output, stacked, inner, tuple(elements))
+
+    def precision(self, device: torch.device) -> torch.autocast:
+        """Choose the type of the network's arithmetic."""
+        return torch.autocast(device.type, self.autocast, enabled=self.autocast is not None)
 
     def training_step(
         self,

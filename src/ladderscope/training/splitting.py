@@ -20,7 +20,13 @@ from ladderscope.losses import (
 )
 from ladderscope.network import LadderVAE
 from ladderscope.noise import NoiseModel
-from ladderscope.training.module import RestorationModule, Terms, channels_last, values_of
+from ladderscope.training.module import (
+    Evidence,
+    RestorationModule,
+    Terms,
+    channels_last,
+    values_of,
+)
 
 
 class SplittingModule(RestorationModule[MixedBatch]):
@@ -88,26 +94,19 @@ class SplittingModule(RestorationModule[MixedBatch]):
         self, batch: MixedBatch, terms: Callable[[Tensor], Terms], kl_weight: float
     ) -> tuple[Objective, Float[Tensor, "batch levels"]]:
         """Give the method's objective, and each patch's and level's KL, without margins."""
-        observed = normalised(batch.observation, self.mixture.mean, self.mixture.std)
-        found = terms(channels_last(observed))
-        space = (1,) * (batch.target.ndim - 2)
-        ratio = batch.ratio.reshape(*batch.ratio.shape, *space)
-        mean, std, offset = (
-            values.reshape(-1, *space) for values in (self.mean, self.std, self.offset)
-        )
+        found = terms(self._observed(batch))
         channels = found.output[:, : len(self.mean)]
         weight = torch.as_tensor(kl_weight, dtype=torch.float32, device=found.kl.device)
         denoisplit = musplit = None
         if self.denoisplit_weight > 0:
-            # The channel as it is in the mixture, brought to the strength of its recording.
-            signal = (denormalised(channels, mean, std) - offset) / ratio + offset
+            signal = self._signal(batch, channels)
             likelihoods = [
                 model.log_likelihood(batch.target[:, [number]], signal[:, [number]])
                 for number, model in enumerate(self.noise_models)
             ]
             denoisplit = torch.cat(likelihoods, dim=1)
         if self.denoisplit_weight < 1:
-            target = normalised((batch.target - offset) * ratio + offset, mean, std)
+            target = self._target(batch)
             musplit = gaussian_log_likelihood(
                 target, channels, self._log_variance(found.output, target - channels)
             )
@@ -136,6 +135,56 @@ class SplittingModule(RestorationModule[MixedBatch]):
                 kl_weight=weight,
             )
         return objective, found.inner_kl
+
+    def evidence(self, batch: MixedBatch) -> Evidence:
+        """Give the squared errors of a posterior sample, and the noise of the recordings."""
+        observed = self._observed(batch)
+        with self.precision(observed.device):
+            features = self.network.encode(observed)
+            noise = self.network.standard_noise(features)
+            decoded = self.network.decode(features, noise, priors=False, variance=True)
+        channels = decoded.output[:, : len(self.mean)]
+        return Evidence(
+            cast(Tensor, decoded.log_variance)[:, : len(self.mean)],
+            (self._target(batch) - channels).square(),
+            self._noise_variance(batch, channels),
+        )
+
+    def _noise_variance(
+        self, batch: MixedBatch, channels: Float[Tensor, "batch channels *space"]
+    ) -> Float[Tensor, "batch channels *space"]:
+        """Give the variance of the noise of the targets; 0 without noise models."""
+        if not self.noise_models:
+            return torch.zeros_like(channels)
+        ratio, _, std, _ = self._scales(batch)
+        signal = self._signal(batch, channels)
+        of_recordings = [
+            model.moments(signal[:, [number]])[1] for number, model in enumerate(self.noise_models)
+        ]
+        variance = torch.cat(of_recordings, dim=1) * (ratio / std).square()
+        return variance.nan_to_num(nan=0.0).clamp(min=0)
+
+    def _observed(self, batch: MixedBatch) -> Tensor:
+        return channels_last(normalised(batch.observation, self.mixture.mean, self.mixture.std))
+
+    def _signal(self, batch: MixedBatch, channels: Tensor) -> Tensor:
+        """Bring the channels, as they are in the mixture, to the strength of their recordings."""
+        ratio, mean, std, offset = self._scales(batch)
+        return (denormalised(channels, mean, std) - offset) / ratio + offset
+
+    def _target(self, batch: MixedBatch) -> Tensor:
+        """Bring the recordings to the strength that they have in the mixture, and normalise."""
+        ratio, mean, std, offset = self._scales(batch)
+        return normalised((batch.target - offset) * ratio + offset, mean, std)
+
+    def _scales(self, batch: MixedBatch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Give ratio, mean, standard deviation and offset of each channel."""
+        space = (1,) * (batch.target.ndim - 2)
+        ratio = batch.ratio.reshape(*batch.ratio.shape, *space)
+        mean, std, offset = (
+            values.reshape(-1, *space) for values in (self.mean, self.std, self.offset)
+        )
+        return ratio, mean, std, offset
 
     def _log_variance(
         self,

@@ -1,0 +1,142 @@
+"""Fitting the variance head of a trained ladder: how far off its restorations are, per pixel."""
+
+import time
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ladderscope.data import MixedBatch, MixedPatches, TrainingPatches
+from ladderscope.interruption import ShouldStop
+from ladderscope.machine import best_device
+from ladderscope.progress import Listener
+from ladderscope.training.budget import Budget, CosineRate
+from ladderscope.training.module import Evidence, RestorationModule
+from ladderscope.training.seeding import seeded
+from ladderscope.training.worker import Worker
+
+_RATE = CosineRate(peak=1e-2, warmup_steps=5)
+_LEAST = 1e-3  # of the squared deviations, which are the noise of targets alone if all goes well
+_WIDEST, _HALVINGS = (
+    5.0,
+    30,
+)  # the largest correction of a log-variance, and how exactly it is found
+
+
+def fit_variance(
+    module: RestorationModule[Any],
+    patches: TrainingPatches | MixedPatches,
+    validation: MixedBatch | None,
+    budget: Budget,
+    *,
+    seed: int,
+    device: str | None = None,
+    report: Listener | None = None,
+    should_stop: ShouldStop | None = None,
+) -> None:
+    """Fit the variance head; the rest of the network stays as it is.
+
+    The head maximises the Gaussian likelihood of what deviates from the decoded mean, whose
+    variance is the head's plus the known one of the noise: the errors on recordings for a splitter,
+    the spread of posterior samples for a denoiser. Errors on training patches may be smaller than
+    those on new images. The variance of each channel is therefore multiplied by the factor that is
+    most likely on held-out patches, and never made smaller.
+
+    Parameters
+    ----------
+    module : RestorationModule
+        Trained; its network has a variance head with random weights.
+    patches : TrainingPatches or MixedPatches
+        Where batches come from.
+    validation : MixedBatch, optional
+        Held-out patches of a splitter. Samples of a denoiser are no smaller on training patches.
+    budget : Budget
+        How long to fit.
+    seed : int
+        Random seed of the latent noise. The global random state is left as it was.
+    device : str, optional
+        ``"cpu"``, ``"cuda"`` or ``"mps"``; the best there is by default.
+    report : callable, optional
+        Called after each step with the fraction of the budget that is spent, and a message.
+    should_stop : callable, optional
+        Called after each step; True ends the fit and keeps the head as it is.
+
+    References
+    ----------
+    Nix & Weigend, "Estimating the mean and variance of the target probability distribution",
+    ICNN 1994; with the mean fitted first: Skafte, Jørgensen & Hauberg, "Reliable training and
+    estimation of variance networks", NeurIPS 2019.
+    """
+    network: Any = module.network
+    head = network.variance_head
+    with seeded(seed, should_stop), torch.enable_grad():
+        worker = Worker.start(best_device(device))
+        worker.place(module)
+        network.eval().requires_grad_(False)
+        head.requires_grad_(True)
+        with torch.no_grad():
+            first = module.evidence(worker.batch(patches, module.steps_done))
+            _start_at_mean(head.log_variance, first)
+        optimizer = torch.optim.Adam(head.parameters())
+        started, step, spent = time.monotonic(), 0, 0.0
+        while spent < 1:
+            evidence = module.evidence(worker.batch(patches, module.steps_done + step))
+            loss = negative_log_likelihood(evidence).mean()
+            if torch.isfinite(loss):
+                for group in optimizer.param_groups:
+                    group["lr"] = _RATE(step, spent)
+                optimizer.zero_grad()
+                worker.backward(loss)
+                torch.nn.utils.clip_grad_norm_(head.parameters(), module.gradient_clip)
+                optimizer.step()
+            step += 1
+            spent = worker.agreed(budget.fraction(step, time.monotonic() - started))
+            if report is not None:
+                report(spent, f"fitting error bars, step {step}")
+            if worker.agreed(should_stop is not None and should_stop()):
+                break
+        if validation is not None:
+            with torch.no_grad():
+                where = network.top_prior.device
+                held_out = MixedBatch(*(part.to(where) for part in validation))
+                factor = held_out_factor(module.evidence(held_out))
+                head.log_variance.bias[: len(factor)] += factor.to(head.log_variance.bias.dtype)
+        network.requires_grad_(True).train()
+        worker.release(module)
+
+
+def negative_log_likelihood(evidence: Evidence) -> Float[Tensor, "batch channels *space"]:
+    """Give −2 log N of the squared deviations, but for a constant."""
+    total = evidence.log_variance.exp() + evidence.known
+    return total.log() + evidence.squared / total
+
+
+def held_out_factor(evidence: Evidence) -> Float[Tensor, " channels"]:
+    """Give the logarithm of the factor of each channel's variance that is most likely, at least 0.
+
+    Examples
+    --------
+    >>> zeros = torch.zeros(2, 1, 8, 8)
+    >>> held_out_factor(Evidence(zeros, zeros + 4.0, zeros)).exp()
+    tensor([4.0000], dtype=torch.float64)
+    """
+    log_variance, squared, known = (part.double().transpose(0, 1).flatten(1) for part in evidence)
+    low = torch.zeros(len(log_variance), 1, dtype=torch.float64, device=log_variance.device)
+    high = torch.full_like(low, _WIDEST)
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        variance = (log_variance + middle).exp()
+        total = variance + known
+        slope = (variance / total * (1 - squared / total)).mean(dim=1, keepdim=True)
+        low, high = torch.where(slope < 0, middle, low), torch.where(slope < 0, high, middle)
+    return torch.where(high < 1e-6, 0.0, (low + high) / 2)[:, 0]
+
+
+def _start_at_mean(last: Any, evidence: Evidence) -> None:
+    """Let a head begin with the same variance everywhere: what is not known, on average."""
+    axes = [0, *range(2, evidence.squared.ndim)]
+    squared, known = (part.mean(axes) for part in (evidence.squared, evidence.known))
+    variance = torch.maximum(squared - known, _LEAST * squared).clamp(min=torch.finfo().tiny)
+    last.weight.zero_()
+    last.bias[: len(variance)] = variance.log()
