@@ -14,7 +14,7 @@ from ladderscope.noise_estimation.checked import clean_plane
 from ladderscope.noise_estimation.dark import Darkness
 from ladderscope.noise_estimation.flat_pixels import FlatPixels
 from ladderscope.noise_estimation.from_images import fit_images
-from ladderscope.noise_estimation.photon_bins import find_lattice
+from ladderscope.noise_estimation.photon_bins import find_lattice, sorted_by_brightness
 from ladderscope.noise_estimation.photon_counting_fit import Advantage
 from ladderscope.noise_estimation.pulse_spectra import Cells, Counting, Line, probabilities
 
@@ -89,6 +89,24 @@ def test_the_derivatives_of_the_probabilities_are_those_of_differences(law: Any)
         np.testing.assert_allclose(derivatives[number], expected, atol=1e-8)
 
 
+@pytest.mark.parametrize("skew", [-0.5, 1.0, 2.5])
+def test_the_rates_of_a_region_have_the_moments_that_they_are_given(skew: float) -> None:
+    gain, offset, read_noise, inverse, mean, spread = 16.0, 3.5, 4.0, 0.25, 6.0, 0.05
+    parameters = np.array([np.log(gain), offset, np.log(read_noise), inverse])
+    rates = np.array([np.log(mean), np.log(spread), skew])
+    cells = Cells(first=-200.0, width=2.0, count=512, lowest=0, highest=511)
+    chance = probabilities(Counting(), parameters, rates, cells)[0]
+    centre = cells.centres() @ chance
+    variance, third = ((cells.centres() - centre) ** power @ chance for power in (2, 3))
+    pulses = gain**2 * (1 + inverse), gain**3 * (1 + inverse) * (1 + 2 * inverse)
+    of_rates = spread * mean**2, 2 * skew * spread**2 * mean**3
+    assert centre == pytest.approx(offset + gain * mean, rel=1e-6)
+    expected = pulses[0] * mean + gain**2 * of_rates[0] + read_noise**2 + cells.width**2 / 12
+    assert variance == pytest.approx(expected, rel=1e-4)
+    together = 3 * gain * pulses[0] * of_rates[0] + gain**3 * of_rates[1]
+    assert third == pytest.approx(pulses[1] * mean + together, rel=1e-3)
+
+
 # What is found -----------------------------------------------------------------------------------
 
 
@@ -101,6 +119,42 @@ def test_noisy_images_alone_show_the_detector(shape: float | None, photons: floa
     assert fit.intervals["gain"][0] < fit.model.gain < fit.intervals["gain"][1]
     assert fit.advantage > 3 * fit.advantage_error > 0
     assert fit.summary().startswith("Photon-counting noise: gain ")
+
+
+def test_photons_of_less_than_three_read_noises_do_not_pass_for_those_of_a_camera() -> None:
+    detector = PhotonCounting(10.0, 50.0, 4.0, 3.0)
+    recorded = np.clip(np.rint(seen(light(10.0, 512), detector)), 0, 255).astype(np.uint8)
+    assert_close(measured(recorded).model, detector)
+
+
+def test_many_photons_without_a_dark_region_show_the_detector() -> None:
+    detector = PhotonCounting(16.0, 3.5, 0.6, 1.0)
+    photons = np.repeat(np.linspace(6.0, 50.0, 16), 24) * np.ones((384, 1))
+    fit = measured(np.rint(seen(photons, detector)).astype(np.uint16))
+    assert_close(fit.model, detector, gain=0.15)
+    low, high = fit.intervals["gain"]
+    assert low < 16.0 < high
+
+
+def test_that_dark_regions_show_more_of_the_photons_than_bright_ones_is_no_chance() -> None:
+    photons = np.linspace(0.0, 60.0, 256)[:, None] * np.ones(256)
+    fit = measured(np.rint(seen(photons, PhotonCounting(16.0, 100.0, 2.0, 1.0))))
+    assert isinstance(fit.model, PhotonCounting)
+    assert fit.advantage > 10 * fit.advantage_error
+
+
+def test_what_structure_adds_to_the_variance_is_known_from_the_neighbours() -> None:
+    generator = np.random.default_rng(0)
+    texture = ndimage.gaussian_filter(generator.normal(size=(256, 256)), 2.0)
+    signal = 1000.0 + 20.0 * texture / texture.std()
+    for noise in (0.0, 30.0):
+        pixels = FlatPixels()
+        pixels.add(clean_plane(signal + noise * generator.normal(size=signal.shape)), 0)
+        (one, *_) = sorted_by_brightness(pixels, find_lattice(np.arange(9.0)), slope=1e6)
+        # the mean of the ring has told a part of it
+        left = one.variance - noise**2
+        assert abs(one.structure - left) < max(2 * one.structure_error, 0.2 * left)
+        assert noise == 0.0 or one.structure < 0.3 * one.variance
 
 
 def test_intervals_cover() -> None:
@@ -126,7 +180,7 @@ def test_a_peak_that_is_cut_in_half_at_zero_shows_the_offset() -> None:
     assert fit.model.read_noise == pytest.approx(3.0, rel=0.05)
 
 
-@pytest.mark.parametrize(("photons", "step"), [(0.5, 20), (3.0, 1)])
+@pytest.mark.parametrize(("photons", "step"), [(0.5, 20), (3.0, 1), (1.0, 1), (0.1, 1)])
 def test_a_file_may_hold_whole_numbers_of_photons(photons: float, step: int) -> None:
     counts = step * np.random.default_rng(0).poisson(light(photons))
     fit = measured(np.minimum(counts, 240).astype(np.uint8))

@@ -46,12 +46,13 @@ _WORTHWHILE = 2e-3  # nats per pixel: photon noise of a camera, a little skewed,
 _SYSTEMATIC_GAIN, _SYSTEMATIC_INVERSE = 0.02, 0.07
 _ROUNDING = 12**-0.5  # of a step: more read noise than that makes no whole numbers of photons
 _ABOUT_ONE = 2.0  # step of the lattice, or its inverse, that the variance grows by per step
-_EQUIVALENT = 3e-3  # nats per pixel, by which counts of photons may explain them worse
+_EQUIVALENT = 1e-3  # nats per pixel, by which counts of photons may explain them worse
 _HARDLY = 5e-3  # nats per pixel, which make no difference to a restoration
 _NOTHING = 1e-4  # nats per pixel: smaller numbers are not written out
 _CROWDS = 32  # of flat pixels, in which those at the ceiling are counted
 _TOO_FEW = "there are too few flat regions"
 _COUNTED = "The values are whole numbers of photons, so the gain is known exactly."
+_AT_ODDS = -3.0  # nats: the neighbours in a region show another structure than its histogram
 _VAGUE = 0.5  # photons, of the offset
 _VAGUE_GAIN = 0.35  # natural logarithm
 _VAGUE_SHAPE = 0.6  # of 1/α
@@ -75,12 +76,12 @@ class Advantage:
     @property
     def is_certain(self) -> bool:
         """Whether it is more than chance, and worth another law."""
-        return self.value > max(_CERTAIN * self.error, _WORTHWHILE)
+        return self.is_no_chance and self.value > _WORTHWHILE
 
     @property
-    def is_certainly_less(self) -> bool:
-        """Whether the law explains the pixels worse than the other one, and not by chance."""
-        return self.value < -_CERTAIN * self.error
+    def is_no_chance(self) -> bool:
+        """Whether the law explains the pixels better than the other one, and not by chance."""
+        return self.value > _CERTAIN * self.error
 
     @property
     def words(self) -> str:
@@ -137,13 +138,19 @@ def fit_photon_counting(
         free[1:3] = False, darkness.read_noise is None
         starts = [_known(start, darkness, constraint) for start in starts]
     found = counting.highest(starts, free)
+    agreeing = [
+        one for one, agreement in zip(bins, found.agreement, strict=True) if agreement > _AT_ODDS
+    ]
+    if 2 * len(agreeing) > len(bins) > len(agreeing):
+        bins, counting = agreeing, Likelihood(Counting(), agreeing, constraint)
+        found = counting.highest([found.parameters], free)
     found = _simplest(found, counting, free)
     plain = Likelihood(Line(), bins, constraint).maximum(
         np.array([math.log(slope), found.parameters[1], found.parameters[2], LEAST_INVERSE]),
         np.array([True, False, bool(free[2]), False]),
     )
     counts = _exact_counts(found, counting, lattice, darkness)
-    if counts is not None and not _advantage(counts, plain, bins).is_certainly_less:
+    if counts is not None and _advantage(counts, plain, bins).is_no_chance:
         found = counts
     else:
         counts = None

@@ -100,12 +100,15 @@ class Estimate:
         Log-likelihood of the pixels of each bin and each of the bootstrap's groups, nats.
     covariance
         Of the parameters; zero for those that were held.
+    agreement
+        Log density, at most 0, of what is known of each bin's rates but for its histogram.
     """
 
     parameters: _Parameters
     value: float
     by_group: Float64[np.ndarray, "bins groups"]
     covariance: Float64[np.ndarray, "4 4"]
+    agreement: Float64[np.ndarray, " bins"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,7 +191,12 @@ class Likelihood:
     def _estimate(self, rough: _Reached, free: NDArray[np.bool_]) -> Estimate:
         point, terms, value = self._climb(rough.point, free, _PRECISION)
         by_group = np.stack([one[0] for one in self._of_groups(point)])
-        return Estimate(point.parameters, value, by_group, self._covariance(point, terms, free))
+        known = [
+            self._known(one, rates, point.parameters).value
+            for one, rates in zip(self.bins, point.rates, strict=True)
+        ]
+        covariance = self._covariance(point, terms, free)
+        return Estimate(point.parameters, value, by_group, covariance, np.array(known))
 
     def _guess(self, one: PhotonBin, parameters: _Parameters) -> tuple[float, float, float]:
         """Guess log μ, log q and w of a bin from its mean and the structure in it."""
