@@ -346,8 +346,8 @@ def too_few_steps(outcome: Outcome, settings: RestorerSettings) -> str:
     longer = math.ceil(2 * settings.minutes * fewest / max(1, outcome.steps))
     return (
         f"only {counted(outcome.steps, 'training step')} fitted into {settings.minutes:g} min, and "
-        f"a {kind} needs at least {fewest}: its results may be worse than what it was given. Train "
-        f"for longer (--minutes {longer}), or while less else runs on this machine"
+        f"a {kind} needs at least {fewest}: it has not learned enough. Train for longer (--minutes "
+        f"{longer}), or while less else runs on this machine"
     )
 
 
