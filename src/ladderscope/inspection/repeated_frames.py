@@ -35,6 +35,7 @@ def about_repeats(image: Image) -> list[Finding]:
 
     Examples
     --------
+    >>> import numpy as np
     >>> rows, columns = np.mgrid[:128, :128]
     >>> light = 50 + 40 * np.sin(rows / 9) * np.sin(columns / 14)
     >>> frames = np.random.default_rng(0).poisson([light] * 4)
