@@ -6,7 +6,7 @@ trials of each fault, spread over models, crops and seeds, and twenty sound runs
 - hallucinated: three round spots that are not there are added to the restoration: of a standard
   deviation of 3 pixels, as bright as the standard deviation of the restoration and at least 1.5
   times that of the noise (fainter ones cannot be told from noise);
-- smoothed: the restoration is blurred (Gaussian, standard deviation 2 pixels);
+- smoothed: the restoration is blurred (Gaussian, standard deviation `--blur`: 2.5 pixels);
 - noise model: the model is told of half, two thirds, 1.5 times or twice the gain, or of the same
   noise wherever the image is dark or bright (`--wrong`: it is also trained with the wrong gain);
 - offset: the image is brighter or darker by one standard deviation of its noise;
@@ -132,6 +132,8 @@ def main():
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--samples", type=int, default=8)
     parser.add_argument("--side", type=int, default=256, help="of the crops, pixels")
+    parser.add_argument("--blur", type=float, default=2.5, help="pixels")
+    parser.add_argument("--only", nargs="+", help="these faults alone")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--sound", type=int, default=20)
     parser.add_argument("--trials", type=int, default=10)
@@ -180,7 +182,7 @@ def main():
         if kind == "hallucinated":
             mean = with_spots(mean, law, rng)
         elif kind == "smoothed":
-            mean = ndimage.gaussian_filter(mean, 2)
+            mean = ndimage.gaussian_filter(mean, args.blur)
         noise = told(law, settings, trial, signal) if kind == "noise model" else None
         started = time.process_time()
         checks = checked(denoiser, image, mean, noise)
@@ -195,7 +197,7 @@ def main():
         "offset",
         "correlated",
     ]
-    for kind in kinds:
+    for kind in [one for one in kinds if not args.only or one in args.only]:
         lights = collections.Counter()
         for trial in range(args.sound if kind == "sound" else args.trials):
             scene, level, found, checks = run(kind, trial)

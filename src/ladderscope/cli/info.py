@@ -16,7 +16,7 @@ def info(model: options.ModelFile) -> None:
     from ladderscope.cli.summary import noise_rows
     from ladderscope.cli.terminal import show_summary
     from ladderscope.models.file import read_model
-    from ladderscope.report.words import channel_names, free_bits_of, levels_in_words
+    from ladderscope.report.words import channel_names, levels_in_words
     from ladderscope.words import counted
 
     found = read_model(model)
@@ -47,12 +47,7 @@ def info(model: options.ModelFile) -> None:
                 f"{last.validation_loss:.4f} = reconstruction {last.validation_reconstruction:.4f} "
                 f"+ KL {last.validation_kl:.4f} (validation, means in nats)",
             ),
-            (
-                "levels",
-                "KL " + ", ".join(f"{kl:.3g}" for kl in last.level_kl) + " nats per patch, finest "
-                "first. "
-                + levels_in_words(last.level_kl, free_bits_of(settings), settings.blind_levels),
-            ),
+            ("levels", levels_in_words(found)),
         ]
     listed = (f"{name} {value}" for name, value in settings if value is not None)
     rows.append(("settings", ", ".join(listed)))

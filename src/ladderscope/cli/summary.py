@@ -14,9 +14,11 @@ from ladderscope.report import (
     Report,
     RestoredImage,
     channel_names,
+    lights_of,
     noise_in_words,
     noise_model_figure,
     noise_warnings,
+    shown_checks,
     write_report,
 )
 from ladderscope.words import counted, duration
@@ -150,6 +152,7 @@ def restored_rows(done: Restorations) -> list[tuple[str, str]]:
     if not done.images:
         return [("restored", "no images")]
     rows = [("restored", f"{counted(len(done.images), 'image')} in {duration(done.seconds)}")]
+    rows += light_rows(done.images)
     rows += [("file", str(path)) for path in done.files]
     rows += [
         ("residual", f"{image.name}: {image.unexplained.summary}")
@@ -163,6 +166,18 @@ def restored_rows(done: Restorations) -> list[tuple[str, str]]:
 
 def _as_warnings(texts: Sequence[str]) -> list[tuple[str, str]]:
     return [("warning", text) for text in dict.fromkeys(texts)]
+
+
+def light_rows(images: Sequence[RestoredImage]) -> list[tuple[str, str]]:
+    """Say whether the restorations can be used, and what is wrong where a light is not green."""
+    checked = [image for image in images if image.lights]
+    if not checked:
+        return []
+    rows = [("light", lights_of(checked))]
+    for image in checked:
+        found = shown_checks(image)
+        rows += [(check.light, f"{image.name}, {check.name}: {check.text}") for check in found]
+    return rows
 
 
 def say_failures(failures: Sequence[Failure]) -> None:

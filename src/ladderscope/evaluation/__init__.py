@@ -2,6 +2,7 @@
 
 from ladderscope.evaluation.bounds import Coverage
 from ladderscope.evaluation.differing import most_different
+from ladderscope.evaluation.kl import KLReport, LevelReport, kl_report
 from ladderscope.evaluation.metrics import psnr, range_invariant_psnr
 from ladderscope.evaluation.micro import micro_scores, microssim_installed
 from ladderscope.evaluation.ranking import spread_ranks_errors
@@ -24,6 +25,8 @@ from ladderscope.evaluation.spread import SpreadBin, SpreadScores, spread_scores
 __all__ = [
     "ChannelScores",
     "Coverage",
+    "KLReport",
+    "LevelReport",
     "ResidualCheck",
     "SpreadBin",
     "SpreadBins",
@@ -33,6 +36,7 @@ __all__ = [
     "expected_calibration_error",
     "gaussian_crps",
     "interval_factor",
+    "kl_report",
     "micro_scores",
     "microssim_installed",
     "most_different",

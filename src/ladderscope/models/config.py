@@ -98,6 +98,11 @@ class RestorerSettings(BaseModel):
     tile_depth: int = Field(default=16, ge=1, le=_LARGEST_TILE)
     tile_depth_margin: int = Field(default=4, ge=0, le=MOST_DEPTH)
 
+    @property
+    def judged_free_bits(self) -> tuple[str, float]:
+        """The free bits by which the levels are judged, and their name."""
+        return "free_bits", self.free_bits
+
     @model_validator(mode="after")
     def _one_budget(self) -> Self:
         given = {name: value for name in NO_BUDGET if (value := getattr(self, name)) is not None}
@@ -225,6 +230,13 @@ class SplitterSettings(RestorerSettings):
     def weight_of_denoisplit(self) -> float:
         """The weight of denoiSplit's terms in the objective."""
         return {"musplit": 0.0, "denoisplit": 1.0}.get(self.method, self.denoisplit_weight)
+
+    @property
+    def judged_free_bits(self) -> tuple[str, float]:
+        """The free bits of the method's larger term, and their name."""
+        if self.weight_of_denoisplit < 0.5:
+            return "musplit_free_bits", self.musplit_free_bits
+        return "free_bits", self.free_bits
 
 
 Settings = TypeVar("Settings", bound=RestorerSettings)

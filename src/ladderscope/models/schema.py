@@ -18,7 +18,12 @@ from pydantic import (
 from ladderscope.harmless import harmless
 from ladderscope.images.axes import AXES
 from ladderscope.models.architecture import Architecture, architecture_of, check_agreement
-from ladderscope.models.config import DenoiserSettings, RestorerSettings, SplitterSettings
+from ladderscope.models.config import (
+    MOST_LEVELS,
+    DenoiserSettings,
+    RestorerSettings,
+    SplitterSettings,
+)
 from ladderscope.models.earlier import LVAEConfig
 from ladderscope.models.entry_types import (
     STRICT,
@@ -130,6 +135,7 @@ class TrainingEntry(BaseModel):
     best_step: Count
     compiled: bool
     diverged: bool = False
+    active_channels: Annotated[tuple[Count, ...], Field(max_length=MOST_LEVELS)] | None = None
 
 
 class RecordEntry(BaseModel):
@@ -179,6 +185,10 @@ class ConfigEntry(BaseModel):
             raise ValueError("no statistics: at least one channel is needed")
         if names and len(names) != len(self.statistics):
             raise ValueError(f"{len(names)} channel_names for {len(self.statistics)} statistics")
+        active = self.training.active_channels
+        sighted = self.settings.levels - self.settings.blind_levels
+        if active is not None and len(active) != sighted:
+            raise ValueError(f"{len(active)} active_channels for {sighted} levels")
         shown = len(self.statistics) if self.mixture is None else 1
         if self.appearances and len(self.appearances) != shown:
             raise ValueError(f"{len(self.appearances)} appearances where {shown} are needed")

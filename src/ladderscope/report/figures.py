@@ -11,7 +11,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from ladderscope.harmless import harmless
 from ladderscope.models.file import Model
 from ladderscope.pictures import Plane, drawn, grey_range
-from ladderscope.report.words import UNCALIBRATED, free_bits_of
+from ladderscope.report.words import UNCALIBRATED
 
 DETAIL_SIDE = 96
 _LETTERS_AN_INCH = 11.5  # of a title
@@ -76,7 +76,7 @@ def level_curves(model: Model) -> bytes:
     """Draw the KL of every level that sees the image against the training steps, as an SVG."""
     figure = Figure(figsize=(6, 3), layout="constrained")
     axes = figure.subplots()
-    history, free_bits = model.outcome.history, free_bits_of(model.settings)
+    history, (_, free_bits) = model.outcome.history, model.settings.judged_free_bits
     steps = [line.step for line in history]
     curves = zip(*(line.level_kl for line in history), strict=True)
     for level, values in enumerate(curves, start=model.settings.blind_levels + 1):

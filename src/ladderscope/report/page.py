@@ -9,13 +9,13 @@ from ladderscope.files import whole_file
 from ladderscope.models.file import Model
 from ladderscope.report import html
 from ladderscope.report.figures import level_curves, loss_curves
+from ladderscope.report.lights import lights_section
 from ladderscope.report.noise_figures import noise_model_figure
 from ladderscope.report.restored import RestoredImage
 from ladderscope.report.viewer import viewer_markup
 from ladderscope.report.words import (
     UNCALIBRATED,
     channel_names,
-    free_bits_of,
     levels_in_words,
     noise_in_words,
     noise_warnings,
@@ -70,6 +70,7 @@ def page(report: Report) -> str:
     """Put the page together."""
     parts = [
         html.paragraph(report.sentence),
+        *lights_section(report.images),
         *_notices([*noise_warnings(report.model), *report.model.notices, *report.notices]),
         *_images(report),
         *_failures(report.failures),
@@ -260,13 +261,7 @@ def _training(model: Model) -> Iterator[str]:
     )
     yield html.chart(loss_curves(model), "loss, reconstruction term and KL divergence")
     yield html.chart(level_curves(model), "KL divergence of each level")
-    yield html.paragraph(
-        levels_in_words(
-            model.outcome.history[-1].level_kl,
-            free_bits_of(model.settings),
-            model.settings.blind_levels,
-        )
-    )
+    yield html.paragraph(levels_in_words(model))
 
 
 def _times(report: Report) -> Iterator[str]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ladderscope.evaluation import ResidualCheck, residual_check
+from ladderscope.evaluation.checks import Check
 from ladderscope.images import Image, numbered_channels
 from ladderscope.models import Restoration
 from ladderscope.models.file import Model
@@ -32,6 +33,8 @@ class RestoredImage:
         Its pictures; None for an image that is listed without.
     unexplained : Unexplained, optional
         The residual of the plane shown, for a split image.
+    lights : tuple of Check
+        What checks of the whole image without a clean image found.
     """
 
     name: str
@@ -41,6 +44,7 @@ class RestoredImage:
     checks: tuple[tuple[str, ResidualCheck], ...]
     viewer: Viewer | None = None
     unexplained: Unexplained | None = None
+    lights: tuple[Check, ...] = ()
 
 
 def restored_image(

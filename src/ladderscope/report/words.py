@@ -1,16 +1,13 @@
 """Numbers in words, the same in the report and on the command line."""
 
-import math
-
+from ladderscope.evaluation import kl_report
 from ladderscope.images import numbered_channels
-from ladderscope.models import DenoiserSettings, SplitterSettings
 from ladderscope.models.file import Model
 from ladderscope.noise import NoiseModel
 from ladderscope.noise.averages import of_one_frame
 from ladderscope.noise_estimation.choice import NoiseChoice
 
 UNCALIBRATED = "spread of posterior samples (uncalibrated)"
-_ALMOST_NOTHING = 0.1  # nats per patch
 
 
 def channel_names(model: Model) -> list[str]:
@@ -56,64 +53,18 @@ def noise_warnings(model: Model) -> list[str]:
     return [notice for notice in model.notices if any(text in notice for text in texts)]
 
 
-def free_bits_of(settings: DenoiserSettings | SplitterSettings) -> float:
-    """Give the free bits by which the levels are judged: those of the method's larger term."""
-    if isinstance(settings, SplitterSettings) and settings.weight_of_denoisplit < 0.5:
-        return settings.musplit_free_bits
-    return settings.free_bits
-
-
-def levels_in_words(level_kl: tuple[float, ...], free_bits: float, blind_levels: int = 0) -> str:
-    """Say which levels of the network are in use, by their KL divergence in nats per patch.
+def levels_in_words(model: Model) -> str:
+    """Say which levels of a network are in use, and what to change if one is not.
 
     Parameters
     ----------
-    level_kl
-        Of each level that sees the image, finest first.
-    free_bits
-        In nats per patch. If 0, a level below 0.1 nats counts as collapsed.
-    blind_levels
-        How many finer levels do not see the image.
-
-    Examples
-    --------
-    >>> levels_in_words((40.0, 0.2), free_bits=1.0)[:20]
-    'Level 2 has collapse'
-    >>> levels_in_words((40.0, 3.0), free_bits=1.0, blind_levels=1)[:31]
-    'Level 1 never sees the image. N'
+    model
+        A trained model with a history.
     """
-    return _blind_in_words(blind_levels) + _collapsed_in_words(level_kl, free_bits, blind_levels)
+    return _blind_in_words(model.settings.blind_levels) + kl_report(model).summary()
 
 
 def _blind_in_words(blind_levels: int) -> str:
     if blind_levels < 2:
         return "Level 1 never sees the image. " if blind_levels else ""
     return f"Levels 1 to {blind_levels} never see the image. "
-
-
-def _collapsed_in_words(level_kl: tuple[float, ...], free_bits: float, blind_levels: int) -> str:
-    least = free_bits or _ALMOST_NOTHING
-    collapsed = [
-        (number, kl)
-        for number, kl in enumerate(level_kl, start=blind_levels + 1)
-        if math.isfinite(kl) and kl < least
-    ]
-    limit = f"{least:g} nat{'' if least == 1 else 's'} per patch"
-    if free_bits:
-        limit = f"the free bits ({limit})"
-    if not collapsed:
-        which = "No other level" if blind_levels else "No level"
-        return f"{which} has collapsed: each carries at least {limit}."
-    which = ", ".join(str(number) for number, _ in collapsed)
-    carried = ", ".join(f"{kl:.2g}" for _, kl in collapsed)
-    several = len(collapsed) > 1
-    subject, carry, them = (
-        (f"Levels {which} have", "they carry", "them")
-        if several
-        else (f"Level {which} has", "it carries", "it")
-    )
-    return (
-        f"{subject} collapsed: {carry} {carried} nats per patch, less than {limit}, so the "
-        f"restoration makes almost no use of {them}. Longer training or a higher free_bits may "
-        f"bring {them} back. This is not an error: judge by the images."
-    )

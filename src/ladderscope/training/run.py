@@ -14,6 +14,7 @@ from ladderscope.data import MixedPatches, TrainingPatches
 from ladderscope.interruption import ShouldStop
 from ladderscope.machine import best_device, keep_freed_memory, make_compile_cache
 from ladderscope.progress import Listener
+from ladderscope.training.activity import active_channels
 from ladderscope.training.budget import Budget
 from ladderscope.training.course import Course
 from ladderscope.training.errors import TrainingError
@@ -49,6 +50,8 @@ class Outcome:
         Whether the network was compiled.
     diverged : bool
         Whether it stopped early because the loss stayed non-finite.
+    active_channels : tuple of int, optional
+        Of each level that sees the image: see `active_channels`. None in files of earlier versions.
     """
 
     history: tuple[Record, ...]
@@ -59,6 +62,7 @@ class Outcome:
     best_step: int
     compiled: bool
     diverged: bool = False
+    active_channels: tuple[int, ...] | None = None
 
 
 UNTRAINED = Outcome((), 0, 0, 0.0, interrupted=False, best_step=0, compiled=False)
@@ -144,6 +148,7 @@ def train(
         course.best_step,
         compiled,
         course.diverged,
+        active_channels(module, course.validation),
     )
 
 

@@ -32,7 +32,7 @@ _INDEPENDENT = 0.5  # of the modes, under the window
 # told from it, and what is stronger is kept even where finer structure is lost.
 _SEEN, _STRONG = 0.25, 10.0
 _STRONG_NOISE = 0.2  # times the mean power of the noise: where there is less, its shape is guessed
-_ERRORS = 4.0  # standard errors that are left to chance
+_ERRORS, _ERRORS_OF_LOSS = 4.0, 2.5  # standard errors that are left to chance
 _AMBER_LOST, _RED_LOST = 0.15, 0.25
 _AMBER_MORE, _RED_MORE = 0.15, 0.3
 
@@ -97,7 +97,7 @@ class Lost(NamedTuple):
     @property
     def light(self) -> Light:
         """How much it is, beyond chance."""
-        return graded(self.fraction - _ERRORS * self.error, _AMBER_LOST, _RED_LOST)
+        return graded(self.fraction - _ERRORS_OF_LOSS * self.error, _AMBER_LOST, _RED_LOST)
 
 
 def lost_structure(found: Sequence[Band]) -> Lost | None:
