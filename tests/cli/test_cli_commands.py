@@ -269,7 +269,7 @@ def test_info_reads_as_prose(batch):
         "8 steps in",
         "budget of 8 steps",
         "reconstruction",
-        "finest first",
+        "nats per pixel",
         "latent_channels 4",
         "thumbnail yes",
     ):

@@ -6,17 +6,20 @@ import pytest
 
 from ladderscope import Denoiser, load
 from ladderscope.evaluation import kl_report
+from ladderscope.noise import PoissonGaussian
+
+CAMERA = PoissonGaussian(gain=2.0, intercept=9.0)
 
 
 def test_collapse_is_found_and_the_advice_mends_it(crops, tmp_path):
-    given = {"free_bits": 0.0, "kl_weight": 1000.0, "steps": 40}
-    collapsed = Denoiser("tiny", noise="gaussian", **given).fit(crops[0], progress=False)
+    given = {"free_bits": 0.0, "kl_weight": 1000.0, "steps": 60}
+    collapsed = Denoiser("tiny", noise=CAMERA, **given).fit(crops[0], progress=False)
     found = kl_report(collapsed.model)
     assert {level.use for level in found.levels} == {"collapsed"}
     assert found.setting == "kl_weight" and "kl_weight" in found.advice[0]
 
     given[found.setting] = found.value
-    mended = Denoiser("tiny", noise="gaussian", **given).fit(crops[0], progress=False)
+    mended = Denoiser("tiny", noise=CAMERA, **given).fit(crops[0], progress=False)
     after = kl_report(mended.model)
     assert after.levels[0].use == "in use" and after.levels[0].active > 0
     assert after.levels[0].nats_per_patch > 100 * found.levels[0].nats_per_patch
