@@ -101,8 +101,8 @@ def test_prediction_writes_channels_spread_residual_and_report(trained, tmp_path
     html = page.read_text(encoding="utf-8")
     assert "1 image was split into dna and cells, using the mean of 2 posterior samples" in html
 
-    (tmp_path / "out" / "mixed_restored.ome.tif").unlink()
-    (tmp_path / "out" / "mixed_spread.ome.tif").unlink()
+    for part in ("restored.ome.tif", "samples.gif", "spread.ome.tif"):
+        (tmp_path / "out" / f"mixed_{part}").unlink()
     refused = run(*arguments)
     assert refused.code == 1 and "mixed_residual.ome.tif already exists" in refused.said
     assert run(*arguments, "--overwrite", "--report", page.with_suffix(".txt")).code == 1
@@ -320,6 +320,7 @@ def test_the_demonstration_adds_two_stains_and_takes_them_apart(tmp_path):
         "mixed.tif",
         "mixed_residual.ome.tif",
         "mixed_restored.ome.tif",
+        "mixed_samples.gif",
         "mixed_spread.ome.tif",
         "model.ladder",
         "report.html",
