@@ -57,6 +57,7 @@ from ladderscope.training.run import compiling_pays
 
 NAMES = ("nuclei", "actin")
 PATCH, BATCH, VALIDATIONS = 64, 16, 20
+Z_90 = 1.645  # half the width of a Gaussian's 90 % interval, in standard deviations
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,12 @@ def judged(splitter, mixed, data, samples):
         if restored.std is not None:
             found[f"rank_{number}"] = {
                 name: round(spread_ranks_errors(restored.std[c], restored.mean[c], truth), 3)
+                for c, (name, truth) in enumerate(zip(NAMES, data.truth, strict=True))
+            }
+            found[f"coverage_90_{number}"] = {
+                name: round(
+                    float((abs(restored.mean[c] - truth) < Z_90 * restored.std[c]).mean()), 3
+                )
                 for c, (name, truth) in enumerate(zip(NAMES, data.truth, strict=True))
             }
             found[f"spread_over_error_{number}"] = {

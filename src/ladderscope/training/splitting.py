@@ -137,11 +137,17 @@ class SplittingModule(RestorationModule[MixedBatch]):
         return objective, found.inner_kl
 
     def evidence(self, batch: MixedBatch) -> Evidence:
-        """Give the squared errors of a posterior sample, and the noise of the recordings."""
+        """Give squared errors, and the noise of the recordings.
+
+        Every second patch is decoded at the posterior means, the others from a sample: the head has
+        to know the features of both.
+        """
         observed = self._observed(batch)
         with self.precision(observed.device):
             features = self.network.encode(observed)
             noise = self.network.standard_noise(features)
+            for drawn in noise:
+                drawn[1::2] = 0
             decoded = self.network.decode(features, noise, priors=False, variance=True)
         channels = decoded.output[:, : len(self.mean)]
         return Evidence(
