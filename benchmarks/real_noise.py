@@ -40,7 +40,7 @@ def main():
         panels = (
             ("noisy", observed, low, high),
             ("restored", restored.mean, low, high),
-            ("spread of posterior samples (uncalibrated)", restored.std, 0, None),
+            ("spread of posterior samples", restored.std, 0, None),
             ("residual", observed - restored.mean, -30, 30),
         )
         for axes, (title, picture, bottom, top) in zip(row, panels, strict=True):

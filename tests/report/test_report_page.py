@@ -111,7 +111,7 @@ def test_it_says_all_that_a_reader_asks(html):
     for text in (
         "What was done.",
         "plane 3 of 5",
-        "spread of posterior samples (uncalibrated)",
+        "error bar (standard deviation)",
         "detail, actin &amp; co: noisy (from ",
         "Level 2 adds next to nothing",
         "Measured",
@@ -148,7 +148,7 @@ def test_without_a_spread_its_column_stays_empty(model):
     image = restored("a.tif", model, shown=True, spread=False)
     html = page(Report("t", "s", model, (image,), samples=0))
     assert html.count("data:image/png;base64,") == 2 * 4
-    assert "uncalibrated" not in html
+    assert "error bar" not in html
 
 
 def test_a_training_without_history_still_has_a_page(model):

@@ -82,7 +82,7 @@ def test_mixed_each_channel_its_spread_and_the_residual_are_shown_whole_and_enla
         "whole image, mixed (from",
         "detail, mixed",
         "actin &amp; co: restored (from",
-        "actin &amp; co: spread of posterior samples (uncalibrated) (from 0 to",
+        "actin &amp; co: error bar (standard deviation) (from 0 to",
         "residual: mixed minus channels (from -",
         "Each channel is the mean of 16 posterior samples",
         "m_residual.ome.tif",
@@ -95,7 +95,7 @@ def test_mixed_each_channel_its_spread_and_the_residual_are_shown_whole_and_enla
 def test_without_a_spread_its_row_is_left_out():
     html = html_of(split(spread=False), samples=0)
     assert html.count("data:image/png;base64,") == 2 * (2 + len(NAMES))
-    assert "uncalibrated" not in html
+    assert "error bar" not in html
 
 
 def test_an_image_that_is_not_shown_still_has_its_residual_measured():

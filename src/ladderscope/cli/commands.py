@@ -6,6 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from ladderscope.cli import (
+    calibrate,
     check,
     demo,
     denoise,
@@ -68,6 +69,7 @@ imports.command("careamics")(importing.careamics)
 app.command("denoise")(denoise.denoise)
 app.add_typer(training, name="train")
 app.command("predict")(predict.predict)
+app.command("calibrate")(calibrate.calibrate)
 app.add_typer(noises, name="noise")
 app.add_typer(imports, name="import")
 app.command("check")(check.check)

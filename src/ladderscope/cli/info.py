@@ -13,7 +13,7 @@ def info(model: options.ModelFile) -> None:
     """Show what a model is, what it was trained on, and how the training went."""
     from datetime import datetime
 
-    from ladderscope.cli.summary import noise_rows
+    from ladderscope.cli.summary import calibration_rows, noise_rows
     from ladderscope.cli.terminal import show_summary
     from ladderscope.models.file import read_model
     from ladderscope.report.words import channel_names, levels_in_words
@@ -38,6 +38,7 @@ def info(model: options.ModelFile) -> None:
         rows.append(("mixed", found.mixture.mixing.in_words(names)))
         rows.append(("values", f"mixed images: {_values(found.mixture.statistics)}"))
     rows += noise_rows(found)
+    rows += calibration_rows(found) or [("error bars", "not calibrated")]
     rows.append(("training", f"by {found.trained_by}" if found.imported else _training(found)))
     if outcome.history:
         last = outcome.history[-1]

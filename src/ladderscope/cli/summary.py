@@ -127,7 +127,8 @@ def training_rows(restorer: Restorer, model_path: Path) -> list[tuple[str, str]]
     ]
     if outcome.skipped:
         rows.append(("skipped", f"{counted(outcome.skipped, 'batch', 'es')}: loss not finite"))
-    rows += noise_rows(model) + [("notice", text) for text in restorer.advice]
+    rows += noise_rows(model) + calibration_rows(model)
+    rows += [("notice", text) for text in restorer.advice]
     return rows + _as_warnings([*restorer.warnings, *noise_warnings(model)])
 
 
@@ -144,6 +145,15 @@ def noise_rows(model: Model) -> list[tuple[str, str]]:
         for name, noise, choice in zip(
             channel_names(model), model.noise_models, model.noise_choices, strict=False
         )
+    ]
+
+
+def calibration_rows(model: Model) -> list[tuple[str, str]]:
+    """Say how the error bars of each channel were calibrated, and what they cover."""
+    several = len(model.statistics) > 1
+    return [
+        ("error bars", f"{f'{name}: ' if several else ''}{calibration.summary()}")
+        for name, calibration in zip(channel_names(model), model.calibration, strict=False)
     ]
 
 

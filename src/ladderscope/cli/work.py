@@ -125,7 +125,22 @@ def train_and_save(
     """Train on data, as `fit` takes them, and save the model before anything else goes wrong."""
     restorer.fit(**data, state_file=state_of(model_path), resume=resume)
     restorer.save(model_path, thumbnail=thumbnail, overwrite=overwrite or resume)
+    if calibrates(restorer, data.get("images")):
+        restorer.save(model_path, thumbnail=thumbnail)
     logger.info("model saved: %s", model_path)
+
+
+def calibrates(restorer: Restorer, images: Sequence[Image] | None) -> bool:
+    """Calibrate the error bars: on noisy images, or on what a splitter has held out.
+
+    Reports why if that is not possible.
+    """
+    try:
+        restorer.calibrate(images, progress=True)
+    except LadderscopeError as error:
+        logger.info("the error bars are not calibrated: %s", error)
+        return False
+    return True
 
 
 def restore_all(

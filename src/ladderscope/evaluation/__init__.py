@@ -1,6 +1,7 @@
 """How good a restoration is: against a clean image, or against the noise it should remove."""
 
 from ladderscope.evaluation.bounds import Coverage
+from ladderscope.evaluation.calibration import Calibration
 from ladderscope.evaluation.differing import most_different
 from ladderscope.evaluation.kl import KLReport, LevelReport, kl_report
 from ladderscope.evaluation.metrics import psnr, range_invariant_psnr
@@ -21,8 +22,11 @@ from ladderscope.evaluation.residuals import ResidualCheck, residual_check
 from ladderscope.evaluation.scores import ChannelScores, evaluate
 from ladderscope.evaluation.similarity import ms_ssim, ssim
 from ladderscope.evaluation.spread import SpreadBin, SpreadScores, spread_scores
+from ladderscope.evaluation.with_truth import calibrate
+from ladderscope.evaluation.without_truth import calibrate_without_truth
 
 __all__ = [
+    "Calibration",
     "ChannelScores",
     "Coverage",
     "KLReport",
@@ -31,6 +35,8 @@ __all__ = [
     "SpreadBin",
     "SpreadBins",
     "SpreadScores",
+    "calibrate",
+    "calibrate_without_truth",
     "coverage",
     "evaluate",
     "expected_calibration_error",

@@ -14,6 +14,7 @@ import torch
 
 from ladderscope.data import Intensities, Mixing
 from ladderscope.errors import LadderscopeError
+from ladderscope.evaluation.calibration import Calibration
 from ladderscope.evaluation.checks import Appearance
 from ladderscope.files import whole_file
 from ladderscope.images import Statistics
@@ -131,6 +132,7 @@ class Model:
     slice_spacing: float | None = None
     frames: int | None = None
     appearances: tuple[Appearance, ...] = ()
+    calibration: tuple[Calibration, ...] = ()
 
     @property
     def noise_fits(self) -> tuple[NoiseFit | None, ...]:
@@ -184,6 +186,7 @@ def write_model(path: Path, model: Model, *, overwrite: bool = True) -> None:
         "slice_spacing": model.slice_spacing,
         "frames": model.frames,
         "appearances": [asdict(one) for one in model.appearances],
+        "calibration": [asdict(channel) for channel in model.calibration],
     }
     noise = [
         {"model": channel.to_dict(), **_measured(choice)}
@@ -289,6 +292,7 @@ def _model(
         slice_spacing=config.slice_spacing,
         frames=config.frames,
         appearances=tuple(Appearance(**one.model_dump()) for one in config.appearances),
+        calibration=tuple(Calibration(**dict(channel)) for channel in config.calibration),
     )
 
 

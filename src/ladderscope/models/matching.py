@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from ladderscope.evaluation.calibration import Calibration
 from ladderscope.images import Image
 from ladderscope.images.channels import channel_order, names_differ
 from ladderscope.models.file import Model
@@ -111,6 +112,27 @@ def noise_of_channels(image: Image, model: Model) -> tuple[NoiseModel, ...]:
     if order is None or not model.noise_models:
         return model.noise_models
     return tuple(model.noise_models[order.index(channel)] for channel in range(len(order)))
+
+
+def calibration_of_channels(image: Image, model: Model) -> tuple[Calibration, ...]:
+    """Give the model's calibrations in the order of the channels of a restoration.
+
+    Parameters
+    ----------
+    image
+        The image that is restored.
+    model
+        The trained model.
+
+    Returns
+    -------
+    tuple of Calibration
+        Empty if the model is not calibrated.
+    """
+    order = order_of_model(image, model)
+    if order is None or not model.calibration:
+        return model.calibration
+    return tuple(model.calibration[order.index(channel)] for channel in range(len(order)))
 
 
 def warn_of_other_channels(image: Image, model: Model) -> None:

@@ -9,12 +9,16 @@ import numpy as np
 from jaxtyping import Float32, Shaped
 from numpy.typing import DTypeLike
 
+from ladderscope.errors import LadderscopeError
+from ladderscope.evaluation.calibration import Calibration
 from ladderscope.evaluation.checks import Check, Light, light_of
+from ladderscope.evaluation.reliability import interval_factor
 from ladderscope.files import OutputError, check_writable, stem, taken
 from ladderscope.images import Acquisition, cast_to, write_image
 from ladderscope.images.acquisition import UNKNOWN
 from ladderscope.models.provenance import provenance
 from ladderscope.names import IMAGE
+from ladderscope.words import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +34,7 @@ class Restoration:
         The standard deviation of the signal. For a denoiser that of the posterior samples, or as
         predicted with ``samples=0``; for a split the predicted variance of the decoder is added.
         None for a denoiser with one sample, and where nothing is predicted: by models of earlier
-        versions, of other software and of interrupted training.
+        versions, of other software and of interrupted training. Calibrated where the model is.
     axes : str
         One letter per dimension.
     name : str
@@ -49,6 +53,8 @@ class Restoration:
     checks : tuple of Check
         What checks without a clean image found: see `ladderscope.evaluation.checks`. Empty where
         nothing could be checked.
+    calibration : tuple of Calibration
+        How `std` was calibrated, one per channel; empty if it was not.
     """
 
     mean: Float32[np.ndarray, "..."]
@@ -61,11 +67,62 @@ class Restoration:
     residual: Float32[np.ndarray, "..."] | None = None
     acquisition: Acquisition = UNKNOWN
     checks: tuple[Check, ...] = ()
+    calibration: tuple[Calibration, ...] = ()
 
     @property
     def light(self) -> Light | None:
         """The light of the gravest check: green, amber or red; None if nothing was checked."""
         return light_of(self.checks)
+
+    def interval(
+        self, level: float = 0.9
+    ) -> tuple[Float32[np.ndarray, "..."], Float32[np.ndarray, "..."]]:
+        """Give the lower and the upper image between which the signal of each pixel lies.
+
+        The interval is symmetric around the mean. Where the model is calibrated, its width is the
+        one that contained this fraction of the pixels there. Otherwise it is that of Student's t
+        for the number of samples, times √(1 + 1/samples), which is right if the samples are drawn
+        from the true posterior. The samples are not kept, so that their quantiles are not used.
+        Each pixel has its own interval: that the whole signal lies between the two images is far
+        less probable.
+
+        Parameters
+        ----------
+        level : float
+            The probability, between 0 and 1.
+
+        Returns
+        -------
+        (array, array)
+            Of the shape and in the units of the mean.
+
+        Raises
+        ------
+        LadderscopeError
+            There is no standard deviation, or the level is not between 0 and 1.
+
+        Examples
+        --------
+        >>> flat = np.full((2, 2), 10.0, np.float32)
+        >>> lower, upper = Restoration(flat, flat / 10, "YX", samples=16).interval(0.9)
+        >>> print(lower[0, 0].round(2), upper[0, 0].round(2))
+        8.19 11.81
+        """
+        if self.std is None:
+            raise LadderscopeError(
+                f"{self.name} has no error bars, because it was restored with "
+                f"{counted(self.samples, 'sample')}: restore it with samples=2 or more, better 16"
+            )
+        half = self.std * self._multipliers(level)
+        return self.mean - half, self.mean + half
+
+    def _multipliers(self, level: float) -> float | Float32[np.ndarray, "..."]:
+        """Give the half width of an interval in standard deviations, by channel if they differ."""
+        if not self.calibration:
+            return interval_factor(level, self.samples if self.samples > 1 else None)
+        found = [one.multiplier(level, self.samples) for one in self.calibration]
+        along_channels = [-1 if letter == "C" else 1 for letter in self.axes]
+        return np.array(found, np.float32).reshape(along_channels)
 
     def save(
         self,
@@ -126,7 +183,7 @@ class Restoration:
         ]
         if self.std is not None:
             spread = beside(path, "spread") if spread_path is None else IMAGE.file(spread_path)
-            text = f"standard deviation of the signal, from {self.samples} posterior samples"
+            text = self._about_std()
             outputs.append(_Output(spread, self.std, self.axes, self.channel_names, text))
         if self.residual is not None:
             residual = (
@@ -154,6 +211,16 @@ class Restoration:
                     file.unlink(missing_ok=True)  # of no use without the others
             raise
         return files
+
+    def _about_std(self) -> str:
+        """Describe the standard deviation, for the metadata of its file."""
+        spread = (
+            f"standard deviation of the signal, from {counted(self.samples, 'posterior sample')}"
+        )
+        if not self.calibration:
+            return f"{spread}, not calibrated"
+        said = dict.fromkeys(one.summary() for one in self.calibration)
+        return f"{spread}. {' '.join(said)}"
 
     def _write(self, output: "_Output", overwrite: bool) -> None:
         write_image(

@@ -1,35 +1,37 @@
 """What a denoiser and a splitter have in common: training, prediction, and the model."""
 
-import os
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, ClassVar, Generic, Self, cast
+from typing import ClassVar, Self
 
 import numpy as np
 from jaxtyping import Float32
 
 from ladderscope.errors import LadderscopeError
+from ladderscope.evaluation.calibration import Source
 from ladderscope.evaluation.checks import Check
-from ladderscope.images import Image, Sources, find_images, read_image
+from ladderscope.images import Image, Sources, find_images, read_image, read_images
 from ladderscope.images.artefacts import with_padding
 from ladderscope.images.read import named_sources
 from ladderscope.interruption import ShouldStop, stop_if
-from ladderscope.machine import best_device, fast_type, keep_freed_memory, usual_device
+from ladderscope.machine import best_device, fast_type, usual_device
 from ladderscope.memory import enough_memory
-from ladderscope.models.architecture import unfilled_network_of
 from ladderscope.models.building import geometry_of
-from ladderscope.models.channel_noise import Noise, check_noise
+from ladderscope.models.calibrating import (
+    Compared,
+    calibrated_std,
+    nothing_held_out,
+    read_truths,
+    with_truth,
+    without_truth,
+)
 from ladderscope.models.checks import look_at, several
 from ladderscope.models.config import Settings
 from ladderscope.models.decodings import say_how_long
-from ladderscope.models.file import Model, write_model
 from ladderscope.models.findings import Findings
-from ladderscope.models.fitting import Run
-from ladderscope.models.notices import Notices
-from ladderscope.models.presets import settings_for
+from ladderscope.models.matching import calibration_of_channels
 from ladderscope.models.restoration import Restoration
 from ladderscope.models.restoring import (
     UNWATCHED,
@@ -41,10 +43,8 @@ from ladderscope.models.restoring import (
     drawn_fields,
     restored_fields,
 )
-from ladderscope.models.thumbnail import thumbnail as thumbnail_of
+from ladderscope.models.trained import Trained
 from ladderscope.models.whole import whole_number
-from ladderscope.names import MODEL
-from ladderscope.network import LadderVAE
 from ladderscope.prediction import Shown, limits
 from ladderscope.progress import Listener, listener_of, part_of
 
@@ -54,81 +54,17 @@ _LESS_TO_RESTORE = (
 )
 
 
-class Restorer(ABC, Generic[Settings]):
+class Restorer(Trained[Settings]):
     """A network that is trained, restores images and is saved: a `Denoiser` or a `Splitter`.
 
     Parameters
     ----------
-    preset : str
-        One of ``"small"``, ``"paper"`` and ``"tiny"``.
-    noise : str, NoiseModel, or a sequence of these
-        The camera's noise, for all channels or one per channel.
-    seed : int
-        Random seed of training and samples.
-    device : str, optional
-        ``"cpu"``, ``"cuda"`` or ``"mps"``; by default the best that is available.
-    **settings
-        Settings in place of the preset's.
+    preset, noise, seed, device, **settings
+        As of `Trained`.
     """
 
-    kind: ClassVar[str]
-    settings_kind: ClassVar[type[Any]]
     handed_back: ClassVar[str]  # what happens to intensities beyond the limits
     instead: ClassVar[str]  # what the result holds where restoring failed
-
-    def __init__(
-        self,
-        preset: str = "small",
-        noise: Noise = "auto",
-        seed: int = 0,
-        *,
-        device: str | None = None,
-        **settings: Any,
-    ) -> None:
-        self.settings: Settings = settings_for(self.settings_kind, preset, settings)
-        self.noise = noise
-        self.seed = whole_number(seed, "seed")
-        self.device = device
-        best_device(device)
-        self._model: Model | None = None
-        self._finished_state: Path | None = None
-        self._network: LadderVAE | None = None
-        self._detail: Image | None = None
-        self.warnings: tuple[str, ...] = ()
-        self.advice: tuple[str, ...] = ()
-        check_noise(noise)
-
-    @classmethod
-    def from_model(cls, model: Model, *, device: str | None = None) -> Self:
-        """Make a fitted restorer of what a model file holds."""
-        restorer = cls(noise=list(model.noise_models) or "auto", seed=model.seed, device=device)
-        restorer.settings = cast(Settings, model.settings)
-        restorer._model = model
-        restorer._network = unfilled_network_of(model.architecture)
-        try:
-            restorer._network.load_state_dict(model.weights)
-        except RuntimeError as error:
-            raise LadderscopeError(
-                "the model file is damaged (weights do not match the settings); restore a copy or "
-                "train again"
-            ) from error
-        return restorer
-
-    @property
-    def model(self) -> Model:
-        """The trained model: weights, statistics, noise models, history.
-
-        Raises
-        ------
-        LadderscopeError
-            The restorer has not been fitted.
-        """
-        if self._model is None:
-            raise LadderscopeError(
-                f"this {self.kind} is not trained yet: call fit(images), or open a model with "
-                "load()"
-            )
-        return self._model
 
     @usual_device()
     def predict(
@@ -197,6 +133,108 @@ class Restorer(ABC, Generic[Settings]):
         return restored if several(images) else restored[0]
 
     @usual_device()
+    @enough_memory("calibrating", _LESS_TO_RESTORE)
+    def calibrate(
+        self,
+        observed: Sources | None = None,
+        truth: Sources | None = None,
+        axes: str | None = None,
+        *,
+        truth_axes: str | None = None,
+        truth_frames: int | None = None,
+        match: bool = False,
+        samples: int = 16,
+        seed: int | None = None,
+        progress: bool | Listener = False,
+        should_stop: ShouldStop | None = None,
+    ) -> Self:
+        """Scale the error bars to the errors that are found on images; `save` keeps that.
+
+        With truth, intervals then contain, on average over images like these, the stated fraction
+        of the pixels: see `ladderscope.evaluation.calibrate`. Several images are
+        better than one, and none should have been trained on. Without truth, a denoiser is
+        calibrated on noisy images alone, which may be those it was trained on: see
+        `calibrate_without_truth` there. That widens error bars and never narrows them. An earlier
+        calibration is replaced.
+
+        A splitter that was just trained needs no arguments: it has held out recordings to add up.
+
+        Parameters
+        ----------
+        observed : path, array, or several of them, optional
+            As for `predict`.
+        truth : path, array, or several of them, optional
+            The true signal of each image, in its units and of its size; for a splitter with its
+            channels along C.
+        axes, truth_axes : str, optional
+            As in `fit`; those of the truth are by default those of the images, with a leading C
+            for a splitter.
+        truth_frames : int, optional
+            How many exposures like `observed` each truth is the average of: 1 for a second
+            exposure of the same field. Their noise, known from the noise model, is subtracted. By
+            default the truth is without noise; noise that it has makes the error bars too wide.
+        match : bool
+            Whether to fit the scale and the offset of the truth, if it has other units.
+        samples : int
+            Number of posterior samples, best as many as for `predict`.
+        seed, progress, should_stop
+            As for `predict`.
+
+        Returns
+        -------
+        Denoiser or Splitter
+            Itself. ``model.calibration`` has one `Calibration` per channel.
+
+        Raises
+        ------
+        LadderscopeError
+            Fewer than 2 samples or 1,000 pixels, a truth of another shape or in other units, or
+            no truth where it is needed.
+        """
+        samples = whole_number(samples, "samples", least=2)
+        seed = self.seed if seed is None else whole_number(seed, "seed")
+        images: Sequence[Image]
+        truths: Sequence[Image] | None = None
+        source: Source = "second exposure" if truth_frames == 1 else "truth"
+        if observed is None:
+            images, truths, source = self._held_out or nothing_held_out(self.kind)
+            truth_frames = 1 if self.model.noise_models else None
+        else:
+            images = [self._ready(image) for image in read_images(observed, axes, should_stop)]
+        if truth is not None:
+            same_axes = axes if self.kind == "denoiser" else axes and f"C{axes}"
+            truths = read_truths(truth, truth_axes or same_axes, images)
+        with listener_of(progress) as report:
+
+            def restored(image: Image, before: float) -> Compared:
+                stop_if(should_stop, "calibrating")
+                if report is not None:
+                    report(before, f"calibrating on {image.name}")
+                fields = self._fields(image)
+                mean, std, _ = restored_fields(
+                    self._restoring(), fields, samples=samples, seed=seed
+                )
+                return Compared(fields, mean, np.zeros_like(mean) if std is None else std)
+
+            if truths is None:
+                calibration = without_truth(
+                    self.model, images, restored, samples=samples, seed=seed
+                )
+            else:
+                calibration = with_truth(
+                    self.model,
+                    images,
+                    truths,
+                    restored,
+                    samples=samples,
+                    source=source,
+                    frames=truth_frames,
+                    match=match,
+                )
+        self._model = replace(self.model, calibration=calibration)
+        return self
+
+    @usual_device()
     @enough_memory("drawing samples", f"ask for fewer (n), or {_LESS_TO_RESTORE}")
     def sample(
         self,
@@ -255,40 +293,6 @@ class Restorer(ABC, Generic[Settings]):
         self._say(findings)
         return np.stack([self._in_order(observed, of_sample)[0] for of_sample in drawn])
 
-    @usual_device()
-    def save(
-        self, path: str | os.PathLike[str], *, thumbnail: bool = True, overwrite: bool = True
-    ) -> Path:
-        """Write the model to one ``.ladder`` file, completely or not at all.
-
-        Parameters
-        ----------
-        path : path
-            The file to write, such as ``"nuclei.ladder"``.
-        thumbnail : bool
-            Whether to include a small picture of the training data.
-        overwrite : bool
-            Whether to replace an existing file.
-
-        Raises
-        ------
-        LadderscopeError
-            The restorer is not trained, the name does not end in .ladder, or the file cannot be
-            written.
-        """
-        path, model = MODEL.file(path), self.model
-        if thumbnail and self._detail is not None:
-            picture = thumbnail_of(
-                self._detail, lambda image: self._restore(image, samples=0, seed=0, says=False)
-            )
-            self._model, self._detail = replace(model, thumbnail=picture), None
-            model = self.model
-        kept = model if thumbnail else replace(model, thumbnail=None)
-        write_model(path, kept, overwrite=overwrite)
-        if self._finished_state is not None:
-            self._finished_state.unlink(missing_ok=True)
-        return path
-
     def observed(self, image: Image) -> Image:
         """Give what is restored of an image: the image itself, or an average of its frames."""
         return image
@@ -335,19 +339,16 @@ class Restorer(ABC, Generic[Settings]):
     def _space(self) -> str:
         return "ZYX"[-self.settings.dimensions :]
 
-    def _become(
-        self, model: Model, network: LadderVAE, run: Run, notice: Notices, detail: Image | None
-    ) -> Self:
-        """Take the result of training, and a detail of a training image for the thumbnail."""
-        self._model, self._network, self._detail = model, network, detail
-        self.warnings, self.advice = tuple(dict.fromkeys(notice.warnings)), tuple(notice.advice)
-        self._finished_state = None if model.outcome.interrupted else run.state_file
-        return self
-
     def _looked_at(self, image: Image) -> Image:
         """Find the padding of an image, and warn where it differs from the training images."""
         image = with_padding(self.observed(image))
         look_at(image, self.model, self._check_image)
+        return image
+
+    def _ready(self, image: Image) -> Image:
+        """Find the padding of an image, and check only that the model can restore it."""
+        image = with_padding(self.observed(image))
+        self._check_image(image)
         return image
 
     def _restore(
@@ -362,6 +363,7 @@ class Restorer(ABC, Generic[Settings]):
         mean, std, findings = restored_fields(
             self._restoring(), self._fields(image), samples=samples, seed=seed, watched=watched
         )
+        std = calibrated_std(self.model.calibration, mean, std)
         if says:
             self._say(findings)
         ordered, axes = self._in_order(image, mean)
@@ -376,6 +378,7 @@ class Restorer(ABC, Generic[Settings]):
             self._residual(image, mean),
             image.acquisition.of_channels(mean.shape[1]),
             self._checks(image, mean) if says else (),
+            () if std is None else calibration_of_channels(image, self.model),
         )
 
     def _fields(self, image: Image) -> Fields:
@@ -394,7 +397,3 @@ class Restorer(ABC, Generic[Settings]):
     def _say(self, findings: Findings) -> None:
         reach = limits(self._jobs()[0].statistics)
         findings.say(*reach, handed_back=self.handed_back, instead=self.instead)
-
-    def _ready_network(self) -> LadderVAE:
-        keep_freed_memory()
-        return cast(LadderVAE, self._network).to(best_device(self.device)).eval()

@@ -18,6 +18,7 @@ from pydantic import (
 from ladderscope.harmless import harmless
 from ladderscope.images.axes import AXES
 from ladderscope.models.architecture import Architecture, architecture_of, check_agreement
+from ladderscope.models.calibration_entry import CalibrationEntry
 from ladderscope.models.config import (
     MOST_LEVELS,
     DenoiserSettings,
@@ -177,6 +178,7 @@ class ConfigEntry(BaseModel):
     slice_spacing: Positive | None = None
     mixture: MixtureEntry | None = None
     appearances: Annotated[tuple[AppearanceEntry, ...], Field(max_length=MOST_CHANNELS)] = ()
+    calibration: Annotated[tuple[CalibrationEntry, ...], Field(max_length=MOST_CHANNELS)] = ()
 
     @model_validator(mode="after")
     def _a_name_for_each_channel(self) -> Self:
@@ -192,6 +194,10 @@ class ConfigEntry(BaseModel):
         shown = len(self.statistics) if self.mixture is None else 1
         if self.appearances and len(self.appearances) != shown:
             raise ValueError(f"{len(self.appearances)} appearances where {shown} are needed")
+        if self.calibration and len(self.calibration) != len(self.statistics):
+            raise ValueError(
+                f"{len(self.calibration)} calibrations for {len(self.statistics)} statistics"
+            )
         return self
 
     @model_validator(mode="after")

@@ -24,6 +24,7 @@ from ladderscope.images.axes import from_planes
 from ladderscope.interruption import ShouldStop
 from ladderscope.machine import usual_device
 from ladderscope.models.building import turns_of
+from ladderscope.models.calibrating import held_out_sums
 from ladderscope.models.channel_noise import Noise, channel_noise
 from ladderscope.models.checks import check_depth, warn_if_beyond, warn_if_far
 from ladderscope.models.config import Method, SplitterSettings
@@ -275,6 +276,7 @@ class Splitter(Restorer[SplitterSettings]):
             notice,
         )
         detail = mixed_detail([stack[0] for stack in looked.channels], looked.mixed, mixing)
+        self._held_out = held_out_sums(validation, mixing)
         return self._become(model, module.network, run, notice, detail)
 
     def _noise_of(

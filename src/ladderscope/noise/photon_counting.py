@@ -17,7 +17,7 @@ from ladderscope.noise.words import Interval, with_interval
 from ladderscope.words import rounded
 
 _LEAST_SHAPE = 0.5
-_LEAST_READ_NOISE, _MOST_READ_NOISE = 1e-3, 1e3  # photons
+LEAST_READ_NOISE, _MOST_READ_NOISE = 1e-3, 1e3  # photons
 _LEAST_RATE = 1e-3  # photons: darker signals tilt this law instead of dimming it further
 _PHOTONS_SHOWN = 20.0
 _KEYS = {"read noise": "read_noise", "pulse shape": "shape"}
@@ -96,7 +96,7 @@ class PhotonCounting(NoiseModel):
             )
         if not abs(self.offset) < 1e12:
             raise NoiseError(f"offset must be a finite number of grey levels, not {self.offset}")
-        least, most = _LEAST_READ_NOISE * self.gain, _MOST_READ_NOISE * self.gain
+        least, most = LEAST_READ_NOISE * self.gain, _MOST_READ_NOISE * self.gain
         if not least <= self.read_noise <= most:
             raise NoiseError(
                 f"with a gain of {self.gain:g}, read_noise must lie between {least:g} and {most:g} "

@@ -11,7 +11,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from ladderscope.harmless import harmless
 from ladderscope.models.file import Model
 from ladderscope.pictures import Plane, drawn, grey_range
-from ladderscope.report.words import UNCALIBRATED
+from ladderscope.report.words import ERROR_BAR
 
 DETAIL_SIDE = 96
 _LETTERS_AN_INCH = 11.5  # of a title
@@ -109,7 +109,7 @@ def comparison_picture(
     greys = _greys(clean)
     columns = [(noisy, first, greys), (restored, second, greys), (clean, last, greys)]
     if spread is not None:
-        columns.insert(2, (spread, UNCALIBRATED, _colours(spread)))
+        columns.insert(2, (spread, ERROR_BAR, _colours(spread)))
     return _columns(columns, busiest(clean), width=3.2)
 
 
@@ -135,7 +135,7 @@ def split_picture(
         greys = _greys(truth)
         columns.append((restored, titles[1 + 2 * number], greys))
         if spread is not None:
-            columns.append((spread, UNCALIBRATED, _colours(spread)))
+            columns.append((spread, ERROR_BAR, _colours(spread)))
         columns.append((truth, titles[2 + 2 * number], greys))
     return _columns(columns, busiest(mixed), width=2.0)
 

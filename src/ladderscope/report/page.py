@@ -14,8 +14,9 @@ from ladderscope.report.noise_figures import noise_model_figure
 from ladderscope.report.restored import RestoredImage
 from ladderscope.report.viewer import viewer_markup
 from ladderscope.report.words import (
-    UNCALIBRATED,
+    ERROR_BAR,
     channel_names,
+    error_bars_in_words,
     levels_in_words,
     noise_in_words,
     noise_warnings,
@@ -108,9 +109,8 @@ def _images(report: Report) -> Iterator[str]:
         )
         yield html.paragraph(
             f"{what} is the mean of {report.samples} posterior samples: plausible {plausible}, "
-            f"given the {given} image. Where the samples differ, the {UNCALIBRATED} is large. It "
-            "has not been compared with true errors: it shows which parts are more certain than "
-            "others, but it is not an error bar."
+            f"given the {given} image. Where they differ, the {ERROR_BAR} is large. "
+            f"{error_bars_in_words(report.model)}"
         )
     if any(image.viewer for image in report.images):
         yield html.paragraph(

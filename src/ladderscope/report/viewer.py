@@ -17,7 +17,7 @@ from ladderscope.evaluation import most_different
 from ladderscope.pictures import Plane, animated, encoded, grey_range, scaled
 from ladderscope.report import html
 from ladderscope.report.figures import bright_end, busiest
-from ladderscope.report.words import UNCALIBRATED
+from ladderscope.report.words import ERROR_BAR
 
 WHOLE_SIDE = 512  # pixels, at most, of the picture of a whole image
 DETAIL_SIDE = 128
@@ -139,7 +139,7 @@ def viewer_of(
             pictures += _samples(draws[:, channel], chosen, label, ends)
         if spread is not None:
             ends = 0.0, bright_end(spread[channel])
-            how = detail, ends, "magma", UNCALIBRATED
+            how = detail, ends, "magma", ERROR_BAR
             pictures.append(_picture("error bar", label, spread[channel], *how))
     if residual is not None:
         end = bright_end(np.abs(residual))

@@ -7,7 +7,7 @@ from ladderscope.noise import NoiseModel
 from ladderscope.noise.averages import of_one_frame
 from ladderscope.noise_estimation.choice import NoiseChoice
 
-UNCALIBRATED = "spread of posterior samples (uncalibrated)"
+ERROR_BAR = "error bar (standard deviation)"
 
 
 def channel_names(model: Model) -> list[str]:
@@ -51,6 +51,20 @@ def noise_warnings(model: Model) -> list[str]:
     """List the stored notices of what the chosen noise models do not describe."""
     texts = [text for one in model.noise_choices if one is not None for text in one.warnings]
     return [notice for notice in model.notices if any(text in notice for text in texts)]
+
+
+def error_bars_in_words(model: Model) -> str:
+    """Say how the error bars of a model were calibrated, and what they cover."""
+    if not model.calibration:
+        return (
+            "It has not been calibrated: it shows which parts are more certain than others, and "
+            "covers true errors as promised only if the noise model and the network are right. "
+            "Calibrate it with “ladderscope calibrate”."
+        )
+    said = [one.summary() for one in model.calibration]
+    if len(said) == 1:
+        return said[0]
+    return " ".join(f"{n}: {text}" for n, text in zip(channel_names(model), said, strict=True))
 
 
 def levels_in_words(model: Model) -> str:

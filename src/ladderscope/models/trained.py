@@ -1,0 +1,161 @@
+"""What a restorer is before it restores anything: its settings, and the model once trained."""
+
+import os
+from abc import ABC, abstractmethod
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Self, cast
+
+from ladderscope.errors import LadderscopeError
+from ladderscope.images import Image
+from ladderscope.machine import best_device, keep_freed_memory, usual_device
+from ladderscope.models.architecture import unfilled_network_of
+from ladderscope.models.calibrating import Sums
+from ladderscope.models.channel_noise import Noise, check_noise
+from ladderscope.models.config import Settings
+from ladderscope.models.file import Model, write_model
+from ladderscope.models.fitting import Run
+from ladderscope.models.notices import Notices
+from ladderscope.models.presets import settings_for
+from ladderscope.models.restoration import Restoration
+from ladderscope.models.restoring import UNWATCHED, Watched
+from ladderscope.models.thumbnail import thumbnail as thumbnail_of
+from ladderscope.models.whole import whole_number
+from ladderscope.names import MODEL
+from ladderscope.network import LadderVAE
+
+
+class Trained(ABC, Generic[Settings]):
+    """Settings, and the model that comes of them.
+
+    Parameters
+    ----------
+    preset : str
+        One of ``"small"``, ``"paper"`` and ``"tiny"``.
+    noise : str, NoiseModel, or a sequence of these
+        The camera's noise, for all channels or one per channel.
+    seed : int
+        Random seed of training and samples.
+    device : str, optional
+        ``"cpu"``, ``"cuda"`` or ``"mps"``; by default the best that is available.
+    **settings
+        Settings in place of the preset's.
+    """
+
+    kind: ClassVar[str]
+    settings_kind: ClassVar[type[Any]]
+
+    def __init__(
+        self,
+        preset: str = "small",
+        noise: Noise = "auto",
+        seed: int = 0,
+        *,
+        device: str | None = None,
+        **settings: Any,
+    ) -> None:
+        self.settings: Settings = settings_for(self.settings_kind, preset, settings)
+        self.noise = noise
+        self.seed = whole_number(seed, "seed")
+        self.device = device
+        best_device(device)
+        self._model: Model | None = None
+        self._finished_state: Path | None = None
+        self._network: LadderVAE | None = None
+        self._detail: Image | None = None
+        self._held_out: Sums | None = None
+        self.warnings: tuple[str, ...] = ()
+        self.advice: tuple[str, ...] = ()
+        check_noise(noise)
+
+    @classmethod
+    def from_model(cls, model: Model, *, device: str | None = None) -> Self:
+        """Make a fitted restorer of what a model file holds."""
+        restorer = cls(noise=list(model.noise_models) or "auto", seed=model.seed, device=device)
+        restorer.settings = cast(Settings, model.settings)
+        restorer._model = model
+        restorer._network = unfilled_network_of(model.architecture)
+        try:
+            restorer._network.load_state_dict(model.weights)
+        except RuntimeError as error:
+            raise LadderscopeError(
+                "the model file is damaged (weights do not match the settings); restore a copy or "
+                "train again"
+            ) from error
+        return restorer
+
+    @property
+    def model(self) -> Model:
+        """The trained model: weights, statistics, noise models, history.
+
+        Raises
+        ------
+        LadderscopeError
+            The restorer has not been fitted.
+        """
+        if self._model is None:
+            raise LadderscopeError(
+                f"this {self.kind} is not trained yet: call fit(images), or open a model with "
+                "load()"
+            )
+        return self._model
+
+    @usual_device()
+    def save(
+        self, path: str | os.PathLike[str], *, thumbnail: bool = True, overwrite: bool = True
+    ) -> Path:
+        """Write the model to one ``.ladder`` file, completely or not at all.
+
+        Parameters
+        ----------
+        path : path
+            The file to write, such as ``"nuclei.ladder"``.
+        thumbnail : bool
+            Whether to include a small picture of the training data.
+        overwrite : bool
+            Whether to replace an existing file.
+
+        Raises
+        ------
+        LadderscopeError
+            The restorer is not trained, the name does not end in .ladder, or the file cannot be
+            written.
+        """
+        path, model = MODEL.file(path), self.model
+        if thumbnail and self._detail is not None:
+            picture = thumbnail_of(
+                self._detail, lambda image: self._restore(image, samples=0, seed=0, says=False)
+            )
+            self._model, self._detail = replace(model, thumbnail=picture), None
+            model = self.model
+        kept = model if thumbnail else replace(model, thumbnail=None)
+        write_model(path, kept, overwrite=overwrite)
+        if self._finished_state is not None:
+            self._finished_state.unlink(missing_ok=True)
+        return path
+
+    def _become(
+        self, model: Model, network: LadderVAE, run: Run, notice: Notices, detail: Image | None
+    ) -> Self:
+        """Take the result of training, and a detail of a training image for the thumbnail."""
+        self._model, self._network, self._detail = model, network, detail
+        self.warnings = tuple(dict.fromkeys(notice.warnings))
+        self.advice = tuple(notice.advice)
+        self._finished_state = None if model.outcome.interrupted else run.state_file
+        return self
+
+    def _ready_network(self) -> LadderVAE:
+        keep_freed_memory()
+        return cast(LadderVAE, self._network).to(best_device(self.device)).eval()
+
+    @abstractmethod
+    def _restore(
+        self,
+        image: Image,
+        samples: int,
+        seed: int,
+        watched: Watched = UNWATCHED,
+        *,
+        says: bool = True,
+    ) -> Restoration:
+        """Restore an image whose padding is known."""
