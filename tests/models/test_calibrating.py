@@ -94,7 +94,7 @@ def test_the_metadata_of_the_spread_names_the_calibration(fresh, tmp_path):
         _, spread = fresh.predict(noisy, samples=2).save(tmp_path / f"{name}.tif")
         texts.append(tifffile.TiffFile(spread).ome_metadata)
         fresh.calibrate(noisy, clean, samples=2)
-    assert "not calibrated" in texts[0]
+    assert "Not calibrated" in texts[0]
     assert "Calibrated with truth" in texts[1]
 
 

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,9 +14,11 @@ from ladderscope.errors import LadderscopeError
 from ladderscope.evaluation.calibration import Calibration
 from ladderscope.evaluation.checks import Check, Light, light_of
 from ladderscope.evaluation.reliability import interval_factor
+from ladderscope.evaluation.spread import Factor
 from ladderscope.files import OutputError, check_writable, stem, taken
 from ladderscope.images import Acquisition, cast_to, write_image
 from ladderscope.images.acquisition import UNKNOWN
+from ladderscope.models.interval_record import interval_record
 from ladderscope.models.provenance import provenance
 from ladderscope.names import IMAGE
 from ladderscope.words import counted
@@ -118,11 +121,16 @@ class Restoration:
 
     def _multipliers(self, level: float) -> float | Float32[np.ndarray, "..."]:
         """Give the half width of an interval in standard deviations, by channel if they differ."""
-        if not self.calibration:
-            return interval_factor(level, self.samples if self.samples > 1 else None)
-        found = [one.multiplier(level, self.samples) for one in self.calibration]
+        found = [factor(level) for factor in self._factors()]
         along_channels = [-1 if letter == "C" else 1 for letter in self.axes]
-        return np.array(found, np.float32).reshape(along_channels)
+        return found[0] if len(found) == 1 else np.array(found, np.float32).reshape(along_channels)
+
+    def _factors(self) -> list[Factor]:
+        """Give the half width of the intervals of every level, one per channel or one for all."""
+        samples = self.samples
+        if not self.calibration:
+            return [lambda level: interval_factor(level, samples if samples > 1 else None)]
+        return [partial(one.multiplier, samples=samples) for one in self.calibration]
 
     def save(
         self,
@@ -214,13 +222,12 @@ class Restoration:
 
     def _about_std(self) -> str:
         """Describe the standard deviation, for the metadata of its file."""
-        spread = (
-            f"standard deviation of the signal, from {counted(self.samples, 'posterior sample')}"
+        samples = counted(self.samples, "posterior sample")
+        said = " ".join(dict.fromkeys(one.summary() for one in self.calibration))
+        return (
+            f"standard deviation of the signal, from {samples}. {said or 'Not calibrated.'} "
+            f"{interval_record(self._factors())}"
         )
-        if not self.calibration:
-            return f"{spread}, not calibrated"
-        said = dict.fromkeys(one.summary() for one in self.calibration)
-        return f"{spread}. {' '.join(said)}"
 
     def _write(self, output: "_Output", overwrite: bool) -> None:
         write_image(
