@@ -83,7 +83,7 @@ def test_without_truth_error_bars_only_grow(fresh):
     after = fresh.predict(noisy, samples=8)
     assert np.all(after.std >= before.std * (1 - 1e-5))
     assert "without truth" in after.calibration[0].summary()
-    assert covered(after, clean) >= covered(before, clean)
+    assert covered(after, clean) > 0.9 * covered(before, clean)
 
 
 def test_the_metadata_of_the_spread_names_the_calibration(fresh, tmp_path):

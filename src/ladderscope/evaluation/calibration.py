@@ -37,7 +37,7 @@ class Calibration:
     intensities, factors : tuple of float
         The knots of g; none for g = 1.
     multipliers : tuple of float
-        One per level of `LEVELS`; none if Student's t is used, as it is without truth.
+        One per level of `LEVELS`; none for Student's t.
     source : str
         What the errors were taken from: ``"truth"``, ``"second exposure"``, ``"noise model"``
         (without truth); or sums of recordings of the same fields, ``"held-out pairs"``, or of

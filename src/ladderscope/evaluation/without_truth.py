@@ -1,5 +1,7 @@
 """Calibrating the error bars of a denoiser on noisy images alone."""
 
+import math
+
 import numpy as np
 from jaxtyping import Float64, Int, Real
 
@@ -10,8 +12,10 @@ from ladderscope.evaluation.calibration import (
     Calibration,
     equal_counts,
     in_bins,
+    students,
     usable,
 )
+from ladderscope.evaluation.reliability import interval_factor
 
 
 def calibrate_without_truth(
@@ -32,8 +36,10 @@ def calibrate_without_truth(
     difference of large numbers: it is believed only beyond twice its standard error and `doubt`,
     and taken over all pixels together.
 
-    Error bars are never narrowed: where the estimate is below the predicted standard deviation,
-    that is kept.
+    Standard deviations are never narrowed: where the estimate is below the predicted one, that is
+    kept. The map allows for the error of a standard deviation of few samples, since it is made in
+    bins of just these. Therefore intervals are those of the normal distribution, times
+    √(1 + 1/samples), and not of Student's t.
 
     Parameters
     ----------
@@ -70,6 +76,8 @@ def calibrate_without_truth(
     >>> calibration.std(np.array([2.0]), np.zeros(1)).round(1).tolist()
     [2.4]
     """
+    from scipy.special import ndtr
+
     used = usable(std, std, sensitivity)
     deviation = std[used].astype(np.float64)
     follows, more, doubted = (
@@ -86,30 +94,27 @@ def calibrate_without_truth(
     calibrated = np.maximum.accumulate(np.sqrt(np.maximum(variance, certain)))
     risk = np.maximum(lacking * posterior, LEAST_RATIO**2 * variance)
     share = np.bincount(number) / number.size
+    few = math.sqrt(1 + 1 / samples)
     before, after = (
-        tuple(float(share @ _expected(level, samples, squared / risk)) for level in LEVELS)
-        for squared in (variance, calibrated**2)
+        tuple(
+            float(share @ (2 * ndtr(factor(level) * np.sqrt(squared / risk)) - 1))
+            for level in LEVELS
+        )
+        for factor, squared in (
+            (lambda level: students(level, samples) / few, variance),
+            (interval_factor, calibrated**2),
+        )
     )
     return Calibration(
         tuple(map(float, np.sqrt(variance))),
         tuple(map(float, calibrated)),
+        multipliers=tuple(few * interval_factor(level) for level in LEVELS),
         source="noise model",
         pixels=deviation.size,
         samples=samples,
         before=before,
         after=after,
     )
-
-
-def _expected(
-    level: float, samples: int, ratio: Float64[np.ndarray, " bins"]
-) -> Float64[np.ndarray, " bins"]:
-    """Give the coverage to expect where the variance is `ratio` times the squared error."""
-    from scipy.special import stdtr, stdtrit
-
-    quantile = stdtrit(samples - 1, (1 + level) / 2)
-    expected: Float64[np.ndarray, " bins"] = 2 * stdtr(samples - 1, quantile * np.sqrt(ratio)) - 1
-    return expected
 
 
 def _standard_error(
