@@ -158,8 +158,8 @@ def test_what_cannot_be_calibrated_is_said(fresh, caplog):
 
 
 def test_no_interval_without_a_standard_deviation(fresh):
-    with pytest.raises(LadderscopeError, match=r"0 samples.*samples=2"):
-        fresh.predict(scene(1)[1], samples=0).interval()
+    with pytest.raises(LadderscopeError, match=r"1 sample:.*samples=2"):
+        fresh.predict(scene(1)[1], samples=1).interval()
     with pytest.raises(LadderscopeError, match="between 0 and 1"):
         fresh.predict(scene(1)[1], samples=2).interval(90)
 
