@@ -28,7 +28,6 @@ from ladderscope.cli.summary import (
 )
 from ladderscope.cli.terminal import warnings_collected
 from ladderscope.errors import LadderscopeError
-from ladderscope.evaluation.checks import Check
 from ladderscope.images import Image, check_same_kind, find_images, read_image, read_images
 from ladderscope.inspection import Finding, gathered
 from ladderscope.models import Denoiser, Restoration
@@ -173,7 +172,6 @@ def restore_all(
                 image = restorer.observed(recorded)
                 just_so = f"{how}, {dtype}"
                 on_page = len(images) < shown
-                checks: tuple[Check, ...] = ()
                 if keep_whole and is_whole(outputs, just_so, samples):
                     found, written = kept_image(
                         restorer, image, outputs, samples, seed, shown=on_page
@@ -185,7 +183,6 @@ def restore_all(
                         Restoration,
                         restorer.predict(image, samples=samples, seed=seed, progress=True),
                     )
-                    checks = restored.checks
                     if restored.std is None and overwrite:
                         outputs.spread.unlink(missing_ok=True)  # of an earlier run
                     written = restored.save(
@@ -210,7 +207,7 @@ def restore_all(
             except FAILURES as error:
                 failures.append(failure_of(source, error))
                 continue
-            images.append(replace(found, lights=checks))
+            images.append(found)
             files += written
             if found.seconds and sum(one.seconds > 0 for one in images) == 1:
                 left = len(jobs) - len(images)

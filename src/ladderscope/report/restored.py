@@ -94,6 +94,7 @@ def restored_image(
             checks=(),
             viewer=viewer_of(*seen, mixed=before[0], residual=residual) if shown else None,
             unexplained=unexplained(before[0], residual, after, model),
+            lights=restored.checks,
         )
     checks = tuple(
         (label, residual_check(one, other, noise_model))
@@ -108,7 +109,9 @@ def restored_image(
         if min(one.shape) > 1
     )
     viewer = viewer_of(*seen, noisy=before) if shown else None
-    return RestoredImage(image.name, tuple(files), seconds, where, checks, viewer)
+    return RestoredImage(
+        image.name, tuple(files), seconds, where, checks, viewer, lights=restored.checks
+    )
 
 
 def without_original(restored: Restoration, *, files: Sequence[str], shown: bool) -> RestoredImage:
