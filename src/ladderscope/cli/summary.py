@@ -21,7 +21,7 @@ from ladderscope.report import (
     shown_checks,
     write_report,
 )
-from ladderscope.words import counted, duration
+from ladderscope.words import counted, duration, listed
 
 Restorer: TypeAlias = Denoiser | Splitter
 
@@ -179,14 +179,18 @@ def _as_warnings(texts: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def light_rows(images: Sequence[RestoredImage]) -> list[tuple[str, str]]:
-    """Say whether the restorations can be used, and what is wrong where a light is not green."""
+    """Say whether the restorations can be used, and the gravest finding about each."""
     checked = [image for image in images if image.lights]
     if not checked:
         return []
     rows = [("light", lights_of(checked))]
     for image in checked:
-        found = shown_checks(image)
-        rows += [(check.light, f"{image.name}, {check.name}: {check.text}") for check in found]
+        gravest, *others = [*shown_checks(image), None]
+        if gravest is not None:
+            also = listed([check.name for check in others if check is not None])
+            more = f" Also not green: {also} (see the report)." if also else ""
+            text = f"{image.name}, {gravest.name}: {gravest.text}{more}"
+            rows.append((gravest.light, text))
     return rows
 
 
