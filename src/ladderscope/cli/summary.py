@@ -185,12 +185,11 @@ def light_rows(images: Sequence[RestoredImage]) -> list[tuple[str, str]]:
         return []
     rows = [("light", lights_of(checked))]
     for image in checked:
-        gravest, *others = [*shown_checks(image), None]
-        if gravest is not None:
-            also = listed([check.name for check in others if check is not None])
-            more = f" Also not green: {also} (see the report)." if also else ""
-            text = f"{image.name}, {gravest.name}: {gravest.text}{more}"
-            rows.append((gravest.light, text))
+        found = shown_checks(image)
+        also = listed([check.name for check in found[1:]])
+        more = f" Also not green: {also} (see the report)." if also else ""
+        for gravest in found[:1]:
+            rows.append((gravest.light, f"{image.name}, {gravest.name}: {gravest.text}{more}"))
     return rows
 
 
