@@ -116,21 +116,29 @@ class Restoration:
                 f"{self.name} has no error bars, because it was restored with "
                 f"{counted(self.samples, 'sample')}: restore it with samples=2 or more, better 16"
             )
-        half = self.std * self._multipliers(level)
+        along_channels = [-1 if letter == "C" else 1 for letter in self.axes]
+        factors = np.array([factor(level) for factor in self.factors], np.float32)
+        half = self.std * factors.reshape(along_channels)
         return self.mean - half, self.mean + half
 
-    def _multipliers(self, level: float) -> float | Float32[np.ndarray, "..."]:
-        """Give the half width of an interval in standard deviations, by channel if they differ."""
-        found = [factor(level) for factor in self._factors()]
-        along_channels = [-1 if letter == "C" else 1 for letter in self.axes]
-        return found[0] if len(found) == 1 else np.array(found, np.float32).reshape(along_channels)
+    @property
+    def factors(self) -> tuple[Factor, ...]:
+        """What gives, for a level, the half width of the intervals in standard deviations.
 
-    def _factors(self) -> list[Factor]:
-        """Give the half width of the intervals of every level, one per channel or one for all."""
-        samples = self.samples
-        if not self.calibration:
-            return [lambda level: interval_factor(level, samples if samples > 1 else None)]
-        return [partial(one.multiplier, samples=samples) for one in self.calibration]
+        One per channel. `ladderscope.evaluation.evaluate` takes them to judge these intervals.
+
+        Examples
+        --------
+        >>> flat = np.full((2, 2), 10.0, np.float32)
+        >>> (factor,) = Restoration(flat, flat / 10, "YX", samples=16).factors
+        >>> round(factor(0.9), 3)
+        1.807
+        """
+        if self.calibration:
+            return tuple(partial(one.multiplier, samples=self.samples) for one in self.calibration)
+        samples = self.samples if self.samples > 1 else None
+        channels = self.mean.shape[self.axes.index("C")] if "C" in self.axes else 1
+        return (partial(interval_factor, samples=samples),) * channels
 
     def save(
         self,
@@ -223,10 +231,11 @@ class Restoration:
     def _about_std(self) -> str:
         """Describe the standard deviation, for the metadata of its file."""
         samples = counted(self.samples, "posterior sample")
+        source = f"from {samples}" if self.samples else "predicted in a single pass"
         said = " ".join(dict.fromkeys(one.summary() for one in self.calibration))
         return (
-            f"standard deviation of the signal, from {samples}. {said or 'Not calibrated.'} "
-            f"{interval_record(self._factors())}"
+            f"standard deviation of the signal, {source}. {said or 'Not calibrated.'} "
+            f"{interval_record(self.factors)}"
         )
 
     def _write(self, output: "_Output", overwrite: bool) -> None:
