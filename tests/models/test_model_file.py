@@ -72,7 +72,7 @@ def test_it_holds_tensors_text_and_a_picture_and_no_pickle(saved):
 
 
 def test_the_thumbnail_shows_a_detail_before_and_after(denoiser, saved, crops):
-    picture = png.imread(io.BytesIO(entries_of(saved)["thumbnail.png"]))[..., 0]
+    picture = png.imread(io.BytesIO(entries_of(saved)["thumbnail.png"]))
     restored = denoiser.predict(crops[0], samples=0).mean
     shown = np.hstack([crops[0], restored]).clip(*np.percentile(restored, (0.5, 99.8)))
     assert picture.shape == shown.shape

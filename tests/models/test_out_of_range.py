@@ -93,11 +93,11 @@ def test_an_image_of_another_scale_keeps_its_mean_or_is_warned_of(
 def test_draws_are_bounded_as_their_mean_is(denoiser, crops, caplog):
     image = edited(crops[0], "bead")
     image[:, :16] = 0
-    drawn = denoiser.sample(image, n=3, seed=1)
+    drawn = denoiser.sample(image, n=1, seed=1)
     assert any("12×12" in text for text in warnings(caplog))
     assert (drawn[:, :, :16] == 0).all()
-    mean = denoiser.predict(image, samples=3, seed=1).mean
-    np.testing.assert_allclose(drawn.mean(axis=0), mean, rtol=1e-3, atol=1e-2)
+    mean = denoiser.predict(image, samples=1, seed=1).mean
+    np.testing.assert_allclose(drawn[0], mean, rtol=1e-3, atol=1e-2)
 
 
 @pytest.mark.parametrize("value", [0, 65535])

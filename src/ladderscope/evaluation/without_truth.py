@@ -92,6 +92,7 @@ def calibrate_without_truth(
     lacking = 1 + max(0.0, float(surplus / max(follows.mean(), LEAST_RATIO * variance.mean())))
     certain = lacking * (posterior - _standard_error(follows, number))
     calibrated = np.maximum.accumulate(np.sqrt(np.maximum(variance, certain)))
+    changed = bool((calibrated > np.sqrt(variance)).any())
     risk = np.maximum(lacking * posterior, LEAST_RATIO**2 * variance)
     share = np.bincount(number) / number.size
     few = math.sqrt(1 + 1 / samples)
@@ -108,12 +109,12 @@ def calibrate_without_truth(
     return Calibration(
         tuple(map(float, np.sqrt(variance))),
         tuple(map(float, calibrated)),
-        multipliers=tuple(few * interval_factor(level) for level in LEVELS),
+        multipliers=tuple(few * interval_factor(level) for level in LEVELS) if changed else (),
         source="noise model",
         pixels=deviation.size,
         samples=samples,
         before=before,
-        after=after,
+        after=after if changed else before,
     )
 
 
