@@ -48,6 +48,7 @@ from ladderscope.data import (
     validation_mixtures,
 )
 from ladderscope.evaluation import psnr, range_invariant_psnr, spread_ranks_errors, ssim
+from ladderscope.evaluation.calibration import LEVELS
 from ladderscope.images import channel_statistics, read_images
 from ladderscope.machine import best_device, fast_type, keep_freed_memory
 from ladderscope.training import Budget
@@ -186,7 +187,24 @@ def of_training(outcome):
 
 def one_ladder(args, data, seed):
     splitter, mixed = ladder(args, data, seed)
-    return of_training(splitter.model.outcome) | judged(splitter, mixed, data, args.samples)
+    found = of_training(splitter.model.outcome) | judged(splitter, mixed, data, args.samples)
+    return found | calibrated(splitter, mixed, data)
+
+
+def calibrated(splitter, mixed, data):
+    """Coverage on real pairs after calibration on sums of the held-out recordings."""
+    splitter.calibrate()
+    restored = splitter.predict(mixed, "YX", samples=16)
+    lower, upper = restored.interval(0.9)
+    return {
+        "expected_90": [
+            round(one.after[LEVELS.index(0.9)], 3) for one in splitter.model.calibration
+        ],
+        "calibrated_90": {
+            name: round(float(((lower[c] <= truth) & (truth <= upper[c])).mean()), 3)
+            for c, (name, truth) in enumerate(zip(NAMES, data.truth, strict=True))
+        },
+    }
 
 
 def chain(args, data, seed):

@@ -727,7 +727,8 @@ def test_every_fit_is_summed_up(kind: str) -> None:
             "gaussian": "Gaussian noise: standard deviation",
             "mixture": "A Gaussian mixture of 3 components",
             "histogram": "A histogram of the noise",
-        }[GIVEN[kind]]
+            "photon_counting": "Photon-counting noise: gain",
+        }[fit.model.kind]
     )
 
 
