@@ -163,6 +163,7 @@ def trained(view, job, args):
     denoiser = Denoiser(preset=job.preset, seed=job.seed, device="cpu")
     budget = {"minutes": job.minutes} if args.steps is None else {"steps": args.steps}
     denoiser.fit(view.frame, **budget, progress=False)
+    denoiser.calibrate(view.frame)  # without truth, as `ladderscope denoise` does
     denoiser.save(path)
     return denoiser
 
@@ -188,11 +189,15 @@ def ours(view, job, args):
     of_truth = stabilised.oracle_line(view.raw, view.truth).variance(view.truth) / FRAMES
     for level in LEVELS:
         z = NormalDist().inv_cdf(0.5 + level / 200)
-        for name, deviation in (
-            ("covered", restored.std),
-            ("allowed", np.sqrt(restored.std**2 + of_truth)),
+        lower, upper = restored.interval(level / 100)
+        half = (upper - lower) / 2
+        for name, width in (
+            ("covered", half),
+            ("allowed", np.sqrt(half**2 + z**2 * of_truth)),
+            ("normal", z * restored.std),
         ):
-            about[f"{name}_{level}"] = round(float(np.mean(error <= z * deviation)), 3)
+            about[f"{name}_{level}"] = round(float(np.mean(error <= width)), 3)
+    about["light"] = restored.light
     images["spread"] = restored.std
     return images, about
 

@@ -105,7 +105,7 @@ def print_ours(types, columns, found):
         return
     print()
     heads = [f"{level} % covers" for level in LEVELS]
-    heads.append("90 %, allowing for the truth's noise")
+    heads += ["90 %, allowing for the truth's noise", "mean ± 1.645 std", "light"]
     settings = ("minutes", "seeds", "samples=0", f"samples={SAMPLES}", "steps")
     heading("ours", *settings, *heads, "law of the first seed", "warnings")
     for column in columns:
@@ -116,13 +116,14 @@ def print_ours(types, columns, found):
                     f"{median(line[f'psnr_samples={n}'] for line in lines):.2f}"
                     for n in (0, SAMPLES)
                 ]
-                names = [*(f"covered_{level}" for level in LEVELS), "allowed_90"]
+                names = [*(f"covered_{level}" for level in LEVELS), "allowed_90", "normal_90"]
                 covered = [f"{median(line[name] for line in lines):.3f}" for name in names]
                 steps = f"{median(line['steps'] for line in lines):g}"
                 warned = sum(bool(line["warnings"]) for line in lines)
                 seeds = " ".join(str(line["seed"]) for line in lines)
                 law = lines[0]["law"]
-                row(name, f"{column[1]:g}", seeds, *scores, steps, *covered, law, warned)
+                lights = " ".join(line["light"] for line in lines)
+                row(name, f"{column[1]:g}", seeds, *scores, steps, *covered, lights, law, warned)
 
 
 def print_times(columns, found):
