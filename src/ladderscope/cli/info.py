@@ -38,7 +38,7 @@ def info(model: options.ModelFile) -> None:
         rows.append(("mixed", found.mixture.mixing.in_words(names)))
         rows.append(("values", f"mixed images: {_values(found.mixture.statistics)}"))
     rows += noise_rows(found)
-    rows += calibration_rows(found) or [("error bars", "not calibrated")]
+    rows += calibration_rows(found) or [("intervals", "not calibrated")]
     rows.append(("training", f"by {found.trained_by}" if found.imported else _training(found)))
     if outcome.history:
         last = outcome.history[-1]

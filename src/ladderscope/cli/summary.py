@@ -152,7 +152,7 @@ def calibration_rows(model: Model) -> list[tuple[str, str]]:
     """Say how the error bars of each channel were calibrated, and what they cover."""
     several = len(model.statistics) > 1
     return [
-        ("error bars", f"{f'{name}: ' if several else ''}{calibration.summary()}")
+        ("intervals", f"{f'{name}: ' if several else ''}{calibration.summary()}")
         for name, calibration in zip(channel_names(model), model.calibration, strict=False)
     ]
 

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from ladderscope.harmless import harmless
 
-_LABEL_WIDTH = 11
+_LABEL_WIDTH = 10
 _NARROWEST = 20
 
 logger = logging.getLogger("ladderscope")
