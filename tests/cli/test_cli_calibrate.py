@@ -1,27 +1,13 @@
 """Calibrating on the command line: what is kept in the model, said, and refused."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import tifffile
-from typer.testing import CliRunner
+from invoked import run
 
-from ladderscope.cli import app
 from ladderscope.models.file import read_model
 
 QUICK = ["--preset", "tiny", "--steps", 4, "--noise", "gaussian:5"]
-
-
-def run(*arguments):
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return SimpleNamespace(
-        code=result.exit_code,
-        said=" ".join(result.stderr.split()),
-        shown=" ".join(result.stdout.split()),
-    )
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tifffile
-from typer.testing import CliRunner
+from invoked import run
 
-from ladderscope.cli import app, summary
+from ladderscope.cli import summary
 from ladderscope.data import TrainingPatches
 from ladderscope.files import claimed
 from ladderscope.images import read_image, sample_image, write_image
@@ -23,15 +23,6 @@ TRAIN_QUICK = QUICK[:-2]
 def noisy(height=96, width=96, seed=0):
     clean = sample_image("cells").pixels[300 : 300 + height, 100 : 100 + width].astype(float)
     return clean + np.random.default_rng(seed).normal(0, 5, clean.shape)
-
-
-def run(*arguments):
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return SimpleNamespace(
-        code=result.exit_code, said=" ".join(result.stderr.split()), shown=result.stdout
-    )
 
 
 def written(folder):
@@ -81,9 +72,9 @@ def test_everything_is_written_and_told_apart_by_folder(batch):
 
 
 def test_the_summary_says_where_everything_is(batch):
-    assert "2 images" in batch.result.shown
-    assert f"report    {batch.out / 'report.html'}" in batch.result.shown
-    assert "8 steps" in batch.result.shown
+    assert "2 images" in batch.result.printed
+    assert f"report    {batch.out / 'report.html'}" in batch.result.printed
+    assert "8 steps" in batch.result.printed
 
 
 def test_axes_and_pixel_size_and_type_are_kept(batch):
@@ -111,8 +102,8 @@ def test_warnings_of_one_kind_about_many_images_become_one_in_the_summary(batch,
         tifffile.imwrite(tmp_path / f"{name}.tif", pixels)
     model, images = batch.out / "model.ladder", f"{tmp_path}/*.tif"
     result = run("predict", model, images, "-o", tmp_path / "out", "--samples", 0)
-    assert result.shown.count("Y=20, X=30") == 1
-    assert "6 other images: b.tif, c.tif, d.tif and 3 more" in result.shown
+    assert result.printed.count("Y=20, X=30") == 1
+    assert "6 other images: b.tif, c.tif, d.tif and 3 more" in result.printed
     assert len([line for line in result.said.split("warning:") if "Y=20, X=30" in line]) == 7
 
 
@@ -122,14 +113,14 @@ def test_own_outputs_are_no_input(batch, tmp_path):
     assert result.code == 0
     assert "left out because Ladderscope wrote them: day1_a_restored.ome.tif" in result.said
     assert written(tmp_path) == ["a_restored.ome.tif"]
-    assert "spread    none" in result.shown
+    assert "spread    none" in result.printed
 
 
 def test_a_single_pass_has_a_spread_too(batch, tmp_path):
     image = batch.root / "day1"
     result = run("predict", batch.out / "model.ladder", image, "-o", tmp_path, "--samples", 0)
     assert written(tmp_path) == ["a_restored.ome.tif", "a_spread.ome.tif"]
-    assert "spread    none" not in result.shown
+    assert "spread    none" not in result.printed
 
 
 def test_outputs_that_exist_are_refused_before_training(batch):
@@ -179,7 +170,7 @@ def dates(folder):
 def test_a_run_that_was_stopped_while_it_restored_goes_on_there(stopped):
     before = dates(stopped.out)
     result = resume(stopped)
-    assert result.code == 0 and "3 images" in result.shown and "training:" not in result.said
+    assert result.code == 0 and "3 images" in result.printed and "training:" not in result.said
     assert dates(stopped.out).items() >= before.items()
     assert len(written(stopped.out)) == 3 * 3 + 2
     page = (stopped.out / "report.html").read_text(encoding="utf-8")
@@ -224,7 +215,7 @@ def warned(tmp_path, monkeypatch):
 
 
 def warnings_shown(result):
-    return [line for line in result.shown.splitlines() if line.startswith("warning")]
+    return [line for line in result.printed.splitlines() if line.startswith("warning")]
 
 
 def test_a_channel_that_is_blank_does_not_make_a_model_another_one(warned):
@@ -273,7 +264,7 @@ def test_info_reads_as_prose(batch):
         "latent_channels 4",
         "thumbnail yes",
     ):
-        assert text in result.shown
+        assert text in result.printed
 
 
 def test_predict_writes_one_file_and_its_spread(batch, tmp_path):
@@ -447,7 +438,7 @@ def test_train_takes_a_file_of_settings_and_keeps_pictures_out(tmp_path, image):
 def test_train_draws_the_noise_that_it_measured(tmp_path, image):
     model = tmp_path / "m.ladder"
     result = run("train", "denoiser", image, "-o", model, *QUICK[:4])
-    assert result.code == 0 and "m_noise.png" in result.shown
+    assert result.code == 0 and "m_noise.png" in result.printed
     assert (tmp_path / "m_noise.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -463,7 +454,7 @@ def test_blind_levels_are_asked_for_by_number_and_told(tmp_path, image, command)
     assert refused.code == 1 and "blind_levels=2 and levels=2" in refused.said
     assert run(*asked, "--blind-levels", 1).code == 0
     assert read_model(model).settings.blind_levels == 1
-    assert "Level 1 never sees the image" in " ".join(run("info", model).shown.split())
+    assert "Level 1 never sees the image" in " ".join(run("info", model).printed.split())
 
 
 def test_info_on_something_else_is_an_error(image):
@@ -497,7 +488,7 @@ def test_a_report_that_cannot_be_written_takes_nothing_with_it(batch, tmp_path, 
     page, out = tmp_path / "page.html", tmp_path / "out"
     model, inputs = batch.out / "model.ladder", [image, tmp_path / "bad.tif"]
     result = run("predict", model, *inputs, "-o", out, "--report", page)
-    assert result.code == 1 and "1 image" in result.shown and str(page) not in result.shown
+    assert result.code == 1 and "1 image" in result.printed and str(page) not in result.printed
     assert "bad.tif" in result.said and f"{page}: No space left" in result.said
     assert written(out) == ["a_restored.ome.tif", "a_samples.gif", "a_spread.ome.tif"]
 
@@ -517,8 +508,8 @@ def test_demo_adds_noise_restores_and_compares(tmp_path):
     quick = ["--preset", "tiny", "--steps", 4, "--image", "dna"]
     result = run("demo", "-o", out, *quick)
     assert result.code == 0
-    assert "dna.tif: noisy" in result.shown and "dB" in result.shown
-    assert "CC0" in result.shown
+    assert "dna.tif: noisy" in result.printed and "dB" in result.printed
+    assert "CC0" in result.printed
     assert written(out) == [
         "demo.png",
         "dna_restored.ome.tif",

@@ -6,13 +6,12 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+import invoked
 import numpy as np
 import pytest
 import tifffile
 from skimage.io import imread
-from typer.testing import CliRunner
 
-from ladderscope.cli import app
 from ladderscope.evaluation import evaluate, interval_factor
 from ladderscope.images import Image, sample_image, write_image
 from ladderscope.models.interval_record import interval_record
@@ -25,15 +24,7 @@ NOISY = {name: clean + RNG.normal(0, 9, clean.shape) for name, clean in CLEAN.it
 
 
 def run(*arguments):
-    result = CliRunner().invoke(app, ["evaluate", *(str(argument) for argument in arguments)])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return SimpleNamespace(
-        code=result.exit_code,
-        said=" ".join(result.stderr.split()),
-        shown=" ".join(result.stdout.split()),
-        table=result.stdout,
-    )
+    return invoked.run("evaluate", *arguments)
 
 
 def write(path, pixels, axes="YX", **about):
@@ -163,7 +154,7 @@ def test_channels_have_a_column_each_whether_truth_is_one_file_or_several(split,
     for result in results:
         assert result.code == 0
         heads, values = (
-            next(line for line in result.table.splitlines() if word in line).split()
+            next(line for line in result.printed.splitlines() if word in line).split()
             for word in ("cell bodies", "PSNR, dB")
         )
         assert heads == ["nuclei", "cell", "bodies"]
@@ -298,7 +289,7 @@ def calibrated(tmp_path):
 
 
 def cell(result, label):
-    return next(line for line in result.table.splitlines() if line.startswith(label)).split()[-1]
+    return next(line for line in result.printed.splitlines() if line.startswith(label)).split()[-1]
 
 
 def test_the_coverage_of_the_spread_is_shown_with_its_bounds(calibrated):
@@ -309,7 +300,7 @@ def test_the_coverage_of_the_spread_is_shown_with_its_bounds(calibrated):
     noise = ["--truth-noise", calibrated / "camera.json", "--truth-frames", 4]
     corrected = run(*arguments, *noise)
     assert float(cell(corrected, "90 % intervals cover")) == pytest.approx(0.9, abs=0.012)
-    bounds = [line.split()[-1] for line in corrected.table.splitlines() if "confidence" in line]
+    bounds = [line.split()[-1] for line in corrected.printed.splitlines() if "confidence" in line]
     assert len(bounds) == 3
     lower, upper = map(float, bounds[1].split("–"))
     assert lower < 0.9 < upper < lower + 0.03

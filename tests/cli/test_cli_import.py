@@ -10,9 +10,8 @@ import pytest
 import tifffile
 import torch
 import yaml
-from typer.testing import CliRunner
+from invoked import run
 
-from ladderscope.cli import app
 from ladderscope.images import read_image
 from ladderscope.images.lateral_context import views_around
 from ladderscope.interop.careamics import load_lvae, replay
@@ -22,15 +21,6 @@ from ladderscope.noise import GaussianMixture, PoissonGaussian, save_noise_model
 GOLDEN = Path(__file__).parents[1] / "parity" / "golden"
 CLOSE = 1e-4
 NUMBERS = ["--data-mean", 400, "--data-std", 120]
-
-
-def run(*arguments):
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return SimpleNamespace(
-        code=result.exit_code, said=" ".join(result.stderr.split()), shown=result.stdout
-    )
 
 
 @pytest.fixture
@@ -126,9 +116,9 @@ def test_a_denoiser_is_imported_and_predicts_what_careamics_does(
 ):
     paths = trained(name, noise_models=noise_models)
     result = imported(paths, *NUMBERS)
-    assert "kind      denoiser" in result.shown
-    assert "values    mean 400, standard deviation 120" in result.shown
-    assert ("Given: A Gaussian mixture of" in result.shown) == bool(noise_models)
+    assert "kind      denoiser" in result.printed
+    assert "values    mean 400, standard deviation 120" in result.printed
+    assert ("Given: A Gaussian mixture of" in result.printed) == bool(noise_models)
     assert len(read_model(paths.model).noise_models) == noise_models
     normalised = noise_image(*paths.arguments["input_shape"])
     restored = predicted(paths, normalised * 120 + 400, axes, monkeypatch)
@@ -140,9 +130,9 @@ def test_a_splitter_is_imported_and_splits_as_careamics_does(trained, monkeypatc
     means, stds = (500, 400, 300), (50, 60, 70)
     options = [f"--data-mean={mean}" for mean in means] + [f"--data-std={std}" for std in stds]
     result = imported(paths, *options)
-    assert "kind      splitter" in result.shown
-    assert "values    mixed image: mean 500, standard deviation 50" in result.shown
-    assert "values    channel 2: mean 300, standard deviation 70" in result.shown
+    assert "kind      splitter" in result.printed
+    assert "values    mixed image: mean 500, standard deviation 50" in result.printed
+    assert "values    channel 2: mean 300, standard deviation 70" in result.printed
     normalised = noise_image(64, 64)
     split = predicted(paths, normalised * 50 + 500, "YX", monkeypatch)
     out = replayed(paths, normalised[None, None])
@@ -180,7 +170,7 @@ def test_a_checkpoint_that_describes_itself_needs_no_config(trained):
     result = run("import", "careamics", paths.checkpoint, "-o", paths.model, *options)
     assert result.code == 0
     assert "mixed images are normalised with mean 100 and standard deviation 22.361" in result.said
-    assert "network   LVAE of CAREamics: 3 levels of 4, 6 and 8 latent channels" in result.shown
+    assert "network   LVAE of CAREamics: 3 levels of 4, 6 and 8 latent channels" in result.printed
 
 
 @pytest.mark.parametrize("noise_models", [0, 1])

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 import tifffile
 import torch
-from typer.testing import CliRunner
+from invoked import run
 
 import ladderscope
-from ladderscope.cli import app
 from ladderscope.images import sample_image
 from ladderscope.models.file import read_model
 from ladderscope.noise import (
@@ -30,17 +29,6 @@ CHOSEN = choice.NoiseChoice(SimpleNamespace(model=Gaussian(3.0)))
 SIGNAL = 100 + 4.0 * sample_image("dna").pixels[100:356, 150:406].astype(float)
 MIXTURE = GaussianMixture([[0.0, 0.0], [2.0, 3.0], [0.0, 0.0]], 10.0, 200.0, 0.5)
 HISTOGRAM = Histogram([50.0, 90.0], [2.0, 4.0], [[0.0, 1.0, 2.0, 1.0, 0.0]] * 2, 3.0)
-
-
-def run(*arguments):
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return SimpleNamespace(
-        code=result.exit_code,
-        said=" ".join(result.stderr.split()),
-        shown=" ".join(result.stdout.split()),
-    )
 
 
 def observed(signal, seed=0, gain=2.0):

@@ -6,9 +6,8 @@ from typing import get_args
 import numpy as np
 import pytest
 import tifffile
-from typer.testing import CliRunner
+from invoked import run
 
-from ladderscope.cli import app
 from ladderscope.cli.train import Method
 from ladderscope.images import read_image, sample_image
 from ladderscope.models import config
@@ -30,17 +29,6 @@ def write(path, pixels, **metadata):
     path.parent.mkdir(exist_ok=True)
     tifffile.imwrite(path, pixels, photometric="minisblack", metadata=metadata or None)
     return path
-
-
-def run(*arguments):
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return SimpleNamespace(
-        code=result.exit_code,
-        said=" ".join(result.stderr.split()),
-        shown=" ".join(result.stdout.split()),
-    )
 
 
 def train(folder, *arguments, names=("dna", "cells")):
