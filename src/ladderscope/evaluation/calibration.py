@@ -102,9 +102,7 @@ class Calibration:
         student = students(level, samples)
         if not self.multipliers:
             return student
-        # Relative to the normal distribution they change slowly between the levels and beyond.
-        ratios = np.divide(self.multipliers, [interval_factor(of) for of in LEVELS])
-        multiplier = interval_factor(level) * float(np.interp(level, LEVELS, ratios))
+        multiplier = interpolated_factor(level, LEVELS, self.multipliers)
         return multiplier * max(1.0, student / students(level, self.samples))
 
     @property
@@ -156,6 +154,20 @@ class Calibration:
             f"{done}: 90 % intervals {covers} {percent(self.after[at])} of the true values; "
             f"before, {percent(self.before[at])}.{matched}{unseen}"
         )
+
+
+def interpolated_factor(level: float, levels: Sequence[float], factors: Sequence[float]) -> float:
+    """Return the half-width of an interval in standard deviations, from those of other levels.
+
+    Relative to the normal distribution they change slowly between the levels and beyond.
+
+    Examples
+    --------
+    >>> round(interpolated_factor(0.95, [0.5, 0.9], [0.7, 1.8]), 2)
+    2.14
+    """
+    ratios = np.divide(factors, [interval_factor(one) for one in levels])
+    return interval_factor(level) * float(np.interp(level, levels, ratios))
 
 
 def students(level: float, samples: int) -> float:

@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 
-from ladderscope.evaluation import interval_factor
+from ladderscope.evaluation.calibration import LEVELS, interpolated_factor
 from ladderscope.evaluation.spread import Factor
 
-_LEVELS = (0.5, 0.68, 0.9, 0.95, 0.99)
 _INTERVAL = r"(\d{1,2}) % ± (\d{1,9}(?:\.\d{1,9})?)"
 _RECORD = re.compile(rf"Intervals: ((?:{_INTERVAL}[,;] )*{_INTERVAL}) standard deviations")
 _SEVERAL = "; "
@@ -25,12 +25,13 @@ def interval_record(factors: Sequence[Factor]) -> str:
 
     Examples
     --------
+    >>> from ladderscope.evaluation import interval_factor
     >>> interval_record([interval_factor])
     'Intervals: 50 % ± 0.6745, 68 % ± 0.9945, 90 % ± 1.645, 95 % ± 1.96, 99 % ± 2.576 \
 standard deviations'
     """
     channels = [
-        ", ".join(f"{100 * level:.0f} % ± {_digits(factor(level))}" for level in _LEVELS)
+        ", ".join(f"{100 * level:.0f} % ± {_digits(factor(level))}" for level in LEVELS)
         for factor in factors
     ]
     if len(set(channels)) == 1:
@@ -60,19 +61,13 @@ def intervals_recorded(text: str) -> list[Factor]:
     rising = all(
         low < high for one in pairs for (low, _), (high, _) in pairwise([(0.0, 0.0), *one])
     )
-    return [_interpolated(one) for one in pairs] if rising else []
+    if not rising:
+        return []
+    return [
+        partial(interpolated_factor, levels=levels, factors=factors)
+        for levels, factors in (zip(*one, strict=True) for one in pairs)
+    ]
 
 
 def _digits(factor: float) -> str:
     return np.format_float_positional(factor, precision=4, fractional=False, trim="-")
-
-
-def _interpolated(pairs: Sequence[tuple[float, float]]) -> Factor:
-    levels = [level for level, _ in pairs]
-    # the ratio to the normal distribution changes slowly between the levels and beyond
-    ratios = [factor / interval_factor(level) for level, factor in pairs]
-
-    def factor(level: float) -> float:
-        return interval_factor(level) * float(np.interp(level, levels, ratios))
-
-    return factor

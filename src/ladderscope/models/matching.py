@@ -2,16 +2,15 @@
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from ladderscope.evaluation.calibration import Calibration
 from ladderscope.images import Image
 from ladderscope.images.channels import channel_order, names_differ
 from ladderscope.models.file import Model
-from ladderscope.noise import NoiseModel
 from ladderscope.words import listed
 
 logger = logging.getLogger("ladderscope")
+T = TypeVar("T")
 
 _SAME_TRAINING = 1.01  # up to this ratio, images of one training have one size
 _SAME_PREDICTION = 1.1
@@ -93,11 +92,13 @@ def order_of_model(image: Image, model: Model) -> list[int] | None:
     return None if order is None or order == sorted(order) else order
 
 
-def noise_of_channels(image: Image, model: Model) -> tuple[NoiseModel, ...]:
-    """Give the model's noise models in the order of an image's channels.
+def in_order_of_image(known: tuple[T, ...], image: Image, model: Model) -> tuple[T, ...]:
+    """Put what a model knows of its channels into the order of an image's channels.
 
     Parameters
     ----------
+    known
+        One per channel of the model, such as its noise models; or empty.
     image
         An image with as many channels as the model.
     model
@@ -105,34 +106,13 @@ def noise_of_channels(image: Image, model: Model) -> tuple[NoiseModel, ...]:
 
     Returns
     -------
-    tuple of NoiseModel
-        Empty if the model has none.
+    tuple
+        Empty if `known` is.
     """
     order = order_of_model(image, model)
-    if order is None or not model.noise_models:
-        return model.noise_models
-    return tuple(model.noise_models[order.index(channel)] for channel in range(len(order)))
-
-
-def calibration_of_channels(image: Image, model: Model) -> tuple[Calibration, ...]:
-    """Give the model's calibrations in the order of the channels of a restoration.
-
-    Parameters
-    ----------
-    image
-        The image that is restored.
-    model
-        The trained model.
-
-    Returns
-    -------
-    tuple of Calibration
-        Empty if the model is not calibrated.
-    """
-    order = order_of_model(image, model)
-    if order is None or not model.calibration:
-        return model.calibration
-    return tuple(model.calibration[order.index(channel)] for channel in range(len(order)))
+    if order is None or not known:
+        return known
+    return tuple(known[order.index(channel)] for channel in range(len(order)))
 
 
 def warn_of_other_channels(image: Image, model: Model) -> None:

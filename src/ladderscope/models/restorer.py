@@ -31,7 +31,7 @@ from ladderscope.models.checks import look_at, several
 from ladderscope.models.config import Settings
 from ladderscope.models.decodings import say_how_long
 from ladderscope.models.findings import Findings
-from ladderscope.models.matching import calibration_of_channels
+from ladderscope.models.matching import in_order_of_image
 from ladderscope.models.restoration import Restoration
 from ladderscope.models.restoring import (
     UNWATCHED,
@@ -378,7 +378,7 @@ class Restorer(Trained[Settings]):
             self._residual(image, mean),
             image.acquisition.of_channels(mean.shape[1]),
             self._checks(image, mean) if says else (),
-            () if std is None else calibration_of_channels(image, self.model),
+            () if std is None else in_order_of_image(self.model.calibration, image, self.model),
         )
 
     def _fields(self, image: Image) -> Fields:

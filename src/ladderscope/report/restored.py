@@ -8,7 +8,7 @@ from ladderscope.evaluation.checks import Check
 from ladderscope.images import Image, numbered_channels
 from ladderscope.models import Restoration
 from ladderscope.models.file import Model
-from ladderscope.models.matching import noise_of_channels
+from ladderscope.models.matching import in_order_of_image
 from ladderscope.report.unexplained import Unexplained, unexplained
 from ladderscope.report.viewer import Draws, Viewer, viewer_of
 
@@ -103,7 +103,7 @@ def restored_image(
             labels,
             before,
             after,
-            noise_of_channels(image, model),
+            in_order_of_image(model.noise_models, image, model),
             strict=bool(model.noise_models),
         )
         if min(one.shape) > 1
