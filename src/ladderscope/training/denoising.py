@@ -60,12 +60,16 @@ class DenoisingModule(RestorationModule[PatchBatch]):
         self.register_buffer("mean", values_of(channel.mean for channel in statistics))
         self.register_buffer("std", values_of(channel.std for channel in statistics))
 
+    def observed(self, batch: PatchBatch) -> Float[Tensor, "batch views *space"]:
+        """Give the observation, normalised as its channel is."""
+        return channels_last(normalised(batch.observation, *self._per_patch(batch)))
+
     def objective(
         self, batch: PatchBatch, terms: Callable[[Tensor], Terms], kl_weight: float
     ) -> tuple[Objective, Float[Tensor, "batch levels"]]:
         """HDN's objective of a batch, and each patch's and level's KL, without margins."""
         mean, std = self._per_patch(batch)
-        found = terms(channels_last(normalised(batch.observation, mean, std)))
+        found = terms(self.observed(batch))
         log_likelihood = self._log_likelihood(batch, denormalised(found.output, mean, std))
         weight = torch.as_tensor(kl_weight, dtype=torch.float32, device=found.kl.device)
         kl = found.inner_kl
@@ -77,7 +81,7 @@ class DenoisingModule(RestorationModule[PatchBatch]):
         Blind levels keep their means, as in prediction.
         """
         few = PatchBatch(*(part[: -(-len(batch.channel) // SAMPLES)] for part in batch))
-        observed = channels_last(normalised(few.observation, *self._per_patch(few)))
+        observed = self.observed(few)
         with self.precision(observed.device):
             features = self.network.encode(observed)
             repeated = Features(

@@ -135,6 +135,10 @@ class RestorationModule(nn.Module, Generic[Batch]):
         self._averages: list[Tensor] | None = None
 
     @abstractmethod
+    def observed(self, batch: Batch) -> Float[Tensor, "batch views *space"]:
+        """Give what the network sees of a batch: its observation, normalised."""
+
+    @abstractmethod
     def objective(
         self, batch: Batch, terms: Callable[[Tensor], Terms], kl_weight: float
     ) -> tuple[Objective, Float[Tensor, "batch levels"]]:
@@ -213,8 +217,7 @@ class RestorationModule(nn.Module, Generic[Batch]):
     @torch.no_grad()
     def validate(self, batch: Batch) -> tuple[Objective, Float[Tensor, " levels"]]:
         """Give the objective of held-out patches, with fixed noise, and each level's mean KL."""
-        device = self.network.top_prior.device
-        batch = type(batch)(*(part.to(device) for part in batch))
+        batch = on_device(batch, self.network.top_prior.device)
         self.network.eval()
         terms = partial(self.network_terms, generator=torch.Generator().manual_seed(0))
         objective, kl = self.objective(batch, terms, self.kl_weight.weight)
@@ -224,6 +227,11 @@ class RestorationModule(nn.Module, Generic[Batch]):
     def weights(self) -> dict[str, Any]:
         """Copy the network's weights, to keep them while training goes on."""
         return {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+
+
+def on_device(batch: Batch, device: torch.device) -> Batch:
+    """Move a batch to a device."""
+    return type(batch)(*(part.to(device) for part in batch))
 
 
 def values_of(numbers: Iterable[float]) -> Float[Tensor, " channels"]:

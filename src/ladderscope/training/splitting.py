@@ -90,11 +90,15 @@ class SplittingModule(RestorationModule[MixedBatch]):
         self.register_buffer("std", values_of(channel.std for channel in statistics))
         self.register_buffer("offset", values_of(offsets))
 
+    def observed(self, batch: MixedBatch) -> Float[Tensor, "batch views *space"]:
+        """Give the mixed images, normalised."""
+        return channels_last(normalised(batch.observation, self.mixture.mean, self.mixture.std))
+
     def objective(
         self, batch: MixedBatch, terms: Callable[[Tensor], Terms], kl_weight: float
     ) -> tuple[Objective, Float[Tensor, "batch levels"]]:
         """Give the method's objective, and each patch's and level's KL, without margins."""
-        found = terms(self._observed(batch))
+        found = terms(self.observed(batch))
         channels = found.output[:, : len(self.mean)]
         weight = torch.as_tensor(kl_weight, dtype=torch.float32, device=found.kl.device)
         denoisplit = musplit = None
@@ -142,7 +146,7 @@ class SplittingModule(RestorationModule[MixedBatch]):
         Every second patch is decoded at the posterior means, the others from a sample: the head has
         to know the features of both.
         """
-        observed = self._observed(batch)
+        observed = self.observed(batch)
         with self.precision(observed.device):
             features = self.network.encode(observed)
             noise = self.network.standard_noise(features)
@@ -169,9 +173,6 @@ class SplittingModule(RestorationModule[MixedBatch]):
         ]
         variance = torch.cat(of_recordings, dim=1) * (ratio / std).square()
         return variance.nan_to_num(nan=0.0).clamp(min=0)
-
-    def _observed(self, batch: MixedBatch) -> Tensor:
-        return channels_last(normalised(batch.observation, self.mixture.mean, self.mixture.std))
 
     def _signal(self, batch: MixedBatch, channels: Tensor) -> Tensor:
         """Bring the channels, as they are in the mixture, to the strength of their recordings."""

@@ -12,7 +12,7 @@ from ladderscope.interruption import ShouldStop
 from ladderscope.machine import best_device
 from ladderscope.progress import Listener
 from ladderscope.training.budget import Budget, CosineRate
-from ladderscope.training.module import Evidence, RestorationModule
+from ladderscope.training.module import Evidence, RestorationModule, on_device
 from ladderscope.training.seeding import seeded
 from ladderscope.training.worker import Worker
 
@@ -98,8 +98,7 @@ def fit_variance(
                 break
         if validation is not None:
             with torch.no_grad():
-                where = network.top_prior.device
-                held_out = MixedBatch(*(part.to(where) for part in validation))
+                held_out = on_device(validation, network.top_prior.device)
                 factor = held_out_factor(module.evidence(held_out))
                 head.log_variance.bias[: len(factor)] += factor.to(head.log_variance.bias.dtype)
         network.requires_grad_(True).train()
