@@ -66,6 +66,14 @@ TIFFS = {
         {"photometric": "rgb", "planarconfig": "separate", "compression": "zlib"},
     ),
     "time last": (np.moveaxis(STACK, 0, -1).copy(), {"metadata": {"axes": "YXT"}}),
+    "volumes": (
+        np.tile(STACK, (3, 1, 1))[:16],
+        {"metadata": {"axes": "ZYX"}, "tile": (16, 16, 16), "compression": "zlib"},
+    ),
+    "tiles, LZW": (
+        STACK,
+        {"metadata": {"axes": "TYX"}, "compression": "lzw", "tile": (16, 16), "predictor": True},
+    ),
     "singletons": (STACK[:, None, :, None], {"metadata": {"axes": "TZYCX"}}),
 }
 
@@ -95,6 +103,53 @@ def test_every_plane_of_a_tiff_is_that_of_a_whole_read(tmp_path, kind):
     for known in ("axes", "name", "path", "pixel_size", "channel_names", "channels"):
         assert getattr(opened, known) == getattr(whole, known)
     assert next(opened.planes()).dtype.isnative
+
+
+@pytest.mark.parametrize("kind", TIFFS)
+def test_every_part_of_a_tiff_is_that_of_a_whole_read(tmp_path, kind):
+    path, axes = written(tmp_path, kind)
+    opened, whole = open_image(path, axes).pixels, read_image(path, axes).pixels
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        ends = [sorted(rng.integers(0, size + 1, 2).tolist()) for size in opened.shape]
+        key = tuple(
+            int(rng.integers(size)) if rng.random() < 0.2 else slice(*end, rng.choice([None, 2]))
+            for end, size in zip(ends, opened.shape, strict=True)
+        )
+        assert np.array_equal(opened[key], whole[key])
+
+
+def test_pages_that_do_not_follow_each_other_are_read_in_part(tmp_path):
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path) as tiff:
+        for plane in STACK:
+            tiff.write(plane, contiguous=False, metadata=None)
+    pixels = open_image(path, "TYX").pixels
+    assert np.array_equal(pixels[1:3, 5:9, 7:20], STACK[1:3, 5:9, 7:20])
+
+
+def test_strips_that_a_file_leaves_out_are_what_it_says_they_are(tmp_path):
+    path = tmp_path / "a.tif"
+    tiles = [STACK[0, :16, :16], None]
+    how = {"dtype": "uint16", "tile": (16, 16), "compression": "zlib"}
+    tifffile.imwrite(path, iter(tiles), shape=(16, 32), **how)
+    found = open_image(path).pixels[2:5, 10:20]
+    assert np.array_equal(found[:, :6], STACK[0, 2:5, 10:16])
+    assert not found[:, 6:].any()
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_a_file_that_changes_or_vanishes_after_it_was_opened_is_named(tmp_path, compression):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, STACK[0], compression=compression)
+    pixels = open_image(path).pixels
+    assert np.array_equal(pixels[:4, :4], STACK[0, :4, :4])
+    tifffile.imwrite(path, STACK[1, :20], compression=compression)
+    with pytest.raises(ImageError, match=r"a\.tif: has changed since"):
+        pixels[:4, :4]
+    path.unlink()
+    with pytest.raises(ImageError, match=r"a\.tif: is gone"):
+        pixels[:4, :4]
 
 
 def test_a_hyperstack_that_describes_its_first_page_only_is_read_where_its_planes_lie(tmp_path):

@@ -1,4 +1,4 @@
-"""The pixels of a TIFF, read part by part: from where they lie, or page by page."""
+"""The pixels of a TIFF, read part by part: from where they lie, or out of its pages."""
 
 import math
 from collections.abc import Iterator
@@ -11,12 +11,14 @@ import tifffile
 from jaxtyping import Shaped
 
 from ladderscope.images.chain import damaged
+from ladderscope.images.errors import ImageError
+from ladderscope.images.segments import part_of_page
 from ladderscope.images.stored import Key, Read, everything
 from ladderscope.images.tiff import tiff_errors_in_words
 
 
 def part_reader(series: tifffile.TiffPageSeries, path: Path) -> Read:
-    """Choose how parts of a series are read: from where they lie, or page by page.
+    """Choose how parts of a series are read: from where they lie, or out of its pages.
 
     The whole is left to tifffile, which decodes several pages at a time.
 
@@ -33,21 +35,34 @@ def part_reader(series: tifffile.TiffPageSeries, path: Path) -> Read:
     Raises
     ------
     ImageError
-        If the pages do not fill the shape; when called, if a page cannot be decoded.
+        If the pages do not fill the shape; when called, if a page cannot be decoded, or the file
+        has changed since.
     """
-    offset = series.dataoffset
+    offset, state = series.dataoffset, _state(path)
     if offset is None or series.is_multifile or not series.keyframe.is_memmappable:
-        read = _page_reader(series, path)
+        read = _page_reader(series, path, state)
     else:
         read = _mapped_reader(series, path, offset)
 
     whole = everything(series.shape)
 
     def read_part(key: Key) -> Shaped[np.ndarray, "..."]:
+        if (now := _state(path)) != state:
+            how = "is gone" if now is None else "has changed since it was opened"
+            raise ImageError(f"{path}: {how}; put the file back as it was, and start again.")
         with tiff_errors_in_words(path):
             return _whole(series, path) if key == whole else read(key)
 
     return read_part
+
+
+def _state(path: Path) -> tuple[Path, int, int] | None:
+    """Identify a file and its content, by its size and the time of its last change."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return path, found.st_size, found.st_mtime_ns
 
 
 def _whole(series: tifffile.TiffPageSeries, path: Path) -> Shaped[np.ndarray, "..."]:
@@ -69,7 +84,9 @@ def _mapped_reader(series: tifffile.TiffPageSeries, path: Path, offset: int) -> 
     return read
 
 
-def _page_reader(series: tifffile.TiffPageSeries, path: Path) -> Read:
+def _page_reader(
+    series: tifffile.TiffPageSeries, path: Path, state: tuple[Path, int, int] | None
+) -> Read:
     pages, shape, size = list(series), tuple(series.shape), math.prod(series.keyframe.shape)
     split = next((at for at in range(len(shape)) if math.prod(shape[at:]) == size), len(shape))
     outer, inner = shape[:split], shape[split:]
@@ -82,11 +99,19 @@ def _page_reader(series: tifffile.TiffPageSeries, path: Path) -> Read:
         values = np.empty((numbers.size, *within), series.dtype)
         with _opened(series.keyframe.parent):
             for place, number in enumerate(numbers.flat):
-                page: Any = pages[number]
-                values[place] = page.asarray().reshape(inner)[key[split:]]
+                values[place] = _of_page(pages[number], inner, key[split:], state)
         return values.reshape((*numbers.shape, *within))
 
     return read
+
+
+def _of_page(
+    page: Any, shape: tuple[int, ...], key: Key, state: tuple[Path, int, int] | None
+) -> Shaped[np.ndarray, "..."]:
+    if tuple(page.keyframe.shape) == shape:
+        return part_of_page(page, key, state)
+    whole: Shaped[np.ndarray, "..."] = page.asarray().reshape(shape)
+    return whole[key]
 
 
 @contextmanager
