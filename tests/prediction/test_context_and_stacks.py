@@ -6,8 +6,14 @@ import torch
 
 from ladderscope.images.lateral_context import views_around
 from ladderscope.network import LadderVAE
-from ladderscope.prediction import Geometry, draw, latent_noise, restore
-from ladderscope.prediction.sampler import decodings
+from ladderscope.prediction import (
+    Geometry,
+    decodings,
+    draw,
+    latent_noise,
+    restore,
+    tiles_of,
+)
 
 ONE_TILE = Geometry(core=448, margin=16)
 
@@ -138,7 +144,7 @@ def test_a_stack_does_not_depend_on_its_tiles_in_z_where_their_margin_covers_wha
     whole = draw(network, stack, **asked, geometry=Geometry(**deep))
     for core in (5, 9):
         tiled = Geometry(**{**deep, "depth": core, "depth_margin": 12})
-        assert decodings(network, stack.shape, 1, tiled) == -(-(44 - 2 * 12) // core)
+        assert len(list(tiles_of(network, stack.shape, tiled))) == -(-(44 - 2 * 12) // core)
         torch.testing.assert_close(
             draw(network, stack, **asked, geometry=tiled), whole, rtol=1e-4, atol=1e-5
         )
@@ -175,7 +181,9 @@ def test_ticks_of_views_and_stacks_are_told_beforehand(samples, shape):
     restore(
         network, field(*shape), samples=samples, geometry=geometry, tick=lambda: ticks.append(1)
     )
-    assert len(ticks) == decodings(network, shape, samples, geometry)
+    assert len(ticks) == sum(
+        decodings(tile, samples) for tile in tiles_of(network, shape, geometry)
+    )
 
 
 def test_the_network_sees_one_size_of_tile_however_large_the_field(monkeypatch):

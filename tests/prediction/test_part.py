@@ -5,12 +5,19 @@ import torch
 from test_context_and_stacks import field, ladder
 from test_plane_from_stack import network  # noqa: F401
 
-from ladderscope.prediction import Geometry, draw, draw_part
+from ladderscope.prediction import Geometry, Part, Sampling, draw, draw_tile, seen_by, tile_at
 
 # Fields are larger than the region and its margins: a part is no copy of the whole.
 WIDE = Geometry(core=448, margin=72, depth=4, depth_margin=8)
 REGIONS = [(slice(80, 112), slice(0, 17)), (slice(3, 40), slice(41, 60))]
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
+
+
+def draw_part(of, pixels, region, *, geometry, **asked):
+    """Draw samples of a region from nothing but what the network sees for it."""
+    tile = tile_at(of, region, pixels.shape, geometry)
+    seen = seen_by(of, tile, pixels.shape)
+    return draw_tile(of, Part(pixels[seen], seen, pixels.shape), tile, Sampling(**asked))
 
 
 @pytest.mark.parametrize("region", REGIONS)

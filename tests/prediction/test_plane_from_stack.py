@@ -4,8 +4,16 @@ import pytest
 import torch
 
 from ladderscope.network import LadderVAE
-from ladderscope.prediction import Geometry, antithetic_noise, draw, latent_noise, restore, sampler
-from ladderscope.prediction.sampler import decodings
+from ladderscope.prediction import (
+    Geometry,
+    antithetic_noise,
+    decodings,
+    draw,
+    latent_noise,
+    restore,
+    sampler,
+    tiles_of,
+)
 
 WHOLE = Geometry(depth=1, depth_margin=1)
 TILED = Geometry(core=64, margin=64, depth=1, depth_margin=1)
@@ -90,7 +98,9 @@ def test_the_moments_are_those_of_antithetic_samples_and_ticks_are_counted(netwo
     first, second = draws[0:10:2], draws[1:10:2]
     variance = ((first + second) / 2).var(dim=0) + ((first - second) / 2).square().mean(dim=0)
     torch.testing.assert_close(restored.std, variance.sqrt(), rtol=1e-4, atol=1e-6)
-    assert len(ticks) == decodings(network, field.shape, 11, TILED) > 3
+    assert (
+        len(ticks) == sum(decodings(tile, 11) for tile in tiles_of(network, field.shape, TILED)) > 3
+    )
 
 
 def test_wider_views_are_shown_of_every_plane_around():

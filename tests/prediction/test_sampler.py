@@ -9,8 +9,16 @@ import pytest
 import torch
 
 from ladderscope.network import Decoded, LadderVAE
-from ladderscope.prediction import Geometry, antithetic_noise, draw, latent_noise, restore, sampler
-from ladderscope.prediction.sampler import decodings
+from ladderscope.prediction import (
+    Geometry,
+    antithetic_noise,
+    decodings,
+    draw,
+    latent_noise,
+    restore,
+    sampler,
+    tiles_of,
+)
 
 # From any latent or pixel to the output it is less than 64 pixels in this network.
 FAR = 64
@@ -174,7 +182,9 @@ def test_the_count_of_ticks_is_told_beforehand(network, samples):
     ticks = []
     asked = {"samples": samples, "geometry": TILED, "tick": lambda: ticks.append(1)}
     restore(network, plane(), **asked)
-    assert len(ticks) == decodings(network, (90, 70), samples, TILED)
+    assert len(ticks) == sum(
+        decodings(tile, samples) for tile in tiles_of(network, (90, 70), TILED)
+    )
 
 
 def test_a_tile_is_encoded_once_however_many_samples(network, monkeypatch):

@@ -130,20 +130,6 @@ def read_truths(truth: Sources, axes: str | None, images: Sequence[Image]) -> li
     return [read_image(source, axes, name=name) for source, name in named]
 
 
-def calibrated_std(
-    calibration: Sequence[Calibration],
-    mean: Float32[np.ndarray, "fields channels *space"],
-    std: Float32[np.ndarray, "fields channels *space"] | None,
-) -> Float32[np.ndarray, "fields channels *space"] | None:
-    """Calibrate the standard deviation of restored fields, if there is one and it can be."""
-    if std is None or not calibration:
-        return std
-    of_channels = [
-        one.std(std[:, channel], mean[:, channel]) for channel, one in enumerate(calibration)
-    ]
-    return np.stack(of_channels, axis=1).astype(np.float32)
-
-
 def with_truth(
     model: Model,
     images: Sequence[Image],

@@ -47,6 +47,7 @@ from ladderscope.models.matching import (
     warn_of_other_channels,
 )
 from ladderscope.models.notices import Notices
+from ladderscope.models.pieces import Mask
 from ladderscope.models.repeats import (
     averaged_image,
     check_axis,
@@ -54,7 +55,7 @@ from ladderscope.models.repeats import (
     warn_of_other_frames,
 )
 from ladderscope.models.restorer import Restorer
-from ladderscope.models.restoring import Job, LastLook, Mask, Values
+from ladderscope.models.restoring import Job, LastLook, Values
 from ladderscope.models.thumbnail import middle_of
 from ladderscope.noise.averages import averaged
 from ladderscope.prediction import Shown, limits, of_posterior

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool
 from numpy.typing import NDArray
 
-from ladderscope.prediction import Shown
+from ladderscope.models.pieces import Piece, Place
 from ladderscope.prediction.last_look import places
 
 logger = logging.getLogger("ladderscope")
@@ -33,27 +33,25 @@ class Findings:
         self.beyond: NDArray[np.bool_] | None = None
         self.failed: NDArray[np.bool_] | None = None
 
-    def show(self, number: int, channel: int, shown: Shown) -> None:
-        """Record which parts of a field the network did not get."""
-        if shown.is_blank:
-            of = [
-                f"{what} {at}"
-                for what, at, several in (
-                    ("plane", number, self.shape[0]),
-                    ("channel", channel + 1, self.shape[1]),
-                )
-                if several > 1
-            ]
-            excess = 0.0 if shown.excess is None else float(shown.excess.flat[0])
-            value = float(shown.pixels.flat[0]) + excess
-            self.blank.append(f"{', '.join(of)} (every pixel is {value:g})")
+    def take(self, piece: Piece) -> None:
+        """Record what was found about one piece; the first tile of a blank field stands for it."""
+        place = piece.place
+        if piece.is_blank:
+            if place.part == 0:
+                of = [
+                    f"{what} {at}"
+                    for what, at, several in (
+                        ("plane", place.number, self.shape[0]),
+                        ("channel", place.job + 1, self.shape[1]),
+                    )
+                    if several > 1
+                ]
+                value = float(piece.values.flat[0])
+                self.blank.append(f"{', '.join(of)} (every pixel is {value:g})")
             return
-        self.padding = self._marked(self.padding, number, shown.padding)
-        self.beyond = self._marked(self.beyond, number, shown.beyond)
-
-    def fail(self, number: int, mask: Bool[np.ndarray, "*space"] | None) -> None:
-        """Record where the restoration of a field failed."""
-        self.failed = self._marked(self.failed, number, mask)
+        self.padding = self._marked(self.padding, place, piece.padding)
+        self.beyond = self._marked(self.beyond, place, piece.beyond)
+        self.failed = self._marked(self.failed, place, piece.failed)
 
     def say(self, low: float, high: float, *, handed_back: str, instead: str) -> None:
         """Log the findings, as a warning if the user should act.
@@ -104,12 +102,12 @@ class Findings:
     def _marked(
         self,
         marks: NDArray[np.bool_] | None,
-        number: int,
-        mask: Bool[np.ndarray, "*space"] | None,
+        place: Place,
+        mask: Bool[np.ndarray, "*core"] | None,
     ) -> NDArray[np.bool_] | None:
         if mask is None:
             return marks
         if marks is None:
             marks = np.zeros((self.shape[0], *self.shape[2:]), dtype=bool)
-        marks[number] |= mask
+        marks[place.number][place.tile.core] |= mask
         return marks

@@ -21,7 +21,6 @@ from ladderscope.memory import enough_memory
 from ladderscope.models.building import geometry_of
 from ladderscope.models.calibrating import (
     Compared,
-    calibrated_std,
     nothing_held_out,
     read_truths,
     with_truth,
@@ -204,16 +203,15 @@ class Restorer(Trained[Settings]):
         if truth is not None:
             same_axes = axes if self.kind == "denoiser" else axes and f"C{axes}"
             truths = read_truths(truth, truth_axes or same_axes, images)
+        restoring = self._restoring()
         with listener_of(progress) as report:
 
             def restored(image: Image, before: float) -> Compared:
                 stop_if(should_stop, "calibrating")
                 if report is not None:
                     report(before, f"calibrating on {image.name}")
-                fields = self._fields(image)
-                mean, std, _ = restored_fields(
-                    self._restoring(), fields, samples=samples, seed=seed
-                )
+                fields, uncalibrated = self._fields(image), replace(restoring, calibration=())
+                mean, std, _ = restored_fields(uncalibrated, fields, samples=samples, seed=seed)
                 return Compared(fields, mean, np.zeros_like(mean) if std is None else std)
 
             if truths is None:
@@ -363,7 +361,6 @@ class Restorer(Trained[Settings]):
         mean, std, findings = restored_fields(
             self._restoring(), self._fields(image), samples=samples, seed=seed, watched=watched
         )
-        std = calibrated_std(self.model.calibration, mean, std)
         if says:
             self._say(findings)
         ordered, axes = self._in_order(image, mean)
@@ -392,6 +389,7 @@ class Restorer(Trained[Settings]):
             self._jobs(),
             self.model.statistics,
             self._last_look,
+            self.model.calibration,
         )
 
     def _say(self, findings: Findings) -> None:

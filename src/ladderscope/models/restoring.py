@@ -1,24 +1,43 @@
-"""From the fields of an image to restored fields: one loop for predicting and sampling."""
+"""From the fields of an image to restored fields: one loop for predicting and sampling.
 
-from collections.abc import Callable, Iterator, Sequence
+Its unit is a *piece*: one tile of one run of the network over one field.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from itertools import groupby
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, Real
+from jaxtyping import Float, Float32
 from torch import Tensor
 
+from ladderscope.evaluation.calibration import Calibration
 from ladderscope.images import Image, Statistics
 from ladderscope.images.normalisation import denormalised
 from ladderscope.interruption import ShouldStop
 from ladderscope.models.decodings import Decodings
 from ladderscope.models.findings import Findings
+from ladderscope.models.pieces import Mask, Piece, Place
 from ladderscope.network import LadderVAE
-from ladderscope.prediction import Geometry, Law, Shown, decodings, draw, draw_part, restore, show
+from ladderscope.prediction import (
+    Geometry,
+    Law,
+    Part,
+    Sampling,
+    Shown,
+    Tile,
+    decodings,
+    draw_tile,
+    restore_tile,
+    seen_by,
+    show,
+    tile_at,
+    tiles_of,
+)
 from ladderscope.progress import Listener
 
-Mask: TypeAlias = Bool[np.ndarray, "*space"] | None
 Values: TypeAlias = Float32[np.ndarray, "*space"]
 # Finds and replaces what cannot be a restoration, in the values and in their spread.
 LastLook: TypeAlias = Callable[[Values, Values | None], Mask]
@@ -54,6 +73,8 @@ class Restoring:
         One per output channel.
     last_look : callable
         Makes the last look for what the network was shown, and a channel of its output.
+    calibration : sequence of Calibration
+        One per output channel, of the standard deviation; empty if it is not calibrated.
     """
 
     network: LadderVAE
@@ -62,6 +83,7 @@ class Restoring:
     jobs: Sequence[Job]
     statistics: Sequence[Statistics]
     last_look: Callable[[Shown, int], LastLook]
+    calibration: Sequence[Calibration] = ()
 
 
 class Fields(NamedTuple):
@@ -107,54 +129,63 @@ class Drawn(NamedTuple):
     findings: Findings
 
 
-class _Question(NamedTuple):
-    """One run of the network: what was observed, and what the network gets."""
-
-    number: int  # of the field
-    job: Job
-    observed: Real[np.ndarray, "*space"]
-    shown: Shown
-
-
 class _Answer(NamedTuple):
     """The output of the network, normalised."""
 
-    values: Float[Tensor, "copies outputs *space"]
-    spread: Float[Tensor, "outputs *space"] | None
+    values: Float[Tensor, "copies outputs *core"]
+    spread: Float[Tensor, "outputs *core"] | None
+
+
+class Wanted(NamedTuple):
+    """What is wanted of each tile, and how the network is asked.
+
+    Attributes
+    ----------
+    samples, seed : int
+        Of the posterior samples.
+    copies : int
+        How many arrays of values a piece has.
+    has_spread : bool
+        Whether it has a standard deviation.
+    ask : callable
+        Asks the network.
+    """
+
+    samples: int
+    seed: int
+    copies: int
+    has_spread: bool
+    ask: Callable[[Part, Tile, Sampling, Law, Callable[[], None]], _Answer]
 
 
 def restored_fields(
     restoring: Restoring, fields: Fields, *, samples: int, seed: int, watched: Watched = UNWATCHED
 ) -> Restored:
     """Restore fields: the mean over posterior samples, and the standard deviation of the signal."""
-    mean = np.empty((1, *_shape(restoring, fields)), np.float32)
-    job = restoring.jobs[0]
-    parts = job.law(restoring.network, len(job.outputs), samples)
-    std = np.empty_like(mean[0]) if any(parts) else None
-    tick = _counter(restoring, fields, samples, watched)
-
-    def ask(question: _Question) -> _Answer:
-        how = _how(restoring, question, samples, seed)
-        law = question.job.law
-        found = restore(restoring.network, question.shown.normalised, **how, law=law, tick=tick)
-        return _Answer(found.mean[None], found.std)
-
-    findings = _answer(restoring, fields, ask, mean, std)
-    return Restored(mean[0], std, findings)
+    wanted = restorations(restoring, samples, seed)
+    mean = np.empty(shape_of(restoring, fields), np.float32)
+    std = np.empty_like(mean) if wanted.has_spread else None
+    findings = Findings(fields.image.name, mean.shape)
+    for piece in pieces(restoring, fields, wanted, list(places(restoring, fields)), watched):
+        at = position_of(restoring, piece.place)
+        mean[at] = piece.values[0]
+        if std is not None and piece.spread is not None:
+            std[at] = piece.spread
+        findings.take(piece)
+    return Restored(mean, std, findings)
 
 
 def drawn_fields(
     restoring: Restoring, fields: Fields, *, samples: int, seed: int, watched: Watched = UNWATCHED
 ) -> Drawn:
     """Draw posterior samples of fields."""
-    draws = np.empty((samples, *_shape(restoring, fields)), np.float32)
-    tick = _counter(restoring, fields, samples, watched)
-
-    def ask(question: _Question) -> _Answer:
-        how = _how(restoring, question, samples, seed)
-        return _Answer(draw(restoring.network, question.shown.normalised, **how, tick=tick), None)
-
-    return Drawn(draws, _answer(restoring, fields, ask, draws, None))
+    wanted = _draws(restoring, samples, seed)
+    draws = np.empty((samples, *shape_of(restoring, fields)), np.float32)
+    findings = Findings(fields.image.name, draws.shape[1:])
+    for piece in pieces(restoring, fields, wanted, list(places(restoring, fields)), watched):
+        draws[:, *position_of(restoring, piece.place)] = piece.values
+        findings.take(piece)
+    return Drawn(draws, findings)
 
 
 def drawn_part(
@@ -175,100 +206,155 @@ def drawn_part(
     region
         [Planes,] rows and columns.
     """
-    sides = [side.stop - side.start for side in region]
-    draws = np.empty((samples, len(restoring.statistics), *sides), np.float32)
-    for question in _questions(restoring, fields, number):
-        how = _how(restoring, question, samples, seed)
-        shown = question.shown.part(region)
-        outputs = list(question.job.outputs)
-        if shown.is_blank:
-            draws[:, outputs] = question.observed[region]
-            continue
-        drawn = draw_part(restoring.network, question.shown.normalised, region, **how)
-        asked = question._replace(observed=question.observed[region], shown=shown)
-        for index, channel in enumerate(outputs):
-            known = restoring.statistics[channel]
-            draws[:, channel] = denormalised(drawn[:, index], known.mean, known.std).numpy()
-            look = restoring.last_look(shown, channel)
-            for copy in draws[:, channel]:
-                _settled(asked, look, copy, None)
-    return draws
+    size = fields.image.field_shape(fields.space)
+    tile = tile_at(restoring.network, region, size, restoring.geometry)
+    asked = [Place(number, job, 0, tile) for job in range(len(restoring.jobs))]
+    drawn = pieces(restoring, fields, _draws(restoring, samples, seed), asked)
+    return np.concatenate([piece.values for piece in drawn], axis=1)
 
 
-def _how(restoring: Restoring, question: _Question, samples: int, seed: int) -> dict[str, Any]:
-    return {
-        "samples": samples,
-        "seed": seed,
-        "number": question.number * len(restoring.jobs) + question.job.channel,
-        "outputs": len(question.job.outputs),
-        "geometry": restoring.geometry,
-        "autocast": restoring.autocast,
-    }
+def restorations(restoring: Restoring, samples: int, seed: int, *, keep: bool = False) -> Wanted:
+    """Ask for the mean and the standard deviation, and for the samples too if they are kept."""
+    job = restoring.jobs[0]
+    has_spread = any(job.law(restoring.network, len(job.outputs), samples))
+
+    def ask(
+        part: Part, tile: Tile, sampling: Sampling, law: Law, tick: Callable[[], None]
+    ) -> _Answer:
+        found = restore_tile(restoring.network, part, tile, sampling, law=law, keep=keep, tick=tick)
+        mean = found.mean[None]
+        values = mean if found.samples is None else torch.cat([mean, found.samples])
+        return _Answer(values, found.std)
+
+    return Wanted(samples, seed, 1 + samples * keep, has_spread, ask)
 
 
-def _counter(restoring: Restoring, fields: Fields, samples: int, watched: Watched) -> Decodings:
-    image, space = fields.image, fields.space
-    one = decodings(restoring.network, image.field_shape(space), samples, restoring.geometry)
-    return Decodings(image.name, image.field_count(space) * len(restoring.jobs) * one, *watched)
+def _draws(restoring: Restoring, samples: int, seed: int) -> Wanted:
+    def ask(
+        part: Part, tile: Tile, sampling: Sampling, _law: Law, tick: Callable[[], None]
+    ) -> _Answer:
+        return _Answer(draw_tile(restoring.network, part, tile, sampling, tick=tick), None)
+
+    return Wanted(samples, seed, samples, False, ask)
 
 
-def _shape(restoring: Restoring, fields: Fields) -> tuple[int, ...]:
+def places(restoring: Restoring, fields: Fields) -> Iterator[Place]:
+    """List the pieces that an image consists of, those of a field one after the other."""
+    size = fields.image.field_shape(fields.space)
+    tiles = list(tiles_of(restoring.network, size, restoring.geometry))
+    for number in range(fields.image.field_count(fields.space)):
+        for job in range(len(restoring.jobs)):
+            for index, tile in enumerate(tiles):
+                yield Place(number, job, index, tile)
+
+
+def position_of(restoring: Restoring, place: Place) -> tuple[int | slice, ...]:
+    """Give where the values of a piece belong in an array of fields and channels."""
+    outputs = restoring.jobs[place.job].outputs
+    return place.number, slice(outputs.start, outputs.stop), *place.tile.core
+
+
+def shape_of(restoring: Restoring, fields: Fields) -> tuple[int, ...]:
+    """Give the shape (fields, channels, [Z], Y, X) of a restoration."""
     image, space = fields.image, fields.space
     return image.field_count(space), len(restoring.statistics), *image.field_shape(space)
 
 
-def _questions(
-    restoring: Restoring, fields: Fields, only: int | None = None
-) -> Iterator[_Question]:
-    image, space = fields.image, fields.space
-    for number, position in enumerate(image.positions(space)):
-        if only not in (None, number):
-            continue
-        for job in restoring.jobs:
-            channel = fields.channels[job.channel]
-            observed = image.field(position, channel, space)
-            padding = image.padding_of(position, channel, space)
-            yield _Question(number, job, observed, show(observed, job.statistics, padding))
-
-
-def _answer(
+def pieces(
     restoring: Restoring,
     fields: Fields,
-    ask: Callable[[_Question], _Answer],
-    values: Float32[np.ndarray, "copies fields channels *space"],
-    spread: Float32[np.ndarray, "fields channels *space"] | None,
-) -> Findings:
-    """Fill the values, and the spread if there is one, in camera units."""
-    findings = Findings(fields.image.name, values.shape[1:])
-    for question in _questions(restoring, fields):
-        number, job = question.number, question.job
-        findings.show(number, job.channel, question.shown)
-        if question.shown.is_blank:
-            values[:, number, list(job.outputs)] = question.observed
-            if spread is not None:
-                spread[number, list(job.outputs)] = 0
-            continue
-        answer = ask(question)
-        for index, channel in enumerate(job.outputs):
-            known = restoring.statistics[channel]
-            of_channel = values[:, number, channel]
-            of_channel[:] = denormalised(answer.values[:, index], known.mean, known.std).numpy()
-            deviation = None
-            if spread is not None and answer.spread is not None:
-                deviation = spread[number, channel]
-                deviation[:] = answer.spread[index].numpy() * known.std
-            look = restoring.last_look(question.shown, channel)
-            for copy in of_channel:
-                findings.fail(number, _settled(question, look, copy, deviation))
-    return findings
+    wanted: Wanted,
+    asked: Sequence[Place],
+    watched: Watched = UNWATCHED,
+) -> Iterator[Piece]:
+    """Restore pieces one by one; each depends on nothing but its place.
+
+    Parameters
+    ----------
+    restoring, fields, wanted
+        Of what, by what, and how.
+    asked
+        Those of one field side by side: it is read once for them.
+    watched
+        Hears the progress between the decodings, and may stop.
+    """
+    total = sum(decodings(place.tile, wanted.samples) for place in asked)
+    tick = Decodings(fields.image.name, total, *watched)
+    positions = list(fields.image.positions(fields.space))
+    for (number, job), here in groupby(asked, key=lambda place: (place.number, place.job)):
+        shown = _shown(fields, positions[number], restoring.jobs[job])
+        for place in here:
+            yield _piece(restoring, shown, wanted, place, tick)
 
 
-def _settled(question: _Question, look: LastLook, values: Values, spread: Values | None) -> Mask:
+def _shown(fields: Fields, position: Mapping[str, int], job: Job) -> Shown:
+    """Read a field, and make what the network sees of it."""
+    channel = fields.channels[job.channel]
+    observed = fields.image.field(position, channel, fields.space)
+    padding = fields.image.padding_of(position, channel, fields.space)
+    return show(observed, job.statistics, padding)
+
+
+def _piece(
+    restoring: Restoring, shown: Shown, wanted: Wanted, place: Place, tick: Callable[[], None]
+) -> Piece:
+    job, tile, size = restoring.jobs[place.job], place.tile, shown.observed.shape
+    outputs = len(job.outputs)
+    region = seen_by(restoring.network, tile, size)
+    seen = shown.part(region)
+    core = seen.part(
+        tuple(
+            slice(own.start - around.start, own.stop - around.start)
+            for own, around in zip(tile.core, region, strict=True)
+        )
+    )
+    if shown.is_blank:
+        of_blank = core.observed.astype(np.float32)
+        sides = of_blank.shape
+        values = np.broadcast_to(of_blank, (wanted.copies, outputs, *sides))
+        spread = np.zeros((outputs, *sides), np.float32) if wanted.has_spread else None
+        return Piece(place, values, spread, is_blank=True)
+    number = place.number * len(restoring.jobs) + job.channel
+    sampling = Sampling(wanted.samples, wanted.seed, number, outputs, restoring.autocast)
+    part = Part(seen.normalised, region, size)
+    answer = wanted.ask(part, tile, sampling, job.law, tick)
+    values = np.empty(answer.values.shape, np.float32)
+    spread = None if answer.spread is None else np.empty(answer.spread.shape, np.float32)
+    failed: Mask = None
+    for index, channel in enumerate(job.outputs):
+        known = restoring.statistics[channel]
+        values[:, index] = denormalised(answer.values[:, index], known.mean, known.std).numpy()
+        deviation = None
+        if spread is not None and answer.spread is not None:
+            deviation = spread[index]
+            deviation[:] = answer.spread[index].numpy() * known.std
+        look = restoring.last_look(core, channel)
+        for copy in values[:, index]:
+            found = _settled(core, look, copy, deviation)
+            failed = _either(failed, found)
+            deviation = None  # it belongs to the first, the mean
+        if spread is not None and restoring.calibration:
+            one = restoring.calibration[channel]
+            spread[index] = one.std(spread[index], values[0, index])
+    return Piece(place, values, spread, _some(core.padding), _some(core.beyond), _some(failed))
+
+
+def _settled(shown: Shown, look: LastLook, values: Values, spread: Values | None) -> Mask:
     """Replace what cannot be a restoration, and the padding; mark the former."""
     failed = look(values, spread)
-    if (padding := question.shown.padding) is not None:
-        values[padding] = question.observed[padding]
+    if (padding := shown.padding) is not None:
+        values[padding] = shown.observed[padding]
         if spread is not None:
             spread[padding] = 0
         failed = failed if failed is None else failed & ~padding
     return failed
+
+
+def _either(one: Mask, other: Mask) -> Mask:
+    if one is None or other is None:
+        return other if one is None else one
+    return one | other
+
+
+def _some(mask: Mask) -> Mask:
+    return None if mask is None or not mask.any() else mask

@@ -51,9 +51,10 @@ from ladderscope.models.lights import appearance_of_mixed, mixed_checks
 from ladderscope.models.matching import common_sampling
 from ladderscope.models.mixing import made_mixing, mixed_detail, recorded_mixing, with_foreground
 from ladderscope.models.notices import Notices
+from ladderscope.models.pieces import Mask
 from ladderscope.models.recordings import divided, looked_at_all, read_recordings
 from ladderscope.models.restorer import Restorer
-from ladderscope.models.restoring import Job, LastLook, Mask, Values
+from ladderscope.models.restoring import Job, LastLook, Values
 from ladderscope.noise import NoiseError, NoiseModel
 from ladderscope.noise_estimation.choice import NoiseChoice
 from ladderscope.prediction import Shown, limits, of_prediction

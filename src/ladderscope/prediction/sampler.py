@@ -1,19 +1,17 @@
-"""From a normalised field to its restoration: posterior samples and their running moments."""
+"""From a tile of a normalised field to its restoration: posterior samples, and their moments."""
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from ladderscope.images.lateral_context import views_around
 from ladderscope.network import Features, LadderVAE
 from ladderscope.prediction.latent_noise import antithetic_noise, latent_noise
+from ladderscope.prediction.seen import Part, views_of
 from ladderscope.prediction.spread import (
     SAMPLES_ALONE,
     Law,
@@ -21,153 +19,127 @@ from ladderscope.prediction.spread import (
     decoder_variance,
     of_posterior,
 )
-from ladderscope.prediction.tiles import Geometry, Tile, tile_of, tiles
+from ladderscope.prediction.tiles import Tile
 
 # Decoded together: enough to keep the processor busy on small tiles, and at most so many.
 PIXELS_AT_ONCE = 2**18
 SAMPLES_AT_ONCE = 8
 
 
-class Restored(NamedTuple):
-    """A restored field: the mean over samples, and its standard deviation if it is known."""
+class Sampling(NamedTuple):
+    """Which samples are asked for.
 
-    mean: Float[Tensor, "outputs *space"]
-    std: Float[Tensor, "outputs *space"] | None
-
-
-@torch.inference_mode()
-def restore(
-    network: LadderVAE,
-    field: Float32[np.ndarray, "*space"],
-    *,
-    samples: int,
-    seed: int = 0,
-    number: int = 0,
-    outputs: int | None = None,
-    geometry: Geometry,
-    autocast: torch.dtype | None = None,
-    law: Law = of_posterior,
-    tick: Callable[[], None] = lambda: None,
-) -> Restored:
-    """Restore one field: the MMSE estimate and the standard deviation of the signal.
-
-    The samples come in antithetic pairs, whose mean is more accurate than that of independent
-    ones: see `antithetic_noise`. Memory is that of one tile and of the results, whatever the
-    number of samples.
-
-    Parameters
+    Attributes
     ----------
-    network : LadderVAE
-        In evaluation mode. One that restores a plane from a stack is asked for every plane, with
-        the geometry's `depth_margin` of planes before and behind it, reflected at the ends.
-    field : array of shape (Y, X) or (Z, Y, X)
-        Normalised.
     samples : int
-        Posterior samples to average; 0 decodes the posterior means once instead. Blind levels
-        always give their mean. An unpaired last sample does not contribute to the variance of the
-        samples.
+        How many; 0 decodes the posterior means once instead. Blind levels always give their mean.
     seed, number : int
         Fix the samples: the number is that of the field.
     outputs : int, optional
         How many of the network's first outputs are wanted; all by default.
-    geometry : Geometry
-        The tiles.
     autocast : torch.dtype, optional
         Type of the network's arithmetic.
-    law : callable
-        Says what the standard deviation is made of: see `ladderscope.prediction.spread`.
-    tick : callable
-        Called after each tile's decoding of each batch of samples: see `decodings`.
-
-    Returns
-    -------
-    Restored
-        In normalised units, on the CPU.
     """
-    outputs = outputs or network.output_channels
-    parts = law(network, outputs, samples)
-    asked = _Asked(samples, seed, number, outputs, autocast, antithetic_noise, parts.decoder)
-    mean = torch.empty(outputs, *field.shape, dtype=torch.float32)
-    std = torch.empty_like(mean) if any(parts) else None
-    for tile in _tiles(field.shape, geometry, network):
-        moments = _Moments()
-        for decoding in _decode_tile(network, field, tile, asked):
-            moments.add(*decoding)
-            tick()
-        mean[:, *tile.core] = moments.mean.cpu()
-        if std is not None:
-            std[:, *tile.core] = moments.std(parts).cpu()
-    return Restored(mean, std)
+
+    samples: int
+    seed: int = 0
+    number: int = 0
+    outputs: int | None = None
+    autocast: torch.dtype | None = None
+
+
+class RestoredTile(NamedTuple):
+    """The core of a tile: the mean over samples, its standard deviation, and the samples.
+
+    What is not known, or was not asked for, is None.
+    """
+
+    mean: Float[Tensor, "outputs *core"]
+    std: Float[Tensor, "outputs *core"] | None
+    samples: Float[Tensor, "samples outputs *core"] | None
 
 
 @torch.inference_mode()
-def draw(
+def restore_tile(
     network: LadderVAE,
-    field: Float32[np.ndarray, "*space"],
+    part: Part,
+    tile: Tile,
+    sampling: Sampling,
     *,
-    samples: int,
-    seed: int = 0,
-    number: int = 0,
-    outputs: int | None = None,
-    geometry: Geometry,
-    autocast: torch.dtype | None = None,
+    law: Law = of_posterior,
+    keep: bool = False,
     tick: Callable[[], None] = lambda: None,
-) -> Float[Tensor, "samples outputs *space"]:
-    """Draw independent posterior samples of a field; arguments as of `restore`.
+) -> RestoredTile:
+    """Restore one tile: the MMSE estimate and the standard deviation of the signal.
 
-    They differ by what the latents leave open; the decoder's variance is not added.
-    """
-    outputs = outputs or network.output_channels
-    asked = _Asked(samples, seed, number, outputs, autocast, latent_noise, False)
-    draws = torch.empty(samples, asked.outputs, *field.shape, dtype=torch.float32)
-    for tile in _tiles(field.shape, geometry, network):
-        first = 0
-        for drawn, _ in _decode_tile(network, field, tile, asked):
-            draws[first : first + len(drawn), :, *tile.core] = drawn.cpu()
-            first += len(drawn)
-            tick()
-    return draws
-
-
-@torch.inference_mode()
-def draw_part(
-    network: LadderVAE,
-    field: Float32[np.ndarray, "*space"],
-    region: tuple[slice, ...],
-    *,
-    samples: int,
-    seed: int = 0,
-    number: int = 0,
-    outputs: int | None = None,
-    geometry: Geometry,
-    autocast: torch.dtype | None = None,
-) -> Float[Tensor, "samples outputs *region"]:
-    """Draw independent posterior samples of a region of a field.
-
-    Time and memory are those of the region and its margins. The noise of the latents depends on
-    their position in the field, so that these are the samples that `draw` draws of the whole.
+    The samples come in antithetic pairs, whose mean is more accurate than that of independent
+    ones: see `antithetic_noise`. Memory is that of one tile, whatever the number of samples,
+    unless these are kept.
 
     Parameters
     ----------
-    region : tuple of slice
-        [Planes,] rows and columns; a network that restores a plane from a stack takes one plane.
-    network, field, samples, seed, number, outputs, geometry, autocast
-        As of `restore`.
+    network : LadderVAE
+        In evaluation mode. One that restores a plane from a stack takes the planes around it,
+        reflected at the ends.
+    part : Part
+        At least what `seen_by` names.
+    tile : Tile
+        One of `tiles_of`.
+    sampling : Sampling
+        The samples. An unpaired last one does not contribute to their variance.
+    law : callable
+        Says what the standard deviation is made of: see `ladderscope.prediction.spread`.
+    keep : bool
+        Whether the samples are wanted too.
+    tick : callable
+        Called after each decoding of a batch of samples: see `decodings`.
+
+    Returns
+    -------
+    RestoredTile
+        In normalised units, on the CPU.
     """
-    outputs = outputs or network.output_channels
-    asked = _Asked(samples, seed, number, outputs, autocast, latent_noise, False)
-    fixed, flat = network.views > 1, bool(network.z_gates)
-    used = replace(geometry, depth_margin=0) if flat else geometry
-    tile = tile_of(region, field.shape, used, 2 ** len(network.latent_channels), fixed=fixed)
-    if flat:
-        tile = _around_plane(tile, geometry.depth_margin)
-    decoded = _decode_tile(network, field, tile, asked)
-    return torch.cat([drawn.float().cpu() for drawn, _ in decoded])
+    outputs = sampling.outputs or network.output_channels
+    parts = law(network, outputs, sampling.samples)
+    asked = _asked(sampling, outputs, antithetic_noise, variance=parts.decoder)
+    moments, kept = _Moments(), []
+    for decoding in _decode_tile(network, part, tile, asked):
+        moments.add(*decoding)
+        if keep:
+            kept.append(decoding.drawn.float().cpu())
+        tick()
+    return RestoredTile(
+        moments.mean.float().cpu(),
+        moments.std(parts).float().cpu() if any(parts) else None,
+        torch.cat(kept) if keep else None,
+    )
 
 
-def decodings(network: LadderVAE, size: tuple[int, ...], samples: int, geometry: Geometry) -> int:
-    """Count how many times `restore` ticks for a field of this size."""
-    return sum(len(_batches(tile, samples)) for tile in _tiles(size, geometry, network))
+@torch.inference_mode()
+def draw_tile(
+    network: LadderVAE,
+    part: Part,
+    tile: Tile,
+    sampling: Sampling,
+    *,
+    tick: Callable[[], None] = lambda: None,
+) -> Float[Tensor, "samples outputs *core"]:
+    """Draw independent posterior samples of a tile; arguments as of `restore_tile`.
+
+    They differ by what the latents leave open; the decoder's variance is not added. The noise of
+    the latents depends on their position in the field, so that any tile shows the same samples.
+    """
+    outputs = sampling.outputs or network.output_channels
+    asked, drawn = _asked(sampling, outputs, latent_noise), []
+    for decoding in _decode_tile(network, part, tile, asked):
+        drawn.append(decoding.drawn.float().cpu())
+        tick()
+    return torch.cat(drawn)
+
+
+def decodings(tile: Tile, samples: int) -> int:
+    """Count how many times `restore_tile` ticks for a tile."""
+    return len(_batches(tile, samples))
 
 
 class _Asked(NamedTuple):
@@ -180,6 +152,17 @@ class _Asked(NamedTuple):
     variance: bool
 
 
+def _asked(
+    sampling: Sampling,
+    outputs: int,
+    noise: Callable[..., Float[Tensor, "channels *space"]],
+    *,
+    variance: bool = False,
+) -> _Asked:
+    samples, seed, number, _, autocast = sampling
+    return _Asked(samples, seed, number, outputs, autocast, noise, variance)
+
+
 class _Decoding(NamedTuple):
     """A batch of samples of a tile's core, and the variance that the network predicts for each."""
 
@@ -187,31 +170,11 @@ class _Decoding(NamedTuple):
     variance: Float[Tensor, "batch outputs *core"] | None
 
 
-def _tiles(size: tuple[int, ...], geometry: Geometry, network: LadderVAE) -> Iterator[Tile]:
-    coarsest, fixed = 2 ** len(network.latent_channels), network.views > 1
-    if not network.z_gates:
-        yield from tiles(size, geometry, coarsest, fixed=fixed)
-        return
-    # The decoder is 2-D: one plane comes out, the middle one, and the network always sees as many.
-    for tile in tiles(size, replace(geometry, depth=1, depth_margin=0), coarsest, fixed=fixed):
-        yield _around_plane(tile, geometry.depth_margin)
-
-
-def _around_plane(tile: Tile, margin: int) -> Tile:
-    plane = tile.core[0].start
-    around = slice(plane - margin, plane + margin + 1)
-    return Tile((around, *tile.window[1:]), tile.core, (slice(0, 1), *tile.inner[1:]))
-
-
-def _decode_tile(
-    network: LadderVAE, field: Float32[np.ndarray, "*space"], tile: Tile, asked: _Asked
-) -> Iterator[_Decoding]:
+def _decode_tile(network: LadderVAE, part: Part, tile: Tile, asked: _Asked) -> Iterator[_Decoding]:
     """Encode a tile once and decode it again and again: the cores, a batch of samples at a time."""
-    *planes, rows, columns = tile.window
     device = network.top_prior.device
-    seen = field[_reflected(planes[0], len(field))] if network.z_gates else field[*planes]
-    observed = torch.from_numpy(views_around(seen, rows, columns, network.views))[None]
-    if not planes:
+    observed = torch.from_numpy(views_of(network, part, tile))[None]
+    if observed.ndim == 4:
         observed = observed.contiguous(memory_format=torch.channels_last)
     observed = observed.to(device)
     precision = partial(
@@ -246,13 +209,6 @@ def _core(
 ) -> Float[Tensor, "batch outputs *core"]:
     """Crop a decoded window to what is kept of it; a single plane gets its axis back."""
     return (pixels.unsqueeze(2) if of_planes else pixels)[:, :, *tile.inner]
-
-
-def _reflected(planes: slice, depth: int) -> Int[np.ndarray, " planes"]:
-    """Give the numbers of planes; beyond the first and the last they are reflected."""
-    margin = max(0, -planes.start, planes.stop - depth)
-    numbers = np.pad(np.arange(depth), margin, mode="reflect")
-    return numbers[planes.start + margin : planes.stop + margin]
 
 
 def _batches(tile: Tile, samples: int) -> list[range]:

@@ -27,8 +27,10 @@ class Shown:
 
     Parameters
     ----------
-    pixels : array of shape ([Z], Y, X)
-        In camera units: those of the image, but for what was replaced or limited.
+    observed : array of shape ([Z], Y, X)
+        The image, in camera units.
+    pixels : array of the same shape
+        Those of the image, but for what was replaced or limited.
     normalised : array of the same shape
         What goes into the network.
     excess : array of the same shape, optional
@@ -39,6 +41,7 @@ class Shown:
         Where nothing was measured.
     """
 
+    observed: Real[np.ndarray, "*space"]
     pixels: Real[np.ndarray, "*space"]
     normalised: Float32[np.ndarray, "*space"]
     excess: Float32[np.ndarray, "*space"] | None = None
@@ -53,6 +56,7 @@ class Shown:
     def part(self, region: tuple[slice, ...]) -> "Shown":
         """Give what the network sees of a region."""
         return Shown(
+            self.observed[region],
             self.pixels[region],
             self.normalised[region],
             None if self.excess is None else self.excess[region],
@@ -121,4 +125,4 @@ def show(
             beyond &= ~padding | (field > high)
         pixels = pixels.clip(low, high)
         excess = (field - pixels.astype(np.float64)).astype(np.float32)
-    return Shown(pixels, normalised_pixels(pixels, statistics), excess, beyond, padding)
+    return Shown(field, pixels, normalised_pixels(pixels, statistics), excess, beyond, padding)
