@@ -292,8 +292,9 @@ def _first_look(images: "Sequence[Image]") -> list[tuple[str, str]]:
     """Report what the images hold that is no measurement, as far as their noise is measured."""
     from ladderscope.inspection import findings_of, gathered, measure
     from ladderscope.noise_estimation.planes import MOST_PLANES
+    from ladderscope.noise_estimation.sources import evenly
 
-    looked_at = images[:: -(-len(images) // MOST_PLANES)]
+    looked_at = evenly([*images], MOST_PLANES)
     findings = [one for image in looked_at for one in findings_of(measure(image, most=MOST_PLANES))]
     return [(one.label, one.text) for one in gathered(findings)]
 

@@ -13,13 +13,15 @@ from ladderscope.evaluation.checks import (
     Known,
     RestoredPlane,
     appearance,
-    few,
     restoration_checks,
     split_checks,
     without_padding,
 )
 from ladderscope.images import Image, numbered_channels
 from ladderscope.models.file import Mixture, Model
+from ladderscope.noise_estimation.sources import evenly, planes_of
+
+_MOST_PLANES = 64
 
 
 def appearances(images: Sequence[Image]) -> tuple[Appearance, ...]:
@@ -30,7 +32,7 @@ def appearances(images: Sequence[Image]) -> tuple[Appearance, ...]:
     images
         As they are trained on; all have the same channels.
     """
-    places = few([(image, position) for image in images for position in image.positions()])
+    places = evenly(planes_of(images), _MOST_PLANES)
     return tuple(
         appearance(
             without_padding(image.plane(position, channel), image.padding_of(position, channel))

@@ -1,7 +1,7 @@
 """Whether a restoration can be used: checks that need no clean image, each a traffic light."""
 
 from ladderscope.evaluation.checks.check import LIGHTS, Check, Light, light_of, worst
-from ladderscope.evaluation.checks.likeness import Appearance, appearance, few, without_padding
+from ladderscope.evaluation.checks.likeness import Appearance, appearance, without_padding
 from ladderscope.evaluation.checks.restored import (
     Known,
     RestoredPlane,
@@ -17,7 +17,6 @@ __all__ = [
     "Light",
     "RestoredPlane",
     "appearance",
-    "few",
     "light_of",
     "restoration_checks",
     "split_checks",

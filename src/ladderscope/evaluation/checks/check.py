@@ -64,15 +64,26 @@ def light_of(checks: Sequence[Check]) -> Light | None:
     return None if gravest is None else gravest.light
 
 
-def graver(lights: Iterable[Light]) -> Light:
+def gravest(lights: Iterable[Light]) -> Light:
     """Give the gravest of several lights.
 
     Examples
     --------
-    >>> graver(["green", "amber"])
+    >>> gravest(["green", "amber"])
     'amber'
     """
     return max(lights, key=LIGHTS.index, default="green")
+
+
+def is_graver(light: Light, than: Light) -> bool:
+    """Tell whether a light is graver than another.
+
+    Examples
+    --------
+    >>> is_graver("red", "amber"), is_graver("red", "red")
+    (True, False)
+    """
+    return LIGHTS.index(light) > LIGHTS.index(than)
 
 
 def graded(value: float, amber: float, red: float) -> Light:

@@ -11,19 +11,17 @@ about what it has not seen.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float64, Real
 from numpy.typing import NDArray
 
-from ladderscope.evaluation.checks.check import LIGHTS, Check, graded
+from ladderscope.evaluation.checks.check import Check, graded, is_graver
 from ladderscope.images import Statistics
 from ladderscope.words import percent, rounded
 
 LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 OCTAVES = 6
-_MOST_PLANES = 64
 _MOST_PIXELS = 2**16  # of a plane, for its quantiles
 _AMBER_SHIFT, _RED_SHIFT = 1.75, 3.5  # standard deviations of the training images
 _AMBER_BEYOND, _RED_BEYOND = 0.002, 0.05  # of the pixels, beyond all those that trained
@@ -104,19 +102,6 @@ def averaged(found: Sequence[Appearance]) -> Appearance:
     )
 
 
-def few(planes: Sequence[Any], most: int = _MOST_PLANES) -> list[Any]:
-    """Choose planes evenly, at most so many.
-
-    Examples
-    --------
-    >>> few(range(10), 4)
-    [0, 3, 6, 9]
-    """
-    if len(planes) <= most:
-        return list(planes)
-    return [planes[round(at)] for at in np.linspace(0, len(planes) - 1, most)]
-
-
 def check_likeness(
     found: Appearance, seen: Appearance | None, trained: Statistics, beyond: float = 0.0
 ) -> Check:
@@ -154,7 +139,7 @@ def check_likeness(
     strongest = int(np.argmax(ratios)) if ratios else 0
     ratio = ratios[strongest] if ratios else 0.0
     light = graded(ratio, _AMBER_DETAIL, _RED_DETAIL)
-    if LIGHTS.index(light) <= LIGHTS.index(intensities.light):
+    if not is_graver(light, intensities.light):
         return intensities
     return Check(
         light,
@@ -171,7 +156,7 @@ _WEIGHTS = np.diff([0.0, *(np.add(LEVELS[1:], LEVELS[:-1]) / 2), 1.0])
 def _of_intensities(shift: float, beyond: float, mean: float, trained: float) -> Check:
     light = graded(shift, _AMBER_SHIFT, _RED_SHIFT)
     of_beyond = graded(beyond, _AMBER_BEYOND, _RED_BEYOND)
-    if LIGHTS.index(of_beyond) > LIGHTS.index(light):
+    if is_graver(of_beyond, light):
         reason = (
             f"{percent(beyond)} of the pixels are darker or brighter than all those that trained"
         )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ladderscope.evaluation.checks.check import Check, Light, graded, graver
+from ladderscope.evaluation.checks.check import Check, Light, graded, gravest
 from ladderscope.noise import NoiseError, NoiseModel
 from ladderscope.noise_estimation.checking import check_planes
 from ladderscope.noise_estimation.neighbourhoods import OVERLAP
@@ -83,7 +83,7 @@ def _size(found: NoiseCheck) -> Check:
     correlated = found.model.pixelwise is not found.model
     signals = found.bin_signals
     reach = np.ptp(signals) / 4
-    light = graver(
+    light = gravest(
         graded(abs(math.log(max(ratio, 1e-9))) - _chance(found.bin_counts[where]), *limits)
         for ratio, where, limits in zip(
             (found.deviation_ratio, found.deviation_ratio_dark, found.deviation_ratio_bright),

@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 from scipy import ndimage
 
-from ladderscope.evaluation.checks.check import Check, Light, graver
+from ladderscope.evaluation.checks.check import Check, Light, gravest
 from ladderscope.words import percent
 
 WINDOWS = (2.0, 4.0, 8.0, 16.0)  # pixels, the standard deviation of a Gaussian
@@ -147,7 +147,7 @@ def check_regions(regions: Iterable[Region], planes: int = 1) -> Check:
     'red'
     """
     found = sorted(regions, key=lambda region: abs(region.errors), reverse=True)
-    light = graver(region.light for region in found)
+    light = gravest(region.light for region in found)
     name = "local means"
     if not found:
         return Check("green", name, "The planes are too small for regions to be compared.")

@@ -12,14 +12,14 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
-from ladderscope.evaluation.checks.check import Check, Light
+from ladderscope.evaluation.checks.check import Check, graded, gravest
 
 BINS = 8  # of equal counts, by brightness
 _ERRORS = 4.0  # standard errors that are left to chance
-# Times the variance of the noise: more in the whole image, more in one bin, and less.
+# Times the variance of the noise: in the whole image, in one bin, and what the whole image lacks.
 _AMBER_MORE, _RED_MORE = 1.15, 1.35
 _AMBER_IN_A_BIN, _RED_IN_A_BIN = 1.3, 1.7
-_AMBER_LESS, _RED_LESS = 0.55, 0.4
+_AMBER_LESS, _RED_LESS = 0.45, 0.6
 
 
 class Removed(NamedTuple):
@@ -71,47 +71,44 @@ def check_removed(found: Sequence[Removed]) -> Check:
     most = max(bins, key=lambda one: one.square)
     least = min(bins, key=lambda one: one.square)
     chance = _chance(whole)
-    for light, more, in_a_bin in (
-        ("red", _RED_MORE, _RED_IN_A_BIN),
-        ("amber", _AMBER_MORE, _AMBER_IN_A_BIN),
-    ):
-        if whole.square > more + chance or most.square > in_a_bin + _chance(most):
-            return Check(
-                _light(light),
-                name,
-                f"What was removed has {whole.square:.2f} times the variance of the expected noise "
-                f"({most.square:.2f} times around grey level {most.brightness:.4g}): part of the "
-                "image was removed, or the noise model underestimates the noise.",
-                'Measure the noise on these images (noise="auto"), and train longer (minutes, '
-                "--minutes).",
-            )
-    for light, less in (("red", _RED_LESS), ("amber", _AMBER_LESS)):
-        if whole.square < less - chance:
-            return Check(
-                _light(light),
-                name,
-                f"What was removed has only {whole.square:.2f} times the variance of the expected "
-                "noise: noise remains in the restoration, or the noise model overestimates it.",
-                'Measure the noise on these images (noise="auto") and train again.',
-            )
+    of_more = gravest(
+        (
+            graded(whole.square - chance, _AMBER_MORE, _RED_MORE),
+            graded(most.square - _chance(most), _AMBER_IN_A_BIN, _RED_IN_A_BIN),
+        )
+    )
+    if of_more != "green":
+        return Check(
+            of_more,
+            name,
+            f"What was removed has {whole.square:.2f} times the variance of the expected noise "
+            f"({most.square:.2f} times around grey level {most.brightness:.4g}): part of the "
+            "image was removed, or the noise model underestimates the noise.",
+            'Measure the noise on these images (noise="auto"), and train longer (minutes, '
+            "--minutes).",
+        )
+    of_less = graded(1 - whole.square - chance, _AMBER_LESS, _RED_LESS)
+    if of_less != "green":
+        return Check(
+            of_less,
+            name,
+            f"What was removed has only {whole.square:.2f} times the variance of the expected "
+            "noise: noise remains in the restoration, or the noise model overestimates it.",
+            'Measure the noise on these images (noise="auto") and train again.',
+        )
     return Check(
-        "green",
+        of_less,
         name,
         f"What was removed has {whole.square:.2f} times the variance of the expected noise "
         f"({least.square:.2f} to {most.square:.2f} by brightness).",
     )
 
 
-def _light(light: str) -> Light:
-    return "red" if light == "red" else "amber"
-
-
 def _joined(found: Sequence[Removed]) -> list[Removed]:
     """Join the bins of several planes to eight, by their brightness."""
     ordered = sorted(found)
-    groups = [ordered[:1]] if len(ordered) <= BINS else []
     if len(ordered) <= BINS:
-        return list(ordered)
+        return ordered
     ends = np.cumsum([one.pixels for one in ordered])
     at = np.minimum((ends - 1) * BINS // ends[-1], BINS - 1)
     groups = [

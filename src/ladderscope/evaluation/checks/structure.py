@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Float64
 from scipy import signal
 
-from ladderscope.evaluation.checks.check import LIGHTS, Check, Light, graded
+from ladderscope.evaluation.checks.check import LIGHTS, Check, Light, graded, is_graver
 from ladderscope.words import percent
 
 # Half octaves of frequency, cycles per pixel.
@@ -82,8 +82,7 @@ class Band(NamedTuple):
         """How much too much there is, beyond chance."""
         # both powers fluctuate together, but for the noise of each
         error = 2 * self.chance * math.sqrt(self.noise / max(self.image, 1e-300))
-        surplus = self.surplus - _ERRORS * error
-        return "red" if surplus > _RED_MORE else "amber" if surplus > _AMBER_MORE else "green"
+        return graded(self.surplus - _ERRORS * error, _AMBER_MORE, _RED_MORE)
 
 
 class Lost(NamedTuple):
@@ -193,7 +192,7 @@ def check_bands(planes: Sequence[Sequence[Band]]) -> Check:
     lost = lost_structure(judged)
     more = max(judged, key=lambda one: (LIGHTS.index(one.light_of_surplus), one.surplus))
     of_loss: Light = "green" if lost is None else lost.light
-    if LIGHTS.index(more.light_of_surplus) > LIGHTS.index(of_loss):
+    if is_graver(more.light_of_surplus, of_loss):
         return Check(
             more.light_of_surplus,
             name,
