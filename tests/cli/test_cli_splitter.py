@@ -112,7 +112,7 @@ def test_a_denoiser_s_prediction_has_a_report_too_and_no_residual(denoiser, trai
     assert written(out) == ["a_restored.ome.tif", "a_spread.ome.tif"]
     html = page.read_text(encoding="utf-8")
     assert "1 image was restored, using a single pass at the posterior means, by a denoiser" in html
-    assert "What was removed" in html and "do not explain" not in html
+    assert "removed noise" in html and "do not explain" not in html
 
 
 def test_info_says_what_is_split_and_how_it_was_mixed(trained):

@@ -113,7 +113,7 @@ def kept_image(
     names = [path.name for path in files]
     restored = kept_restoration(restorer, image, outputs, samples)
     if restored is None:
-        return RestoredImage(image.name, tuple(names), 0.0, "", checks=()), files
+        return RestoredImage(image.name, tuple(names), 0.0, ""), files
     found, drawn = described(
         restorer,
         image,

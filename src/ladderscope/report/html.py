@@ -78,6 +78,11 @@ def table(rows: Sequence[Sequence[str]], heading: Sequence[str] = ()) -> str:
     )
 
 
+def folded(title: str, markup: str) -> str:
+    """Fold markup up under a title, for readers who want to know more."""
+    return f"<details><summary>{escape(title)}</summary>{markup}</details>"
+
+
 def picture(png: bytes, alternative: str) -> str:
     """Embed a PNG, and say what it shows to those who do not see it."""
     return f'<img class="picture" src="{_embedded(png, "png")}" alt="{escape(alternative)}">'

@@ -14,7 +14,7 @@ def lights_of(images: Sequence[RestoredImage]) -> str:
     Examples
     --------
     >>> green = Check("green", "local means", "Every region keeps its mean.")
-    >>> lights_of([RestoredImage("a.tif", (), 1.0, "", (), lights=(green,))] * 2)
+    >>> lights_of([RestoredImage("a.tif", (), 1.0, "", lights=(green,))] * 2)
     '2 green'
     """
     found = [light_of(image.lights) for image in images]
@@ -28,7 +28,7 @@ def shown_checks(image: RestoredImage) -> list[Check]:
 
 
 def lights_section(images: Sequence[RestoredImage]) -> Iterator[str]:
-    """Show the light of every image that is not green, and what was checked of the others."""
+    """Show the lights of the images, and what is not green."""
     checked = [image for image in images if image.lights]
     if not checked:
         return
@@ -47,8 +47,24 @@ def lights_section(images: Sequence[RestoredImage]) -> Iterator[str]:
     ]
     if rows:
         yield html.table(rows, ["image", "light", "check", "reason and remedy"])
-    else:
-        yield html.table(
-            [[check.name, check.reason] for check in checked[0].lights],
-            [f"checks of {checked[0].name}", ""],
+
+
+def all_checks(images: Sequence[RestoredImage]) -> Iterator[str]:
+    """Show, folded up, what every check found in every image."""
+    rows = [
+        [image.name, check.light, check.name, check.reason]
+        for image in images
+        for check in image.lights
+    ]
+    if not rows:
+        return
+    yield "<h2>All checks</h2>"
+    yield html.folded(
+        f"What was found, {counted(len(rows), 'check')}",
+        html.paragraph(
+            "What was removed is the image minus the restoration, in units of the expected noise. "
+            "Noise alone has a variance of 1 and no correlation; the best restorations pass on "
+            "part of the noise, so that the variance of what was removed is a little below 1."
         )
+        + html.table(rows, ["image", "light", "check", "found"]),
+    )

@@ -9,7 +9,7 @@ from ladderscope.files import whole_file
 from ladderscope.models.file import Model
 from ladderscope.report import html
 from ladderscope.report.figures import level_curves, loss_curves
-from ladderscope.report.lights import lights_section
+from ladderscope.report.lights import all_checks, lights_section
 from ladderscope.report.noise_figures import noise_model_figure
 from ladderscope.report.restored import RestoredImage
 from ladderscope.report.viewer import viewer_markup
@@ -75,7 +75,7 @@ def page(report: Report) -> str:
         *_notices([*noise_warnings(report.model), *report.model.notices, *report.notices]),
         *_images(report),
         *_failures(report.failures),
-        *_residuals(report.images),
+        *all_checks(report.images),
         *_unexplained(report.images),
         *_trained_on(report.model, pictured=not report.images),
         *_mixing(report.model),
@@ -141,35 +141,6 @@ def _failures(failures: Sequence[tuple[str, str]]) -> Iterator[str]:
         yield f'<h2 class="failed">Files that failed</h2><ul class="failed">{items}</ul>'
 
 
-def _residuals(images: Sequence[RestoredImage]) -> Iterator[str]:
-    rows = [
-        [
-            f"{image.name} {label}".strip(),
-            f"{check.variance:.2f}",
-            f"{check.correlation:+.3f}",
-            check.verdict,
-        ]
-        for image in images
-        for label, check in image.checks
-    ]
-    if rows:
-        yield "<h2>What was removed</h2>"
-        yield html.paragraph(
-            "The residual is the noisy image minus the restoration, divided by the expected "
-            "standard deviation of the noise. If exactly the noise was removed, its variance is 1 "
-            "and neighbouring pixels are uncorrelated."
-        )
-        yield html.table(
-            rows,
-            [
-                "image",
-                "variance (expected: 1)",
-                "correlation of neighbours (expected: 0)",
-                "assessment",
-            ],
-        )
-
-
 def _unexplained(images: Sequence[RestoredImage]) -> Iterator[str]:
     rows = [
         [
@@ -177,8 +148,6 @@ def _unexplained(images: Sequence[RestoredImage]) -> Iterator[str]:
             f"{found.rms:.4g}",
             percent(found.share),
             "not known" if found.noise is None else f"{found.noise:.4g}",
-            f"{found.correlation:+.3f}",
-            found.verdict,
         ]
         for image in images
         if (found := image.unexplained)
@@ -187,10 +156,11 @@ def _unexplained(images: Sequence[RestoredImage]) -> Iterator[str]:
         yield "<h2>What the channels do not explain</h2>"
         yield html.paragraph(
             "The residual is the mixed image minus the restored channels, added up as below, in "
-            "grey levels. After a good split only the noise of the image is left, and neighbouring "
-            "pixels are almost uncorrelated. The expected noise is that of the training "
-            "recordings, added up in the same way. A small residual is necessary but not "
-            "sufficient: a structure in the wrong channel leaves no trace in it."
+            "grey levels. After a good split only the noise of the image is left, without "
+            "structure. The expected noise is that of the training recordings, added up in the "
+            "same way: a residual that is much stronger holds something that the channels do not "
+            "explain, or the image is noisier than the recordings. A small residual is necessary "
+            "but not sufficient: a structure in the wrong channel leaves no trace in it."
         )
         yield html.table(
             rows,
@@ -199,8 +169,6 @@ def _unexplained(images: Sequence[RestoredImage]) -> Iterator[str]:
                 "rms of the residual",
                 "relative to the image's standard deviation",
                 "expected noise",
-                "correlation of neighbours",
-                "assessment",
             ],
         )
 

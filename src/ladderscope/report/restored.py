@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ladderscope.evaluation import ResidualCheck, residual_check
 from ladderscope.evaluation.checks import Check
 from ladderscope.images import Image, numbered_channels
 from ladderscope.models import Restoration
 from ladderscope.models.file import Model
-from ladderscope.models.matching import in_order_of_image
 from ladderscope.report.unexplained import Unexplained, unexplained
 from ladderscope.report.viewer import Draws, Viewer, viewer_of
 
@@ -27,8 +25,6 @@ class RestoredImage:
         How long the restoration took.
     where : str
         Which plane is shown, if there are several.
-    checks : tuple of (str, ResidualCheck)
-        One per channel, with the channel's name, of the plane shown; none for a split image.
     viewer : Viewer, optional
         Its pictures; None for an image that is listed without.
     unexplained : Unexplained, optional
@@ -41,7 +37,6 @@ class RestoredImage:
     files: tuple[str, ...]
     seconds: float
     where: str
-    checks: tuple[tuple[str, ResidualCheck], ...]
     viewer: Viewer | None = None
     unexplained: Unexplained | None = None
     lights: tuple[Check, ...] = ()
@@ -91,27 +86,12 @@ def restored_image(
             tuple(files),
             seconds,
             where,
-            checks=(),
             viewer=viewer_of(*seen, mixed=before[0], residual=residual) if shown else None,
             unexplained=unexplained(before[0], residual, after, model),
             lights=restored.checks,
         )
-    checks = tuple(
-        (label, residual_check(one, other, noise_model))
-        for label, one, other, noise_model in zip(
-            # an imported model may know nothing of the noise: then there is nothing to check
-            labels,
-            before,
-            after,
-            in_order_of_image(model.noise_models, image, model),
-            strict=bool(model.noise_models),
-        )
-        if min(one.shape) > 1
-    )
     viewer = viewer_of(*seen, noisy=before) if shown else None
-    return RestoredImage(
-        image.name, tuple(files), seconds, where, checks, viewer, lights=restored.checks
-    )
+    return RestoredImage(image.name, tuple(files), seconds, where, viewer, lights=restored.checks)
 
 
 def without_original(restored: Restoration, *, files: Sequence[str], shown: bool) -> RestoredImage:
@@ -125,4 +105,4 @@ def without_original(restored: Restoration, *, files: Sequence[str], shown: bool
     names = restored.channel_names or numbered_channels(len(after))
     labels = [str(name) for name in names] if len(after) > 1 else [""]
     viewer = viewer_of(restored.name, after, spread, None, labels) if shown else None
-    return RestoredImage(restored.name, tuple(files), 0.0, where, checks=(), viewer=viewer)
+    return RestoredImage(restored.name, tuple(files), 0.0, where, viewer)
