@@ -18,9 +18,10 @@ from ladderscope.network.blocks import (
     ResidualBlock,
     convolution,
 )
-from ladderscope.network.context import LateralContext, centre, pad_around, pad_far_ends
+from ladderscope.network.context import LateralContext, pad_around, pad_far_ends
 from ladderscope.network.latent import DiagonalGaussian, Level, Rung
 from ladderscope.network.variance_head import VarianceHead
+from ladderscope.network.wanted import Rectangle, course_for, cropped
 
 _CONTEXT_KERNEL = 5  # of the first convolution of a lateral-context input
 
@@ -306,6 +307,7 @@ class LadderVAE(nn.Module):
         *,
         priors: bool = True,
         variance: bool = False,
+        wanted: Rectangle | None = None,
     ) -> Decoded:
         """Run the top-down pass with latents drawn from the posteriors.
 
@@ -321,29 +323,34 @@ class LadderVAE(nn.Module):
             only those of blind levels, which are sampled.
         variance : bool
             Whether to compute the log-variance, if there is a variance head.
+        wanted : rows and columns, optional
+            The part of the output to compute, and of each latent what it takes; all by default.
         """
         if len(noise) != len(self.rungs):
             raise ValueError(
                 f"noise must have one tensor for each of {len(self.rungs)} levels, "
                 f"found {len(noise)}"
             )
-        finer = self._finer_sizes(features.levels)
+        sizes = [(level.shape[-2], level.shape[-1]) for level in features.levels]
+        course = course_for(wanted, sizes, features.size, views=self.views, blocks=len(self.last))
         above: Any = None
         levels: list[Level] = []
         for index in reversed(range(len(self.rungs))):
-            level_map, blind = features.levels[index], index < self.blind_levels
+            part, blind = course.levels[index], index < self.blind_levels
+            level_map = cropped(features.levels[index], part.computed)
+            drawn = noise[index] if wanted is None else cropped(noise[index], part.computed)
             posterior = None if blind else self._posterior(index, level_map, above)
             prior = self._prior(index, level_map, above) if priors or blind else None
             drawn_from = cast(DiagonalGaussian, prior if blind else posterior)
-            sample = drawn_from.sample(noise[index])
+            sample = drawn_from.sample(drawn)
             levels.append(Level(posterior, prior, sample))
-            above = self._rung(index).descend(sample, above, finer[index])
+            above = self._rung(index).descend(sample, above, part.kept)
         last = self.last(above)
         head = self.variance_head if variance else None
         return Decoded(
-            self._cropped(self._output(last), features.size),
+            cropped(self._output(last), course.kept),
             tuple(reversed(levels)),
-            None if head is None else self._cropped(head(last), features.size),
+            None if head is None else cropped(head(last), course.kept),
         )
 
     def forward(self, image: Float[Tensor, "batch channels *space"]) -> Decoded:
@@ -371,16 +378,7 @@ class LadderVAE(nn.Module):
             )
         return rung.gaussian(self.top_prior)
 
-    def _finer_sizes(self, level_maps: Sequence[Tensor]) -> list[tuple[int, int]]:
-        """Return the (Y, X) of the next finer map of each level, the image's first."""
-        sizes = [(level.shape[-2], level.shape[-1]) for level in level_maps]
-        height, width = sizes[0]
-        return [(2 * height, 2 * width) if self.views == 1 else sizes[0], *sizes[:-1]]
-
     def _output(self, last: Tensor) -> Tensor:
         with torch.autocast(last.device.type, enabled=False):
             output: Tensor = self.output(last.to(cast(Tensor, self.output.weight).dtype))
         return output
-
-    def _cropped(self, pixels: Tensor, size: tuple[int, int]) -> Tensor:
-        return pixels[..., : size[0], : size[1]] if self.views == 1 else centre(pixels, size)

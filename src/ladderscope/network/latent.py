@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ladderscope.network.blocks import Merge, Upsampling, convolution
-from ladderscope.network.context import centre
+from ladderscope.network.wanted import Rectangle, cropped
 
 # Trained ladders stay below 4. Far from the training images, the exponential would be infinite.
 MOST_LOG_VARIANCE = 10.0
@@ -132,14 +132,13 @@ class Rung(nn.Module):
         self,
         sample: Float[Tensor, "batch latent *space"],
         above: Float[Tensor, "batch channels *space"] | None,
-        finer: tuple[int, int],
+        kept: Rectangle,
     ) -> Float[Tensor, "batch channels *finer_space"]:
         """Combine the sample with the features of all coarser levels, for the next finer level.
 
-        `finer` is the (Y, X) of that level. Lateral context makes maps that extend beyond it; they
-        are cropped to their centre.
+        `kept` is the part of the map that this level needs.
         """
         features = self.from_sample(sample)
         if above is not None:
             features = self.skip_merge(features, above)
-        return self.down(centre(features, (finer[0] // 2, finer[1] // 2)))
+        return self.down(cropped(features, kept))

@@ -1,5 +1,7 @@
 """Latent noise as a function of its position, so that samples are continuous across tiles."""
 
+from functools import lru_cache
+
 import numpy as np
 import torch
 from jaxtyping import Float, Float32
@@ -79,8 +81,17 @@ def antithetic_noise(
     >>> torch.equal(first, latent_noise(0, 0, 1, 1, 4, slice(0, 9), slice(0, 9)))
     True
     """
-    noise = latent_noise(seed, field, sample // 2, level, channels, *where)
+    sides = tuple((side.start, side.stop) for side in where)
+    noise = _of_pair(seed, field, sample // 2, level, channels, sides)
     return -noise if sample % 2 else noise
+
+
+# The second of a pair is asked for soon after the first, level by level.
+@lru_cache(maxsize=8)
+def _of_pair(
+    seed: int, field: int, pair: int, level: int, channels: int, sides: tuple[tuple[int, int], ...]
+) -> Float[Tensor, "channels *space"]:
+    return latent_noise(seed, field, pair, level, channels, *(slice(*side) for side in sides))
 
 
 def _map(

@@ -177,6 +177,7 @@ def _decode_tile(network: LadderVAE, part: Part, tile: Tile, asked: _Asked) -> I
     if observed.ndim == 4:
         observed = observed.contiguous(memory_format=torch.channels_last)
     observed = observed.to(device)
+    inner = tile.inner[-2], tile.inner[-1]
     precision = partial(
         torch.autocast, device.type, asked.autocast, enabled=asked.autocast is not None
     )
@@ -196,7 +197,9 @@ def _decode_tile(network: LadderVAE, part: Part, tile: Tile, asked: _Asked) -> I
             for level in range(1, len(network.latent_channels) + 1)
         ]
         with precision():
-            decoded = network.decode(features, noise, priors=False, variance=asked.variance)
+            decoded = network.decode(
+                features, noise, priors=False, variance=asked.variance, wanted=inner
+            )
         variance = decoder_variance(decoded, asked.outputs) if asked.variance else None
         core = partial(_core, tile=tile, of_planes=bool(network.z_gates))
         yield _Decoding(
@@ -207,8 +210,8 @@ def _decode_tile(network: LadderVAE, part: Part, tile: Tile, asked: _Asked) -> I
 def _core(
     pixels: Float[Tensor, "batch outputs *space"], tile: Tile, *, of_planes: bool
 ) -> Float[Tensor, "batch outputs *core"]:
-    """Crop a decoded window to what is kept of it; a single plane gets its axis back."""
-    return (pixels.unsqueeze(2) if of_planes else pixels)[:, :, *tile.inner]
+    """Crop what was decoded to the core's planes; a single plane gets its axis back."""
+    return (pixels.unsqueeze(2) if of_planes else pixels)[:, :, *tile.inner[:-2]]
 
 
 def _batches(tile: Tile, samples: int) -> list[range]:
