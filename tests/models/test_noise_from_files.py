@@ -323,6 +323,11 @@ def test_a_denoiser_that_is_given_tells_the_signal(kind, expected):
     assert "estimate of the given denoiser" in fit.summary()
 
 
+def test_a_denoiser_is_refused_before_it_restores_where_only_noisy_images_count():
+    with pytest.raises(NoiseError, match="denoiser"):
+        measure_noise(observed(SIGNALS[0]), kind="auto", denoiser=SimpleNamespace())
+
+
 def test_any_kind_is_fitted_to_the_estimate_of_a_denoiser_that_is_given():
     denoiser = knowing({"array 1": SIGNALS[0]})
     model = fit_noise_model(observed(SIGNALS[0]), denoiser=denoiser)

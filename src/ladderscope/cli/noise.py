@@ -1,6 +1,7 @@
 """``ladderscope noise``: measure the noise of a camera, show it, compare it with images."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -176,7 +177,10 @@ def fit(
     models = [one.model for one in fits]
     save_noise_model(models if isinstance(found, list) else models[0], model_path, overwrite)
     names = _channel_names(first.channel_names, len(fits))
-    rows = [("noise", f"{_of(name)}{one.summary()}") for name, one in zip(names, fits, strict=True)]
+    rows: list[tuple[str, str]] = []
+    for name, one in zip(names, fits, strict=True):
+        rows.append(("noise", f"{_of(name)}{replace(one, notices=()).summary()}"))
+        rows += [("notice", f"{_of(name)}{text}") for text in one.notices]
     rows += _first_look(images)
     rows.append(("model", str(model_path)))
     if picture is not None:

@@ -132,6 +132,8 @@ class Denoiser(Restorer[DenoiserSettings]):
     ) -> Self:
         """Train on noisy images.
 
+        The error bars are not calibrated by this: call `calibrate` afterwards, on the same images.
+
         Ctrl-C or SIGTERM ends training early and keeps the best model so far; a second one aborts.
         Trainings in several threads take turns, because torch has one random state for all
         threads.

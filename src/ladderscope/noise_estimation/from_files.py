@@ -74,6 +74,7 @@ def measure_files(
         repeats=repeats,
         offset=offset,
         dark=dark,
+        estimate=estimate,
     )
     noisy = open_images(observation, axes)
     channels = noisy[0].channels

@@ -40,6 +40,7 @@ def checked_request(
     repeats: Any = None,
     offset: Any = None,
     dark: Any = None,
+    estimate: Any = None,
 ) -> Request:
     """Check what is asked for, before anything is read.
 
@@ -47,6 +48,8 @@ def checked_request(
     ----------
     kind, components, coefficients, signal, repeats, offset, dark
         As `measure_noise` takes them.
+    estimate
+        What estimates the signal, if something does.
 
     Raises
     ------
@@ -57,6 +60,13 @@ def checked_request(
         raise NoiseError(
             f"cannot fit a noise model of kind {kind!r}; the kinds that can be fitted are "
             f"{', '.join(known)}"
+        )
+    given = (signal, repeats, offset, dark, estimate)
+    if kind in CHOSEN_KINDS and any(one is not None for one in given):
+        raise NoiseError(
+            f'kind="{kind}" is measured on noisy images alone: leave out the signal, the '
+            "repeats, the denoiser, the offset and the dark frames, or give one of the kinds "
+            f"{', '.join(FITTABLE)}"
         )
     if not (1 <= components <= 16 and 1 <= coefficients <= 8):
         raise NoiseError(
@@ -95,19 +105,10 @@ def measured(
     ------
     NoiseError
         If no noise can be measured, or the dark frames are not dark, or the kind needs a signal and
-        there is none, or it needs noisy images alone and there is more.
+        there is none.
     StopRequested
         If `should_stop` returned True.
     """
-    if request.kind in CHOSEN_KINDS and not (
-        all(source.is_alone for source in sources)
-        and all(given is None for given in [*offsets, *darks])
-    ):
-        raise NoiseError(
-            f'kind="{request.kind}" is measured on noisy images alone: leave out the signal, the '
-            "repeats, the denoiser, the offset and the dark frames, or give one of the kinds "
-            f"{', '.join(FITTABLE)}"
-        )
     if request.kind in with_signal() and any(source.is_alone for source in sources):
         raise NoiseError(
             f"a {request.kind} model needs pairs or repeats, as noisy images alone show no signal. "
