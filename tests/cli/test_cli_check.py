@@ -5,6 +5,7 @@ import weakref
 import numpy as np
 import pytest
 import tifffile
+import zarr
 from typer.testing import CliRunner
 
 from ladderscope.cli import app
@@ -61,3 +62,21 @@ def test_an_image_that_cannot_be_used_is_a_failure_beside_the_others(film, pixel
     assert result.exit_code == 1
     assert "bad.tif" in result.output and said in result.output
     assert "50×64×64" in result.output
+
+
+def test_a_level_of_a_pyramid_is_chosen_and_missing_chunks_are_refused(tmp_path):
+    path = tmp_path / "a.zarr"
+    group = zarr.open_group(path, mode="w")
+    fine = np.random.default_rng(0).poisson(100, (64, 64)).astype(np.uint16)
+    axes = [{"name": name, "type": "space"} for name in "yx"]
+    datasets = [{"path": "0"}, {"path": "1"}]
+    group.attrs["ome"] = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": datasets}]}
+    for name, level in (("0", fine), ("1", fine[:32, :32])):
+        group.create_array(name, data=level, chunks=(32, 32))
+    result = CliRunner().invoke(app, ["check", str(path), "--level", "1"])
+    assert result.exit_code == 0, result.output
+    assert "32×32 (YX)" in result.output
+    (path / "0" / "c" / "0" / "1").unlink()
+    result = CliRunner().invoke(app, ["check", str(path), "--missing-chunks", "refuse"])
+    assert result.exit_code == 1
+    assert "1 of its 4 chunks are missing" in f"{result.output} {result.exception}"

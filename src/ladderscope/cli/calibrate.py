@@ -56,6 +56,8 @@ def calibrate(
     ] = 16,
     seed: options.Seed = None,
     axes: options.Axes = None,
+    level: options.Level = 0,
+    missing_chunks: options.Missing = "fill",
     truth_axes: Annotated[
         str | None,
         typer.Option(help='Axes of the truth, such as "CYX", if they differ from the images\'.'),
@@ -78,7 +80,7 @@ def calibrate(
     from ladderscope.names import MODEL
 
     target = model if output is None else MODEL.file(output)
-    paths = work.find([inputs])
+    paths = work.find([inputs], level, missing_chunks)
     truths = None if truth is None else list(find_images([truth], own_outputs=True).sources)
     if truths is None and (truth_frames is not None or match):
         raise LadderscopeError("--truth-frames and --match describe the truth: give TRUTH as well")

@@ -12,7 +12,12 @@ if TYPE_CHECKING:
     from ladderscope.inspection import ImageLook
 
 
-def check(inputs: options.Inputs, axes: options.Axes = None) -> None:
+def check(
+    inputs: options.Inputs,
+    axes: options.Axes = None,
+    level: options.Level = 0,
+    missing_chunks: options.Missing = "fill",
+) -> None:
     """Inspect images for padding, hot pixels, saturation, duplicates, noise and metadata.
 
     Nothing is trained or written. “denoise” and “train” run the same checks before they start.
@@ -25,7 +30,7 @@ def check(inputs: options.Inputs, axes: options.Axes = None) -> None:
     from ladderscope.inspection import about_repeats, findings_of, measure
 
     failures, looks = [], []
-    for path in work.find(inputs):
+    for path in work.find(inputs, level, missing_chunks):
         try:
             image = open_image(path, axes)
             check_worth(image)

@@ -14,6 +14,8 @@ def denoise(
     repeats: options.Repeats = None,
     samples: options.Samples = 16,
     keep_dtype: options.KeepDtype = False,
+    level: options.Level = 0,
+    missing_chunks: options.Missing = "fill",
     overwrite: options.Overwrite = False,
     resume: options.Resume = False,
     no_thumbnail: options.NoThumbnail = False,
@@ -33,7 +35,7 @@ def denoise(
     folder = output_folder(output)
     model_path, report_path = folder / "model.ladder", folder / "report.html"
     denoiser, axes = make_restorer(Denoiser, training, blind_levels=blind_levels, repeats=repeats)
-    paths = work.find(inputs)
+    paths = work.find(inputs, level, missing_chunks)
     outputs = {
         path: outputs_in(folder, name)
         for path, name in zip(paths, output_names(paths), strict=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ladderscope.files import stem
+from ladderscope.images.addresses import flattened
 from ladderscope.models.restoration import beside
 
 
@@ -78,7 +79,10 @@ def output_names(paths: Sequence[Path]) -> list[str]:
     >>> output_names([Path("day1/a.tif"), Path("day2/a.tif"), Path("day2/b.tif")])
     ['day1_a', 'day2_a', 'b']
     """
-    full = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 (links stay links)
+    full = [
+        Path(os.path.abspath(flattened(path)))  # noqa: PTH100 (links stay links)
+        for path in paths
+    ]
     stems = [stem(path) for path in full]
     for group in _equal([f"{path.parent}/{one}" for path, one in zip(full, stems, strict=True)]):
         for index in group:

@@ -93,6 +93,8 @@ def fit(
         ),
     ] = None,
     axes: options.Axes = None,
+    level: options.Level = 0,
+    missing_chunks: options.Missing = "fill",
     components: Annotated[
         int, typer.Option(min=1, max=16, help="Number of Gaussians in a mixture.")
     ] = 3,
@@ -143,7 +145,7 @@ def fit(
             f"-o {output}: only a noise model of --kind {spelled(NPZ_KIND)} can be written as "
             f".npz; write {model_path.with_suffix('.json')}"
         )
-    paths = work.find(inputs)
+    paths = work.find(inputs, level, missing_chunks)
     given = [*(signal or []), *(dark or [])]
     beside = find_images(given, own_outputs=True).sources if given else []
     picture = None if no_picture else model_path.with_suffix(".png")
@@ -255,6 +257,8 @@ def check(
     inputs: options.Inputs,
     noise: options.Noise = None,
     axes: options.Axes = None,
+    level: options.Level = 0,
+    missing_chunks: options.Missing = "fill",
 ) -> None:
     """Compare the noise that a model predicts with the noise of images.
 
@@ -269,7 +273,7 @@ def check(
 
     given = parse_noise(noise or "auto")
     failures = []
-    for path in work.find(inputs):
+    for path in work.find(inputs, level, missing_chunks):
         try:
             image = open_image(path, axes)
             checks = _checks(image, given)

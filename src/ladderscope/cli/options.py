@@ -14,6 +14,7 @@ from ladderscope.noise_estimation.wanted import spellings
 from ladderscope.words import listed
 
 Device = Literal["cpu", "cuda", "mps"]
+MissingChunks = Literal["fill", "refuse"]  # as in images/find.py, which loads NumPy
 
 Inputs = Annotated[
     list[str],
@@ -32,6 +33,22 @@ OutputFolder = Annotated[
 Axes = Annotated[
     str | None,
     typer.Option(help='Axes of the images, such as "TYX", if the files do not state them.'),
+]
+Level = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        metavar="N",
+        help="Level to read of images that are stored at several resolutions; 0 is the finest.",
+    ),
+]
+Missing = Annotated[
+    MissingChunks,
+    typer.Option(
+        "--missing-chunks",
+        help="Chunks missing from a Zarr image: fill reads them as the fill value, with a warning; "
+        "refuse does not read the image.",
+    ),
 ]
 Preset = Annotated[
     str | None,

@@ -22,6 +22,8 @@ def predict(
     samples: options.Samples = 16,
     seed: options.Seed = None,
     axes: options.Axes = None,
+    level: options.Level = 0,
+    missing_chunks: options.Missing = "fill",
     device: options.DeviceName = None,
     keep_dtype: options.KeepDtype = False,
     overwrite: options.Overwrite = False,
@@ -44,7 +46,7 @@ def predict(
     page = None if report is None else PAGE.file(report)
     restorer = load(model, device=device)
     split = isinstance(restorer, Splitter)
-    paths = work.find(inputs)
+    paths = work.find(inputs, level, missing_chunks)
     if to_a_file and len(paths) > 1:
         raise LadderscopeError(
             f"-o {output} names one file, but there are {len(paths)} images: give a folder"

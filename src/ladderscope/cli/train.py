@@ -23,6 +23,8 @@ def train_denoiser(
     training: options.Training,
     blind_levels: options.BlindLevels = None,
     repeats: options.Repeats = None,
+    level: options.Level = 0,
+    missing_chunks: options.Missing = "fill",
     overwrite: options.Overwrite = False,
     resume: options.Resume = False,
     no_thumbnail: options.NoThumbnail = False,
@@ -39,7 +41,7 @@ def train_denoiser(
 
     model_path = MODEL.file(output)
     denoiser, axes = make_restorer(Denoiser, training, blind_levels=blind_levels, repeats=repeats)
-    paths = work.find(inputs)
+    paths = work.find(inputs, level, missing_chunks)
     picture = _check(model_path, paths, resume=resume, overwrite=overwrite)
     with claimed(model_path):
         images, failures = work.read_batch(paths, axes)
@@ -113,6 +115,8 @@ def train_splitter(
             "up (default: 1 1).",
         ),
     ] = None,
+    level: options.Level = 0,
+    missing_chunks: options.Missing = "fill",
     overwrite: options.Overwrite = False,
     resume: options.Resume = False,
     no_thumbnail: options.NoThumbnail = False,
@@ -134,8 +138,9 @@ def train_splitter(
     splitter, axes = make_restorer(
         Splitter, training, method=method, channels=len(files), balance=balance, ratios=ratios
     )
-    paths = {name: work.find([pattern]) for name, pattern in files.items()}
-    mixed_paths = work.find(mixed) if mixed else []
+    how = level, missing_chunks
+    paths = {name: work.find([pattern], *how) for name, pattern in files.items()}
+    mixed_paths = work.find(mixed, *how) if mixed else []
     picture = _check(
         model_path,
         [*(path for of_channel in paths.values() for path in of_channel), *mixed_paths],

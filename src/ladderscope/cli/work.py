@@ -29,6 +29,7 @@ from ladderscope.cli.summary import (
 from ladderscope.cli.terminal import warnings_collected
 from ladderscope.errors import LadderscopeError
 from ladderscope.images import Image, check_same_kind, find_images, read_image, read_images
+from ladderscope.images.find import MissingChunks
 from ladderscope.inspection import Finding, gathered
 from ladderscope.models import Denoiser, Restoration
 from ladderscope.models.decodings import say_how_long
@@ -39,9 +40,12 @@ from ladderscope.words import counted
 logger = logging.getLogger("ladderscope")
 
 
-def find(inputs: Sequence[str]) -> list[Path]:
-    """List the files that arguments stand for."""
-    return [source for source in find_images(inputs).sources if isinstance(source, Path)]
+def find(
+    inputs: Sequence[str], level: int = 0, missing_chunks: MissingChunks = "fill"
+) -> list[Path]:
+    """List the files that arguments stand for, of images of several levels at the one given."""
+    found = find_images(inputs, level=level, missing_chunks=missing_chunks).sources
+    return [source for source in found if isinstance(source, Path)]
 
 
 def read_batch(

@@ -8,7 +8,7 @@ from ladderscope.images.acquisition import Acquisition, Objective
 from ladderscope.images.channels import numbered_channels
 from ladderscope.images.check import check_same_kind
 from ladderscope.images.errors import ImageError
-from ladderscope.images.find import Found, Source, Sources, find_images, is_zarr_folder
+from ladderscope.images.find import Found, Source, Sources, find_images, is_one_image
 from ladderscope.images.image import Image, joined
 from ladderscope.images.read import open_image, open_images, read_image, read_images
 from ladderscope.images.samples import SAMPLE_CREDIT, sample_image
@@ -29,7 +29,7 @@ __all__ = [
     "channel_statistics",
     "check_same_kind",
     "find_images",
-    "is_zarr_folder",
+    "is_one_image",
     "joined",
     "numbered_channels",
     "open_image",

@@ -1,19 +1,17 @@
 """Arrays as images: of NumPy, of Zarr, and of whatever else converts to an array."""
 
-import os
 import re
 from collections.abc import Sequence
-from math import prod
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ladderscope.images.axes import check_axes
 from ladderscope.images.errors import ImageError
-from ladderscope.images.find import Array
-from ladderscope.images.memory import BEST_COMPRESSION, SMALL
-from ladderscope.words import data_size, listed
+from ladderscope.images.image import Image
+from ladderscope.images.memory import too_large
+from ladderscope.images.stored import Array, Key, Pixels, StoredPixels, everything
+from ladderscope.words import listed
 
 _AXES_EXAMPLES = {
     3: '"TYX" for a time series, "ZYX" for slices in depth, "CYX" for channels or "SYX" for '
@@ -31,9 +29,6 @@ _NAMES = {
 }
 _LETTERS = {name: letter for letter, names in _NAMES.items() for name in names}
 _UNNAMED = re.compile(r"dim_\d+")  # what xarray calls dimensions that nobody has named
-_MOST_CHUNKS = 1_000_000
-_MOST_ZARR_TEXT = 2**24
-_ZARR_TEXTS = ("zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata")
 
 
 def check_array(source: Any, name: str) -> None:
@@ -69,7 +64,9 @@ def check_array(source: Any, name: str) -> None:
         )
 
 
-def array_axes(source: Any, axes: str | None, name: str) -> str:
+def array_axes(
+    source: Any, axes: str | None, name: str, names: Sequence[str | None] | None = None
+) -> str:
     """Find the axes of an array: those that the user gave, or the names of its dimensions.
 
     Parameters
@@ -80,6 +77,8 @@ def array_axes(source: Any, axes: str | None, name: str) -> str:
         The user's axes, if given.
     name
         What to call the array.
+    names
+        What its dimensions are called, where that is known from elsewhere.
 
     Raises
     ------
@@ -93,7 +92,7 @@ def array_axes(source: Any, axes: str | None, name: str) -> str:
     'YX'
     """
     shape = tuple(source.shape)
-    names = _dimension_names(source, len(shape))
+    names = _dimension_names(source, len(shape)) if names is None else names
     found = [_LETTERS.get((one or "").strip().lower()) for one in names]
     if axes:
         letters = check_axes(axes, shape, name)
@@ -148,42 +147,31 @@ def default_axes(shape: tuple[int, ...], called: str) -> str:
     )
 
 
-def opened_zarr(path: Path) -> Array:
-    """Open the Zarr array in a folder.
+def array_image(
+    source: Any, axes: str | None, name: str, names: Sequence[str | None] | None = None
+) -> Image:
+    """Make an image of an array; its values stay where they are unless it is one of NumPy.
 
     Parameters
     ----------
-    path
-        The array's folder.
+    source, axes, name, names
+        As `array_axes` takes them.
 
     Raises
     ------
     ImageError
-        If it cannot be opened, is a group of arrays, or announces more than its folder can hold.
-    """
-    import zarr
+        As `check_array` and `array_axes` do.
 
-    if (odd := _special_file(path)) is not None:
-        raise ImageError(
-            f"{path}: contains {odd}, which is a pipe, a socket or a device, not a regular file; "
-            "copy or export it again."
-        )
-    for text in _ZARR_TEXTS:
-        if (path / text).is_file() and (path / text).stat().st_size > _MOST_ZARR_TEXT:
-            raise ImageError(f"{path}: its {text} is too large to describe an array.")
-    try:
-        array: Any = zarr.open(path, mode="r")
-        is_array = isinstance(array, zarr.Array)
-        inside = [] if is_array else [str(path / name) for name, _ in array.arrays()]
-    except Exception as error:  # each store and codec raises its own
-        raise ImageError(f"{path}: cannot be opened as a Zarr array ({error}).") from error
-    if not is_array:
-        raise ImageError(
-            f"{path}: is a Zarr group, but an array is expected; give one of its arrays "
-            f"({', '.join(inside) or 'none at its top'})."
-        )
-    _check_chunks(array, path)
-    return array  # type: ignore[no-any-return]
+    Examples
+    --------
+    >>> array_image(np.zeros((5, 8, 9)), "TYX", "array 1").sizes
+    {'T': 5, 'Y': 8, 'X': 9}
+    """
+    check_array(source, name)
+    letters = array_axes(source, axes, name, names)
+    if isinstance(source, np.ndarray) and not isinstance(source, np.ma.MaskedArray):
+        return Image(source, letters, name)
+    return Image(_values_of(source, name), letters, name)
 
 
 def unreadable(name: str, error: Exception) -> ImageError:
@@ -197,6 +185,24 @@ def unreadable(name: str, error: Exception) -> ImageError:
         What its store raised.
     """
     return ImageError(f"{name}: its values cannot be read ({error}).")
+
+
+def _values_of(source: Array, name: str) -> Pixels:
+    """Give the values of what becomes an array when asked, with its errors in words."""
+    if not isinstance(source.dtype, np.dtype) or isinstance(source, np.ma.MaskedArray):
+        return np.asarray(source)  # a torch tensor, say
+    shape, dtype = tuple(source.shape), source.dtype
+    whole = everything(shape)
+
+    def read(key: Key) -> Any:
+        try:
+            return np.asarray(source) if key == whole else source[key]  # type: ignore[index]
+        except MemoryError as error:
+            raise too_large(shape, dtype, name) from error
+        except Exception as error:  # a remote or damaged store raises whatever its driver raises
+            raise unreadable(name, error) from error
+
+    return StoredPixels(shape, dtype, read)
 
 
 def _dimension_names(source: Any, count: int) -> Sequence[str | None]:
@@ -213,51 +219,6 @@ def _dimension_names(source: Any, count: int) -> Sequence[str | None]:
             known = [one if isinstance(one, str) else None for one in names]
             return [None if one is None or _UNNAMED.fullmatch(one) else one for one in known]
     return []
-
-
-def _check_chunks(array: Any, path: Path) -> None:
-    """Refuse an array that its folder cannot hold, however well it is compressed."""
-    shape, chunk, size = tuple(array.shape), tuple(array.chunks), array.dtype.itemsize
-    if 0 in shape:
-        return
-    if 0 in chunk:
-        raise ImageError(f"{path}: its chunks have the shape {chunk}; it seems to be damaged.")
-    count = prod(-(-length // part) for length, part in zip(shape, chunk, strict=True))
-    if count > _MOST_CHUNKS:
-        raise ImageError(
-            f"{path}: its shape {shape} consists of {count:,} chunks of shape {chunk}, but at most "
-            f"{_MOST_CHUNKS:,} are read; save it with larger chunks."
-        )
-    announced = max(prod(shape), prod(chunk)) * size
-    if announced > SMALL and not _holds(path, announced / BEST_COMPRESSION):
-        raise ImageError(
-            f"{path}: announces {data_size(announced)} of pixels (shape {shape}, chunks {chunk}), "
-            "but the files in its folder cannot hold them; it seems to be damaged. Copy or export "
-            "it again."
-        )
-
-
-def _special_file(folder: Path) -> str | None:
-    """Find what would keep its reader waiting for ever."""
-    folders = [os.fspath(folder)]
-    while folders:
-        with os.scandir(folders.pop()) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.path)
-                elif not entry.is_dir() and not entry.is_file() and Path(entry).exists():
-                    return entry.name
-    return None
-
-
-def _holds(folder: Path, needed: float) -> bool:
-    total = 0
-    for inside, _, files in os.walk(folder):
-        for file in files:
-            total += Path(inside, file).stat().st_size
-            if total >= needed:
-                return True
-    return False
 
 
 def _examples(dimensions: int) -> str:

@@ -4,12 +4,14 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from ladderscope.files import expanded
 from ladderscope.images.errors import ImageError
 from ladderscope.images.image import Image
 from ladderscope.images.metadata import is_own_output
+from ladderscope.images.ome_zarr import at_level, check_complete, zarr_images
+from ladderscope.images.stored import Array
 from ladderscope.words import some
 
 logger = logging.getLogger("ladderscope")
@@ -18,21 +20,7 @@ _SUFFIXES = (".tif", ".tiff")
 _ZARR_FILES = ("zarr.json", ".zarray", ".zgroup")
 
 
-@runtime_checkable
-class Array(Protocol):
-    """Whatever turns into a NumPy array when asked: NumPy's own, Zarr's, and their like."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The length of every dimension."""
-
-    @property
-    def dtype(self) -> Any:
-        """The type of the values."""
-
-    def __array__(self, *args: Any, **kwargs: Any) -> Any: ...
-
-
+MissingChunks: TypeAlias = Literal["fill", "refuse"]
 Source: TypeAlias = Path | Array | Image
 Sources: TypeAlias = str | os.PathLike[str] | Array | Image | Iterable["Sources"]
 
@@ -52,17 +40,29 @@ class Found(NamedTuple):
     skipped: list[Path]
 
 
-def find_images(sources: Sources, *, own_outputs: bool = False) -> Found:
+def find_images(
+    sources: Sources,
+    *,
+    own_outputs: bool = False,
+    level: int = 0,
+    missing_chunks: MissingChunks = "fill",
+) -> Found:
     """List the single images that a path, pattern, folder, array, or a list of these, stands for.
 
     Parameters
     ----------
     sources
         A file, a pattern such as ``"noisy/*.tif"`` or ``"**/*.tif"``, a folder (its .tif and .tiff
-        files), a NumPy or Zarr array (one image), an `Image`, or any list of these.
+        files), an OME-Zarr (every field of every well of a plate), a NumPy or Zarr array (one
+        image), an `Image`, or any list of these.
     own_outputs
         Whether to keep files that Ladderscope has written. They are left out by default, so that a
         second run does not restore the restorations of the first.
+    level
+        Which level of images that are stored at several resolutions, from 0, the finest.
+    missing_chunks
+        ``"fill"`` reads chunks that are missing from a Zarr array as its fill value, with a
+        warning; ``"refuse"`` raises an error.
 
     Returns
     -------
@@ -73,7 +73,8 @@ def find_images(sources: Sources, *, own_outputs: bool = False) -> Found:
     Raises
     ------
     ImageError
-        If there is no such file, if nothing matches, or if only Ladderscope's own outputs do.
+        If there is no such file or level, if nothing matches, if only Ladderscope's own outputs
+        do, or if chunks are missing and refused.
 
     Examples
     --------
@@ -93,7 +94,11 @@ def find_images(sources: Sources, *, own_outputs: bool = False) -> Found:
         if isinstance(source, Path) and not own_outputs and is_own_output(source):
             skipped.append(source)
         else:
-            kept.append(source)
+            kept.append(at_level(source, level) if level and isinstance(source, Path) else source)
+    if missing_chunks == "refuse":
+        for source in kept:
+            if isinstance(source, Path) and is_zarr_folder(source):
+                check_complete(source)
     ours = some([path.name for path in skipped], 3)
     if skipped and not kept:
         raise ImageError(
@@ -133,13 +138,25 @@ def is_zarr_folder(path: Path) -> bool:
         return False
 
 
+def is_one_image(path: Path) -> bool:
+    """Return whether a path is one image, not a folder, a pattern or a plate of any number.
+
+    Examples
+    --------
+    >>> is_one_image(Path("noisy/*.tif"))
+    False
+    """
+    return path.is_file() or (is_zarr_folder(path) and zarr_images(path) == [path])
+
+
 def _expand(sources: Any) -> list[Source]:
     if isinstance(sources, str | os.PathLike):
         if not str(sources).strip():
             raise ImageError('an image name is empty; write "." for the working folder.')
         path = expanded(sources)
         try:
-            return [_as_it_is(found) for found in _expand_path(path)]
+            found = [_as_it_is(one) for one in _expand_path(path)]
+            return [image for one in found for image in _images_at(one)]
         except OSError as error:
             raise ImageError(f"{path}: cannot be looked up ({error.strerror or error}).") from error
     if isinstance(sources, Image | Array):
@@ -174,6 +191,10 @@ def _expand_path(path: Path) -> list[Path]:
             "Check the spelling, or list the files one by one."
         )
     return images
+
+
+def _images_at(path: Path) -> list[Path]:
+    return zarr_images(path) if is_zarr_folder(path) else [path]
 
 
 def _matching(folder: Path, parts: Sequence[str]) -> Iterator[Path]:

@@ -14,16 +14,16 @@ import numpy as np
 
 from ladderscope.files import expanded
 from ladderscope.images import metadata
-from ladderscope.images.arrays import array_axes, check_array, default_axes, opened_zarr, unreadable
+from ladderscope.images.arrays import array_image, default_axes
 from ladderscope.images.axes import check_axes
 from ladderscope.images.check import check_same_kind, check_type, check_worth, checking
-from ladderscope.images.find import Array, Source, Sources, find_images, is_zarr_folder
+from ladderscope.images.find import Source, Sources, find_images, is_zarr_folder
 from ladderscope.images.image import Image
 from ladderscope.images.memory import check_fits, too_large
+from ladderscope.images.ome_zarr import at_level, zarr_image
 from ladderscope.images.pages import part_reader
 from ladderscope.images.stored import (
     Key,
-    Pixels,
     StoredPixels,
     everything,
     native,
@@ -129,7 +129,11 @@ def named_sources(sources: Sources, *, own_outputs: bool) -> Iterator[tuple[Sour
 
 
 def open_image(
-    source: Source | str | os.PathLike[str], axes: str | None = None, *, name: str = "array 1"
+    source: Source | str | os.PathLike[str],
+    axes: str | None = None,
+    *,
+    name: str = "array 1",
+    level: int = 0,
 ) -> Image:
     """Open one image and check what can be checked without its pixels.
 
@@ -140,12 +144,14 @@ def open_image(
     Parameters
     ----------
     source
-        A TIFF (plain, OME or ImageJ, compressed or not), a Zarr array's folder, a NumPy or Zarr
-        array, or an `Image`.
+        A TIFF (plain, OME or ImageJ, compressed or not), the folder of an OME-Zarr image or of a
+        Zarr array, a NumPy or Zarr array, or an `Image`.
     axes
         One letter per dimension over ``STCZYX``, in any order.
     name
         What to call an array; a file is called by its name.
+    level
+        Which level of an image that is stored at several resolutions, from 0, the finest.
 
     Returns
     -------
@@ -172,9 +178,10 @@ def open_image(
         if image.checked is image.pixels:
             return image
     elif isinstance(source, str | os.PathLike):
-        image = _open_path(expanded(source), axes)
+        path = expanded(source)
+        image = _open_path(at_level(path, level) if level else path, axes)
     else:
-        image = _open_array(source, axes, name)
+        image = array_image(source, axes, name)
     called = image.called
     check_type(image.shape, image.dtype, called)
     if image.dtype.kind != "f" or unchecked(image.pixels) is not image.pixels:
@@ -190,13 +197,17 @@ def open_image(
 
 
 def read_image(
-    source: Source | str | os.PathLike[str], axes: str | None = None, *, name: str = "array 1"
+    source: Source | str | os.PathLike[str],
+    axes: str | None = None,
+    *,
+    name: str = "array 1",
+    level: int = 0,
 ) -> Image:
     """Read one image into memory and check it.
 
     Parameters
     ----------
-    source, axes, name
+    source, axes, name, level
         As `open_image` takes them.
 
     Returns
@@ -217,7 +228,7 @@ def read_image(
     >>> read_image(np.arange(64.0).reshape(8, 8)).axes
     'YX'
     """
-    opened = open_image(source, axes, name=name)
+    opened = open_image(source, axes, name=name, level=level)
     if opened.checked is opened.pixels:
         return opened
     called = opened.called
@@ -236,8 +247,7 @@ def read_image(
 
 def _open_path(path: Path, axes: str | None) -> Image:
     if is_zarr_folder(path):
-        opened = _open_array(opened_zarr(path), axes, str(path))
-        return replace(opened, name=path.name, path=path)
+        return zarr_image(path, axes)
     with opened_tiff(path, axes) as (tiff, series, channels):
         shape = tuple(series.shape)
         letters = axes or metadata.known_axes(series) or default_axes(shape, str(path))
@@ -246,29 +256,3 @@ def _open_path(path: Path, axes: str | None) -> Image:
         about = metadata.described(tiff, series, sizes, channels)
         pixels = StoredPixels(shape, series.dtype, part_reader(series, path))
         return Image(pixels, letters, path.name, path, *about)
-
-
-def _open_array(source: Any, axes: str | None, name: str) -> Image:
-    check_array(source, name)
-    letters = array_axes(source, axes, name)
-    if isinstance(source, np.ndarray) and not isinstance(source, np.ma.MaskedArray):
-        return Image(source, letters, name)
-    return Image(_values_of(source, name), letters, name)
-
-
-def _values_of(source: Array, name: str) -> Pixels:
-    """Give the values of what becomes an array when asked, with its errors in words."""
-    if not isinstance(source.dtype, np.dtype) or isinstance(source, np.ma.MaskedArray):
-        return np.asarray(source)  # a torch tensor, say
-    shape, dtype = tuple(source.shape), source.dtype
-    whole = everything(shape)
-
-    def read(key: Key) -> Any:
-        try:
-            return np.asarray(source) if key == whole else source[key]  # type: ignore[index]
-        except MemoryError as error:
-            raise too_large(shape, dtype, name) from error
-        except Exception as error:  # a remote or damaged store raises whatever its driver raises
-            raise unreadable(name, error) from error
-
-    return StoredPixels(shape, dtype, read)

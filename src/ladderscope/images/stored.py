@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from jaxtyping import Shaped
@@ -23,6 +23,21 @@ class Pixels(Protocol):
         """The type of the values."""
 
     def __getitem__(self, key: Any) -> Any: ...
+
+
+@runtime_checkable
+class Array(Protocol):
+    """Whatever turns into a NumPy array when asked: NumPy's own, Zarr's, and their like."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of every dimension."""
+
+    @property
+    def dtype(self) -> Any:
+        """The type of the values."""
+
+    def __array__(self, *args: Any, **kwargs: Any) -> Any: ...
 
 
 def native(pixels: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:

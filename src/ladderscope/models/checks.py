@@ -10,7 +10,7 @@ import numpy as np
 from ladderscope.data import Intensities
 from ladderscope.errors import LadderscopeError
 from ladderscope.files import expanded
-from ladderscope.images import Image, Sources, Statistics, is_zarr_folder
+from ladderscope.images import Image, Sources, Statistics, is_one_image
 from ladderscope.images.artefacts import Artefacts, outliers_of
 from ladderscope.inspection import look_before_restoring
 from ladderscope.models.config import RestorerSettings
@@ -163,5 +163,5 @@ def several(images: Sources) -> bool:
     """Distinguish a list, pattern or folder, with any number of images, from one image."""
     if isinstance(images, str | os.PathLike):
         path = expanded(images)
-        return not (path.is_file() or is_zarr_folder(path))
+        return not is_one_image(path)
     return not (isinstance(images, Image) or hasattr(images, "shape"))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ladderscope.images import Image, ImageError, open_image
-from ladderscope.images.find import Array
+from ladderscope.images.stored import Array
 from ladderscope.noise.entries import NoiseError
 from ladderscope.words import counted
 

@@ -1,6 +1,7 @@
 """JSON and YAML of limited size, depth and number of values."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,19 @@ _MOST_YAML_NODES, _MOST_YAML_LEVELS = 100_000, 50
 _MOST_DIGITS = 20  # of a whole number: 2⁶⁴ has as many
 
 
-def parse_json(content: bytes, most_values: int = MOST_VALUES) -> Any:
+def parse_json(
+    content: bytes, most_values: int = MOST_VALUES, *, constant: Callable[[str], Any] | None = None
+) -> Any:
     """Parse JSON of a limited number of values; every name in an object must be there once.
+
+    Parameters
+    ----------
+    content
+        The file.
+    most_values
+        How many values it may hold.
+    constant
+        What makes a value of ``NaN`` and ``Infinity``, such as `float`; by default, an error.
 
     Raises
     ------
@@ -43,7 +55,7 @@ def parse_json(content: bytes, most_values: int = MOST_VALUES) -> Any:
         return json.loads(
             content.decode("utf-8"),
             parse_int=_whole,
-            parse_constant=_not_finite,
+            parse_constant=constant or _not_finite,
             object_pairs_hook=_unique,
         )
     except RecursionError as error:

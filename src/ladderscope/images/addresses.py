@@ -1,0 +1,60 @@
+"""Where images are: files, folders inside of files, and the names that outputs take from them.
+
+An address is a path. What lies inside of a Zarr store has the store's path, then its own: a field
+of a plate is ``plate.zarr/A/1/0``, and a level of a pyramid ``image.zarr/1``.
+"""
+
+import re
+from pathlib import Path
+
+from ladderscope.files import stem
+
+_STORE = re.compile(r"\.zarr$", re.IGNORECASE)
+_FIELD = re.compile(r"([A-Za-z]{1,2})/(\d{1,2})/(.+)")  # of a plate: row, column, field
+
+
+def store_of(path: Path) -> tuple[Path, str]:
+    """Take an address apart: the outermost Zarr store, and the way from there.
+
+    Examples
+    --------
+    >>> store, inside = store_of(Path("day1/plate.zarr/A/1/0"))
+    >>> store.name, inside
+    ('plate.zarr', 'A/1/0')
+    >>> store_of(Path("a.tif"))[1]
+    ''
+    """
+    for folder in reversed(path.parents):
+        if _STORE.search(folder.name):
+            return folder, path.relative_to(folder).as_posix()
+    return path, ""
+
+
+def called(path: Path) -> str:
+    """Say what messages call an image, by its address.
+
+    Examples
+    --------
+    >>> called(Path("day1/plate.zarr/A/1/0")), called(Path("day1/a.zarr/1")), called(Path("b.tif"))
+    ('plate.zarr, well A1, field 0', 'a.zarr/1', 'b.tif')
+    """
+    store, inside = store_of(path)
+    if field := _FIELD.fullmatch(inside):
+        return f"{store.name}, well {field[1]}{field[2]}, field {field[3]}"
+    return f"{store.name}/{inside}" if inside else store.name
+
+
+def flattened(path: Path) -> Path:
+    """Give an image inside of a store the name of a file beside that store, for its outputs.
+
+    Examples
+    --------
+    >>> flattened(Path("plate.ome.zarr/A/1/0")).name, flattened(Path("b.tif")).name
+    ('plate_A1_0.ome.zarr', 'b.tif')
+    """
+    store, inside = store_of(path)
+    if not inside:
+        return path
+    name = stem(store)
+    parts = _FIELD.sub(r"\1\2/\3", inside).replace("/", "_")
+    return store.with_name(f"{name}_{parts}{store.name[len(name) :]}")
