@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeAlias
 from ladderscope.cli.terminal import in_words, say_error, show_summary
 from ladderscope.files import whole_file
 from ladderscope.images import Image
+from ladderscope.images.addresses import written
 from ladderscope.models import Denoiser, Splitter
 from ladderscope.models.file import Model
 from ladderscope.report import (
@@ -201,7 +202,7 @@ def say_failures(failures: Sequence[Failure]) -> None:
 
 def failure_of(source: Path | Image, error: Exception) -> Failure:
     """Say which file failed, and why."""
-    name = source.name if isinstance(source, Image) else str(source)
+    name = source.name if isinstance(source, Image) else written(source)
     return Failure(name, in_words(error))
 
 

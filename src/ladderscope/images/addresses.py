@@ -1,7 +1,8 @@
 """Where images are: files, folders inside of files, and the names that outputs take from them.
 
 An address is a path. What lies inside of a Zarr store has the store's path, then its own: a field
-of a plate is ``plate.zarr/A/1/0``, and a level of a pyramid ``image.zarr/1``.
+of a plate is ``plate.zarr/A/1/0``, and a level of a pyramid ``image.zarr/1``. An address on the
+network is a path with one slash after the colon; `written` puts the other back.
 """
 
 import re
@@ -9,8 +10,32 @@ from pathlib import Path
 
 from ladderscope.files import stem
 
+_URL = re.compile(r"(https?|s3|gs):/+([^/].*)")
 _STORE = re.compile(r"\.zarr$", re.IGNORECASE)
 _FIELD = re.compile(r"([A-Za-z]{1,2})/(\d{1,2})/(.+)")  # of a plate: row, column, field
+
+
+def url_of(path: Path) -> str | None:
+    """Give the address on the network that a path stands for; None if it is one on this computer.
+
+    Examples
+    --------
+    >>> url_of(Path("https://host/a.zarr") / "1"), url_of(Path("a.zarr"))
+    ('https://host/a.zarr/1', None)
+    """
+    found = _URL.fullmatch(path.as_posix())
+    return f"{found[1]}://{found[2]}" if found else None
+
+
+def written(path: Path) -> str:
+    """Write an address as messages do.
+
+    Examples
+    --------
+    >>> written(Path("s3://bucket/a.zarr"))
+    's3://bucket/a.zarr'
+    """
+    return url_of(path) or str(path)
 
 
 def store_of(path: Path) -> tuple[Path, str]:

@@ -10,6 +10,7 @@ from ladderscope.images.axes import check_axes
 from ladderscope.images.errors import ImageError
 from ladderscope.images.image import Image
 from ladderscope.images.memory import too_large
+from ladderscope.images.remote import reason
 from ladderscope.images.stored import Array, Key, Pixels, StoredPixels, everything
 from ladderscope.words import listed
 
@@ -184,7 +185,7 @@ def unreadable(name: str, error: Exception) -> ImageError:
     error
         What its store raised.
     """
-    return ImageError(f"{name}: its values cannot be read ({error}).")
+    return ImageError(f"{name}: its values cannot be read ({reason(error)}).")
 
 
 def _values_of(source: Array, name: str) -> Pixels:

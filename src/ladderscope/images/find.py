@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from ladderscope.files import expanded
+from ladderscope.images.addresses import url_of
 from ladderscope.images.errors import ImageError
 from ladderscope.images.image import Image
 from ladderscope.images.metadata import is_own_output
@@ -53,8 +54,8 @@ def find_images(
     ----------
     sources
         A file, a pattern such as ``"noisy/*.tif"`` or ``"**/*.tif"``, a folder (its .tif and .tiff
-        files), an OME-Zarr (every field of every well of a plate), a NumPy or Zarr array (one
-        image), an `Image`, or any list of these.
+        files), an OME-Zarr (every field of every well of a plate), on disk or on the network, a
+        NumPy or Zarr array (one image), an `Image`, or any list of these.
     own_outputs
         Whether to keep files that Ladderscope has written. They are left out by default, so that a
         second run does not restore the restorations of the first.
@@ -113,7 +114,7 @@ def find_images(
 
 
 def is_zarr_folder(path: Path) -> bool:
-    """Return whether a path is a Zarr array or group on disk.
+    """Return whether a path is a Zarr array or group, on disk or on the network.
 
     Parameters
     ----------
@@ -123,13 +124,16 @@ def is_zarr_folder(path: Path) -> bool:
     Returns
     -------
     bool
-        Whether it is a folder that is named ``*.zarr`` or that holds Zarr's metadata.
+        Whether it is a folder that is named ``*.zarr`` or that holds Zarr's metadata, or an address
+        on the network.
 
     Examples
     --------
     >>> is_zarr_folder(Path("no such folder.zarr"))
     False
     """
+    if url_of(path) is not None:
+        return True  # of what lies on the network, only Zarr is read
     try:
         return path.is_dir() and (
             path.suffix.lower() == ".zarr" or any((path / name).exists() for name in _ZARR_FILES)

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Shaped
 
 from ladderscope.images import axes as _axes
 from ladderscope.images.acquisition import UNKNOWN, Acquisition
+from ladderscope.images.addresses import written
 from ladderscope.images.errors import ImageError
 from ladderscope.images.stored import Key, Pixels, Read, made_of, native
 from ladderscope.mapped import part_of
@@ -78,7 +79,7 @@ class Image:
     @property
     def called(self) -> str:
         """What messages call it: its path, or its name if it has none."""
-        return str(self.path or self.name)
+        return self.name if self.path is None else written(self.path)
 
     @property
     def shape(self) -> tuple[int, ...]:

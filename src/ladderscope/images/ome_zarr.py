@@ -6,7 +6,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
-from ladderscope.images.addresses import called
+from ladderscope.images.addresses import called, url_of, written
 from ladderscope.images.arrays import array_image
 from ladderscope.images.errors import ImageError
 from ladderscope.images.image import Image
@@ -60,7 +60,7 @@ def zarr_images(path: Path) -> list[Path]:
     node = node_at(path)
     if node is None or node.is_array or "multiscales" in ome_of(node.attributes):
         return [path]
-    if wells := images_of(node.attributes, "plate", str(path)):
+    if wells := images_of(node.attributes, "plate", written(path)):
         return [field for well in wells for field in _fields(path / well, node_at(path / well))]
     if "well" in ome_of(node.attributes):
         return _fields(path, node)
@@ -84,11 +84,11 @@ def at_level(path: Path, level: int) -> Path:
         If it has no such level.
     """
     node = node_at(path)
-    image = None if node is None else multiscale_of(node.attributes, str(path))
+    image = None if node is None else multiscale_of(node.attributes, written(path))
     levels = () if image is None else image.levels
     if not 0 <= level < len(levels):
         has = f"the levels 0 to {len(levels) - 1}" if levels else "no levels to choose from"
-        raise ImageError(f"{path}: level {level} was asked for, but it has {has}.")
+        raise ImageError(f"{written(path)}: level {level} was asked for, but it has {has}.")
     return path / levels[level]
 
 
@@ -108,7 +108,9 @@ def check_complete(path: Path) -> None:
     level = _level_at(path)
     array = opened_zarr(level.array, level.node.zarr_format)
     if said := missing_chunks(level.array, array):
-        raise ImageError(f"{path}: {said} Export it again, or read them as the fill value.")
+        raise ImageError(
+            f"{written(path)}: {said} Export it again, or read them as the fill value."
+        )
 
 
 def zarr_image(path: Path, axes: str | None) -> Image:
@@ -128,13 +130,15 @@ def zarr_image(path: Path, axes: str | None) -> Image:
     """
     level = _level_at(path)
     array = opened_zarr(level.array, level.node.zarr_format)
-    if said := missing_chunks(level.array, array):
-        logger.warning("%s: %s They are read as the fill value %s.", path, said, array.fill_value)
+    if url_of(path) is None and (said := missing_chunks(level.array, array)):
+        logger.warning(
+            "%s: %s They are read as the fill value %s.", written(path), said, array.fill_value
+        )
     names = None if level.image is None else level.image.names(len(array.shape))
-    image = replace(array_image(array, axes, str(path), names), name=called(path), path=path)
+    image = replace(array_image(array, axes, written(path), names), name=called(path), path=path)
     if level.image is None:
         return image
-    about = level.image.described(level.number, image.sizes, str(path))
+    about = level.image.described(level.number, image.sizes, written(path))
     return replace(
         image,
         pixel_size=about.pixel_size,
@@ -144,7 +148,7 @@ def zarr_image(path: Path, axes: str | None) -> Image:
 
 
 def _fields(well: Path, node: Node | None) -> list[Path]:
-    fields = [] if node is None else images_of(node.attributes, "well", str(well))
+    fields = [] if node is None else images_of(node.attributes, "well", written(well))
     return [well / field for field in fields] or [well]
 
 
@@ -152,20 +156,22 @@ def _level_at(path: Path) -> _Level:
     node = node_at(path)
     if node is None:
         raise ImageError(
-            f"{path}: cannot be opened as a Zarr array or group, since it has neither a zarr.json "
-            "nor a .zarray or .zgroup; copy or export it again."
+            f"{written(path)}: cannot be opened as a Zarr array or group, since it has neither a "
+            "zarr.json nor a .zarray or .zgroup"
+            + ("." if url_of(path) is None else ". Of what lies on the network, only Zarr is read.")
+            + " Check the address, or copy or export it again."
         )
     if node.is_array:
         return _with_its_image(path, node)
-    image = multiscale_of(node.attributes, str(path))
+    image = multiscale_of(node.attributes, written(path))
     if image is None:
         raise _no_image(path)
     array = path / image.levels[0]
     found = node_at(array)
     if found is None or not found.is_array:
         raise ImageError(
-            f"{path}: its description names the array {image.levels[0]}, which is not there; copy "
-            "or export it again."
+            f"{written(path)}: its description names the array {image.levels[0]}, which is not "
+            "there; copy or export it again."
         )
     return _Level(array, found, image)
 
@@ -176,7 +182,7 @@ def _with_its_image(path: Path, node: Node) -> _Level:
         around = node_at(group)
         if around is None:
             break
-        image = multiscale_of(around.attributes, str(group))
+        image = multiscale_of(around.attributes, written(group))
         way = path.relative_to(group).as_posix()
         if image is not None and way in image.levels:
             return _Level(path, node, image, image.levels.index(way))
@@ -184,14 +190,14 @@ def _with_its_image(path: Path, node: Node) -> _Level:
 
 
 def _no_image(path: Path) -> ImageError:
-    images = zarr_images(path)
+    images, where = zarr_images(path), written(path)
     if images != [path]:
         return ImageError(
-            f"{path}: holds {counted(len(images), 'image')}, but one is expected; name one of them "
-            f"({some([str(one) for one in images], 3)})."
+            f"{where}: holds {counted(len(images), 'image')}, but one is expected; name one "
+            f"of them ({some([written(one) for one in images], 3)})."
         )
-    inside = ", ".join(map(str, arrays_in(path))) or "none directly in it"
+    inside = ", ".join(map(written, arrays_in(path))) or "none directly in it"
     return ImageError(
-        f"{path}: is a Zarr group without an OME-Zarr image; give an image, or one of its arrays "
+        f"{where}: is a Zarr group without an OME-Zarr image; give an image, or one of its arrays "
         f"({inside})."
     )

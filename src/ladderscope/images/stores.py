@@ -6,8 +6,12 @@ from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from ladderscope.images.addresses import url_of, written
 from ladderscope.images.errors import ImageError
 from ladderscope.images.memory import BEST_COMPRESSION, SMALL
+from ladderscope.images.remote import count_missing, read_remote, reason, remote_store
 from ladderscope.untrusted import InputError, parse_json, read_bytes
 from ladderscope.words import data_size
 
@@ -88,11 +92,16 @@ def opened_zarr(path: Path, zarr_format: int) -> Any:
     """
     import zarr
 
-    _chunk_files(path)
+    url = url_of(path)
+    if url is None:
+        _chunk_files(path)
+    store: Any = path if url is None else remote_store(url)
     try:
-        array: Any = zarr.open_array(path, mode="r", zarr_format=zarr_format)  # type: ignore[arg-type]
+        array: Any = zarr.open_array(store, mode="r", zarr_format=zarr_format)  # type: ignore[arg-type]
     except Exception as error:  # each store and codec raises its own
-        raise ImageError(f"{path}: cannot be opened as a Zarr array ({error}).") from error
+        raise ImageError(
+            f"{written(path)}: cannot be opened as a Zarr array ({reason(error)})."
+        ) from error
     _check_chunks(array, path)
     return array
 
@@ -110,8 +119,12 @@ def missing_chunks(path: Path, array: Any) -> str:
     str
         Empty if all are there.
     """
-    expected = _chunk_count(array)
-    missing = max(0, expected - _chunk_files(path))
+    expected, url = _chunk_count(array), url_of(path)
+    if url is None:
+        missing = max(0, expected - _chunk_files(path))
+    else:
+        numbers = np.ndindex(*_grid(array))
+        missing = count_missing(url, map(array.metadata.encode_chunk_key, numbers))
     if not missing:
         return ""
     what = "shards" if array.shards else "chunks"
@@ -134,6 +147,8 @@ def arrays_in(path: Path) -> list[Path]:
     >>> arrays_in(Path("no such folder"))
     []
     """
+    if url_of(path) is not None:
+        return []  # what lies on the network cannot be listed
     try:
         inside = sorted(one for one in path.iterdir() if one.is_dir())
     except OSError:
@@ -143,11 +158,11 @@ def arrays_in(path: Path) -> list[Path]:
 
 def _object_in(path: Path, name: str) -> Mapping[str, Any] | None:
     """Read the JSON object in a file of a store; None if there is no such file."""
-    file = path / name
-    if not file.exists():
+    content = _content(path / name)
+    if content is None:
         return None
     try:
-        found = parse_json(read_bytes(file, _MOST_TEXT), _MOST_VALUES, constant=float)
+        found = parse_json(content, _MOST_VALUES, constant=float)
     except InputError as error:
         raise _damaged(path, name, str(error)) from error
     if not isinstance(found, dict):
@@ -155,35 +170,56 @@ def _object_in(path: Path, name: str) -> Mapping[str, Any] | None:
     return found
 
 
-def _damaged(path: Path, name: str, reason: str) -> ImageError:
+def _content(file: Path) -> bytes | None:
+    if (url := url_of(file)) is not None:
+        return read_remote(url, _MOST_TEXT)
+    if not file.exists():
+        return None
+    try:
+        return read_bytes(file, _MOST_TEXT)
+    except InputError as error:
+        raise _damaged(file.parent, file.name, str(error)) from error
+
+
+def _damaged(path: Path, name: str, why: str) -> ImageError:
     return ImageError(
-        f"{path}: cannot be opened as a Zarr array or group, its {name} seems to be damaged "
-        f"({reason}); copy or export it again."
+        f"{written(path)}: cannot be opened as a Zarr array or group, its {name} seems to be "
+        f"damaged ({why}); copy or export it again."
     )
 
 
 def _chunk_count(array: Any) -> int:
     """Count the files that hold an array; chunks that lie together in one, a shard, are one."""
+    return prod(_grid(array))
+
+
+def _grid(array: Any) -> list[int]:
     parts = zip(array.shape, array.shards or array.chunks, strict=True)
-    return prod(-(-length // part) for length, part in parts)
+    return [-(-length // part) for length, part in parts]
 
 
 def _check_chunks(array: Any, path: Path) -> None:
     """Refuse an array that its folder cannot hold, however well it is compressed."""
-    shape, size = tuple(array.shape), array.dtype.itemsize
+    shape, size, where = tuple(array.shape), array.dtype.itemsize, written(path)
     chunk = tuple(array.shards or array.chunks)
     if 0 in shape:
         return
     if 0 in chunk or 0 in array.chunks:
-        raise ImageError(f"{path}: its chunks have the shape {chunk}; it seems to be damaged.")
+        raise ImageError(
+            f"{written(path)}: its chunks have the shape {chunk}; it seems to be damaged."
+        )
     count = _chunk_count(array)
     if count > _MOST_CHUNKS:
         raise ImageError(
-            f"{path}: its shape {shape} consists of {count:,} chunks of shape {chunk}, but at most "
-            f"{_MOST_CHUNKS:,} are read; save it with larger chunks."
+            f"{where}: its shape {shape} consists of {count:,} chunks of shape {chunk}, but at "
+            f"most {_MOST_CHUNKS:,} are read; save it with larger chunks."
         )
     announced = max(prod(shape), prod(chunk)) * size
-    if announced > SMALL and not _holds(path, announced / BEST_COMPRESSION):
+    if (
+        announced > SMALL
+        and url_of(path) is None
+        and not _holds(path, announced / BEST_COMPRESSION)
+    ):
         raise ImageError(
             f"{path}: announces {data_size(announced)} of pixels (shape {shape}, chunks {chunk}), "
             "but the files in its folder cannot hold them; it seems to be damaged. Copy or export "
