@@ -1,7 +1,5 @@
 """What a run has left that was stopped while it restored: its model, and whole restorations."""
 
-import hashlib
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -21,6 +19,7 @@ from ladderscope.models.channel_noise import is_blank, listed
 from ladderscope.models.detail import checked
 from ladderscope.models.file import Model
 from ladderscope.models.fitting import training_statistics
+from ladderscope.models.identity import digest_of_model
 from ladderscope.noise import NoiseModel
 from ladderscope.noise.averages import averaged
 from ladderscope.report import RestoredImage
@@ -79,12 +78,7 @@ def how_restored(model: Model, samples: int, seed: int) -> str:
     samples, seed
         Of the posterior samples.
     """
-    statistics = [asdict(one) for one in model.statistics]
-    digest = hashlib.sha256(json.dumps(statistics, default=float).encode())
-    for name, weights in sorted(model.weights.items()):
-        digest.update(name.encode())
-        digest.update(weights.detach().cpu().numpy().tobytes())
-    return f"model {digest.hexdigest()[:12]}, {samples} samples, seed {seed}"
+    return f"model {digest_of_model(model)}, {samples} samples, seed {seed}"
 
 
 def is_whole(outputs: Outputs, how: str, samples: int) -> bool:

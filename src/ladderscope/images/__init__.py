@@ -9,7 +9,8 @@ from ladderscope.images.channels import numbered_channels
 from ladderscope.images.check import check_same_kind
 from ladderscope.images.errors import ImageError
 from ladderscope.images.find import Found, Source, Sources, find_images, is_one_image
-from ladderscope.images.image import Image, joined
+from ladderscope.images.image import Image
+from ladderscope.images.joining import joined
 from ladderscope.images.read import open_image, open_images, read_image, read_images
 from ladderscope.images.samples import SAMPLE_CREDIT, sample_image
 from ladderscope.images.statistics import Statistics, channel_statistics

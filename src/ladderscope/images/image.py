@@ -13,8 +13,7 @@ from jaxtyping import Bool, Shaped
 from ladderscope.images import axes as _axes
 from ladderscope.images.acquisition import UNKNOWN, Acquisition
 from ladderscope.images.addresses import written
-from ladderscope.images.errors import ImageError
-from ladderscope.images.stored import Key, Pixels, Read, made_of, native
+from ladderscope.images.stored import Pixels, Read, made_of, native
 from ladderscope.mapped import part_of
 
 
@@ -43,7 +42,8 @@ class Image:
     acquisition
         What else the file says of how it was acquired.
     padding
-        True where software filled in what no camera measured; None if there is none.
+        True where software filled in what no camera measured; None if there is none. Like
+        `pixels`, it may be read, or found, only where it is asked for.
     frames
         How many frames of one scene it is the average of.
     checked
@@ -69,7 +69,7 @@ class Image:
     pixel_size: tuple[float, float] | None = None
     channel_names: tuple[str, ...] | None = None
     acquisition: Acquisition = UNKNOWN
-    padding: Bool[np.ndarray, "..."] | None = None
+    padding: Bool[Any, "..."] | None = None
     frames: int = 1
     checked: Pixels | None = dataclasses.field(default=None, repr=False)
 
@@ -149,7 +149,11 @@ class Image:
         return tuple(self.sizes[letter] for letter in space if letter in self.axes)
 
     def field(
-        self, position: Mapping[str, int], channel: int = 0, space: str = "YX"
+        self,
+        position: Mapping[str, int],
+        channel: int = 0,
+        space: str = "YX",
+        region: tuple[slice, ...] | None = None,
     ) -> Shaped[np.ndarray, "*depth Y X"]:
         """Read one field of one channel: a plane, or a stack of planes along Z.
 
@@ -161,6 +165,8 @@ class Image:
             Which channel, from 0.
         space
             What the field extends over.
+        region
+            The part of the field that is wanted, in the order of `space`; by default all of it.
 
         Returns
         -------
@@ -178,19 +184,25 @@ class Image:
         >>> stack.field({}, space="ZYX").shape, stack.field({"Z": 3}).shape
         ((4, 8, 9), (8, 9))
         """
-        return native(self._part(self.pixels, position, channel, space))
+        return native(self._part(self.pixels, position, channel, space, region))
 
     def padding_of(
-        self, position: Mapping[str, int], channel: int = 0, space: str = "YX"
+        self,
+        position: Mapping[str, int],
+        channel: int = 0,
+        space: str = "YX",
+        region: tuple[slice, ...] | None = None,
     ) -> Bool[np.ndarray, "*depth Y X"] | None:
         """Return the padding of one field; None if the image has none anywhere.
 
         Parameters
         ----------
-        position, channel, space
+        position, channel, space, region
             As in `field`.
         """
-        return None if self.padding is None else self._part(self.padding, position, channel, space)
+        if self.padding is None:
+            return None
+        return self._part(self.padding, position, channel, space, region)
 
     def plane(self, position: Mapping[str, int], channel: int = 0) -> Shaped[np.ndarray, "Y X"]:
         """Read one plane: a `field` that extends over rows and columns.
@@ -332,59 +344,23 @@ class Image:
             name=f"{self.name}, channel {number + 1}",
             channel_names=None,
             acquisition=replace(self.acquisition, channel_colours=None),
-            padding=None if self.padding is None else self.padding.take(number, axis=at),
+            padding=None if self.padding is None else self.padding[(slice(None),) * at + (number,)],
             checked=None,
         )
 
     def _part(
-        self, of: Any, position: Mapping[str, int], channel: int, space: str
+        self,
+        of: Any,
+        position: Mapping[str, int],
+        channel: int,
+        space: str,
+        region: tuple[slice, ...] | None,
     ) -> Shaped[np.ndarray, "*depth Y X"]:
-        at = {**position, "C": channel}
-        key = tuple(slice(None) if letter in space else at[letter] for letter in self.axes)
         kept = [letter for letter in self.axes if letter in space]
+        within = region or (slice(None),) * len(kept)
+        of_field = dict(zip([one for one in space if one in kept], within, strict=True))
+        at: dict[str, int | slice] = {**position, "C": channel, **of_field}
+        key = tuple(at[letter] for letter in self.axes)
         order = [kept.index(letter) for letter in space if letter in kept]
         part: Shaped[np.ndarray, "*depth Y X"] = np.asarray(part_of(of, key)).transpose(order)
         return part
-
-
-def joined(images: Sequence[Image], letter: str) -> Image:
-    """Stack images of one shape along a new first axis; nothing is read for that.
-
-    Parameters
-    ----------
-    images
-        At least one image; all with the same axes and the same shape.
-    letter
-        The new axis.
-
-    Raises
-    ------
-    ImageError
-        If one has another shape than the first, naming both.
-
-    Examples
-    --------
-    >>> frames = [Image(np.full((8, 9), number), "YX", f"{number}.tif") for number in range(3)]
-    >>> joined(frames, "T").plane({"T": 2}).max()
-    np.int64(2)
-    """
-    first = images[0]
-    for image in images:
-        if (image.axes, image.shape) != (first.axes, first.shape):
-            raise ImageError(
-                f"{image.name} has the shape {image.shape} ({image.axes}) and {first.name} "
-                f"{first.shape} ({first.axes}); give images of one shape."
-            )
-
-    def reader(of: Sequence[Pixels]) -> Read:
-        def read(key: Key) -> Any:
-            if isinstance(key[0], int):
-                return part_of(of[key[0]], key[1:])
-            return np.stack([part_of(pixels, key[1:]) for pixels in of[key[0]]])
-
-        return read
-
-    dtype = np.result_type(*(image.dtype for image in images))
-    pixels = made_of([image.pixels for image in images], (len(images), *first.shape), dtype, reader)
-    axes = letter + first.axes
-    return replace(first, pixels=pixels, axes=axes, path=None, padding=None, checked=None)

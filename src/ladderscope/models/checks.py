@@ -58,9 +58,11 @@ def look_at(image: Image, model: Model, check: Callable[[Image], None]) -> None:
     model
         The model that will restore it.
     check
-        A further check for this kind of model; gets the image without hot and dead pixels.
+        A further check for this kind of model; gets the image without hot and dead pixels, which
+        are looked for where it is in memory.
     """
-    artefacts = Artefacts(image.padding, outliers_of(image))
+    in_memory = isinstance(image.pixels, np.ndarray)
+    artefacts = Artefacts(image.padding, outliers_of(image) if in_memory else None)
     for finding in look_before_restoring(image, artefacts):
         level = logging.WARNING if finding.is_warning else logging.INFO
         about = {"kind": finding.kind, "image": finding.image}

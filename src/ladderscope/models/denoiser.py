@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Float64
+from jaxtyping import Float64
 
 from ladderscope.data import Field, TrainingPatches, fields_of, hold_out, validation_batch
 from ladderscope.errors import LadderscopeError
@@ -20,6 +20,7 @@ from ladderscope.images import (
     numbered_channels,
     read_images,
 )
+from ladderscope.images.stored import Pixels
 from ladderscope.inspection import about_repeats, gathered
 from ladderscope.interruption import ShouldStop
 from ladderscope.machine import usual_device
@@ -55,7 +56,7 @@ from ladderscope.models.repeats import (
     warn_of_other_frames,
 )
 from ladderscope.models.restorer import Restorer
-from ladderscope.models.restoring import Job, LastLook, Values
+from ladderscope.models.restoring import Arrangement, Job, LastLook, Values
 from ladderscope.models.thumbnail import middle_of
 from ladderscope.noise.averages import averaged
 from ladderscope.prediction import Shown, limits, of_posterior
@@ -262,12 +263,11 @@ class Denoiser(Restorer[DenoiserSettings]):
             for channel, statistics in enumerate(self.model.statistics)
         ]
 
-    def _in_order(
-        self, image: Image, restored: Float32[np.ndarray, "fields channels *space"]
-    ) -> tuple[Float32[np.ndarray, "..."], str]:
-        if (order := order_of_model(image, self.model)) is not None:
-            restored = restored[:, np.argsort(order)]
-        return image.from_fields(restored, self._space), image.axes
+    def _arrangement(self, image: Image) -> Arrangement:
+        order = order_of_model(image, self.model)
+        return Arrangement(
+            image.axes, image.shape, None if order is None else np.argsort(order).tolist()
+        )
 
     def _channels(self, image: Image) -> Sequence[int]:
         return order_of_model(image, self.model) or super()._channels(image)
@@ -303,9 +303,7 @@ class Denoiser(Restorer[DenoiserSettings]):
         )
         return deviation
 
-    def _checks(
-        self, image: Image, mean: Float32[np.ndarray, "fields channels *space"]
-    ) -> tuple[Check, ...]:
+    def _checks(self, image: Image, mean: Pixels) -> tuple[Check, ...]:
         return denoised_checks(image, mean, self.model, self._channels(image), self._space)
 
     def _check_image(self, image: Image) -> None:

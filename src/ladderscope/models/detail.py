@@ -57,8 +57,9 @@ def samples_of_detail(
     cut = image.crop({**extent, "Y": rows, "X": columns})
     pictures = []
     for one in drawn:
-        pixels, axes = restorer._in_order(cut, one[None])
-        pictures.append(Image(pixels, axes, image.name).middle_planes())
+        arrangement = restorer._arrangement(cut)
+        pixels = arrangement.of(one[None], fields.space)
+        pictures.append(Image(pixels, arrangement.axes, image.name).middle_planes())
     return np.stack(pictures)
 
 

@@ -1,7 +1,8 @@
 """The checks of a restoration, from the fields of an image and what the model knows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float32
@@ -18,10 +19,14 @@ from ladderscope.evaluation.checks import (
     without_padding,
 )
 from ladderscope.images import Image, numbered_channels
+from ladderscope.images.stored import Pixels
 from ladderscope.models.file import Mixture, Model
 from ladderscope.noise_estimation.sources import evenly, planes_of
 
 _MOST_PLANES = 64
+
+_LARGE = 2**22  # pixels of a plane that is looked at in blocks,
+_BLOCK = 1024  # of so many rows and columns
 
 
 def appearances(images: Sequence[Image]) -> tuple[Appearance, ...]:
@@ -52,7 +57,7 @@ def appearance_of_mixed(images: Sequence[Image] | None, patches: MixedBatch) -> 
 
 def denoised_checks(
     image: Image,
-    mean: Float32[np.ndarray, "fields channels *space"],
+    mean: Pixels,
     model: Model,
     channels: Sequence[int],
     space: str,
@@ -64,7 +69,7 @@ def denoised_checks(
     image
         What was restored; its padding is marked.
     mean
-        Its restored fields, with the channels of the model.
+        Its restored fields, of shape (fields, channels, [Z], Y, X), with the channels of the model.
     model
         The model.
     channels
@@ -74,14 +79,15 @@ def denoised_checks(
     """
     names = model.channel_names or numbered_channels(len(channels))
     found: list[Check] = []
+    count = image.field_count() * len(_blocks(image.field_shape()))
     for number, channel in enumerate(channels):
         known = Known(
             model.statistics[number],
             model.noise_models[number] if model.noise_models else None,
             model.appearances[number] if model.appearances else None,
         )
-        planes = _planes(image, mean[:, number], channel, space)
-        checks = restoration_checks(planes, image.field_count(), known)
+        restored = partial(_restored_channel, mean, number)
+        checks = restoration_checks(_planes(image, restored, channel, space), count, known)
         if len(channels) > 1:
             checks = tuple(replace(one, reason=f"{names[number]}: {one.reason}") for one in checks)
         found += checks
@@ -89,26 +95,55 @@ def denoised_checks(
 
 
 def mixed_checks(
-    image: Image,
-    mean: Float32[np.ndarray, "fields channels *space"],
-    model: Model,
-    mixture: Mixture,
-    space: str,
+    image: Image, mean: Pixels, model: Model, mixture: Mixture, space: str
 ) -> tuple[Check, ...]:
     """Check the sum of the channels of a split, and the likeness of the mixed image."""
-    sums = np.stack([mixture.mixing.mixed(field) for field in mean])
+
+    def restored(number: int, region: tuple[int | slice, ...]) -> Float32[np.ndarray, "Y X"]:
+        return mixture.mixing.mixed(np.asarray(mean[number, :, *region]))
+
+    count = image.field_count() * len(_blocks(image.field_shape()))
     known = Known(mixture.statistics, None, model.appearances[0] if model.appearances else None)
-    return split_checks(_planes(image, sums, 0, space), image.field_count(), known)
+    return split_checks(_planes(image, restored, 0, space), count, known)
+
+
+def _restored_channel(
+    mean: Pixels, channel: int, number: int, region: tuple[int | slice, ...]
+) -> Float32[np.ndarray, "Y X"]:
+    return np.asarray(mean[number, channel, *region])
 
 
 def _planes(
-    image: Image, restored: Float32[np.ndarray, "fields *space"], channel: int, space: str
+    image: Image,
+    restored: Callable[[int, tuple[int | slice, ...]], Float32[np.ndarray, "Y X"]],
+    channel: int,
+    space: str,
 ) -> Iterator[RestoredPlane]:
-    """Read planes one after the other, with what they became."""
+    """Read planes one after the other, with what they became; large ones block by block."""
+    size, plane = image.field_shape(space), -1
     for number, position in enumerate(image.positions(space)):
-        observed = image.field(position, channel, space)
-        padding = image.padding_of(position, channel, space)
-        for at in np.ndindex(observed.shape[:-2]):
-            yield RestoredPlane(
-                observed[at], restored[number][at], None if padding is None else padding[at]
-            )
+        for at in np.ndindex(size[:-2]):
+            plane += 1
+            for block in _blocks(size[-2:]):
+                within = (*(slice(one, one + 1) for one in at), *block)
+                observed = image.field(position, channel, space, within)
+                padding = image.padding_of(position, channel, space, within)
+                flat = (0,) * len(at)
+                yield RestoredPlane(
+                    observed[flat],
+                    restored(number, (*at, *block)),
+                    None if padding is None else padding[flat],
+                    (plane, block[0].start, block[1].start),
+                )
+
+
+def _blocks(size: tuple[int, ...]) -> list[tuple[slice, slice]]:
+    """Cut a plane into blocks: one, unless the plane is large."""
+    height, width = size
+    if height * width <= _LARGE:
+        return [(slice(0, height), slice(0, width))]
+    rows, columns = (
+        [slice(first, min(first + _BLOCK, side)) for first in range(0, side, _BLOCK)]
+        for side in (height, width)
+    )
+    return [(row, column) for row in rows for column in columns]

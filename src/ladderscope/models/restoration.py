@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Shaped
@@ -27,6 +27,9 @@ from ladderscope.words import counted
 @dataclass(frozen=True, eq=False)
 class Restoration:
     """The restoration of one image, in its intensity units; a split has those of each channel.
+
+    One that was written to a file (`out` of `predict`) reads its arrays from there, part by part,
+    where they are indexed.
 
     Attributes
     ----------
@@ -60,14 +63,14 @@ class Restoration:
         How `std` was calibrated, one per channel; empty if it was not.
     """
 
-    mean: Float32[np.ndarray, "..."]
-    std: Float32[np.ndarray, "..."] | None
+    mean: Float32[Any, "..."]
+    std: Float32[Any, "..."] | None
     axes: str
     name: str = "image"
     pixel_size: tuple[float, float] | None = None
     channel_names: tuple[str, ...] | None = None
     samples: int = 0
-    residual: Float32[np.ndarray, "..."] | None = None
+    residual: Float32[Any, "..."] | None = None
     acquisition: Acquisition = UNKNOWN
     checks: tuple[Check, ...] = ()
     calibration: tuple[Calibration, ...] = ()
@@ -118,8 +121,8 @@ class Restoration:
             )
         along_channels = [-1 if letter == "C" else 1 for letter in self.axes]
         factors = np.array([factor(level) for factor in self.factors], np.float32)
-        half = self.std * factors.reshape(along_channels)
-        return self.mean - half, self.mean + half
+        mean, half = np.asarray(self.mean), np.asarray(self.std) * factors.reshape(along_channels)
+        return mean - half, mean + half
 
     @property
     def factors(self) -> tuple[Factor, ...]:
@@ -191,7 +194,7 @@ class Restoration:
         outputs = [
             _Output(
                 path,
-                cast_to(self.mean, dtype),
+                cast_to(np.asarray(self.mean), dtype),
                 self.axes,
                 self.channel_names,
                 provenance(how, source, path),
@@ -200,12 +203,14 @@ class Restoration:
         if self.std is not None:
             spread = beside(path, "spread") if spread_path is None else IMAGE.file(spread_path)
             text = self._about_std()
-            outputs.append(_Output(spread, self.std, self.axes, self.channel_names, text))
+            outputs.append(
+                _Output(spread, np.asarray(self.std), self.axes, self.channel_names, text)
+            )
         if self.residual is not None:
             residual = (
                 beside(path, "residual") if residual_path is None else IMAGE.file(residual_path)
             )
-            axes, pixels = self._residual_without_channels(self.residual)
+            axes, pixels = self._residual_without_channels(np.asarray(self.residual))
             text = "residual: the image minus the sum of the restored channels"
             outputs.append(_Output(residual, pixels, axes, None, text))
         files = [output.path for output in outputs]

@@ -3,7 +3,7 @@
 Its unit is a *piece*: one tile of one run of the network over one field.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple, TypeAlias
@@ -15,11 +15,15 @@ from torch import Tensor
 
 from ladderscope.evaluation.calibration import Calibration
 from ladderscope.images import Image, Statistics
+from ladderscope.images.arranged import arranged
+from ladderscope.images.axes import from_planes
 from ladderscope.images.normalisation import denormalised
+from ladderscope.images.stored import Pixels
 from ladderscope.interruption import ShouldStop
 from ladderscope.models.decodings import Decodings
 from ladderscope.models.findings import Findings
 from ladderscope.models.pieces import Mask, Piece, Place
+from ladderscope.models.windows import Windows, seen_field
 from ladderscope.network import LadderVAE
 from ladderscope.prediction import (
     Geometry,
@@ -32,7 +36,6 @@ from ladderscope.prediction import (
     draw_tile,
     restore_tile,
     seen_by,
-    show,
     tile_at,
     tiles_of,
 )
@@ -103,6 +106,29 @@ class Fields(NamedTuple):
     space: str
     channels: Sequence[int]
 
+    def shape(self, channels: int) -> tuple[int, ...]:
+        """Give the shape (fields, channels, [Z], Y, X) of a restoration with so many channels."""
+        return (
+            self.image.field_count(self.space),
+            channels,
+            *self.image.field_shape(self.space),
+        )
+
+
+class Arrangement(NamedTuple):
+    """How restored fields become an image: its axes, its shape, and the order of its channels."""
+
+    axes: str
+    shape: tuple[int, ...]
+    channels: Sequence[int] | None = None
+
+    def of(self, fields: Pixels, space: str) -> Pixels:
+        """Arrange fields that extend over `space`; stored ones stay where they are."""
+        if not isinstance(fields, np.ndarray):
+            return arranged(fields, self.axes, self.shape, space, self.channels)
+        ordered = fields if self.channels is None else fields[:, self.channels]
+        return from_planes(ordered, self.axes, self.shape, space)
+
 
 class Watched(NamedTuple):
     """The callables that get the progress, and may stop the work."""
@@ -163,7 +189,7 @@ def restored_fields(
 ) -> Restored:
     """Restore fields: the mean over posterior samples, and the standard deviation of the signal."""
     wanted = restorations(restoring, samples, seed)
-    mean = np.empty(shape_of(restoring, fields), np.float32)
+    mean = np.empty(fields.shape(len(restoring.statistics)), np.float32)
     std = np.empty_like(mean) if wanted.has_spread else None
     findings = Findings(fields.image.name, mean.shape)
     for piece in pieces(restoring, fields, wanted, list(places(restoring, fields)), watched):
@@ -180,7 +206,7 @@ def drawn_fields(
 ) -> Drawn:
     """Draw posterior samples of fields."""
     wanted = _draws(restoring, samples, seed)
-    draws = np.empty((samples, *shape_of(restoring, fields)), np.float32)
+    draws = np.empty((samples, *fields.shape(len(restoring.statistics))), np.float32)
     findings = Findings(fields.image.name, draws.shape[1:])
     for piece in pieces(restoring, fields, wanted, list(places(restoring, fields)), watched):
         draws[:, *position_of(restoring, piece.place)] = piece.values
@@ -254,12 +280,6 @@ def position_of(restoring: Restoring, place: Place) -> tuple[int | slice, ...]:
     return place.number, slice(outputs.start, outputs.stop), *place.tile.core
 
 
-def shape_of(restoring: Restoring, fields: Fields) -> tuple[int, ...]:
-    """Give the shape (fields, channels, [Z], Y, X) of a restoration."""
-    image, space = fields.image, fields.space
-    return image.field_count(space), len(restoring.statistics), *image.field_shape(space)
-
-
 def pieces(
     restoring: Restoring,
     fields: Fields,
@@ -282,38 +302,46 @@ def pieces(
     tick = Decodings(fields.image.name, total, *watched)
     positions = list(fields.image.positions(fields.space))
     for (number, job), here in groupby(asked, key=lambda place: (place.number, place.job)):
-        shown = _shown(fields, positions[number], restoring.jobs[job])
+        one, image = restoring.jobs[job], fields.image
+        channel, size = fields.channels[one.channel], image.field_shape(fields.space)
+        field = seen_field(image, positions[number], channel, fields.space, one.statistics)
+        is_blank = field.is_blank
         for place in here:
-            yield _piece(restoring, shown, wanted, place, tick)
+            if is_blank:
+                yield _blank_piece(restoring, field, wanted, place)
+            else:
+                yield _piece(restoring, field, size, wanted, place, tick)
 
 
-def _shown(fields: Fields, position: Mapping[str, int], job: Job) -> Shown:
-    """Read a field, and make what the network sees of it."""
-    channel = fields.channels[job.channel]
-    observed = fields.image.field(position, channel, fields.space)
-    padding = fields.image.padding_of(position, channel, fields.space)
-    return show(observed, job.statistics, padding)
+def _blank_piece(
+    restoring: Restoring, field: Shown | Windows, wanted: Wanted, place: Place
+) -> Piece:
+    """Give the pixels back as they are."""
+    values = field.part(place.tile.core).observed.astype(np.float32)
+    sides = len(restoring.jobs[place.job].outputs), *values.shape
+    spread = np.zeros(sides, np.float32) if wanted.has_spread else None
+    copies = np.broadcast_to(values, (wanted.copies, *sides))
+    return Piece(place, copies, spread, is_blank=True)
 
 
 def _piece(
-    restoring: Restoring, shown: Shown, wanted: Wanted, place: Place, tick: Callable[[], None]
+    restoring: Restoring,
+    field: Shown | Windows,
+    size: tuple[int, ...],
+    wanted: Wanted,
+    place: Place,
+    tick: Callable[[], None],
 ) -> Piece:
-    job, tile, size = restoring.jobs[place.job], place.tile, shown.observed.shape
+    job, tile = restoring.jobs[place.job], place.tile
     outputs = len(job.outputs)
     region = seen_by(restoring.network, tile, size)
-    seen = shown.part(region)
+    seen = field.part(region)
     core = seen.part(
         tuple(
             slice(own.start - around.start, own.stop - around.start)
             for own, around in zip(tile.core, region, strict=True)
         )
     )
-    if shown.is_blank:
-        of_blank = core.observed.astype(np.float32)
-        sides = of_blank.shape
-        values = np.broadcast_to(of_blank, (wanted.copies, outputs, *sides))
-        spread = np.zeros((outputs, *sides), np.float32) if wanted.has_spread else None
-        return Piece(place, values, spread, is_blank=True)
     number = place.number * len(restoring.jobs) + job.channel
     sampling = Sampling(wanted.samples, wanted.seed, number, outputs, restoring.autocast)
     part = Part(seen.normalised, region, size)

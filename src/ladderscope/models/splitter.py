@@ -3,11 +3,7 @@
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Self
-
-import numpy as np
-from jaxtyping import Float32
 
 from ladderscope.data import (
     Field,
@@ -20,7 +16,7 @@ from ladderscope.data.foreground import KEPT_BACKGROUND
 from ladderscope.errors import LadderscopeError
 from ladderscope.evaluation.checks import Check
 from ladderscope.images import Image, Sources, channel_statistics
-from ladderscope.images.axes import from_planes
+from ladderscope.images.stored import Pixels
 from ladderscope.interruption import ShouldStop
 from ladderscope.machine import usual_device
 from ladderscope.models.building import turns_of
@@ -54,7 +50,8 @@ from ladderscope.models.notices import Notices
 from ladderscope.models.pieces import Mask
 from ladderscope.models.recordings import divided, looked_at_all, read_recordings
 from ladderscope.models.restorer import Restorer
-from ladderscope.models.restoring import Job, LastLook, Values
+from ladderscope.models.restoring import Arrangement, Job, LastLook, Values
+from ladderscope.models.unexplained import unexplained
 from ladderscope.noise import NoiseError, NoiseModel
 from ladderscope.noise_estimation.choice import NoiseChoice
 from ladderscope.prediction import Shown, limits, of_prediction
@@ -319,17 +316,12 @@ class Splitter(Restorer[SplitterSettings]):
             )
         return self.model.mixture
 
-    def _in_order(
-        self, image: Image, restored: Float32[np.ndarray, "fields channels *space"]
-    ) -> tuple[Float32[np.ndarray, "..."], str]:
+    def _arrangement(self, image: Image) -> Arrangement:
         others = image.axes.replace("C", "")
         sizes = tuple(size for letter, size in image.sizes.items() if letter != "C")
-        axes, shape = f"C{others}", (restored.shape[1], *sizes)
-        return from_planes(restored, axes, shape, self._space), axes
+        return Arrangement(f"C{others}", (len(self.model.statistics), *sizes))
 
-    def _checks(
-        self, image: Image, mean: Float32[np.ndarray, "fields channels *space"]
-    ) -> tuple[Check, ...]:
+    def _checks(self, image: Image, mean: Pixels) -> tuple[Check, ...]:
         return mixed_checks(image, mean, self.model, self._mixture(), self._space)
 
     def _check_image(self, image: Image) -> None:
@@ -366,14 +358,8 @@ class Splitter(Restorer[SplitterSettings]):
 
         return look
 
-    def _residual(
-        self, image: Image, mean: Float32[np.ndarray, "fields channels *space"]
-    ) -> Float32[np.ndarray, "..."] | None:
-        residual = image.fields(self._space).astype(np.float32)
-        residual[:, 0] -= self._mixture().mixing.mixed(mean.swapaxes(0, 1))
-        if image.padding is not None:
-            residual[replace(image, pixels=image.padding).fields(self._space)] = 0
-        return image.from_fields(residual, self._space)
+    def _residual(self, image: Image, mean: Pixels) -> Pixels | None:
+        return unexplained(image, mean, self._mixture().mixing, self._space)
 
 
 def _flattest(settings: SplitterSettings, mixture: Mixture) -> float:

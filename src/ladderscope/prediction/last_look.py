@@ -97,8 +97,17 @@ def squares(pixels: Real[np.ndarray, "*space"]) -> Float[np.ndarray, "*squares"]
     return sums / counts
 
 
-def places(mask: Bool[np.ndarray, "*planes Y X"]) -> str:
+def places(mask: Bool[np.ndarray, "*planes Y X"], step: int = 1, count: int | None = None) -> str:
     """Describe the marked pixels: how many, and where the largest region is.
+
+    Parameters
+    ----------
+    mask
+        The marks: of pixels, or of squares of pixels.
+    step
+        The side of these squares.
+    count
+        How many pixels are marked, if they are squares.
 
     Examples
     --------
@@ -107,7 +116,8 @@ def places(mask: Bool[np.ndarray, "*planes Y X"]) -> str:
     >>> places(mask)
     '145 pixels (3.5 %) in 2 regions, the largest of 12×12 pixels at row 8, column 30'
     """
-    count, fraction = int(np.count_nonzero(mask)), float(mask.mean())
+    count = int(np.count_nonzero(mask)) if count is None else count
+    fraction = min(1.0, count / (mask.size * step**2))
     planes = mask.reshape(-1, *mask.shape[-2:])
     regions, largest, where = 0, 0, ""
     for number, plane in enumerate(planes):
@@ -119,9 +129,10 @@ def places(mask: Bool[np.ndarray, "*planes Y X"]) -> str:
         if sizes.max() > largest:
             largest = int(sizes.max())
             rows, columns = ndimage.find_objects(labels)[int(sizes.argmax())]
-            height, width = rows.stop - rows.start, columns.stop - columns.start
+            height, width = (step * (side.stop - side.start) for side in (rows, columns))
             of_stack = f"plane {number}, " if len(planes) > 1 else ""
-            where = f"{height}×{width} pixels at {of_stack}row {rows.start}, column {columns.start}"
+            at = f"row {step * rows.start}, column {step * columns.start}"
+            where = f"{height}×{width} pixels at {of_stack}{at}"
     pixels = f"{counted(count, 'pixel')} ({percent(fraction)})"
     return (
         f"{pixels} in {regions} regions, the largest of {where}"

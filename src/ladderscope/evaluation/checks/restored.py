@@ -40,11 +40,14 @@ class RestoredPlane(NamedTuple):
         In grey levels. A split has the sum of its channels as `restored`.
     padding : bool array of the same shape, optional
         Where nothing was measured.
+    where : (int, int, int)
+        The number of the plane, and the row and column from which this part of it begins.
     """
 
     observed: Real[np.ndarray, "Y X"]
     restored: Real[np.ndarray, "Y X"]
     padding: Bool[np.ndarray, "Y X"] | None = None
+    where: tuple[int, int, int] = (0, 0, 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +79,7 @@ def restoration_checks(
     planes
         Read once, one after the other.
     count
-        How many there are.
+        How many there are; parts of planes count each.
     known
         What the model knows of such images.
 
@@ -101,7 +104,9 @@ def restoration_checks(
     measured: list[np.ndarray[Any, Any]] = []
     step = math.ceil(count / _NOISE_PLANES)
     noise = None if known.noise is None else _of_planes(known.noise)
+    planes_seen = 0
     for number, plane in enumerate(planes):
+        planes_seen = 1 + plane.where[0]
         if not _is_checked(plane):
             continue
         shown.append(_shown(plane, known.statistics))
@@ -115,7 +120,7 @@ def restoration_checks(
     if noise is not None:
         of_noise = check_noise(measured, noise) if measured else None
         checks = [
-            check_regions([one for look in looks for one in look.regions], count),
+            check_regions([one for look in looks for one in look.regions], planes_seen),
             check_bands([look.bands for look in looks]),
             check_removed([one for look in looks for one in look.removed]),
             check_whiteness([look.products for look in looks]),
@@ -182,8 +187,10 @@ def _look(plane: RestoredPlane, noise: NoiseModel, number: int) -> _Look:
     residual = (observed - expected) / deviation
     whitened = noise.whitened(torch.from_numpy(residual)).numpy()
     inside = slice(None) if counts is None else counts
+    number, row, column = plane.where
+    regions = departing_regions(whitened, deviation, float(plane.restored.std()), counts, number)
     return _Look(
-        departing_regions(whitened, deviation, float(plane.restored.std()), counts, number),
+        [one._replace(row=one.row + row, column=one.column + column) for one in regions],
         bands(observed, expected, drawn),
         removed_by_brightness(signal.numpy()[inside].ravel(), residual[inside].ravel()),
         products(whitened, counts),

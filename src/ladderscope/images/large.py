@@ -1,0 +1,174 @@
+"""Images that stay in their file because they are large: their padding, and a small view of them.
+
+A plane of more than `LARGE` pixels is never in memory as a whole. Its padding is found on every
+k-th row and column, so that padding narrower than 4·k pixels is not found there.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from jaxtyping import Bool, Shaped
+from scipy import ndimage
+
+from ladderscope.images.arranged import arranged
+from ladderscope.images.image import Image
+from ladderscope.images.padding import find_padding
+from ladderscope.images.stored import Key, Read, StoredPixels
+
+Region: TypeAlias = tuple[slice, ...]
+
+LARGE = 2**24  # pixels of a plane, or of a field
+IN_MEMORY = 2**25  # pixels of an image that is read as a whole
+_CACHED = 2**26  # pixels of the planes whose padding is kept
+_MIDDLE = 2048  # pixels, the side of what is shown of a large plane
+
+
+class Opened(NamedTuple):
+    """An image in its file, and a view of it that is small enough to look at plane by plane.
+
+    Attributes
+    ----------
+    image : Image
+        Its padding is marked, where it is asked for.
+    small : Image
+        The same with every k-th row and column of large planes.
+    """
+
+    image: Image
+    small: Image
+
+
+def opened_large(image: Image) -> Opened:
+    """Mark the padding of an image whose planes are read when they are needed.
+
+    Examples
+    --------
+    >>> movie = np.random.default_rng(0).poisson(100, (3, 32, 32))
+    >>> movie[1] = 0
+    >>> opened = opened_large(Image(movie, "TYX", "movie.tif")).image
+    >>> [opened.padding_of({"T": frame}).mean() for frame in range(3)]
+    [np.float64(0.0), np.float64(1.0), np.float64(0.0)]
+    """
+    positions = list(image.positions())
+    height, width = image.field_shape()
+    step = math.ceil(math.sqrt(height * width / LARGE))
+
+    planes = _Planes(image, positions, step)
+    shape = len(positions), image.channels
+    marked = StoredPixels((*shape, height, width), np.dtype(bool), _by_plane(planes.padding))
+    whole = replace(image, padding=arranged(marked, image.axes, image.shape))
+    if step == 1:
+        return Opened(whole, whole)
+    sides = -(-height // step), -(-width // step)
+    sizes = {**image.sizes, "Y": sides[0], "X": sides[1]}
+    of_small = tuple(sizes[letter] for letter in image.axes)
+    pixels, padding = (
+        arranged(StoredPixels((*shape, *sides), dtype, _by_plane(read)), image.axes, of_small)
+        for dtype, read in ((image.dtype, planes.thinned), (np.dtype(bool), planes.thinned_padding))
+    )
+    return Opened(whole, replace(image, pixels=pixels, padding=padding, checked=None))
+
+
+def middle_of_large(image: Image) -> tuple[Image, tuple[int, int]]:
+    """Read what can be shown of a large image: the middle of its middle plane.
+
+    Returns
+    -------
+    (Image, (int, int))
+        In memory, and the row and column from which it begins; the image itself if it is not large.
+    """
+    height, width = image.field_shape()
+    if height * width <= LARGE:
+        return image, (0, 0)
+    positions = list(image.positions())
+    middle = positions[len(positions) // 2]
+    corner = max(0, (height - _MIDDLE) // 2), max(0, (width - _MIDDLE) // 2)
+    extent = {letter: slice(index, index + 1) for letter, index in middle.items()}
+    extent |= {
+        letter: slice(first, first + _MIDDLE) for letter, first in zip("YX", corner, strict=True)
+    }
+    return image.crop(extent), corner
+
+
+class _Looked(NamedTuple):
+    """Every k-th row and column of a plane, its padding, one more pixel around that, its values."""
+
+    pixels: Shaped[np.ndarray, "rows columns"]
+    padding: Bool[np.ndarray, "rows columns"]
+    around: Bool[np.ndarray, "rows columns"]
+    values: Shaped[np.ndarray, " values"]
+
+
+class _Planes:
+    """The padding of planes, and every k-th row and column of large ones; some are kept."""
+
+    def __init__(self, image: Image, positions: Sequence[Mapping[str, int]], step: int) -> None:
+        self.image, self.positions, self.step = image, positions, step
+        self.size = image.field_shape()
+        kept = max(2, _CACHED * step**2 // math.prod(self.size))
+        self._look = lru_cache(maxsize=kept)(self._looked)
+
+    def thinned(self, number: int, channel: int, region: Region) -> Shaped[np.ndarray, "Y X"]:
+        return self._look(number, channel).pixels[region]
+
+    def thinned_padding(self, number: int, channel: int, region: Region) -> Bool[np.ndarray, "Y X"]:
+        return self._look(number, channel).padding[region]
+
+    def padding(self, number: int, channel: int, region: Region) -> Bool[np.ndarray, "Y X"]:
+        found, step = self._look(number, channel), self.step
+        if step == 1:
+            return found.padding[region]
+        rows, columns = (
+            np.arange(size)[side] for size, side in zip(self.size, region, strict=True)
+        )
+        near: Bool[np.ndarray, "Y X"] = found.around[np.ix_(rows // step, columns // step)]
+        if not near.any():
+            return near
+        values = self.image.field(self.positions[number], channel, region=region)
+        marked: Bool[np.ndarray, "Y X"] = near & np.isin(values, found.values)
+        return marked
+
+    def _looked(self, number: int, channel: int) -> _Looked:
+        position, step = self.positions[number], self.step
+        if step == 1:
+            plane = self.image.plane(position, channel)
+            padding = find_padding(plane)
+            marked = np.zeros(plane.shape, bool) if padding is None else padding
+            return _Looked(plane[:0, :0], marked, marked, plane[:0, 0])
+        height, width = self.size
+        rows = max(1, LARGE // width // step) * step
+        parts, lowest, highest = [], [], []
+        for first in range(0, height, rows):
+            region = slice(first, min(first + rows, height)), slice(0, width)
+            part = self.image.field(position, channel, region=region)
+            parts.append(part[::step, ::step].copy())
+            lowest.append(part.min())
+            highest.append(part.max())
+        pixels = np.concatenate(parts)
+        if min(lowest) < max(highest) and pixels.min() == pixels.max():
+            pixels[0, 0] = min(lowest) if pixels[0, 0] > min(lowest) else max(highest)
+        padding = find_padding(pixels)
+        if padding is None:
+            padding = np.zeros(pixels.shape, bool)
+        around = ndimage.binary_dilation(padding, np.ones((3, 3), bool))
+        return _Looked(pixels, padding, around, np.unique(pixels[padding]))
+
+
+def _by_plane(
+    part: Callable[[int, int, Region], Shaped[np.ndarray, "Y X"]],
+) -> Read:
+    """Read one plane, or a part of it, as `arranged` asks for it."""
+
+    def read(key: Key) -> Shaped[np.ndarray, "..."]:
+        number, channel, *sides = key
+        region = tuple(one if isinstance(one, slice) else slice(one, one + 1) for one in sides)
+        values = part(number, channel, region)  # type: ignore[arg-type]  # integers
+        within = tuple(slice(None) if isinstance(one, slice) else 0 for one in sides)
+        result: Shaped[np.ndarray, "..."] = values[within]
+        return result
+
+    return read
