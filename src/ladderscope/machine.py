@@ -6,6 +6,7 @@ import getpass
 import os
 import platform
 import shutil
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -115,6 +116,19 @@ def keep_freed_memory() -> None:
         library = ctypes.CDLL(None)
         if any(library.mallopt(_M_MMAP_THRESHOLD, limit) for limit in _KEEP_UP_TO):
             library.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def has_compiler() -> bool:
+    """Say whether there is a C++ compiler that torch's compiler can call.
+
+    Examples
+    --------
+    >>> has_compiler() in (True, False)
+    True
+    """
+    if sys.platform == "win32":
+        return shutil.which("cl") is not None
+    return any(shutil.which(name) for name in ("g++", "clang++", "c++"))
 
 
 def make_compile_cache() -> None:

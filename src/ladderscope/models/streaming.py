@@ -28,6 +28,7 @@ from ladderscope.models.restoring import (
     pieces,
     places,
     restorations,
+    sped_up,
 )
 from ladderscope.models.working_folder import (
     Manifest,
@@ -165,7 +166,7 @@ def restored_to(
     with claimed(path):
         going_on = output.resume and taken(folder_path)
         _check_free(path, may_replace=output.overwrite or going_on)
-        wanted = restorations(restoring, samples, seed)
+        wanted = restorations(sped_up(restoring, fields, samples), samples, seed)
         manifest = _manifest(restoring, fields, model, samples, seed)
         folder = opened_folder(
             folder_path, manifest, resume=output.resume, overwrite=output.overwrite

@@ -10,6 +10,7 @@ from ladderscope.prediction.sampler import (
 )
 from ladderscope.prediction.seen import Part, seen_by, tile_at, tiles_of
 from ladderscope.prediction.shown import Shown, limits, show
+from ladderscope.prediction.speed import for_work
 from ladderscope.prediction.spread import Law, of_posterior, of_prediction
 from ladderscope.prediction.tiles import Geometry, Tile, tiles
 from ladderscope.prediction.whole import Restored, draw, restore
@@ -27,6 +28,7 @@ __all__ = [
     "decodings",
     "draw",
     "draw_tile",
+    "for_work",
     "latent_noise",
     "limits",
     "of_posterior",

@@ -1,8 +1,6 @@
 """Running a training: the loop, compiling, interruption, and what comes out."""
 
 import logging
-import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +10,12 @@ from torch import Tensor
 
 from ladderscope.data import MixedPatches, TrainingPatches
 from ladderscope.interruption import ShouldStop
-from ladderscope.machine import best_device, keep_freed_memory, make_compile_cache
+from ladderscope.machine import (
+    best_device,
+    has_compiler,
+    keep_freed_memory,
+    make_compile_cache,
+)
 from ladderscope.progress import Listener
 from ladderscope.training.activity import active_channels
 from ladderscope.training.budget import Budget
@@ -125,7 +128,7 @@ def train(
         if not module.steps_done or spent < 1:
             if compile_network is None:
                 compile_network = compiling_pays(course.budget, left=1 - spent)
-            if compile_network and _has_compiler():
+            if compile_network and has_compiler():
                 module.terms = _compiled(module)
             stopped = _fit(worker, module, patches, course, report, should_stop)
     compiled = module.terms != module.network_terms
@@ -223,12 +226,6 @@ def compiling_pays(budget: Budget, left: float = 1.0) -> bool:
     if budget.minutes is not None:
         return left * budget.minutes >= COMPILE_FROM_MINUTES
     return left * (budget.steps or 0) >= COMPILE_FROM_STEPS
-
-
-def _has_compiler() -> bool:
-    if sys.platform == "win32":
-        return shutil.which("cl") is not None
-    return any(shutil.which(name) for name in ("g++", "clang++", "c++"))
 
 
 def _compiled(module: RestorationModule[Any]) -> Callable[[Tensor], Terms]:
