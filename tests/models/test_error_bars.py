@@ -24,6 +24,12 @@ def test_a_split_s_error_bars_are_about_as_large_as_its_errors(splitter):
             assert 0.5 < np.sqrt(np.mean(restored.std[channel] ** 2)) / error < 2
 
 
+def test_in_a_single_pass_error_bars_are_as_large_as_with_samples(splitter):
+    one, many = (splitter.predict(STRIPES + WAVES, samples=number).std for number in (0, 16))
+    ratio = np.sqrt(np.mean(one**2, axis=(1, 2)) / np.mean(many**2, axis=(1, 2)))
+    assert ratio == pytest.approx(1, abs=0.25)
+
+
 def test_samples_are_drawn_without_the_decoder_s_variance(splitter):
     restored = splitter.predict(STRIPES + WAVES, samples=8)
     draws = splitter.sample(STRIPES + WAVES, n=8)

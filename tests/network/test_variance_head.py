@@ -12,7 +12,10 @@ def ladder(seed=0, **arguments):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("arguments", [{}, {"dimensions": 3}, {"views": 2}, {"output_channels": 3}])
+@pytest.mark.parametrize(
+    "arguments",
+    [{}, {"dimensions": 3}, {"views": 2}, {"output_channels": 3}, {"variances": 2}],
+)
 def test_output_and_weights_are_those_of_a_ladder_without_it(arguments):
     plain, headed = ladder(**arguments), ladder(**arguments, variance_filters=5)
     of_plain, of_headed = plain.state_dict(), headed.state_dict()
@@ -27,7 +30,8 @@ def test_output_and_weights_are_those_of_a_ladder_without_it(arguments):
     )
     assert torch.equal(found.output, expected.output)
     assert expected.log_variance is None
-    assert found.log_variance.shape == found.output.shape
+    assert found.log_variance[:, 0].shape == found.output.shape
+    assert found.log_variance.shape[1] == arguments.get("variances", 1)
     assert headed.decode(features, noise).log_variance is None
 
 
@@ -36,7 +40,8 @@ def test_with_one_plane_of_a_stack_it_is_two_dimensional():
     network = ladder(dimensions=3, decoder_dimensions=2, variance_filters=5)
     features = network.encode(torch.randn(1, 1, 5, 18, 22))
     decoded = network.decode(features, network.standard_noise(features), variance=True)
-    assert decoded.log_variance.shape == decoded.output.shape == (1, 1, 18, 22)
+    assert decoded.log_variance.shape == (1, 1, 1, 18, 22)
+    assert decoded.output.shape == (1, 1, 18, 22)
 
 
 @torch.no_grad()
@@ -47,6 +52,7 @@ def test_far_from_all_training_a_variance_is_finite():
     assert torch.isfinite(decoded.log_variance.exp()).all()
 
 
-def test_a_negative_number_of_filters_is_refused():
-    with pytest.raises(ValueError, match="variance_filters"):
-        ladder(variance_filters=-1)
+@pytest.mark.parametrize("argument", [{"variance_filters": -1}, {"variances": 0}])
+def test_too_few_filters_or_variances_are_refused(argument):
+    with pytest.raises(ValueError, match=next(iter(argument))):
+        ladder(**argument)

@@ -25,11 +25,13 @@ def ladder(**arguments):
 
 
 @torch.no_grad()
-def test_without_samples_the_head_gives_the_deviation_at_the_posterior_means():
-    network = ladder(variance_filters=3)
+@pytest.mark.parametrize("variances", [1, 2])
+def test_without_samples_the_head_gives_the_deviation_at_the_posterior_means(variances):
+    network = ladder(variance_filters=3, variances=variances)
     features = network.encode(torch.from_numpy(PLANE)[None, None])
     zeros = [torch.zeros_like(part) for part in network.standard_noise(features)]
-    expected = (0.5 * network.decode(features, zeros, variance=True).log_variance[0]).exp()
+    of_head = network.decode(features, zeros, variance=True).log_variance
+    expected = (0.5 * of_head[0, variances - 1]).exp()
     for law in (of_posterior, of_prediction):
         restored = restore(network, PLANE, samples=0, geometry=WHOLE, law=law)
         torch.testing.assert_close(restored.std, expected, rtol=1e-5, atol=1e-6)
@@ -39,9 +41,9 @@ def test_without_samples_the_head_gives_the_deviation_at_the_posterior_means():
 @pytest.mark.parametrize("samples", [1, 2, 11])
 def test_variances_of_samples_and_decoder_add_up(samples):
     # The decoder's is the same everywhere, so that the sum is known: e⁻¹.
-    network = ladder(variance_filters=3)
+    network = ladder(variance_filters=3, variances=2)
     network.variance_head.log_variance.weight.zero_()
-    network.variance_head.log_variance.bias.fill_(-1.0)
+    network.variance_head.log_variance.bias.copy_(torch.tensor([-1.0, 9.0]))
     asked = {"samples": samples, "geometry": WHOLE}
     restored = restore(network, PLANE, **asked, law=of_prediction)
     plain = restore(ladder(), PLANE, **asked)

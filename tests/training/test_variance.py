@@ -7,13 +7,21 @@ import pytest
 import torch
 from scipy.optimize import minimize_scalar
 
-from ladderscope.data import Field, MixedBatch, PatchShape, TrainingPatches
+from ladderscope.data import (
+    Channels,
+    Field,
+    MixedBatch,
+    MixedPatches,
+    Mixing,
+    PatchShape,
+    TrainingPatches,
+)
 from ladderscope.images import Statistics
 from ladderscope.losses import ConstantKLWeight
 from ladderscope.network import LadderVAE
 from ladderscope.noise import PoissonGaussian
 from ladderscope.training import Budget, DenoisingModule, SplittingModule, fit_variance
-from ladderscope.training.module import Evidence
+from ladderscope.training.evidence import Evidence
 from ladderscope.training.variance import held_out_factor
 
 HALVES = np.where(np.arange(32) < 16, -1.0, 1.0) * np.ones((32, 1))
@@ -29,12 +37,12 @@ class Known(DenoisingModule):
         true = torch.where(batch.observation > 0, 4.0, 0.25)
         known = torch.full_like(true, self.noise)
         squared = (true + known) * torch.randn_like(true) ** 2
-        return Evidence(log_variance(self.network, batch.observation), squared, known)
+        return (Evidence(log_variance(self.network, batch.observation), squared, known),)
 
 
 def log_variance(network, observation):
     """The head's, with the observation in place of features."""
-    return network.variance_head(observation.repeat(1, 4, 1, 1))
+    return network.variance_head(observation.repeat(1, 4, 1, 1))[:, 0]
 
 
 def module(kind=DenoisingModule, **arguments):
@@ -100,53 +108,101 @@ def test_it_can_be_stopped_and_is_followed():
 
 
 @pytest.mark.parametrize("blind", [0, 1])
-def test_a_denoiser_learns_from_the_variance_of_its_samples(blind):
+def test_a_denoiser_learns_how_far_its_samples_are_from_the_posterior_means(blind):
     one = module(blind_levels=blind)
     one.network.eval()
     batch = patches()[0]
     with torch.no_grad():
-        drawn = [one.evidence(batch).squared for _ in range(30)]
+        found = torch.stack([one.evidence(batch)[0].squared for _ in range(20)])
         features = one.network.encode(batch.observation[:1])
-        noise = [torch.randn(400, 2, side, side) for side in (16, 8)]
+        noise = [torch.randn(200, 2, side, side) for side in (16, 8)]
         noise[0] *= blind == 0
-        expected = one.network.decode(features, noise).output.var(dim=0)
-    found = torch.stack(drawn).mean(dim=0)
-    assert found.shape == (1, 1, 32, 32)  # one of four patches, four samples of it
-    torch.testing.assert_close(found.mean(), expected.mean(), rtol=0.1, atol=0)
+        drawn = one.network.decode(features, noise).output
+        means = one.network.decode(features, [torch.zeros_like(part) for part in noise]).output
+    assert found.shape == (20, 4, 1, 32, 32)
+    expected = (drawn - means).square().mean()
+    torch.testing.assert_close(found[:, 0].mean(), expected, rtol=0.1, atol=0)
 
 
-def test_a_splitter_learns_from_errors_and_knows_the_noise_of_the_recordings():
+def splitter(noise=()):
     torch.manual_seed(0)
-    noise = [PoissonGaussian(2.0, 9.0), PoissonGaussian(1.0, 4.0)]
+    network = LadderVAE(
+        output_channels=2, latent_channels=(2, 2), filters=4, variance_filters=2, variances=2
+    )
     one = SplittingModule(
-        LadderVAE(output_channels=2, latent_channels=(2, 2), filters=4, variance_filters=2),
+        network,
         Statistics(150.0, 30.0),
         [Statistics(100.0, 20.0), Statistics(50.0, 10.0)],
         [10.0, 0.0],
         noise,
-        denoisplit_weight=0.9,
+        denoisplit_weight=0.9 if noise else 0.0,
         kl_weight=ConstantKLWeight(1.0),
     )
     one.network.eval()
-    ratio = torch.tensor([[2.0, 1.0]])
+    return one
+
+
+def mixed_batch():
     target = torch.cat([torch.full((1, 1, 16, 16), 80.0), torch.full((1, 1, 16, 16), 60.0)], 1)
-    batch = MixedBatch(torch.full((1, 1, 16, 16), 140.0), target, ratio)
+    return MixedBatch(torch.full((1, 1, 16, 16), 140.0), target, torch.tensor([[2.0, 1.0]]))
+
+
+def decoded(network, seed):
+    """Decode the mixed batch at the posterior means, and from the sample that a seed draws."""
+    torch.manual_seed(seed)
+    features = network.encode(torch.full((1, 1, 16, 16), -1 / 3))
+    noise = network.standard_noise(features)
+    zeros = [torch.zeros_like(part) for part in noise]
+    return [network.decode(features, latents, variance=True) for latents in (zeros, noise)]
+
+
+@torch.no_grad()
+def test_a_splitter_learns_from_errors_and_knows_the_noise_of_the_recordings():
+    one = splitter([PoissonGaussian(2.0, 9.0), PoissonGaussian(1.0, 4.0)])
+    torch.manual_seed(3)
+    errors, _ = one.evidence(mixed_batch())
+    for number, outcome in enumerate(decoded(one.network, 3)):
+        # Twice as strong as recorded: 2·(80 − 10) + 10 = 150, which is 2.5 standard deviations.
+        first, second = outcome.output[0].double()
+        signal = (100 + 20 * first - 10) / 2 + 10
+        for part, expected in (
+            (errors.squared[number, 0], (2.5 - first) ** 2),
+            (errors.squared[number, 1], (1.0 - second) ** 2),
+            (errors.known[number, 0], (2 * signal + 9) * (2 / 20) ** 2),
+            (errors.known[number, 1], (50 + 10 * second + 4) / 10**2),
+        ):
+            torch.testing.assert_close(part.double(), expected, rtol=1e-5, atol=1e-5)
+
+
+@torch.no_grad()
+def test_a_single_pass_of_a_splitter_learns_the_variances_of_samples_and_decoder():
+    one = splitter()
+    torch.manual_seed(3)
+    _, single = one.evidence(mixed_batch())
+    means, sample = decoded(one.network, 3)
+    squared = (sample.output - means.output).square() + sample.log_variance[:, 0].exp()
+    torch.testing.assert_close(single.squared, squared, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(single.log_variance, means.log_variance[:, 1], rtol=1e-5, atol=1e-6)
+    assert not single.known.any()
+
+
+def test_in_a_single_pass_a_splitter_predicts_the_spread_of_samples_and_decoder_together():
+    fields = [[Field(np.full((16, 16), value))] for value in (80.0, 60.0)]
+    mixing = Mixing((10.0, 0.0), (2.0, 1.0))
+    mixed = MixedPatches(Channels(fields, False), mixing, PatchShape(16), 4, 0)
+    one = splitter()
+    fit_variance(one, mixed, mixed_batch(), Budget(steps=30), seed=1, device="cpu")
     with torch.no_grad():
-        torch.manual_seed(3)
-        found = one.evidence(batch)
-        torch.manual_seed(3)
-        features = one.network.encode(torch.full((1, 1, 16, 16), -1 / 3))
-        output = one.network.decode(features, one.network.standard_noise(features)).output
-    # Twice as strong as recorded: 2·(80 − 10) + 10 = 150, which is 2.5 standard deviations.
-    first, second = output[:, 0].double(), output[:, 1].double()
-    signal = (100 + 20 * first - 10) / 2 + 10
-    for part, expected in (
-        (found.squared[:, 0], (2.5 - first) ** 2),
-        (found.squared[:, 1], (1.0 - second) ** 2),
-        (found.known[:, 0], (2 * signal + 9) * (2 / 20) ** 2),
-        (found.known[:, 1], (50 + 10 * second + 4) / 10**2),
-    ):
-        torch.testing.assert_close(part.double(), expected, rtol=1e-5, atol=1e-5)
+        outcomes = [decoded(one.network.eval(), seed) for seed in range(20)]
+        means = outcomes[0][0]
+        of_samples = torch.stack(
+            [
+                (sample.output - means.output).square() + sample.log_variance[:, 0].exp()
+                for _, sample in outcomes
+            ]
+        )
+    predicted = means.log_variance[:, 1].exp().mean(dim=(2, 3))
+    torch.testing.assert_close(predicted, of_samples.mean(dim=(0, 3, 4)), rtol=0.1, atol=0)
 
 
 @pytest.mark.parametrize("factor", [0.5, 1.0, 3.0])

@@ -65,7 +65,7 @@ class Architecture(BaseModel):
     ----------
     output_channels, latent_channels, filters, blocks, first_kernel, batch_norm, dropout, \
 dimensions, decoder_dimensions, views, posterior_scales, top_prior_size, blind_levels, \
-variance_filters
+variance_filters, variances
         As of `ladderscope.network.LadderVAE`.
     activation
         Name of the activation.
@@ -101,6 +101,7 @@ variance_filters
     top_prior_size: Annotated[tuple[Side, ...], Field(min_length=2, max_length=3)] | None = None
     blind_levels: Annotated[int, Field(ge=0, lt=MOST_LEVELS)] = 0
     variance_filters: Annotated[int, Field(ge=0, le=MOST_FILTERS)] = 0
+    variances: Literal[1, 2] = 1
 
     def build(self) -> LadderVAE:
         """Build the network, with random weights.
@@ -170,17 +171,17 @@ def architecture_of(settings: RestorerSettings) -> Architecture:
     )
 
 
-def with_variance_head(architecture: Architecture) -> Architecture:
+def with_variance_head(architecture: Architecture, variances: int) -> Architecture:
     """Give the architecture of the same network with a variance head.
 
     Examples
     --------
-    >>> with_variance_head(Architecture(output_channels=1, latent_channels=(2,), filters=8))
+    >>> with_variance_head(Architecture(output_channels=1, latent_channels=(2,), filters=8), 2)
     ... # doctest: +ELLIPSIS
-    Architecture(output_channels=1, ..., variance_filters=4)
+    Architecture(output_channels=1, ..., variance_filters=4, variances=2)
     """
     filters = min(VARIANCE_FILTERS, -(-architecture.filters // 2))
-    return architecture.model_copy(update={"variance_filters": filters})
+    return architecture.model_copy(update={"variance_filters": filters, "variances": variances})
 
 
 def check_agreement(architecture: Architecture, settings: RestorerSettings) -> None:

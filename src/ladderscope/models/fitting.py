@@ -249,7 +249,7 @@ def trained(
     """
     settings = model.settings
     budget, validations = budget_of(settings, patches.batches_per_epoch)
-    headed = with_variance_head(model.architecture)
+    headed = with_variance_head(model.architecture, module.variances)
     course = Course(
         budget,
         rate_of(settings),

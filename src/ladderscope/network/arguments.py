@@ -6,7 +6,7 @@ from collections.abc import Sequence
 def check_arguments(
     *,
     dimensions: tuple[int, int],
-    counts: tuple[int, int, int, int],
+    counts: tuple[int, int, int, int, int],
     latent_channels: Sequence[int],
     first_kernel: int,
     views: int,
@@ -21,8 +21,8 @@ def check_arguments(
     ----------
     dimensions : (int, int)
         Of the encoder and of the decoder.
-    counts : (int, int, int, int)
-        Input channels, output channels, filters and blocks.
+    counts : (int, int, int, int, int)
+        Input channels, output channels, filters, blocks and variances.
     latent_channels, first_kernel, views, blind_levels, posterior_scales, top_prior_size, \
 variance_filters
         As in `LadderVAE`, with the defaults filled in.
@@ -46,7 +46,8 @@ variance_filters
         ),
         (
             min(counts) > 0,
-            f"input_channels, output_channels, filters and blocks must be positive, not {counts}",
+            "input_channels, output_channels, filters, blocks and variances must be positive, "
+            f"not {counts}",
         ),
         (
             first_kernel > 0 and first_kernel % 2 == 1,

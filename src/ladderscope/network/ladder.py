@@ -43,12 +43,12 @@ class Decoded(NamedTuple):
     levels : tuple of Level
         The latent of each level, finest first.
     log_variance : Tensor or None
-        Of each output, of the same shape; None if it was not requested, or without a variance head.
+        One or two of each output; None if they were not requested, or without a variance head.
     """
 
     output: Float[Tensor, "batch outputs *space"]
     levels: tuple[Level, ...]
-    log_variance: Float[Tensor, "batch outputs *space"] | None = None
+    log_variance: Float[Tensor, "batch variances outputs *space"] | None = None
 
 
 class LadderVAE(nn.Module):
@@ -105,6 +105,8 @@ class LadderVAE(nn.Module):
         the image: HDN's method for structured noise (its HDN3–6).
     variance_filters : int
         Filters of a `VarianceHead` on the features of the output; 0 for none.
+    variances : int
+        How many variances of each output it predicts.
 
     Raises
     ------
@@ -148,6 +150,7 @@ class LadderVAE(nn.Module):
         top_prior_size: Sequence[int] | None = None,
         blind_levels: int = 0,
         variance_filters: int = 0,
+        variances: int = 1,
     ) -> None:
         super().__init__()
         if decoder_dimensions is None:
@@ -157,7 +160,7 @@ class LadderVAE(nn.Module):
         top_prior_size = (1,) * decoder_dimensions if top_prior_size is None else top_prior_size
         check_arguments(
             dimensions=(dimensions, decoder_dimensions),
-            counts=(input_channels, output_channels, filters, blocks),
+            counts=(input_channels, output_channels, filters, blocks, variances),
             latent_channels=latent_channels,
             first_kernel=first_kernel,
             views=views,
@@ -225,7 +228,7 @@ class LadderVAE(nn.Module):
         self.output = convolution(decoder_dimensions, filters, output_channels)
         # The last one, so that all other initial weights are those of a ladder without it.
         self.variance_head = (
-            VarianceHead(decoder_dimensions, filters, variance_filters, output_channels)
+            VarianceHead(decoder_dimensions, filters, variance_filters, variances, output_channels)
             if variance_filters
             else None
         )

@@ -200,7 +200,9 @@ def _decode_tile(network: LadderVAE, part: Part, tile: Tile, asked: _Asked) -> I
             decoded = network.decode(
                 features, noise, priors=False, variance=asked.variance, wanted=inner
             )
-        variance = decoder_variance(decoded, asked.outputs) if asked.variance else None
+        variance = (
+            decoder_variance(decoded, asked.outputs, asked.samples) if asked.variance else None
+        )
         core = partial(_core, tile=tile, of_planes=bool(network.z_gates))
         yield _Decoding(
             core(decoded.output[:, : asked.outputs]), None if variance is None else core(variance)

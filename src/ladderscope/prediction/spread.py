@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeAlias
 from jaxtyping import Float
 from torch import Tensor
 
-from ladderscope.network import Decoded, LadderVAE
+from ladderscope.network import SINGLE_PASS, WITH_SAMPLES, Decoded, LadderVAE
 from ladderscope.network.latent import MOST_LOG_VARIANCE
 
 
@@ -18,8 +18,8 @@ class Parts(NamedTuple):
     samples : bool
         The variance of the decoded samples.
     decoder : bool
-        The mean, over the samples or of the posterior means alone, of the variance that the network
-        predicts.
+        The variance that the network predicts: its mean over the samples, or, of the posterior
+        means alone, that of a single pass.
     """
 
     samples: bool
@@ -48,7 +48,7 @@ def of_posterior(network: LadderVAE, outputs: int, samples: int) -> Parts:
 def of_prediction(network: LadderVAE, outputs: int, samples: int) -> Parts:
     """Say what makes the spread of a splitter: what the latents leave open, and the decoder.
 
-    Var[s] = Var[E[s | z]] + E[Var[s | z]].
+    Var[s] = Var[E[s | z]] + E[Var[s | z]]; a single pass predicts the sum.
 
     Examples
     --------
@@ -59,8 +59,11 @@ def of_prediction(network: LadderVAE, outputs: int, samples: int) -> Parts:
     return Parts(samples > 1, predicted)
 
 
-def decoder_variance(decoded: Decoded, outputs: int) -> Float[Tensor, "batch outputs *space"]:
+def decoder_variance(
+    decoded: Decoded, outputs: int, samples: int
+) -> Float[Tensor, "batch outputs *space"]:
     """Give the variance of each channel: the head's, or that among the outputs."""
     if decoded.log_variance is not None:
-        return decoded.log_variance[:, :outputs].exp()
+        which = WITH_SAMPLES if samples else SINGLE_PASS
+        return decoded.log_variance[:, which, :outputs].exp()
     return decoded.output[:, outputs:].clamp(max=MOST_LOG_VARIANCE).exp()

@@ -1,7 +1,7 @@
 """HDN's training: a ladder, the noise models of its channels, and their objective."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -11,18 +11,15 @@ from ladderscope.data import PatchBatch
 from ladderscope.images import Statistics
 from ladderscope.images.normalisation import denormalised, normalised
 from ladderscope.losses import Objective, hdn_objective
-from ladderscope.network import Features, LadderVAE
+from ladderscope.network import LadderVAE
 from ladderscope.noise import NoiseModel
+from ladderscope.training.evidence import Evidence, of_single_pass
 from ladderscope.training.module import (
-    Evidence,
     RestorationModule,
     Terms,
     channels_last,
     values_of,
 )
-
-# More would leave time for fewer patches, among which some structures are rare.
-SAMPLES = 4
 
 
 class DenoisingModule(RestorationModule[PatchBatch]):
@@ -42,6 +39,7 @@ class DenoisingModule(RestorationModule[PatchBatch]):
         As `RestorationModule` takes it.
     """
 
+    variances = 1
     mean: Tensor
     std: Tensor
 
@@ -75,28 +73,12 @@ class DenoisingModule(RestorationModule[PatchBatch]):
         kl = found.inner_kl
         return hdn_objective(log_likelihood, kl, free_bits=self.free_bits, kl_weight=weight), kl
 
-    def evidence(self, batch: PatchBatch) -> Evidence:
-        """Give the variance of posterior samples of a few patches, and the head's at their means.
+    def evidence(self, batch: PatchBatch) -> tuple[Evidence]:
+        """Give the squared distances of samples from the posterior means.
 
-        Blind levels keep their means, as in prediction.
+        A signal is decoded from each sample: the noise model has the rest.
         """
-        few = PatchBatch(*(part[: -(-len(batch.channel) // SAMPLES)] for part in batch))
-        observed = self.observed(few)
-        with self.precision(observed.device):
-            features = self.network.encode(observed)
-            repeated = Features(
-                tuple(level.repeat_interleave(SAMPLES, dim=0) for level in features.levels),
-                features.size,
-            )
-            noise = [
-                drawn * (number >= self.network.blind_levels)
-                for number, drawn in enumerate(self.network.standard_noise(repeated))
-            ]
-            drawn = self.network.decode(repeated, noise, priors=False).output
-            zeros = [torch.zeros_like(part[: len(few.channel)]) for part in noise]
-            decoded = self.network.decode(features, zeros, priors=False, variance=True)
-        variance = drawn.reshape(-1, SAMPLES, *drawn.shape[1:]).var(dim=1)
-        return Evidence(cast(Tensor, decoded.log_variance), variance, torch.zeros_like(variance))
+        return (of_single_pass(self.decoded_twice(batch), 1, predicted=False),)
 
     def _per_patch(self, batch: PatchBatch) -> tuple[Tensor, Tensor]:
         """Give the mean and the standard deviation of each patch's channel."""

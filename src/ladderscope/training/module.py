@@ -5,7 +5,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -21,6 +21,7 @@ from ladderscope.losses import (
     samplewise,
 )
 from ladderscope.network import LadderVAE
+from ladderscope.training.evidence import Evidence, Twice, decoded_twice
 from ladderscope.training.optimizers import muon
 
 KLWeight = ConstantKLWeight | LinearKLWeight
@@ -46,24 +47,6 @@ class Terms(NamedTuple):
     kl: Float[Tensor, "batch levels"]
     inner_kl: Float[Tensor, "batch levels"]
     latent_elements: tuple[int, ...]
-
-
-class Evidence(NamedTuple):
-    """What a variance head learns from.
-
-    Attributes
-    ----------
-    log_variance : Tensor
-        The head's, of each channel.
-    squared : Tensor
-        Squared deviations, whose expectation is that variance and what is known of it.
-    known : Tensor
-        The part of their expectation that the head must not contain: the noise of targets.
-    """
-
-    log_variance: Float[Tensor, "batch channels *space"]
-    squared: Float[Tensor, "batch channels *space"]
-    known: Float[Tensor, "batch channels *space"]
 
 
 @dataclass(frozen=True)
@@ -114,6 +97,8 @@ class RestorationModule(nn.Module, Generic[Batch]):
         Type of the network's arithmetic; None keeps float32.
     """
 
+    variances: ClassVar[int]  # of each channel, that the head predicts
+
     def __init__(
         self,
         network: LadderVAE,
@@ -145,8 +130,14 @@ class RestorationModule(nn.Module, Generic[Batch]):
         """Give the objective of a batch, and each patch's and level's KL, without margins."""
 
     @abstractmethod
-    def evidence(self, batch: Batch) -> Evidence:
-        """Give what the variance head learns from a batch; the network has one."""
+    def evidence(self, batch: Batch) -> tuple[Evidence, ...]:
+        """Give what each variance of the head learns from a batch; the network has a head."""
+
+    def decoded_twice(self, batch: Batch) -> Twice:
+        """Decode a batch at the posterior means, and from one sample of each patch."""
+        observed = self.observed(batch)
+        with self.precision(observed.device):
+            return decoded_twice(self.network, observed)
 
     def network_terms(
         self,

@@ -18,10 +18,10 @@ from ladderscope.losses import (
     microsplit_objective,
     musplit_objective,
 )
-from ladderscope.network import LadderVAE
+from ladderscope.network import WITH_SAMPLES, Decoded, LadderVAE
 from ladderscope.noise import NoiseModel
+from ladderscope.training.evidence import Evidence, of_single_pass, variance_of
 from ladderscope.training.module import (
-    Evidence,
     RestorationModule,
     Terms,
     channels_last,
@@ -64,6 +64,7 @@ class SplittingModule(RestorationModule[MixedBatch]):
     VAE training with calibrated decoders", ICML 2021.
     """
 
+    variances = 2
     mean: Tensor
     std: Tensor
     offset: Tensor
@@ -140,22 +141,17 @@ class SplittingModule(RestorationModule[MixedBatch]):
             )
         return objective, found.inner_kl
 
-    def evidence(self, batch: MixedBatch) -> Evidence:
-        """Give squared errors, and the noise of the recordings.
+    def evidence(self, batch: MixedBatch) -> tuple[Evidence, Evidence]:
+        """Give the squared errors on recordings, and those that a single pass has to predict."""
+        decoded = self.decoded_twice(batch)
+        both = (self._errors(batch, one) for one in decoded)
+        errors = Evidence(*(torch.cat(parts) for parts in zip(*both, strict=True)))
+        return errors, of_single_pass(decoded, len(self.mean), predicted=True)
 
-        Every second patch is decoded at the posterior means, the others from a sample: the head has
-        to know the features of both.
-        """
-        observed = self.observed(batch)
-        with self.precision(observed.device):
-            features = self.network.encode(observed)
-            noise = self.network.standard_noise(features)
-            for drawn in noise:
-                drawn[1::2] = 0
-            decoded = self.network.decode(features, noise, priors=False, variance=True)
+    def _errors(self, batch: MixedBatch, decoded: Decoded) -> Evidence:
         channels = decoded.output[:, : len(self.mean)]
         return Evidence(
-            cast(Tensor, decoded.log_variance)[:, : len(self.mean)],
+            variance_of(decoded, WITH_SAMPLES, len(self.mean)),
             (self._target(batch) - channels).square(),
             self._noise_variance(batch, channels),
         )

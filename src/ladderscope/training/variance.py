@@ -1,6 +1,7 @@
 """Fitting the variance head of a trained ladder: how far off its restorations are, per pixel."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,7 +13,8 @@ from ladderscope.interruption import ShouldStop
 from ladderscope.machine import best_device
 from ladderscope.progress import Listener
 from ladderscope.training.budget import Budget, CosineRate
-from ladderscope.training.module import Evidence, RestorationModule, on_device
+from ladderscope.training.evidence import Evidence
+from ladderscope.training.module import RestorationModule, on_device
 from ladderscope.training.seeding import seeded
 from ladderscope.training.worker import Worker
 
@@ -37,11 +39,12 @@ def fit_variance(
 ) -> None:
     """Fit the variance head; the rest of the network stays as it is.
 
-    The head maximises the Gaussian likelihood of what deviates from the decoded mean, whose
-    variance is the head's plus the known one of the noise: the errors on recordings for a splitter,
-    the spread of posterior samples for a denoiser. Errors on training patches may be smaller than
-    those on new images. The variance of each channel is therefore multiplied by the factor that is
-    most likely on held-out patches, and never made smaller.
+    The head maximises the Gaussian likelihood of deviations, whose variance is the head's plus the
+    known one of the noise. The variance of a splitter's decoder is learned from errors on
+    recordings; what a single pass predicts, from samples of the signal around the posterior means.
+    Errors on training patches may be smaller than those on new images. The variance of each
+    channel is therefore multiplied by the factor that is most likely on held-out patches, and never
+    made smaller.
 
     Parameters
     ----------
@@ -76,13 +79,14 @@ def fit_variance(
         network.eval().requires_grad_(False)
         head.requires_grad_(True)
         with torch.no_grad():
-            first = module.evidence(worker.batch(patches, module.steps_done))
-            _start_at_mean(head.log_variance, first)
+            torch.nn.init.zeros_(head.log_variance.weight)
+            torch.nn.init.zeros_(head.log_variance.bias)
+            _shift(module, _half(worker.batch(patches, module.steps_done)), _mean_log_variance)
         optimizer = torch.optim.Adam(head.parameters())
         started, step, spent = time.monotonic(), 0, 0.0
         while spent < 1:
-            evidence = module.evidence(worker.batch(patches, module.steps_done + step))
-            loss = negative_log_likelihood(evidence).mean()
+            found = module.evidence(_half(worker.batch(patches, module.steps_done + step)))
+            loss = torch.stack([negative_log_likelihood(one).mean() for one in found]).sum()
             if torch.isfinite(loss):
                 for group in optimizer.param_groups:
                     group["lr"] = _RATE(step, spent)
@@ -99,10 +103,14 @@ def fit_variance(
         if validation is not None:
             with torch.no_grad():
                 held_out = on_device(validation, network.top_prior.device)
-                factor = held_out_factor(module.evidence(held_out))
-                head.log_variance.bias[: len(factor)] += factor.to(head.log_variance.bias.dtype)
+                _shift(module, held_out, held_out_factor)
         network.requires_grad_(True).train()
         worker.release(module)
+
+
+def _half(batch: Any) -> Any:
+    """Take every second patch, since each is decoded twice."""
+    return type(batch)(*(part[::2] for part in batch))
 
 
 def negative_log_likelihood(evidence: Evidence) -> Float[Tensor, "batch channels *space"]:
@@ -132,10 +140,22 @@ def held_out_factor(evidence: Evidence) -> Float[Tensor, " channels"]:
     return torch.where(high < 1e-6, 0.0, (low + high) / 2)[:, 0]
 
 
-def _start_at_mean(last: Any, evidence: Evidence) -> None:
-    """Let a head begin with the same variance everywhere: what is not known, on average."""
+def _shift(
+    module: RestorationModule[Any], batch: Any, by: Callable[[Evidence], Float[Tensor, " channels"]]
+) -> None:
+    """Shift each log-variance of the head, one after the other.
+
+    What a single pass has to predict depends on the variance before it.
+    """
+    head: Any = module.network.variance_head
+    for number, bias in enumerate(head.log_variance.bias.view(head.shape)):
+        shift = by(module.evidence(batch)[number])
+        bias[: len(shift)] += shift.to(bias.dtype)
+
+
+def _mean_log_variance(evidence: Evidence) -> Float[Tensor, " channels"]:
+    """Give the logarithm of the mean variance: what is not known of the squared deviations."""
     axes = [0, *range(2, evidence.squared.ndim)]
     squared, known = (part.mean(axes) for part in (evidence.squared, evidence.known))
-    variance = torch.maximum(squared - known, _LEAST * squared).clamp(min=torch.finfo().tiny)
-    last.weight.zero_()
-    last.bias[: len(variance)] = variance.log()
+    variance = torch.maximum(squared - known, _LEAST * squared)
+    return variance.clamp(min=torch.finfo().tiny).log()
