@@ -3,28 +3,19 @@
 import errno
 import hashlib
 import os
-import platform
-import secrets
 import shutil
 import tempfile
-import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from ladderscope.errors import LadderscopeError
-
-try:
-    import fcntl
-except ImportError:  # Windows: there, a file that is open cannot be removed
-    fcntl = None  # type: ignore[assignment]
+from ladderscope.unfinished import CAN_LOCK, PREFIX, begin, clear, lock
+from ladderscope.words import data_size
 
 _ENDINGS = (".ome.tif", ".ome.tiff", ".tif", ".tiff", ".ome.zarr", ".zarr")
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_PREFIX = ".unfinished-"
-_OURS = f"{_PREFIX}{hashlib.sha256(platform.node().encode()).hexdigest()[:8]}-"  # this computer's
-_LONGEST_WRITE = 24 * 3600  # seconds; after these, what another computer began is abandoned
 
 
 class OutputError(LadderscopeError):
@@ -32,7 +23,9 @@ class OutputError(LadderscopeError):
 
 
 @contextmanager
-def whole_file(path: str | os.PathLike[str], overwrite: bool = False) -> Iterator[Path]:
+def whole_file(
+    path: str | os.PathLike[str], overwrite: bool = False, *, most: float = 0
+) -> Iterator[Path]:
     """Give a temporary file beside `path` to write to, and rename it when all is written.
 
     Whatever ends the block early, Ctrl-C included, the temporary file is removed and `path` is as
@@ -45,6 +38,8 @@ def whole_file(path: str | os.PathLike[str], overwrite: bool = False) -> Iterato
         The final path. Its folder is made if need be.
     overwrite
         Whether a file that exists may be replaced.
+    most
+        How many bytes the file will have at most, if that is known: said where the disk is full.
 
     Yields
     ------
@@ -68,18 +63,13 @@ def whole_file(path: str | os.PathLike[str], overwrite: bool = False) -> Iterato
     ['notes.txt']
     """
     final = expanded(path)
-    with ExitStack() as held:
-        unfinished = _begin(final, overwrite, held)
+    with said_if_full(final, most), ExitStack() as held:
+        if final.is_dir():
+            raise OutputError(f"{final} is a folder; give the name of a file.")
+        unfinished = begun(final, overwrite, held, _make_file)
         try:
             yield unfinished
             _finish(unfinished, final, overwrite, held)
-        except OSError as error:
-            if not _is_full(error):
-                raise
-            raise OutputError(
-                f"{final}: the disk is full ({error}); no partial file remains. Free some space, "
-                "or choose another folder."
-            ) from error
         finally:
             held.close()
             unfinished.unlink(missing_ok=True)
@@ -103,18 +93,18 @@ def claimed(path: str | os.PathLike[str]) -> Iterator[None]:
     ...     with claimed(Path(folder, "a.ladder")), claimed(Path(folder, "b.ladder")):
     ...         pass
     """
-    if fcntl is None:
+    if not CAN_LOCK:
         yield
         return
     final = expanded(path)
     name = hashlib.sha256(os.fsencode(final.name)).hexdigest()[:8]
-    claim = final.with_name(f"{_PREFIX}{name}.claim")
+    claim = final.with_name(f"{PREFIX}{name}.claim")
     with _in_words(final), ExitStack() as held:
         claim.parent.mkdir(parents=True, exist_ok=True)
         while True:
             descriptor = os.open(claim, os.O_RDWR | os.O_CREAT, 0o666)
             held.callback(os.close, descriptor)
-            if _lock(descriptor) is False:
+            if lock(descriptor) is False:
                 raise OutputError(
                     f"{final}: another process is writing this output; wait until it has finished, "
                     "or choose another output."
@@ -155,7 +145,7 @@ def check_writable(paths: Iterable[Path]) -> None:
         while not taken(there) and there.name:
             there, missing = there.parent, [there.name, *missing]
         with _in_words(files[0]):
-            trial = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=there)
+            trial = tempfile.TemporaryDirectory(prefix=PREFIX, dir=there)
         with trial:
             inside = Path(trial.name, *missing)
             with _in_words(files[0]):
@@ -208,30 +198,77 @@ def stem(path: Path) -> str:
     return path.name[: len(path.name) - len(ending)]
 
 
-def _begin(final: Path, overwrite: bool, held: ExitStack) -> Path:
-    """Make the hidden file, and lock it as long as it is `held`."""
+def begun(
+    final: Path, overwrite: bool, held: ExitStack, make: Callable[[Path], int | None]
+) -> Path:
+    """Make what is to be written under a hidden name beside its final one, and lock it.
+
+    Parameters
+    ----------
+    final, overwrite
+        As `whole_file` takes them.
+    held
+        Holds the lock until it is closed.
+    make
+        Makes a file or a folder and opens it; gives its descriptor, or None if it has none.
+    """
     with _in_words(final):
-        if final.is_dir():
-            raise OutputError(f"{final} is a folder; give the name of a file.")
         if taken(final) and not overwrite:
-            raise _exists(final)
+            raise already_exists(final)
         final.parent.mkdir(parents=True, exist_ok=True)
-        _clear(final.parent)
-        suffix = "".join(final.suffixes[-2:])[-32:]
-        while True:
-            unfinished = final.parent / f"{_OURS}{secrets.token_hex(4)}{suffix}"
-            descriptor = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-            held.callback(os.close, descriptor)
-            if _lock(descriptor) is not False and taken(unfinished):
-                return unfinished
-            # another process took it for abandoned before it was locked: begin again
+        clear(final.parent)
+        return begin(final.parent, "".join(final.suffixes[-2:])[-32:], make, held)
+
+
+@contextmanager
+def said_if_full(final: Path, most: float) -> Iterator[None]:
+    """Say that the disk is full, what is needed, and what is free once all is tidied up.
+
+    Parameters
+    ----------
+    final, most
+        As `whole_file` takes them.
+    """
+    try:
+        yield
+    except OSError as error:
+        if not _is_full(error):
+            raise
+        needed = ""
+        if most:
+            free = shutil.disk_usage(final.parent).free
+            needed = f" It needs at most {data_size(most)}; {data_size(free)} are free."
+        raise OutputError(
+            f"{final}: the disk is full ({error}); no partial file remains.{needed} Free some "
+            "space, or choose another folder."
+        ) from error
+
+
+def already_exists(final: Path, why: str = "") -> OutputError:
+    """Make the error for an output that exists.
+
+    Parameters
+    ----------
+    final
+        The output.
+    why
+        What happened.
+    """
+    return OutputError(
+        f"{final} already exists{why} and was not changed; choose another name or folder, or "
+        "allow it to be overwritten."
+    )
+
+
+def _make_file(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
 
 
 def _finish(unfinished: Path, final: Path, overwrite: bool, held: ExitStack) -> None:
     # to the disk first: a power cut must not find the new name on contents not yet written
     with unfinished.open("rb+") as file:
         os.fsync(file.fileno())
-    if fcntl is None:
+    if not CAN_LOCK:
         held.close()
     try:
         if overwrite:
@@ -239,7 +276,7 @@ def _finish(unfinished: Path, final: Path, overwrite: bool, held: ExitStack) -> 
         else:
             _rename_if_free(unfinished, final)
     except FileExistsError as error:
-        raise _exists(final, " (another process wrote it meanwhile)") from error
+        raise already_exists(final, " (another process wrote it meanwhile)") from error
     except OSError as error:
         raise OutputError(
             f"{final}: cannot be replaced ({error.strerror or error}); close it if it is "
@@ -260,45 +297,6 @@ def _rename_if_free(unfinished: Path, final: Path) -> None:
         except OSError:
             final.unlink()
             raise
-
-
-def _clear(folder: Path) -> None:
-    """Remove what killed processes left unfinished, and nothing that a living one writes."""
-    with os.scandir(folder) as entries:
-        left = [entry for entry in entries if entry.name.startswith(_PREFIX)]
-    for entry in left:
-        with suppress(OSError):
-            old = time.time() - entry.stat(follow_symlinks=False).st_mtime > _LONGEST_WRITE
-            if entry.is_dir(follow_symlinks=False) and old:
-                shutil.rmtree(entry.path)
-            elif entry.is_file(follow_symlinks=False) and (old or entry.name.startswith(_OURS)):
-                _remove_if_abandoned(Path(entry.path), old)
-
-
-def _remove_if_abandoned(path: Path, old: bool) -> None:
-    if fcntl is None:
-        path.unlink()
-        return
-    descriptor = os.open(path, os.O_RDWR)
-    try:
-        locked = _lock(descriptor)
-        if locked or (locked is None and old):
-            path.unlink()
-    finally:
-        os.close(descriptor)
-
-
-def _lock(descriptor: int) -> bool | None:
-    """Lock an open file; False if another process has, None where files cannot be locked."""
-    if fcntl is None:
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return None
-    return True
 
 
 def _remove(path: Path) -> None:
@@ -338,13 +336,6 @@ def _in_words(final: Path) -> Iterator[None]:
 
 def _reason(error: OSError | ValueError) -> str:
     return getattr(error, "strerror", None) or str(error)
-
-
-def _exists(final: Path, why: str = "") -> OutputError:
-    return OutputError(
-        f"{final} already exists{why} and was not changed; choose another name or folder, or "
-        "allow it to be overwritten."
-    )
 
 
 def _is_full(error: OSError) -> bool:

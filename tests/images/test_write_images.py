@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from ladderscope.errors import LadderscopeError
 from ladderscope.files import OutputError
-from ladderscope.images import ImageError, cast_to, read_image, write_image
+from ladderscope.images import ImageError, cast_to, read_image, write_image, write_tiff
 from ladderscope.images.axes import to_ome_order
+from ladderscope.images.stored import StoredPixels
 
 PLANE = np.arange(64, dtype=np.uint16).reshape(8, 8)
 KEPT_TYPES = ["u1", "i1", "u2", "i2", "u4", "i4", "f4", "f8"]
@@ -124,6 +125,68 @@ def test_what_does_not_fit_is_refused_and_nothing_is_written(tmp_path, arguments
     assert list(tmp_path.iterdir()) == []
 
 
+# -- larger than memory
+
+
+def stored(pixels, asked=None):
+    def read(key):
+        if asked is not None:
+            asked.append(pixels[key].nbytes)
+        return pixels[key]
+
+    return StoredPixels(pixels.shape, pixels.dtype, read)
+
+
+@settings(max_examples=20, deadline=None)
+@given(pixels_and_axes())
+def test_stored_pixels_are_written_as_arrays_are(image):
+    pixels, axes = image
+    with tempfile.TemporaryDirectory() as folder:
+        one, other = Path(folder, "1", "a.ome.tif"), Path(folder, "2", "a.ome.tif")
+        write_image(one, pixels, axes)
+        write_image(other, stored(pixels), axes)
+        assert one.read_bytes() == other.read_bytes()
+
+
+@pytest.mark.parametrize("compression", [None, "none", "deflate", "zstd"])
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_large_planes_are_read_and_stored_in_tiles(tmp_path, monkeypatch, compression, dtype):
+    monkeypatch.setattr(write_tiff, "_LARGE_PLANE", 64**2)
+    monkeypatch.setattr(write_tiff, "_TILE", 64)
+    monkeypatch.setattr(write_tiff, "_BAND_BYTES", 3 * 64**2 * 2)
+    pixels = np.arange(2 * 100 * 301).reshape(2, 100, 301).astype(dtype)
+    asked = []
+    path = tmp_path / "a.ome.tif"
+    write_image(path, stored(pixels, asked), "ZYX", compression=compression)
+    assert max(asked) <= 3 * 64**2 * 2
+    with tifffile.TiffFile(path) as tiff:
+        assert {page.tile for page in tiff.pages} == {(64, 64)}
+        assert (tiff.pages[0].compression == 1) == (compression in (None, "none"))
+    assert np.array_equal(read_image(path).pixels, pixels)
+
+
+def test_small_planes_are_compressed_on_request(tmp_path):
+    pixels = np.zeros((3, 100, 100), np.uint16) + np.arange(100, dtype=np.uint16)
+    write_image(tmp_path / "a.ome.tif", pixels, "ZYX", compression="zstd")
+    assert (tmp_path / "a.ome.tif").stat().st_size < pixels.nbytes / 10
+    assert np.array_equal(read_image(tmp_path / "a.ome.tif").pixels, pixels)
+
+
+def test_what_a_classic_tiff_cannot_hold_becomes_a_bigtiff(tmp_path, monkeypatch):
+    for limit, expected in ((8 * 8 * 2, False), (8 * 8 * 2 - 1, True)):
+        monkeypatch.setattr(write_tiff, "_CLASSIC_TIFF_BYTES", limit)
+        write_image(tmp_path / "a.ome.tif", PLANE, "YX", overwrite=True)
+        with tifffile.TiffFile(tmp_path / "a.ome.tif") as tiff:
+            assert tiff.is_bigtiff == expected
+        assert np.array_equal(read_image(tmp_path / "a.ome.tif").pixels, PLANE)
+
+
+def test_another_compression_is_refused(tmp_path):
+    with pytest.raises(ImageError, match='"none", "deflate" or "zstd"'):
+        write_image(tmp_path / "a.ome.tif", PLANE, "YX", compression="jpeg")
+    assert list(tmp_path.iterdir()) == []
+
+
 # -- whole files
 
 
@@ -222,6 +285,15 @@ def test_the_pixels_given_are_not_changed():
 def test_other_types_are_refused(dtype):
     with pytest.raises(ImageError, match="cannot be converted to"):
         cast_to(PLANE, dtype)
+
+
+def test_stored_pixels_are_converted_when_they_are_read():
+    cast = cast_to(stored(np.array([[-3.0, 1.6], [300.0, np.nan]])), np.uint8)
+    assert cast.dtype == np.uint8
+    assert cast[0].tolist() == [0, 2]
+    assert cast[1, :1].tolist() == [255]
+    with pytest.raises(ImageError, match="NaN"):
+        cast[1]
 
 
 def test_nan_does_not_become_an_integer():

@@ -111,7 +111,8 @@ def planes_of_image(image: Image, channel: int) -> Planes:
     """
     positions = list(image.positions())
     alone = [1 if letter in "CYX" else image.sizes[letter] for letter in image.axes]
-    numbers, _ = to_ome_order(np.arange(len(positions)).reshape(alone), image.axes)
+    ordered, _ = to_ome_order(np.arange(len(positions)).reshape(alone), image.axes)
+    numbers = np.asarray(ordered)
     order = numbers.reshape(-1)
     outer = tuple(size for size in numbers.shape if size > 1)
     height, width = image.field_shape()

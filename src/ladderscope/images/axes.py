@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from ladderscope.images.errors import ImageError
+from ladderscope.images.stored import Pixels, transposed, with_first_two_as_one
 
 AXES = {
     "S": "samples (unrelated images)",
@@ -159,9 +160,7 @@ def from_planes(
     return planes.reshape(sizes).transpose([order.index(letter) for letter in axes])
 
 
-def to_ome_order(
-    pixels: Shaped[np.ndarray, "..."], axes: str
-) -> tuple[Shaped[np.ndarray, "..."], str]:
+def to_ome_order(pixels: Pixels, axes: str) -> tuple[Pixels, str]:
     """Order an image's dimensions as OME-TIFF does, ``TCZYX``, leaving out those it lacks.
 
     OME knows no samples: S becomes T, or Z where there is a T already, or runs along T, outside
@@ -170,14 +169,15 @@ def to_ome_order(
     Parameters
     ----------
     pixels
-        An image with one dimension for each letter of `axes`.
+        An image with one dimension for each letter of `axes`: an array, or stored pixels, which
+        are not read for that.
     axes
         Upper-case letters, Y and X among them.
 
     Returns
     -------
-    (array, str)
-        The reordered image and its axes.
+    (pixels, str)
+        The reordered image, an array if it was one, and its axes.
 
     Examples
     --------
@@ -190,8 +190,8 @@ def to_ome_order(
     elif "S" in axes and "Z" not in axes:
         axes = axes.replace("S", "Z")
     order = [letter for letter in "S" + _OME_ORDER if letter in axes]
-    ordered = pixels.transpose([axes.index(letter) for letter in order])
+    ordered = transposed(pixels, [axes.index(letter) for letter in order])
     if order[0] == "S":
-        ordered = ordered.reshape(-1, *ordered.shape[2:])
+        ordered = with_first_two_as_one(ordered)
         order = order[1:]
     return ordered, "".join(order)

@@ -15,6 +15,7 @@ from ladderscope.images.chain import text_of
 from ladderscope.images.imagej import read_imagej, read_shaped
 from ladderscope.images.ome import root_of
 from ladderscope.images.ome_metadata import read_ome
+from ladderscope.images.own_zarr import own_notes
 
 logger = logging.getLogger("ladderscope")
 
@@ -25,34 +26,38 @@ _DESCRIPTION = re.compile("<Description>(.*?)</Description>", re.DOTALL)
 
 
 def is_own_output(path: Path) -> bool:
-    """Return whether a file is a TIFF that Ladderscope has written.
+    """Return whether a file is a TIFF or an OME-Zarr that Ladderscope has written.
 
     Parameters
     ----------
     path
-        Any file; one that is not a TIFF was not written by Ladderscope.
+        Any file or folder; what is neither was not written by Ladderscope.
 
     Returns
     -------
     bool
-        Whether its Software tag begins with ``Ladderscope``.
+        Whether its Software tag begins with ``Ladderscope``, or its Zarr attributes say so.
 
     Examples
     --------
     >>> is_own_output(Path("no such file.tif"))
     False
     """
+    if path.is_dir():
+        return str(own_notes(path).get("software", "")).startswith(SOFTWARE)
     return text_of(path, _SOFTWARE_TAG).startswith(SOFTWARE)
 
 
 def description_of(path: Path) -> str:
-    """Read the free text in the OME metadata of a TIFF, such as `write_image` takes.
+    """Read the free text in the metadata of a TIFF or an OME-Zarr, such as `write_image` takes.
 
     Examples
     --------
     >>> description_of(Path("no such file.tif"))
     ''
     """
+    if path.is_dir():
+        return str(own_notes(path).get("description", ""))
     found = _DESCRIPTION.search(text_of(path, _DESCRIPTION_TAG, _LONGEST_DESCRIPTION))
     return unescape(found[1]) if found else ""
 

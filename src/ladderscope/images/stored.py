@@ -151,6 +151,94 @@ def made_of(
     return StoredPixels(shape, dtype, reader(parts), of_plain)
 
 
+def transposed(pixels: Pixels, order: Sequence[int]) -> Pixels:
+    """Put the dimensions of pixels into another order; nothing is read for that.
+
+    Parameters
+    ----------
+    pixels
+        An array, of which a view is given, or stored pixels.
+    order
+        For each new dimension, which of the old ones it is.
+
+    Examples
+    --------
+    >>> stored = StoredPixels((2, 3, 4), np.dtype("f4"), np.zeros((2, 3, 4)).__getitem__)
+    >>> transposed(stored, (2, 0, 1))[:, 0].shape
+    (4, 3)
+    """
+    if isinstance(pixels, np.ndarray):
+        return pixels.transpose(order)
+    places = list(map(list(order).index, range(len(order))))
+
+    def reader(of: Sequence[Pixels]) -> Read:
+        def read(key: Key) -> Shaped[np.ndarray, "..."]:
+            part = np.asarray(of[0][tuple(key[place] for place in places)])
+            kept = [at for at, entry in zip(order, key, strict=True) if isinstance(entry, slice)]
+            return part.transpose(list(map(sorted(kept).index, kept)))
+
+        return read
+
+    return made_of([pixels], tuple(pixels.shape[at] for at in order), pixels.dtype, reader)
+
+
+def with_first_two_as_one(pixels: Pixels) -> Pixels:
+    """Make one dimension of the first two, the second running faster; nothing is read for that.
+
+    Parameters
+    ----------
+    pixels
+        An array, of which a view is given if there is one, or stored pixels.
+
+    Examples
+    --------
+    >>> stored = StoredPixels((2, 3, 4), np.dtype("f4"), np.zeros((2, 3, 4)).__getitem__)
+    >>> with_first_two_as_one(stored).shape
+    (6, 4)
+    """
+    first, second, *others = pixels.shape
+    if isinstance(pixels, np.ndarray):
+        return pixels.reshape(first * second, *others)
+
+    def reader(of: Sequence[Pixels]) -> Read:
+        def one(number: int, rest: Key) -> Shaped[np.ndarray, "..."]:
+            return np.asarray(of[0][(*divmod(number, second), *rest)])
+
+        def read(key: Key) -> Shaped[np.ndarray, "..."]:
+            if isinstance(key[0], int):
+                return one(key[0], key[1:])
+            return np.stack([one(number, key[1:]) for number in range(first * second)[key[0]]])
+
+        return read
+
+    return made_of([pixels], (first * second, *others), pixels.dtype, reader)
+
+
+def without_dimension(pixels: Pixels, at: int) -> Pixels:
+    """Leave out a dimension of length 1; nothing is read for that.
+
+    Parameters
+    ----------
+    pixels
+        An array, of which a view is given, or stored pixels.
+    at
+        Which dimension.
+
+    Examples
+    --------
+    >>> without_dimension(np.zeros((2, 1, 4)), 1).shape
+    (2, 4)
+    """
+    if isinstance(pixels, np.ndarray):
+        return pixels.squeeze(at)
+
+    def reader(of: Sequence[Pixels]) -> Read:
+        return lambda key: of[0][(*key[:at], 0, *key[at:])]
+
+    shape = (*pixels.shape[:at], *pixels.shape[at + 1 :])
+    return made_of([pixels], shape, pixels.dtype, reader)
+
+
 def _complete(key: Any, shape: tuple[int, ...]) -> Key:
     """Write a key out: an integer from 0, or a slice, for every dimension."""
     entries = list(key) if isinstance(key, tuple) else [key]

@@ -1,0 +1,57 @@
+"""What Ladderscope notes in an OME-Zarr that it writes, and which of them are its own."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+KEY = "ladderscope"
+_FILE, _MOST_TEXT = "zarr.json", 2**24
+
+
+def own_notes(path: Path) -> dict[str, Any]:
+    """Read what Ladderscope has noted in an OME-Zarr.
+
+    Parameters
+    ----------
+    path
+        Any path.
+
+    Returns
+    -------
+    dict
+        Empty if it is no OME-Zarr that Ladderscope wrote. ``software`` is always in it, and
+        ``description``, ``date`` and ``objective`` where there are any.
+
+    Examples
+    --------
+    >>> own_notes(Path("no such folder"))
+    {}
+    """
+    try:
+        file = path / _FILE
+        if file.stat().st_size > _MOST_TEXT:
+            return {}
+        notes = json.loads(file.read_bytes())["attributes"][KEY]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return {}
+    return notes if isinstance(notes, dict) and isinstance(notes.get("software"), str) else {}
+
+
+def kept_for(path: Path) -> str:
+    """Say why a folder must not be replaced; empty if it is an OME-Zarr of ours and nothing else.
+
+    Parameters
+    ----------
+    path
+        Something that exists.
+
+    Examples
+    --------
+    >>> kept_for(Path("src"))
+    'is not an OME-Zarr written by Ladderscope'
+    """
+    if path.is_symlink() or not own_notes(path):
+        return "is not an OME-Zarr written by Ladderscope"
+    levels = {one.name for one in path.iterdir() if one.name.isdecimal() and one.is_dir()}
+    others = {one.name for one in path.iterdir()} - levels - {_FILE}
+    return f"contains {min(others)}, which Ladderscope did not write" if others else ""
