@@ -1,4 +1,4 @@
-"""Recordings in several files, or stopped early: each file gives its own planes, and says so."""
+"""Recordings in several files are one image; planes that are missing are counted."""
 
 import logging
 import os
@@ -86,18 +86,32 @@ def frames_in_files(folder, per_file, files=3, own_ids=True):
 
 
 @pytest.mark.parametrize("own_ids", [True, False])
-def test_every_file_of_a_recording_gives_its_own_frames(tmp_path, said, own_ids):
+def test_a_recording_is_one_image_whichever_of_its_files_is_opened(tmp_path, said, own_ids):
     paths = frames_in_files(tmp_path, 4, own_ids=own_ids)
-    found = read_images(tmp_path)
-    assert np.array_equal(np.concatenate([one.pixels for one in found]), PLANES)
-    assert [one.axes for one in found] == ["TYX"] * 3
-    assert np.array_equal(both(paths[1]).pixels, PLANES[4:8])
+    for path in paths:
+        found = both(path)
+        assert np.array_equal(found.pixels, PLANES)
+        assert (found.axes, found.path) == ("TYX", path)
+    assert np.array_equal(open_image(paths[0]).crop({"T": slice(3, 9, 2)}).pixels, PLANES[3:9:2])
+    assert [one.path for one in read_images(tmp_path)] == [paths[0]]
+    assert said() == ""
+
+
+def test_a_file_without_the_others_gives_its_own_frames(tmp_path, said):
+    first, second, third = frames_in_files(tmp_path, 4)
+    first.unlink()
+    assert np.array_equal(both(second).pixels, PLANES[4:])
+    assert "in its 2 files, 8 of 12 frames are present" in said()
+    third.unlink()
+    assert np.array_equal(both(second).pixels, PLANES[4:8])
     assert "4 of 12 frames are in this file, 8 in other files" in said()
 
 
 def test_a_file_with_one_frame_is_a_plane(tmp_path):
     paths = frames_in_files(tmp_path, 1)
-    assert [both(path).axes for path in paths] == ["YX"] * 3
+    for path in paths[:2]:
+        path.unlink()
+    assert both(paths[2]).axes == "YX"
     assert np.array_equal(both(paths[2]).pixels, PLANES[2])
 
 
@@ -111,14 +125,71 @@ def test_the_last_file_of_a_movie_may_have_one_frame_and_is_a_movie_still(tmp_pa
     for file, frames in files.items():
         described = [image((9, 1, 1), parts)]
         write(tmp_path / file, PLANES[frames.start : frames.stop], described, own_id=file)
-    assert [one.pixels.shape for one in read_images(tmp_path)] == [(4, 20, 24)] * 2 + [(1, 20, 24)]
-    assert both(tmp_path / "c.ome.tif").axes == "TYX"
+    assert [one.pixels.shape for one in read_images(tmp_path)] == [(9, 20, 24)]
+    for file in ("a.ome.tif", "b.ome.tif"):
+        (tmp_path / file).unlink()
+    assert (both(tmp_path / "c.ome.tif").axes, len(PLANES[8:9])) == ("TYX", 1)
+
+
+def channels_in_files(folder, **options):
+    files = ["red.ome.tif", "green.ome.tif"]
+    parts = [
+        data((0, channel, depth), depth, file)
+        for channel, file in enumerate(files)
+        for depth in range(3)
+    ]
+    described = [image((1, 2, 3), parts, names=("mCherry", "GFP"))]
+    return [
+        write(folder / file, PLANES[3 * at :][:3], described, own_id=file, **options)
+        for at, file in enumerate(files)
+    ]
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib", "tile": (16, 16)}], ids=str)
+def test_channels_in_files_of_their_own_are_channels(tmp_path, options):
+    found = both(channels_in_files(tmp_path, **options)[1])
+    assert (found.axes, found.channel_names) == ("CZYX", ("mCherry", "GFP"))
+    assert np.array_equal(found.pixels.reshape(6, 20, 24), PLANES[:6])
+
+
+@pytest.mark.parametrize("keeper", ["all.companion.ome", "run_0.ome.tif"])
+def test_files_that_leave_the_description_to_another_are_read_with_it(tmp_path, keeper):
+    paths = frames_in_files(tmp_path, 4)
+    if keeper.endswith(".companion.ome"):
+        with tifffile.TiffFile(paths[0]) as file:
+            (tmp_path / keeper).write_text(file.pages.first.description)
+    text = f"<OME><BinaryOnly MetadataFile='{keeper}' UUID='urn:uuid:x'/></OME>"
+    for number, path in enumerate(paths[1:], start=1):
+        with tifffile.TiffWriter(path) as writer:
+            for page, plane in enumerate(PLANES[4 * number :][:4]):
+                writer.write(plane, description=None if page else text, metadata=None)
+    for path in paths:
+        assert np.array_equal(both(path).pixels, PLANES)
+
+
+def test_a_damaged_file_of_a_recording_is_named(tmp_path):
+    first, second, _ = frames_in_files(tmp_path, 4)
+    second.write_bytes(second.read_bytes()[:3000])
+    with pytest.raises(ImageError, match=r"run_1\.ome\.tif"):
+        read_image(first)
+
+
+def test_files_of_one_recording_with_planes_of_two_sizes_are_refused(tmp_path):
+    red, green = channels_in_files(tmp_path)
+    with tifffile.TiffFile(green) as file:
+        text = file.pages.first.description
+    with tifffile.TiffWriter(green) as writer:
+        for page in range(3):
+            writer.write(PLANES[page, :7], description=None if page else text, metadata=None)
+    with pytest.raises(ImageError, match=r"green\.ome\.tif: its planes are of shape \(7, 24\)"):
+        read_image(red)
 
 
 def test_a_part_that_was_renamed_or_moved_gives_its_frames(tmp_path):
     paths = frames_in_files(tmp_path, 4)
     moved = paths[2].rename(tmp_path / "elsewhere.tif")
-    paths[0].unlink()
+    for path in paths[:2]:
+        path.unlink()
     assert np.array_equal(both(moved).pixels, PLANES[8:])
 
 

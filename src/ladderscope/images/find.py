@@ -12,6 +12,7 @@ from ladderscope.images.errors import ImageError
 from ladderscope.images.image import Image
 from ladderscope.images.metadata import is_own_output
 from ladderscope.images.ome_zarr import at_level, check_complete, zarr_images
+from ladderscope.images.recordings import files_of
 from ladderscope.images.stored import Array
 from ladderscope.words import some
 
@@ -198,7 +199,9 @@ def _expand_path(path: Path) -> list[Path]:
 
 
 def _images_at(path: Path) -> list[Path]:
-    return zarr_images(path) if is_zarr_folder(path) else [path]
+    if is_zarr_folder(path):
+        return zarr_images(path)
+    return files_of(path)[:1]  # a recording in several files is one image
 
 
 def _matching(folder: Path, parts: Sequence[str]) -> Iterator[Path]:

@@ -1,7 +1,8 @@
-"""What an OME description says of the pages of the file that it is in, and of no other file.
+"""What an OME description says of the pages of one file.
 
 A recording may lie in many files, each of which describes them all. Here every file stands for
 itself: the planes in it are found, those elsewhere are counted, and no other file is opened.
+`recordings` puts the files together.
 """
 
 from collections.abc import Callable
@@ -37,6 +38,8 @@ class DescribedImage:
         How many of its planes are in other files, as the description says.
     varied
         The axes along which some file of the recording has more than one plane.
+    files
+        The names of the files that hold its planes, in the order of their first planes.
     """
 
     name: str
@@ -45,6 +48,7 @@ class DescribedImage:
     pages: dict[Position, int] = field(default_factory=dict)
     elsewhere: int = 0
     varied: str = ""
+    files: tuple[str, ...] = ()
 
 
 def root_of(file: tifffile.TiffFile) -> ElementTree.Element | None:
@@ -68,17 +72,42 @@ def root_of(file: tifffile.TiffFile) -> ElementTree.Element | None:
     if file not in _ROOTS:
         if not file.is_ome:
             return None
-        text = file.ome_metadata or ""
-        if (count := text.count("<")) > _MOST_TAGS:
-            raise ImageError(
-                f"{file.filename}: its OME description has {count} tags, but at most {_MOST_TAGS} "
-                "are read; save the image again, for example in Fiji."
-            )
-        try:
-            _ROOTS[file] = ElementTree.fromstring(text)
-        except ElementTree.ParseError:
-            _ROOTS[file] = None
+        _ROOTS[file] = parsed(file.ome_metadata or "", file.filename)
     return _ROOTS[file]
+
+
+def parsed(text: str, file_name: str) -> ElementTree.Element | None:
+    """Parse an OME description.
+
+    Parameters
+    ----------
+    text, file_name
+        The description, and the file that it is in.
+
+    Returns
+    -------
+    xml.etree.ElementTree.Element or None
+        None if it is no XML.
+
+    Raises
+    ------
+    ImageError
+        If it is too long to be a description.
+
+    Examples
+    --------
+    >>> parsed("<OME/>", "a.ome.tif").tag, parsed("a movie", "a.tif") is None
+    ('OME', True)
+    """
+    if (count := text.count("<")) > _MOST_TAGS:
+        raise ImageError(
+            f"{file_name}: its OME description has {count} tags, but at most {_MOST_TAGS} "
+            "are read; save the image again, for example in Fiji."
+        )
+    try:
+        return ElementTree.fromstring(text)
+    except ElementTree.ParseError:
+        return None
 
 
 def described_images(
@@ -176,6 +205,7 @@ class _Part(NamedTuple):
     """Some planes, as one element of the description gives them: where, and in which file."""
 
     file: str
+    name: str
     is_here: bool
     start: int
     page: int
@@ -203,7 +233,7 @@ def _described(
         if (part := _part(data, axes, sizes, is_here))
     ]
     if pixels.find("{*}TiffData") is None and total == page_count:
-        parts = [_Part("", True, 0, 0, total)]
+        parts = [_Part("", "", True, 0, 0, total)]
     pages: dict[Position, int] = {}
     for part in parts:
         if part.is_here:
@@ -213,7 +243,9 @@ def _described(
                     pages.setdefault(position_of(part.start + step, sizes), part.page + step)
                     taken.add(part.page + step)
     elsewhere = min(total, sum(max(part.planes, 1) for part in parts if not part.is_here))
-    return DescribedImage(name, axes, sizes, pages, elsewhere, _varied(parts, axes, sizes))
+    files = dict.fromkeys(part.name for part in sorted(parts, key=lambda part: part.start))
+    varied = _varied(parts, axes, sizes)
+    return DescribedImage(name, axes, sizes, pages, elsewhere, varied, tuple(filter(None, files)))
 
 
 def _part(
@@ -231,8 +263,9 @@ def _part(
     for at, size in zip(first, sizes, strict=True):
         start = start * size + at
     uuid = next(iter(_children(data, "UUID")), None)
-    file = "" if uuid is None else f"{uuid.text} {uuid.get('FileName')}"
-    return _Part(file, is_here(uuid), start, page, max(count, 0))
+    called = "" if uuid is None else uuid.get("FileName") or ""
+    file = "" if uuid is None else f"{uuid.text} {called}"
+    return _Part(file, called, is_here(uuid), start, page, max(count, 0))
 
 
 def _varied(parts: list[_Part], axes: str, sizes: tuple[int, ...]) -> str:

@@ -83,6 +83,11 @@ def at_level(path: Path, level: int) -> Path:
     ImageError
         If it has no such level.
     """
+    if path.is_file():
+        raise ImageError(
+            f"{path}: level {level} was asked for, but levels are chosen of OME-Zarr images only; "
+            "of a TIFF, the full resolution is read."
+        )
     node = node_at(path)
     image = None if node is None else multiscale_of(node.attributes, written(path))
     levels = () if image is None else image.levels

@@ -22,6 +22,7 @@ from ladderscope.images.image import Image
 from ladderscope.images.memory import check_fits, too_large
 from ladderscope.images.ome_zarr import at_level, zarr_image
 from ladderscope.images.pages import part_reader
+from ladderscope.images.recordings import files_of, recording
 from ladderscope.images.stored import (
     Key,
     StoredPixels,
@@ -248,6 +249,8 @@ def read_image(
 def _open_path(path: Path, axes: str | None) -> Image:
     if is_zarr_folder(path):
         return zarr_image(path, axes)
+    if len(files := files_of(path)) > 1:
+        return recording(files, path, axes)
     with opened_tiff(path, axes) as (tiff, series, channels):
         shape = tuple(series.shape)
         letters = axes or metadata.known_axes(series) or default_axes(shape, str(path))

@@ -1,8 +1,6 @@
 """Opening a TIFF: which image is in it, and all that can be checked without decoding its pixels."""
 
 import logging
-import re
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import product
@@ -17,6 +15,7 @@ from ladderscope.images.axes import check_axes
 from ladderscope.images.blocks import position_of, what_is_there, whole_block
 from ladderscope.images.chain import PageKind, damaged, walk_pages
 from ladderscope.images.codecs import check_compression
+from ladderscope.images.complaints import complaints, damage_in
 from ladderscope.images.errors import ImageError
 from ladderscope.images.memory import BEST_COMPRESSION, SMALL
 from ladderscope.images.ome import DescribedImage, described_images, root_of
@@ -32,12 +31,6 @@ _OTHER_FORMATS = {
     b"ZISRAWFI": "a Zeiss CZI file",
     b"%PDF": "a PDF",
 }
-# what tifffile logs, and reads past, when pages or their description lie beyond the end of a file
-_DAMAGE = re.compile(
-    "invalid page offset|invalid offset to page|corrupted|missing data"
-    "|TiffTag 270 .*invalid value offset",
-    re.IGNORECASE,
-)
 # formats whose index of planes lies in other files, which are not opened
 _THIS_FILE_ALONE: dict[str, Any] = {
     "_multifile": False,
@@ -102,10 +95,39 @@ def opened_tiff(path: Path, axes: str | None) -> Iterator[OpenTiff]:
         _check_format(path)
     except OSError as error:
         raise ImageError(f"{path}: cannot be opened ({error.strerror or error}).") from error
-    with tiff_errors_in_words(path), _complaints() as complaints:
+    with tiff_errors_in_words(path), complaints() as said:
         kinds = walk_pages(path)
         with tifffile.TiffFile(path, **_THIS_FILE_ALONE) as file:
-            yield _checked(file, kinds, complaints, path, axes)
+            yield _checked(file, kinds, said, path, axes)
+
+
+@contextmanager
+def opened_stack(path: Path, numbers: Sequence[int]) -> Iterator[OpenTiff]:
+    """Open some pages of a TIFF as one stack, whatever its own description makes of them.
+
+    Parameters
+    ----------
+    path
+        The file.
+    numbers
+        The pages, from 0, in the order of the stack.
+
+    Yields
+    ------
+    OpenTiff
+        The open file, and the stack.
+
+    Raises
+    ------
+    ImageError
+        As `opened_tiff` does.
+    """
+    with tiff_errors_in_words(path), complaints() as said:
+        kinds = walk_pages(path)
+        with tifffile.TiffFile(path, **_THIS_FILE_ALONE) as file:
+            pages = _alike(file, numbers, kinds, path)
+            stack = _series(file, pages, [(len(pages), "I")])
+            yield _sound(OpenTiff(file, stack), said, path)
 
 
 @contextmanager
@@ -138,20 +160,25 @@ def tiff_errors_in_words(path: Path) -> Iterator[None]:
 def _checked(
     file: tifffile.TiffFile,
     kinds: Sequence[PageKind],
-    complaints: list[str],
+    said: list[str],
     path: Path,
     axes: str | None,
 ) -> OpenTiff:
-    opened = _only_image(file, kinds, path)
-    _check_segments(opened.series, path)
-    _check_room(opened.series, path)
-    if damage := next(filter(_DAMAGE.search, complaints), None):
-        raise damaged(path, damage)
+    opened = _sound(_only_image(file, kinds, path), said, path)
     photograph = metadata.samples_axis(opened.series)
     if photograph is not None:
         _check_photograph(opened.series, photograph, path, axes)
-    if said := check_compression(opened.series, path):
-        logger.warning("%s", said)
+    return opened
+
+
+def _sound(opened: OpenTiff, said: list[str], path: Path) -> OpenTiff:
+    """Refuse what is cut off or damaged, and warn of lossy compression."""
+    _check_segments(opened.series, path)
+    _check_room(opened.series, path)
+    if damage := damage_in(said):
+        raise damaged(path, damage)
+    if warning := check_compression(opened.series, path):
+        logger.warning("%s", warning)
     return opened
 
 
@@ -235,34 +262,47 @@ def _of_description(
             "Image > Stacks > Tools > Make Substack."
         )
     numbers = [image.pages[at] for at in product(*block.kept)]
+    pages = _alike(file, numbers, kinds, path)
+    if said := what_is_there(image.axes, image.sizes, image.pages, block, image.elsewhere):
+        logger.warning("%s: %s", path, said)
+    # the last file of a movie may have one frame only; it is a movie like the others
+    long = [
+        (size, axis)
+        for axis, size in zip(block.axes, block.shape, strict=True)
+        if size > 1 or axis in image.varied
+    ]
+    series = _series(file, pages, long, image.name)
+    one_each = series.keyframe.samplesperpixel == 1 and "C" in block.axes
+    return OpenTiff(file, series, block.kept[block.axes.index("C")] if one_each else None)
+
+
+def _alike(
+    file: tifffile.TiffFile, numbers: Sequence[int], kinds: Sequence[PageKind], path: Path
+) -> list[Any]:
+    """Give pages of a file that are of one kind."""
     if len({kinds[number] for number in numbers}) > 1:
         raise ImageError(
             f"{path}: its planes differ in size, type or compression, but its description treats "
             "them as one image; save each kind in a separate file."
         )
-    if said := what_is_there(image.axes, image.sizes, image.pages, block, image.elsewhere):
-        logger.warning("%s: %s", path, said)
     file.pages.useframes = True
     file.pages.set_keyframe(numbers[0])
-    pages = [file.pages[number] for number in numbers]
-    keyframe: Any = pages[0].keyframe
-    # the last file of a movie may have one frame only; it is a movie like the others
-    long = [
-        (axis, size)
-        for axis, size in zip(block.axes, block.shape, strict=True)
-        if size > 1 or axis in image.varied
-    ]
-    series = tifffile.TiffPageSeries(
+    return [file.pages[number] for number in numbers]
+
+
+def _series(
+    file: tifffile.TiffFile, pages: list[Any], outer: Sequence[tuple[int, str]], name: str = ""
+) -> tifffile.TiffPageSeries:
+    keyframe = pages[0].keyframe
+    return tifffile.TiffPageSeries(
         pages,
-        (*(size for _, size in long), *keyframe.shape),
+        (*(size for size, _ in outer), *keyframe.shape),
         keyframe.dtype,
-        "".join(axis for axis, _ in long) + keyframe.axes,
-        name=image.name,
+        "".join(axis for _, axis in outer) + keyframe.axes,
+        name=name,
         parent=file,
         squeeze=False,
     )
-    one_each = keyframe.samplesperpixel == 1 and "C" in block.axes
-    return OpenTiff(file, series, block.kept[block.axes.index("C")] if one_each else None)
 
 
 def _check_format(path: Path) -> None:
@@ -332,23 +372,3 @@ def _check_photograph(
         "Image > Color > Split Channels); or, if its colours are separate fluorescence channels, "
         f'give axes="{as_channels}".'
     )
-
-
-@contextmanager
-def _complaints() -> Iterator[list[str]]:
-    """Collect what tifffile logs meanwhile, in this thread."""
-    messages: list[str] = []
-    thread = threading.get_ident()
-
-    class Collector(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if record.thread == thread:
-                messages.append(record.getMessage())
-
-    handler = Collector(logging.WARNING)
-    logger = logging.getLogger("tifffile")
-    logger.addHandler(handler)
-    try:
-        yield messages
-    finally:
-        logger.removeHandler(handler)
