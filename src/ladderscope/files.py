@@ -14,7 +14,7 @@ from ladderscope.errors import LadderscopeError
 from ladderscope.unfinished import CAN_LOCK, PREFIX, begin, clear, lock
 from ladderscope.words import data_size
 
-_ENDINGS = (".ome.tif", ".ome.tiff", ".tif", ".tiff", ".ome.zarr", ".zarr")
+_ENDINGS = (".ome.tif", ".ome.tiff", ".tif", ".tiff", ".ome.zarr", ".zarr", ".czi", ".nd2", ".lif")
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 

@@ -212,13 +212,15 @@ def test_an_empty_file_is_refused(tmp_path):
     assert "a.tif: the file is empty" in refusal(tmp_path / "a.tif")
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
-def test_other_pictures_are_refused_with_the_way_to_convert_them(tmp_path, kind):
+@pytest.mark.parametrize(
+    ("kind", "reason"), [("PNG", "screenshots"), ("JPEG", "compression has altered the noise")]
+)
+def test_other_pictures_are_refused_with_why_they_are_unsuitable(tmp_path, kind, reason):
     PIL.Image.fromarray((PLANE % 256).astype(np.uint8)).save(tmp_path / "picture", format=kind)
     said = refusal(tmp_path / "picture")
     assert f"picture: is a {kind}" in said
-    assert "TIFF" in said
-    assert "Fiji" in said
+    assert reason in said
+    assert "use the original recording" in said
 
 
 def test_a_missing_file_or_a_folder_is_refused(tmp_path):

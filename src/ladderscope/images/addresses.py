@@ -1,8 +1,8 @@
 """Where images are: files, folders inside of files, and the names that outputs take from them.
 
-An address is a path. What lies inside of a Zarr store has the store's path, then its own: a field
-of a plate is ``plate.zarr/A/1/0``, and a level of a pyramid ``image.zarr/1``. An address on the
-network is a path with one slash after the colon; `written` puts the other back.
+An address is a path. What lies inside of a store has the store's path, then its own: a field of a
+plate is ``plate.zarr/A/1/0``, a level of a pyramid ``image.zarr/1``, a scene ``cells.czi/2``. An
+address on the network is a path with one slash after the colon; `written` puts the other back.
 """
 
 import re
@@ -11,7 +11,7 @@ from pathlib import Path
 from ladderscope.files import stem
 
 _URL = re.compile(r"(https?|s3|gs):/+([^/].*)")
-_STORE = re.compile(r"\.zarr$", re.IGNORECASE)
+_STORE = re.compile(r"\.(zarr|czi|nd2|lif)$", re.IGNORECASE)
 _FIELD = re.compile(r"([A-Za-z]{1,2})/(\d{1,2})/(.+)")  # of a plate: row, column, field
 
 
@@ -39,7 +39,7 @@ def written(path: Path) -> str:
 
 
 def store_of(path: Path) -> tuple[Path, str]:
-    """Take an address apart: the outermost Zarr store, and the way from there.
+    """Take an address apart: the outermost store, and the way from there.
 
     Examples
     --------
@@ -62,8 +62,12 @@ def called(path: Path) -> str:
     --------
     >>> called(Path("day1/plate.zarr/A/1/0")), called(Path("day1/a.zarr/1")), called(Path("b.tif"))
     ('plate.zarr, well A1, field 0', 'a.zarr/1', 'b.tif')
+    >>> called(Path("cells.czi/2"))
+    'cells.czi, scene 2'
     """
     store, inside = store_of(path)
+    if inside and not store.name.lower().endswith(".zarr"):
+        return f"{store.name}, scene {inside}"
     if field := _FIELD.fullmatch(inside):
         return f"{store.name}, well {field[1]}{field[2]}, field {field[3]}"
     return f"{store.name}/{inside}" if inside else store.name

@@ -14,11 +14,12 @@ from ladderscope.images.metadata import is_own_output
 from ladderscope.images.ome_zarr import at_level, check_complete, zarr_images
 from ladderscope.images.recordings import files_of
 from ladderscope.images.stored import Array
-from ladderscope.words import some
+from ladderscope.images.vendor import VENDOR_SUFFIXES, is_vendor_image, vendor_images
+from ladderscope.words import listed, some
 
 logger = logging.getLogger("ladderscope")
 
-_SUFFIXES = (".tif", ".tiff")
+_SUFFIXES = (".tif", ".tiff", ".zarr", *VENDOR_SUFFIXES)
 _ZARR_FILES = ("zarr.json", ".zarray", ".zgroup")
 
 
@@ -54,9 +55,9 @@ def find_images(
     Parameters
     ----------
     sources
-        A file, a pattern such as ``"noisy/*.tif"`` or ``"**/*.tif"``, a folder (its .tif and .tiff
-        files), an OME-Zarr (every field of every well of a plate), on disk or on the network, a
-        NumPy or Zarr array (one image), an `Image`, or any list of these.
+        A file, a pattern such as ``"noisy/*.tif"`` or ``"**/*.tif"``, a folder (its images),
+        an OME-Zarr (every field of every well of a plate), on disk or on the network, a file of a
+        microscope (every scene), a NumPy or Zarr array, an `Image`, or any list of these.
     own_outputs
         Whether to keep files that Ladderscope has written. They are left out by default, so that a
         second run does not restore the restorations of the first.
@@ -151,7 +152,8 @@ def is_one_image(path: Path) -> bool:
     >>> is_one_image(Path("noisy/*.tif"))
     False
     """
-    return path.is_file() or (is_zarr_folder(path) and zarr_images(path) == [path])
+    is_there = path.is_file() or is_zarr_folder(path) or is_vendor_image(path)
+    return is_there and len(_images_at(path)) == 1
 
 
 def _expand(sources: Any) -> list[Source]:
@@ -175,11 +177,11 @@ def _expand(sources: Any) -> list[Source]:
 
 
 def _expand_path(path: Path) -> list[Path]:
-    if path.is_file() or is_zarr_folder(path):
+    if path.is_file() or is_zarr_folder(path) or is_vendor_image(path):
         return [path]
     if path.is_dir():
         found = sorted(one for one in path.iterdir() if one.suffix.lower() in _SUFFIXES)
-        folder, expected = path, "a .tif or .tiff file"
+        folder, expected = path, f"a file that ends in {listed(_SUFFIXES, 'or')}"
     elif any(map(_is_pattern, path.parts)):
         found = sorted(set(_matching(Path(path.anchor), path.relative_to(path.anchor).parts)))
         folder, pattern = _split_pattern(path)
@@ -201,6 +203,8 @@ def _expand_path(path: Path) -> list[Path]:
 def _images_at(path: Path) -> list[Path]:
     if is_zarr_folder(path):
         return zarr_images(path)
+    if is_vendor_image(path):
+        return vendor_images(path)
     return files_of(path)[:1]  # a recording in several files is one image
 
 

@@ -31,6 +31,7 @@ from ladderscope.images.stored import (
     unchecked,
 )
 from ladderscope.images.tiff import opened_tiff
+from ladderscope.images.vendor import is_vendor_image, vendor_image
 from ladderscope.interruption import ShouldStop, stop_if
 from ladderscope.mapped import part_of
 
@@ -249,6 +250,8 @@ def read_image(
 def _open_path(path: Path, axes: str | None) -> Image:
     if is_zarr_folder(path):
         return zarr_image(path, axes)
+    if is_vendor_image(path):
+        return vendor_image(path, axes)
     if len(files := files_of(path)) > 1:
         return recording(files, path, axes)
     with opened_tiff(path, axes) as (tiff, series, channels):

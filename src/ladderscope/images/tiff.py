@@ -23,13 +23,17 @@ from ladderscope.words import data_size
 
 logger = logging.getLogger("ladderscope")
 
+_IN_FIJI = "Open it in Fiji and save it with File > Save As > Tiff."
 _OTHER_FORMATS = {
-    b"\x89PNG": "a PNG",
-    b"\xff\xd8\xff": "a JPEG",
-    b"GIF8": "a GIF",
-    b"\x89HDF": "an HDF5 file",
-    b"ZISRAWFI": "a Zeiss CZI file",
-    b"%PDF": "a PDF",
+    b"\x89PNG": "is a PNG, as screenshots and exported copies are, mostly of 8 bits or in colour "
+    "and without a pixel size; use the original recording. Raw frames in grey levels can be made a "
+    "stack in Fiji with File > Import > Image Sequence.",
+    b"\xff\xd8\xff": "is a JPEG, whose lossy compression has altered the noise, which restoration "
+    "relies on; use the original recording.",
+    b"GIF8": "is a GIF, which has at most 256 levels; use the original recording.",
+    b"\x89HDF": f"is an HDF5 file, which is not read. {_IN_FIJI}",
+    b"ZISRAWFI": f"is a Zeiss CZI file; give it the ending .czi. Or: {_IN_FIJI}",
+    b"%PDF": "is a PDF; use the original recording.",
 }
 # formats whose index of planes lies in other files, which are not opened
 _THIS_FILE_ALONE: dict[str, Any] = {
@@ -312,13 +316,9 @@ def _check_format(path: Path) -> None:
         raise ImageError(f"{path}: the file is empty (0 bytes); copy or export it again.")
     if start[:2] in (b"II", b"MM", b"EP"):
         return
-    other = next((what for magic, what in _OTHER_FORMATS.items() if start.startswith(magic)), None)
-    raise ImageError(
-        f"{path}: is {other or 'not an image in a known format'}; TIFF files and Zarr arrays "
-        "can be read. "
-        "Open it in Fiji and save it with File > Save As > Tiff."
-        + (" JPEG has altered the noise: use the original recording." if other == "a JPEG" else "")
-    )
+    other = (what for magic, what in _OTHER_FORMATS.items() if start.startswith(magic))
+    said = next(other, f"is not an image in a known format. {_IN_FIJI}")
+    raise ImageError(f"{path}: {said}")
 
 
 def _check_segments(series: tifffile.TiffPageSeries, path: Path) -> None:
