@@ -7,11 +7,11 @@ from scipy import ndimage
 from ladderscope.images import Image, sample_image
 from ladderscope.images.artefacts import (
     blank_filled,
-    cleaned,
     filled,
     find_artefacts,
     with_padding,
 )
+from ladderscope.images.cleaning import cleaned
 from ladderscope.images.outliers import find_outliers
 from ladderscope.images.padding import find_padding
 

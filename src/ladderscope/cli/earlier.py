@@ -12,8 +12,9 @@ from ladderscope.cli.described import described
 from ladderscope.cli.naming import Outputs
 from ladderscope.cli.summary import Restorer
 from ladderscope.errors import LadderscopeError
-from ladderscope.images import Image, open_image, read_images
-from ladderscope.images.artefacts import cleaned
+from ladderscope.images import Image, open_image
+from ladderscope.images.at_hand import are_small, at_hand
+from ladderscope.images.cleaning import clean
 from ladderscope.models import Denoiser, Restoration, Splitter, load
 from ladderscope.models.channel_noise import is_blank, listed
 from ladderscope.models.detail import checked
@@ -53,7 +54,8 @@ def trained_before(denoiser: Denoiser, model_path: Path, images: Sequence[Image]
     elif found.model.outcome.interrupted:
         differences = ["its training is unfinished"]
     else:
-        images = read_images(images)  # as training takes them, their channels in one order
+        # as training takes them
+        images = at_hand(images, in_memory=are_small(images))
         differences = [
             *_other_settings(found.model, denoiser),
             *_other_noise(found.model, denoiser, images),
@@ -202,7 +204,7 @@ def _other_images(found: Denoiser, images: Sequence[Image]) -> list[str]:
         value
         for statistics in (
             model.statistics,
-            training_statistics([cleaned(image).image for image in stack]),
+            training_statistics([clean(image) for image in stack]),
         )
         for one in statistics
         for value in asdict(one).values()

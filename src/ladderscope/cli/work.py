@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -28,7 +28,15 @@ from ladderscope.cli.summary import (
 )
 from ladderscope.cli.terminal import warnings_collected
 from ladderscope.errors import LadderscopeError
-from ladderscope.images import Image, check_same_kind, find_images, read_image, read_images
+from ladderscope.images import (
+    Image,
+    check_same_kind,
+    find_images,
+    open_image,
+    open_images,
+    read_image,
+)
+from ladderscope.images.at_hand import are_small, read_through
 from ladderscope.images.find import MissingChunks
 from ladderscope.inspection import Finding, gathered
 from ladderscope.models import Denoiser, Restoration
@@ -53,22 +61,32 @@ def read_batch(
 ) -> tuple[dict[Path, Image], tuple[Failure, ...]]:
     """Read images to train on; those that cannot be read are reported and skipped.
 
+    Those that are too large for memory together are read once, plane by plane, and stay on disk.
+
     Raises
     ------
     LadderscopeError
         None can be read, or they are of different kinds.
     """
-    images: dict[Path, Image] = {}
     failures: list[Failure] = []
     alike = {path.name for path in paths if sum(path.name == other.name for other in paths) > 1}
-    for path in paths:
-        try:
-            image = read_image(path, axes)
-        except (LadderscopeError, OSError) as error:
-            failures.append(failure_of(path, error))
-            logger.warning("skipped: %s", told(failures[-1]))
-            continue
-        images[path] = replace(image, name=str(path)) if path.name in alike else image
+
+    def usable(use: Callable[[Path], Image], among: Iterable[Path]) -> dict[Path, Image]:
+        found: dict[Path, Image] = {}
+        for path in among:
+            try:
+                found[path] = use(path)
+            except (LadderscopeError, OSError) as error:
+                failures.append(failure_of(path, error))
+                logger.warning("skipped: %s", told(failures[-1]))
+        return found
+
+    opened = usable(lambda path: open_image(path, axes), paths)
+    read = read_image if are_small([*opened.values()]) else read_through
+    images = {
+        path: replace(image, name=str(path)) if path.name in alike else image
+        for path, image in usable(lambda path: read(opened[path]), opened).items()
+    }
     if not images:
         raise LadderscopeError(
             failures[0].reason
@@ -108,7 +126,7 @@ def read_channels(
     failures: tuple[Failure, ...] = ()
     for of_channel in paths.values():
         if together:
-            stacks.append(read_images(of_channel, axes))
+            stacks.append(open_images(of_channel, axes))
         else:
             images, failed = read_batch(of_channel, axes)
             stacks.append(list(images.values()))

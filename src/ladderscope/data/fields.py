@@ -2,14 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from functools import cached_property
+from math import prod
+from typing import NamedTuple, overload
 
 import numpy as np
-from jaxtyping import Bool, Float32, Shaped
+from jaxtyping import Float32, Shaped
 
 from ladderscope.errors import LadderscopeError
 from ladderscope.images import Image
-from ladderscope.images.lateral_context import views_around
+from ladderscope.images.lateral_context import seen_around, views_around
+from ladderscope.images.parts import field_of
+from ladderscope.images.stored import Pixels
 
 HELD_OUT_IMAGES_FROM = 5
 HELD_OUT_FRACTION = 0.1
@@ -43,8 +47,8 @@ class Field:
 
     Parameters
     ----------
-    pixels : array of shape (Y, X) or (Z, Y, X)
-        In camera units, of any real type.
+    pixels : Pixels of shape (Y, X) or (Z, Y, X)
+        In camera units, of any real type; in memory, or read where they are asked for.
     channel : int
         Number of the channel, from 0.
     image : int
@@ -52,27 +56,32 @@ class Field:
     reserved : (int, int, int), optional
         First row, first column and side of the square that is held out for validation, in every
         plane. No patch overlaps it, but the lateral context of patches nearby does.
-    padding : bool array of the shape of `pixels`, optional
+    padding : bool Pixels of the shape of `pixels`, optional
         Where nothing was measured; patches avoid these pixels as far as possible.
     """
 
-    pixels: Shaped[np.ndarray, "*depth Y X"]
+    pixels: Pixels
     channel: int = 0
     image: int = 0
     reserved: tuple[int, int, int] | None = None
-    padding: Bool[np.ndarray, "*depth Y X"] | None = None
+    padding: Pixels | None = None
 
     @property
+    def is_stored(self) -> bool:
+        """Whether its pixels are read where they are asked for."""
+        return not isinstance(self.pixels, np.ndarray)
+
+    @cached_property
     def measured(self) -> int:
         """Number of pixels that are not padding."""
-        padded = 0 if self.padding is None else int(np.count_nonzero(self.padding))
-        return self.pixels.size - padded
+        padded = 0 if self.padding is None else sum(map(np.count_nonzero, _planes(self.padding)))
+        return prod(self.pixels.shape) - int(padded)
 
     def padding_in(self, position: "Position", shape: PatchShape) -> int:
         """Count the pixels of a patch that are padding."""
         if self.padding is None:
             return 0
-        return int(np.count_nonzero(self.padding[_extent(position, shape)]))
+        return int(np.count_nonzero(self.padding[extent(position, shape)]))
 
 
 class Position(NamedTuple):
@@ -105,16 +114,46 @@ def fields_of(images: Sequence[Image], space: str = "YX") -> list[Field]:
     for number, image in enumerate(images):
         for position in image.positions(space):
             for channel in range(image.channels):
-                padding = image.padding_of(position, channel, space)
-                is_padded = padding is not None and padding.any()
-                pixels = image.field(position, channel, space)
-                fields.append(
-                    Field(pixels, channel, number, padding=padding if is_padded else None)
-                )
+                where = position, channel, space
+                field = Field(field_of(image, image.pixels, *where), channel, number)
+                if image.padding is not None:
+                    padding = field_of(image, image.padding, *where)
+                    if any(plane.any() for plane in _planes(padding)):
+                        field = replace(field, padding=padding)
+                fields.append(field)
     return fields
 
 
-def planes_of(fields: Sequence[Field], most: int | None = None) -> list[Shaped[np.ndarray, "Y X"]]:
+class Planes(Sequence[Shaped[np.ndarray, "Y X"]]):
+    """Planes of fields, each read when it is asked for.
+
+    Parameters
+    ----------
+    places
+        The field of each plane, and its index there.
+    """
+
+    def __init__(self, places: Sequence[tuple[Field, tuple[int, ...]]]) -> None:
+        self._places = places
+
+    def __len__(self) -> int:
+        """Give the number of planes."""
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, number: int) -> Shaped[np.ndarray, "Y X"]: ...
+    @overload
+    def __getitem__(self, number: slice) -> "Planes": ...
+    def __getitem__(self, number: int | slice) -> "Shaped[np.ndarray, 'Y X'] | Planes":
+        """Read one plane, or list some."""
+        if isinstance(number, slice):
+            return Planes(self._places[number])
+        field, at = self._places[number]
+        plane: Shaped[np.ndarray, "Y X"] = field.pixels[at]
+        return plane
+
+
+def planes_of(fields: Sequence[Field], most: int | None = None) -> Planes:
     """List the planes of fields; of more than `most` planes, an evenly spaced selection.
 
     Examples
@@ -122,10 +161,12 @@ def planes_of(fields: Sequence[Field], most: int | None = None) -> list[Shaped[n
     >>> len(planes_of([Field(np.zeros((7, 4, 4))), Field(np.zeros((4, 4)))], most=4))
     4
     """
-    planes = [
-        plane for field in fields for plane in field.pixels.reshape(-1, *field.pixels.shape[-2:])
-    ]
+    planes = Planes([(field, at) for field in fields for at in np.ndindex(field.pixels.shape[:-2])])
     return planes if most is None else planes[:: -(-len(planes) // most)]
+
+
+def _planes(pixels: Pixels) -> Iterator[Shaped[np.ndarray, "Y X"]]:
+    return (pixels[at] for at in np.ndindex(pixels.shape[:-2]))
 
 
 def cut(field: Field, position: Position, shape: PatchShape) -> Float32[np.ndarray, "views *space"]:
@@ -136,12 +177,17 @@ def cut(field: Field, position: Position, shape: PatchShape) -> Float32[np.ndarr
     >>> cut(Field(np.eye(8)), Position(0, 2, 2), PatchShape(side=4, views=2)).shape
     (2, 4, 4)
     """
-    *planes, rows, columns = _extent(position, shape)
-    return views_around(field.pixels[*planes], rows, columns, shape.views)
+    *planes, rows, columns = extent(position, shape)
+    if not field.is_stored:
+        return views_around(field.pixels[*planes], rows, columns, shape.views)
+    size = (field.pixels.shape[-2], field.pixels.shape[-1])
+    region = seen_around(rows, columns, size, shape.views)
+    seen = field.pixels[*planes, *region]
+    return views_around(seen, rows, columns, shape.views, region=region, size=size)
 
 
-def _extent(position: Position, shape: PatchShape) -> tuple[slice, ...]:
-    """Return the slices of a field that a patch covers."""
+def extent(position: Position, shape: PatchShape) -> tuple[slice, ...]:
+    """Give the slices of a field that a patch covers."""
     planes = () if shape.depth is None else (slice(position.plane, position.plane + shape.depth),)
     rows, columns = (slice(start, start + shape.side) for start in (position.top, position.left))
     return (*planes, rows, columns)
@@ -303,8 +349,8 @@ def _reserve_corner(field: Field, patch: int, seed: int) -> Field:
 def _least_padded(field: Field, side: int, step: int) -> tuple[int, int] | None:
     """Return the square with the least padding, or None if it has too much."""
     height, width = field.pixels.shape[-2:]
-    padding = np.zeros((height, width)) if field.padding is None else field.padding
-    padded = padding.reshape(-1, height, width).mean(axis=0)
+    padding = [] if field.padding is None else _planes(field.padding)
+    padded = sum(padding, np.zeros((height, width))) / prod(field.pixels.shape[:-2])
     fractions = {
         (top, left): float(padded[top : top + side, left : left + side].mean())
         for top in range(0, height - side + 1, step)

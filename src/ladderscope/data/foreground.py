@@ -4,34 +4,30 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float32, Real
+from jaxtyping import Float32, Real
 from scipy.ndimage import gaussian_filter
 from skimage.filters import threshold_otsu
 
-from ladderscope.data.fields import Field, PatchShape, Position, planes_of
+from ladderscope.data.fields import Field, PatchShape, Planes, Position, extent, planes_of
+from ladderscope.images.parts import mask_of_planes, packed
+from ladderscope.images.stored import Pixels
 
 SMOOTHING = 2.0
 LEAST_FRACTION = 0.01
 KEPT_BACKGROUND = 0.2
 _PLANES_LOOKED_AT = 40
+_BINS = 256
 
 
 class Foreground(NamedTuple):
     """The pixels of each smoothed field that are brighter than a threshold."""
 
     threshold: float
-    masks: tuple[Bool[np.ndarray, "*space"], ...]
+    masks: tuple[Pixels, ...]
 
     def seen_in(self, field: int, position: Position, shape: PatchShape) -> bool:
         """Return whether at least 1 % of the pixels of a patch are foreground."""
-        mask = self.masks[field]
-        if shape.depth is not None:
-            mask = mask[position.plane : position.plane + shape.depth]
-        inside = mask[
-            ...,
-            position.top : position.top + shape.side,
-            position.left : position.left + shape.side,
-        ]
+        inside = self.masks[field][extent(position, shape)]
         return bool(inside.mean() >= LEAST_FRACTION)
 
 
@@ -56,14 +52,35 @@ def find_foreground(fields: Sequence[Field]) -> Foreground:
     >>> [foreground.seen_in(0, Position(0, top, 0), PatchShape(16)) for top in (0, 48)]
     [True, False]
     """
-    looked_at = planes_of(fields, _PLANES_LOOKED_AT)
-    brightness = np.concatenate([smoothed(plane)[::2, ::2].ravel() for plane in looked_at])
-    threshold = float(threshold_otsu(brightness))  # type: ignore[no-untyped-call]
-    masks = []
-    for field in fields:
-        mask = np.stack([smoothed(plane) > threshold for plane in planes_of([field])])
-        masks.append(mask.reshape(field.pixels.shape))
-    return Foreground(threshold, tuple(masks))
+    threshold = _threshold(planes_of(fields, _PLANES_LOOKED_AT))
+    return Foreground(threshold, tuple(_mask(field, threshold) for field in fields))
+
+
+def _threshold(planes: Planes) -> float:
+    """Give Otsu's threshold, from the histogram of all planes; each is smoothed twice for it."""
+    ends = [(part.min(), part.max()) for part in map(_sampled, planes)]
+    low, high = min(low for low, _ in ends), max(high for _, high in ends)
+    if low == high:
+        return float(low)
+    found = [np.histogram(_sampled(plane), _BINS, (low, high)) for plane in planes]
+    counts, edges = sum(count for count, _ in found), found[0][1]
+    centres = (edges[:-1] + edges[1:]) / 2
+    return float(threshold_otsu(hist=(counts, centres)))  # type: ignore[no-untyped-call]
+
+
+def _mask(field: Field, threshold: float) -> Pixels:
+    """Mark what is brighter; compressed, if the field is not in memory either."""
+    marked = (smoothed(plane) > threshold for plane in planes_of([field]))
+    shape = field.pixels.shape
+    if not field.is_stored:
+        return np.stack(list(marked)).reshape(shape)
+    places = ((*at, 0) for at in np.ndindex(shape[:-2]))
+    masks = {at: packed(mask) for at, mask in zip(places, marked, strict=True)}
+    return mask_of_planes(shape, "ZYX"[-len(shape) :], masks)
+
+
+def _sampled(plane: Real[np.ndarray, "Y X"]) -> Float32[np.ndarray, "rows columns"]:
+    return smoothed(plane)[::2, ::2]
 
 
 def smoothed(plane: Real[np.ndarray, "Y X"]) -> Float32[np.ndarray, "Y X"]:

@@ -10,6 +10,7 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from ladderscope.data.cuts import TURNS, Ahead, Cut, Patch, Turn, draw_turn
 from ladderscope.data.fields import (
     Field,
     PatchShape,
@@ -19,16 +20,7 @@ from ladderscope.data.fields import (
     validation_positions,
 )
 from ladderscope.data.foreground import KEPT_BACKGROUND, Foreground
-from ladderscope.data.sampling import (
-    MAX_VALIDATION_PATCHES,
-    TURNS,
-    Patch,
-    Turn,
-    batches_per_epoch,
-    draw_turn,
-    fractions,
-    turned,
-)
+from ladderscope.data.sampling import MAX_VALIDATION_PATCHES, batches_per_epoch, fractions
 from ladderscope.images import Statistics
 
 _TRIES = 20
@@ -198,6 +190,7 @@ class MixedPatches(Dataset[MixedBatch]):
         self.channels, self.mixing, self.shape = channels, mixing, shape
         self.batch, self.seed, self.turns = batch, seed, turns
         self._fractions = [fractions(fields) for fields in channels.fields]
+        self._ahead = Ahead(self._plan, shape)
 
     @property
     def batches_per_epoch(self) -> int:
@@ -208,28 +201,33 @@ class MixedPatches(Dataset[MixedBatch]):
 
     def __getitem__(self, number: int) -> MixedBatch:
         """Draw batch `number`."""
-        rng = np.random.default_rng([self.seed, 0, number])
-        return _batch([self._draw(rng) for _ in range(self.batch)])
+        ratios, patches = self._ahead[number]
+        parts = np.stack(patches).reshape(self.batch, -1, *patches[0].shape)
+        count = len(self.channels.fields)
+        if self.channels.mixed is not None:
+            return _batch([_recorded(part[count], part[:count]) for part in parts])
+        of_each = zip(parts, ratios, strict=True)
+        return _batch([_mixture(part, self.mixing, ratio) for part, ratio in of_each])
 
-    def _draw(self, rng: np.random.Generator) -> "_Mixture":
+    def _plan(self, number: int) -> tuple[list[Float32[np.ndarray, " channels"]], list[Cut]]:
+        rng = np.random.default_rng([self.seed, 0, number])
+        drawn = [self._draw(rng) for _ in range(self.batch)]
+        return [ratio for ratio, _ in drawn], [one for _, cuts in drawn for one in cuts]
+
+    def _draw(self, rng: np.random.Generator) -> tuple[Float32[np.ndarray, " channels"], list[Cut]]:
+        """Draw the ratio of each channel, and where its patch is cut, and the mixed one if any."""
         ratio = self.mixing.draw_ratio(rng)
+        groups = self.channels.fields
         if self.channels.paired:
-            chosen, position = self._draw_position(range(len(self.channels.fields)), rng)
+            chosen, position = self._draw_position(range(len(groups)), rng)
             turn = draw_turn(rng, self.turns)
-            parts = [
-                turned(cut(fields[chosen], position, self.shape), turn)
-                for fields in self.channels.fields
-            ]
-            if self.channels.mixed is not None:
-                mixed = turned(cut(self.channels.mixed[chosen], position, self.shape), turn)
-                return _recorded(mixed, np.stack(parts))
-        else:
-            parts = []
-            for channel, fields in enumerate(self.channels.fields):
-                chosen, position = self._draw_position([channel], rng)
-                patch = cut(fields[chosen], position, self.shape)
-                parts.append(turned(patch, draw_turn(rng, self.turns)))
-        return _mixture(np.stack(parts), self.mixing, ratio)
+            groups = [*groups, *([] if self.channels.mixed is None else [self.channels.mixed])]
+            return ratio, [Cut(fields[chosen], position, turn) for fields in groups]
+        cuts = []
+        for channel, fields in enumerate(groups):
+            chosen, position = self._draw_position([channel], rng)
+            cuts.append(Cut(fields[chosen], position, draw_turn(rng, self.turns)))
+        return ratio, cuts
 
     def _draw_position(self, of: Sequence[int], rng: np.random.Generator) -> tuple[int, Position]:
         """Draw a field and a position in it; most positions without foreground are drawn again."""

@@ -1,14 +1,15 @@
 """Batches of patches for training and for validation."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from ladderscope.data.cuts import TURNS, Ahead, Cut, Patch, Turn, draw_turn
 from ladderscope.data.fields import (
     Field,
     PatchShape,
@@ -18,10 +19,6 @@ from ladderscope.data.fields import (
 )
 
 MAX_VALIDATION_PATCHES = 64
-
-Patch = Float32[np.ndarray, "views *space"]
-Turn: TypeAlias = tuple[int, bool]  # quarter turns, and whether to flip
-TURNS: tuple[Turn, ...] = tuple((quarters, flip) for quarters in range(4) for flip in (False, True))
 
 
 class PatchBatch(NamedTuple):
@@ -67,6 +64,7 @@ class TrainingPatches(Dataset[PatchBatch]):
         self.fields, self.shape, self.batch, self.seed = tuple(fields), shape, batch, seed
         self.turns = turns
         self._fractions = fractions(fields)
+        self._ahead = Ahead(self._plan, shape)
 
     @property
     def batches_per_epoch(self) -> int:
@@ -75,16 +73,19 @@ class TrainingPatches(Dataset[PatchBatch]):
 
     def __getitem__(self, number: int) -> PatchBatch:
         """Draw batch `number`."""
+        fields, patches = self._ahead[number]
+        return _batch(patches, fields)
+
+    def _plan(self, number: int) -> tuple[list[Field], list[Cut]]:
         rng = np.random.default_rng([self.seed, 0, number])
         chosen = [
             self.fields[index]
             for index in rng.choice(len(self.fields), self.batch, p=self._fractions)
         ]
-        return _batch([self._draw(field, rng) for field in chosen], chosen)
+        return chosen, [self._draw(field, rng) for field in chosen]
 
-    def _draw(self, field: Field, rng: np.random.Generator) -> Patch:
-        patch = cut(field, draw_position(field, self.shape, rng), self.shape)
-        return turned(patch, draw_turn(rng, self.turns))
+    def _draw(self, field: Field, rng: np.random.Generator) -> Cut:
+        return Cut(field, draw_position(field, self.shape, rng), draw_turn(rng, self.turns))
 
 
 def validation_batch(fields: Sequence[Field], shape: PatchShape, seed: int) -> PatchBatch:
@@ -112,19 +113,6 @@ def batches_per_epoch(fields: Sequence[Field], shape: PatchShape, batch: int) ->
     """Return the number of batches with as many pixels as the fields."""
     pixels = sum(field.measured for field in fields)
     return max(1, round(pixels / (batch * shape.side**2 * (shape.depth or 1))))
-
-
-def draw_turn(rng: np.random.Generator, turns: Sequence[Turn] = TURNS) -> Turn:
-    """Draw one of the orientations."""
-    number = 2 * int(rng.integers(4)) + int(rng.integers(2))
-    return turns[number % len(turns)]
-
-
-def turned(patch: Patch, turn: Turn) -> Patch:
-    """Rotate and flip a patch and its lateral context."""
-    quarters, flipped = turn
-    rotated = np.rot90(patch, quarters, axes=(-2, -1))
-    return rotated.swapaxes(-2, -1) if flipped else rotated
 
 
 def _batch(patches: Sequence[Patch], fields: Sequence[Field]) -> PatchBatch:

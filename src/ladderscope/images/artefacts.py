@@ -2,17 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Shaped
+from jaxtyping import Bool, Int, Shaped
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ladderscope.images.axes import planes_last
 from ladderscope.images.image import Image
 from ladderscope.images.outliers import find_outliers
 from ladderscope.images.padding import find_padding
+from ladderscope.images.parts import mask_of_planes, packed
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,24 +94,42 @@ def filled(plane: Shaped[np.ndarray, "Y X"], artefacts: Artefacts) -> Shaped[np.
         return plane
     result = plane.copy()
     if outliers is not None:
-        unusable = artefacts.mask
-        for row, column in np.argwhere(outliers):
-            around = tuple(slice(max(0, at - 2), at + 3) for at in (row, column))
-            usable = plane[around][~unusable[around]]
-            result[row, column] = np.median(usable) if usable.size else np.median(plane)
+        result[outliers] = without_outliers(plane, artefacts)
     if padding is not None:
-        rows, columns = np.nonzero(padding)
-        nearest = ndimage.distance_transform_edt(
-            padding, return_distances=False, return_indices=True
-        )[:, rows, columns]
-        mirrored = [
-            np.clip(2 * at - here, 0, size - 1)
-            for at, here, size in zip(nearest, (rows, columns), plane.shape, strict=True)
-        ]
-        inside = ~padding[mirrored[0], mirrored[1]]
-        source = [np.where(inside, one, at) for one, at in zip(mirrored, nearest, strict=True)]
-        result[rows, columns] = result[source[0], source[1]]
+        result[padding] = result[mirrored(padding)]
     return result
+
+
+def without_outliers(
+    plane: Shaped[np.ndarray, "Y X"], artefacts: Artefacts
+) -> Shaped[np.ndarray, " outliers"]:
+    """Give what takes the place of a plane's outliers: the median of their surroundings."""
+    outliers, unusable = artefacts.outliers, artefacts.mask
+    if outliers is None or unusable is None:
+        return plane[:0, 0]
+    values = np.empty(np.count_nonzero(outliers), plane.dtype)
+    for number, (row, column) in enumerate(np.argwhere(outliers)):
+        around = tuple(slice(max(0, at - 2), at + 3) for at in (row, column))
+        usable = plane[around][~unusable[around]]
+        values[number] = np.median(usable) if usable.size else np.median(plane)
+    return values
+
+
+def mirrored(
+    padding: Bool[np.ndarray, "Y X"],
+) -> tuple[Int[np.ndarray, " padded"], Int[np.ndarray, " padded"]]:
+    """Give the rows and columns of the pixels that take the place of padding: its reflection."""
+    rows, columns = np.nonzero(padding)
+    nearest = ndimage.distance_transform_edt(padding, return_distances=False, return_indices=True)[
+        :, rows, columns
+    ]
+    reflected = [
+        np.clip(2 * at - here, 0, size - 1)
+        for at, here, size in zip(nearest, (rows, columns), padding.shape, strict=True)
+    ]
+    inside = ~padding[reflected[0], reflected[1]]
+    down, across = (np.where(inside, one, at) for one, at in zip(reflected, nearest, strict=True))
+    return down, across
 
 
 def blank_filled(
@@ -139,13 +156,29 @@ def blank_filled(
     >>> blank_filled(stack, padding)[:, 0, 0].tolist()
     [0.0, 0.0, 3.0, 3.0]
     """
-    blank = np.zeros(len(planes), bool) if padding is None else padding.all(axis=(1, 2))
+    blank: NDArray[np.bool_] = np.zeros(len(planes), bool)
+    if padding is not None:
+        blank |= padding.all(axis=(1, 2))
     if not blank.any() or blank.all():
         return planes
-    measured = np.flatnonzero(~blank)
-    nearest = measured[np.abs(np.arange(len(planes))[:, None] - measured).argmin(axis=1)]
-    result: Shaped[np.ndarray, "planes Y X"] = planes[nearest]
+    result: Shaped[np.ndarray, "planes Y X"] = planes[nearest_measured(blank)]
     return result
+
+
+def nearest_measured(blank: Bool[np.ndarray, " planes"]) -> Int[np.ndarray, " planes"]:
+    """Give the nearest plane that is not blank; if all are, each plane itself.
+
+    Examples
+    --------
+    >>> nearest_measured(np.array([False, True, True, False])).tolist()
+    [0, 0, 3, 3]
+    """
+    numbers = np.arange(len(blank))
+    measured = numbers if blank.all() else np.flatnonzero(~blank)
+    nearest: Int[np.ndarray, " planes"] = measured[
+        np.abs(numbers[:, None] - measured).argmin(axis=1)
+    ]
+    return nearest
 
 
 def outliers_of(image: Image) -> Bool[np.ndarray, "..."] | None:
@@ -171,22 +204,6 @@ def outliers_of(image: Image) -> Bool[np.ndarray, "..."] | None:
     )
 
 
-class Cleaned(NamedTuple):
-    """An image whose artefacts were filled, and what they were.
-
-    Attributes
-    ----------
-    image : Image
-        With plausible values in the place of artefacts, of which padding is marked as such; of
-        the same pixels if it has none.
-    artefacts : Artefacts
-        In the shape of the image's pixels.
-    """
-
-    image: Image
-    artefacts: Artefacts
-
-
 def with_padding(image: Image) -> Image:
     """Mark the padding of an image; the image itself if it has none.
 
@@ -202,54 +219,18 @@ def with_padding(image: Image) -> Image:
     >>> with_padding(Image(movie, "TYX", "movie.tif")).padding.sum(axis=(1, 2)).tolist()
     [0, 1024, 0]
     """
-    marked = _marked(image, lambda *where: find_padding(image.plane(*where)))
-    return image if marked is None else replace(image, padding=marked)
-
-
-def cleaned(image: Image) -> Cleaned:
-    """Find and fill the artefacts of every plane of an image.
-
-    Parameters
-    ----------
-    image
-        Finite values of any real type.
-
-    Examples
-    --------
-    >>> movie = np.random.default_rng(0).poisson(100, (3, 32, 32))
-    >>> movie[1] = 0
-    >>> clean, artefacts = cleaned(Image(movie, "TYX", "movie.tif"))
-    >>> artefacts.padding.mean(axis=(1, 2)).tolist(), clean.padding is artefacts.padding
-    ([0.0, 1.0, 0.0], True)
-    """
-    original = image.array
-    planes = planes_last(original, image.axes)
-    pixels = original
-    masks: dict[str, NDArray[np.bool_]] = {}
-    for at in np.ndindex(planes.shape[:-2]):
-        found = find_artefacts(planes[at])
-        if found.mask is None:
-            continue
-        if pixels is original:
-            pixels = original.copy()
-        planes_last(pixels, image.axes)[at] = filled(planes[at], found)
-        for name, mask in (("padding", found.padding), ("outliers", found.outliers)):
-            if mask is not None:
-                whole = masks.setdefault(name, np.zeros(image.shape, dtype=bool))
-                planes_last(whole, image.axes)[at] = mask
-    artefacts = Artefacts(**masks)
-    if artefacts.padding is not None:
-        stacks, marks = (planes_last(of, image.axes) for of in (pixels, artefacts.padding))
-        for at in np.ndindex(stacks.shape[-3]):
-            of_channel = stacks[..., *at, :, :]
-            flat = (-1, *stacks.shape[-2:])
-            marked = marks[..., *at, :, :].reshape(flat)
-            of_channel[...] = blank_filled(of_channel.reshape(flat), marked).reshape(
-                of_channel.shape
-            )
-    if pixels is not original:
-        image = replace(image, pixels=pixels)
-    return Cleaned(replace(image, padding=artefacts.padding), artefacts)
+    if isinstance(image.pixels, np.ndarray):
+        marked = _marked(image, lambda *where: find_padding(image.plane(*where)))
+        return image if marked is None else replace(image, padding=marked)
+    masks = {
+        (*position.values(), channel): packed(padding)
+        for position in image.positions()
+        for channel in range(image.channels)
+        if (padding := find_padding(image.plane(position, channel))) is not None
+    }
+    return (
+        replace(image, padding=mask_of_planes(image.shape, image.axes, masks)) if masks else image
+    )
 
 
 def _marked(

@@ -34,7 +34,7 @@ def check_fits(shape: Sequence[int], dtype: np.dtype[Any], called: str) -> None:
     --------
     >>> check_fits((64, 64), np.dtype(np.uint16), "a.tif")
     """
-    memory = _memory()
+    memory = machine_memory()
     if memory is not None and prod(shape) * dtype.itemsize > memory:
         raise too_large(shape, dtype, called)
 
@@ -47,7 +47,7 @@ def too_large(shape: Sequence[int], dtype: np.dtype[Any], called: str) -> ImageE
     shape, dtype, called
         As `check_fits` takes them.
     """
-    memory = _memory()
+    memory = machine_memory()
     has = "" if memory is None else f", of which this machine has {data_size(memory)}"
     takes = data_size(prod(shape) * np.dtype(dtype).itemsize)
     return ImageError(
@@ -56,7 +56,8 @@ def too_large(shape: Sequence[int], dtype: np.dtype[Any], called: str) -> ImageE
     )
 
 
-def _memory() -> int | None:
+def machine_memory() -> int | None:
+    """Give the bytes of memory that this machine has; None if it does not say."""
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):  # Windows does not say

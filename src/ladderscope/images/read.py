@@ -241,7 +241,7 @@ def read_image(
         check_worth(image)
     except MemoryError as error:
         raise too_large(opened.shape, opened.dtype, called) from error
-    if isinstance(source, str | os.PathLike):
+    if opened.path is not None and not isinstance(unchecked(opened.pixels), np.ndarray):
         image.array.flags.writeable = False
         image = replace(image, checked=image.pixels)
     return image

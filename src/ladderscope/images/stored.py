@@ -11,6 +11,7 @@ Key: TypeAlias = tuple[int | slice, ...]
 Read: TypeAlias = Callable[[Key], Shaped[np.ndarray, "..."]]
 
 
+@runtime_checkable
 class Pixels(Protocol):
     """What has a shape and a type, and gives the values that are asked for: arrays, and more."""
 
@@ -237,6 +238,39 @@ def without_dimension(pixels: Pixels, at: int) -> Pixels:
 
     shape = (*pixels.shape[:at], *pixels.shape[at + 1 :])
     return made_of([pixels], shape, pixels.dtype, reader)
+
+
+def in_boxes(read: Callable[[tuple[slice, ...]], Any], shape: tuple[int, ...]) -> Read:
+    """Let what reads boxes read at any key.
+
+    Parameters
+    ----------
+    read
+        Reads at one slice for each dimension, with a start, a stop and no step.
+    shape
+        That of the whole.
+
+    Examples
+    --------
+    >>> squares = np.arange(12).reshape(3, 4) ** 2
+    >>> read = in_boxes(squares.__getitem__, squares.shape)
+    >>> read((1, slice(None, None, -2)))
+    array([49, 25])
+    """
+
+    def read_any(key: Key) -> Any:
+        sides = [
+            range(size)[one] if isinstance(one, slice) else range(one, one + 1)
+            for one, size in zip(key, shape, strict=True)
+        ]
+        box = tuple(slice(min(side, default=0), max(side, default=-1) + 1) for side in sides)
+        inside = tuple(
+            slice(None, None, side.step) if isinstance(one, slice) else 0
+            for one, side in zip(key, sides, strict=True)
+        )
+        return read(box)[inside]
+
+    return read_any
 
 
 def _complete(key: Any, shape: tuple[int, ...]) -> Key:

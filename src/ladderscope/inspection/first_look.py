@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Real
 
 from ladderscope.images import Image, ImageError, numbered_channels
-from ladderscope.images.artefacts import Artefacts, cleaned
+from ladderscope.images.artefacts import Artefacts
+from ladderscope.images.cleaning import Cleaning, cleaned
 from ladderscope.inspection.numbers import MOST_SATURATED, ImageLook, measure
 from ladderscope.noise_estimation import neighbour_correlation
 from ladderscope.words import percent, some
@@ -62,7 +63,8 @@ def look_at(image: Image) -> LookedAt:
     """Look at one image.
 
     Padding is marked and filled by reflection; hot and dead pixels are replaced by the median of
-    their surroundings. The given image is not changed.
+    their surroundings. The given image is not changed. One that is still in its file is read once,
+    plane by plane, and stays there.
 
     Parameters
     ----------
@@ -76,12 +78,17 @@ def look_at(image: Image) -> LookedAt:
     >>> print(look_at(Image(pixels, "YX", "a.tif")).findings[0].text[:47])
     a.tif: 1 pixel stands out from its surroundings
     """
-    clean, artefacts = cleaned(image)
-    look = measure(image, artefacts)
+    if isinstance(image.pixels, np.ndarray):
+        clean, artefacts = cleaned(image)
+        look = measure(image, artefacts)
+    else:
+        cleaning = Cleaning(image)
+        look = measure(image, cleaning.find)
+        clean = cleaning.cleaned()
     return LookedAt(clean, look, tuple(findings_of(look)))
 
 
-def first_look(images: Sequence[Image]) -> tuple[list[Image], list[Finding]]:
+def first_look(images: Iterable[Image]) -> tuple[list[Image], list[Finding]]:
     """Look at images that are to be used together, one by one and in comparison.
 
     Parameters

@@ -2,10 +2,10 @@
 
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from jaxtyping import Bool, Float64, Shaped
@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from ladderscope.images import Acquisition, Image
 from ladderscope.images.artefacts import Artefacts, find_artefacts
+
+# Finds the artefacts of the plane at a position, of a channel.
+Find: TypeAlias = Callable[[Mapping[str, int], int, Shaped[np.ndarray, "Y X"]], Artefacts]
 
 _FEWEST = 10  # pixels of the greatest value that count as saturated
 _SAMPLED = 2**14  # pixels of a plane, for percentiles
@@ -75,7 +78,9 @@ class ImageLook:
         return "".join(letter for letter in self.axes if letter not in "CYX")
 
 
-def measure(image: Image, artefacts: Artefacts | None = None, most: int | None = None) -> ImageLook:
+def measure(
+    image: Image, artefacts: Artefacts | Find | None = None, most: int | None = None
+) -> ImageLook:
     """Measure an image, plane by plane; one that is still in its file stays there.
 
     Parameters
@@ -83,7 +88,7 @@ def measure(image: Image, artefacts: Artefacts | None = None, most: int | None =
     image
         As it was read.
     artefacts
-        What `ladderscope.images.artefacts.cleaned` found in it; by default the image is searched.
+        What was found in it, or what finds it in a plane; by default, `find_artefacts` does.
     most
         Number of planes to look at per channel, the first ones; by default all.
 
@@ -94,10 +99,7 @@ def measure(image: Image, artefacts: Artefacts | None = None, most: int | None =
     >>> measure(Image(movie, "TYX", "movie.tif")).copies
     [(3,)]
     """
-    padding, outliers = (
-        None if mask is None else Image(mask, image.axes, image.name)
-        for mask in ((artefacts.padding, artefacts.outliers) if artefacts else (None, None))
-    )
+    find = artefacts if callable(artefacts) else _finder(image, artefacts)
     per_channel = [_Channel() for _ in range(image.channels)]
     repeats = _Repeats(image)
     seen: dict[int, tuple[dict[str, int], int]] = {}
@@ -107,16 +109,7 @@ def measure(image: Image, artefacts: Artefacts | None = None, most: int | None =
         at = tuple(position.values())
         for number, channel in enumerate(per_channel):
             plane = image.plane(position, number)
-            found = (
-                find_artefacts(plane)
-                if artefacts is None
-                else Artefacts(
-                    *(
-                        None if mask is None else mask.plane(position, number)
-                        for mask in (padding, outliers)
-                    )
-                )
-            )
+            found = find(position, number, plane)
             if number == 0:
                 repeats.add(position, plane)
             if found.outliers is not None:
@@ -150,6 +143,19 @@ def measure(image: Image, artefacts: Artefacts | None = None, most: int | None =
         levels=[channel.levels() for channel in per_channel],
         copies=sorted({*copies, *repeats.positions()}),
         brightness=[_in_time(image, channel.means) for channel in per_channel],
+    )
+
+
+def _finder(image: Image, artefacts: Artefacts | None) -> Find:
+    """Find the artefacts of a plane among those of the image, or by looking."""
+    if artefacts is None:
+        return lambda _, __, plane: find_artefacts(plane)
+    masks = [
+        None if mask is None else Image(mask, image.axes, image.name)
+        for mask in (artefacts.padding, artefacts.outliers)
+    ]
+    return lambda position, channel, _: Artefacts(
+        *(None if mask is None else mask.plane(position, channel) for mask in masks)
     )
 
 

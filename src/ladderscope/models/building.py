@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ladderscope.data.sampling import TURNS, Turn
+from ladderscope.data.cuts import TURNS, Turn
 from ladderscope.losses import ConstantKLWeight, LinearKLWeight
 from ladderscope.models.config import RestorerSettings
 from ladderscope.noise import NoiseModel

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Float64, Shaped
+from jaxtyping import Float32, Float64
 
 from ladderscope.data import Channels, Field, Mixing
 from ladderscope.errors import LadderscopeError
@@ -17,6 +17,7 @@ from ladderscope.evaluation.with_truth import calibrate
 from ladderscope.evaluation.without_truth import calibrate_without_truth
 from ladderscope.images import Image, Sources, channel_statistics, read_image
 from ladderscope.images.read import named_sources
+from ladderscope.images.stored import Pixels
 from ladderscope.models.file import Model
 from ladderscope.models.restoring import Fields
 from ladderscope.noise.shares import share_of_noise
@@ -105,12 +106,13 @@ def nothing_held_out(kind: str) -> Sums:
     )
 
 
-def _held_out_part(field: Field) -> Shaped[np.ndarray, "*depth Y X"]:
+def _held_out_part(field: Field) -> Pixels:
     """Give the square of a field that was held out, or all of it."""
     if field.reserved is None:
         return field.pixels
     top, left, side = field.reserved
-    return field.pixels[..., top : top + side, left : left + side]
+    part: Pixels = field.pixels[..., top : top + side, left : left + side]
+    return part
 
 
 def read_truths(truth: Sources, axes: str | None, images: Sequence[Image]) -> list[Image]:

@@ -137,7 +137,7 @@ def channel_noise(
     return models, choices
 
 
-def _by_file(fields: Sequence[Field], files: Sequence[str]) -> dict[str, list[Any]]:
+def _by_file(fields: Sequence[Field], files: Sequence[str]) -> dict[str, Sequence[Any]]:
     """List some planes of each file."""
     return {
         name: planes_of([field for field in fields if field.image == number], PLANES_OF_A_FILE)

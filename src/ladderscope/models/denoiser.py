@@ -18,8 +18,9 @@ from ladderscope.images import (
     Sources,
     channel_statistics,
     numbered_channels,
-    read_images,
+    open_images,
 )
+from ladderscope.images.at_hand import at_hand
 from ladderscope.images.stored import Pixels
 from ladderscope.inspection import about_repeats, gathered
 from ladderscope.interruption import ShouldStop
@@ -34,6 +35,7 @@ from ladderscope.models.fitting import (
     looked_at,
     new_network,
     patch_shape,
+    say_where,
     trained,
     training_options,
     training_statistics,
@@ -181,7 +183,8 @@ class Denoiser(Restorer[DenoiserSettings]):
         settings = with_budget(self.settings, minutes, steps, epochs)
         run = checked_run(self.device, state_file, resume, compile_network, progress, should_stop)
         notice = Notices()
-        recorded = read_images(images, axes, should_stop)
+        opened = open_images(images, axes)
+        recorded = at_hand(opened, in_memory=say_where([opened]), should_stop=should_stop)
         frames = None if settings.repeats is None else frames_in(recorded, settings.repeats)
         observed = [self._averaged(image, notice.warn) for image in recorded]
         _say_repeats(recorded, settings.repeats, frames, notice)
@@ -189,7 +192,7 @@ class Denoiser(Restorer[DenoiserSettings]):
         check_depth(observed, settings.dimensions, notice)
         say_which_channels_differ(observed, notice)
         sampling = common_sampling(observed, notice, settings.dimensions)
-        looked = looked_at(observed, notice)
+        looked = looked_at(observed, notice, should_stop)
         statistics = training_statistics(looked)
         fields = fields_of(looked, self._space)
         settings = with_patches_that_fit(settings, fields, notice)

@@ -5,7 +5,7 @@ import json
 import logging
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
@@ -17,8 +17,9 @@ from ladderscope.data.fields import PatchShape, side_for
 from ladderscope.errors import LadderscopeError
 from ladderscope.files import check_writable, expanded
 from ladderscope.images import Image, ImageError, Statistics, channel_statistics
+from ladderscope.images.at_hand import are_small
 from ladderscope.inspection import first_look
-from ladderscope.interruption import ShouldStop, stopping_gently
+from ladderscope.interruption import ShouldStop, stop_if, stopping_gently
 from ladderscope.machine import best_device, fast_type, single_precision
 from ladderscope.memory import enough_memory
 from ladderscope.models.architecture import (
@@ -49,7 +50,9 @@ from ladderscope.training import (
 )
 from ladderscope.training.optimizers import OPTIMIZERS
 from ladderscope.training.seeding import seeded
-from ladderscope.words import counted
+from ladderscope.words import counted, data_size
+
+logger = logging.getLogger("ladderscope")
 
 # In warm-ups of the learning rate. With fewer than two, a denoiser leaves images worse than they
 # were. Splitters learn for longer: 247 steps of the demonstration were 3.6 and 4.8 dB below 1,127.
@@ -116,9 +119,33 @@ def with_budget(
     return replaced(settings, {name: value for name, value in budget.items() if value is not None})
 
 
-def looked_at(images: Sequence[Image], notice: Callable[[str, int], None]) -> list[Image]:
+def say_where(images: Sequence[Sequence[Image]]) -> bool:
+    """Decide whether training images are read into memory; report if they stay on disk."""
+    together = [image for stack in images for image in stack]
+    if are_small(together):
+        return True
+    taken = sum(image.size * image.dtype.itemsize for image in together)
+    logger.info(
+        "the images take %s and stay on disk: they are looked at plane by plane, and training "
+        "patches are read from them as they are needed",
+        data_size(taken),
+    )
+    return False
+
+
+def looked_at(
+    images: Sequence[Image],
+    notice: Callable[[str, int], None],
+    should_stop: ShouldStop | None = None,
+) -> list[Image]:
     """Report what a first look at training images finds; return them ready for training."""
-    looked, findings = first_look(images)
+
+    def one_by_one() -> Iterator[Image]:
+        for image in images:
+            yield image
+            stop_if(should_stop, "looking at the images")
+
+    looked, findings = first_look(one_by_one())
     for finding in findings:
         notice(finding.text, logging.WARNING if finding.is_warning else logging.INFO)
     return looked

@@ -1,14 +1,15 @@
 """What a splitter is trained on: recordings of each structure, and perhaps of all together."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from ladderscope.data import Channels, Field, HeldOut, hold_out
-from ladderscope.images import Image, ImageError, Sources, read_images
+from ladderscope.images import Image, ImageError, Sources, open_images
+from ladderscope.images.at_hand import at_hand
+from ladderscope.images.parts import any_of
 from ladderscope.interruption import ShouldStop, stop_if
-from ladderscope.models.fitting import looked_at
+from ladderscope.models.fitting import looked_at, say_where
 from ladderscope.models.given import check_channels, check_pairs
 from ladderscope.models.matching import say_which_channels_differ
 from ladderscope.models.notices import Notices
@@ -64,11 +65,17 @@ def read_recordings(
         `should_stop` returned True: it is called between two images.
     """
     given = [*channels, *([] if mixed is None else [mixed])]
+    opened: list[list[Image]] = []
     stacks: list[list[Image]] = []
     for name, sources in zip([*names, _MIXED], given, strict=False):
+        with _named(name):
+            opened.append(open_images(sources, axes))
+    small = say_where(opened)
+    for name, images in zip([*names, _MIXED], opened, strict=False):
         if stacks:
             stop_if(should_stop, "reading the images")
-        stacks.append(_read(sources, axes, name, should_stop))
+        with _named(name):
+            stacks.append(at_hand(images, in_memory=small, should_stop=should_stop))
     recorded = None if mixed is None else stacks.pop()
     found = Recordings(names, stacks, recorded, paired or mixed is not None)
     named = list(zip([*names, _MIXED], found.stacks, strict=False))
@@ -80,9 +87,11 @@ def read_recordings(
     return found
 
 
-def looked_at_all(recordings: Recordings, notice: Notices) -> Recordings:
+def looked_at_all(
+    recordings: Recordings, notice: Notices, should_stop: ShouldStop | None = None
+) -> Recordings:
     """Say what a first look finds; images of one field get the padding of each other."""
-    looked = [looked_at(stack, notice) for stack in recordings.stacks]
+    looked = [looked_at(stack, notice, should_stop) for stack in recordings.stacks]
     if recordings.paired:
         looked = _with_common_padding(looked)
     count = len(recordings.channels)
@@ -111,11 +120,11 @@ def divided(
     return training, validation
 
 
-def _read(
-    sources: Sources, axes: str | None, name: str, should_stop: ShouldStop | None
-) -> list[Image]:
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Say of errors which channel they are about."""
     try:
-        return read_images(sources, axes, should_stop)
+        yield
     except ImageError as error:
         raise ImageError(f"{name}: {error}") from error
 
@@ -124,7 +133,7 @@ def _with_common_padding(stacks: Sequence[list[Image]]) -> list[list[Image]]:
     together = []
     for images in zip(*stacks, strict=True):
         masks = [image.padding for image in images if image.padding is not None]
-        padding = np.logical_or.reduce(masks) if masks else None
+        padding = any_of(masks) if masks else None
         together.append([replace(image, padding=padding) for image in images])
     return [list(stack) for stack in zip(*together, strict=True)]
 

@@ -7,7 +7,8 @@ from typing import Self
 import numpy as np
 
 from ladderscope.evaluation.calibration import Source
-from ladderscope.images import Image, Sources, read_images
+from ladderscope.images import Image, Sources, open_images
+from ladderscope.images.at_hand import are_small, at_hand
 from ladderscope.interruption import ShouldStop, stop_if
 from ladderscope.machine import usual_device
 from ladderscope.memory import enough_memory
@@ -104,7 +105,11 @@ class Restorer(Predictor[Settings]):
             images, truths, source = self._held_out or nothing_held_out(self.kind)
             truth_frames = 1 if self.model.noise_models else None
         else:
-            images = [self._ready(image) for image in read_images(observed, axes, should_stop)]
+            opened = open_images(observed, axes)
+            images = [
+                self._ready(image)
+                for image in at_hand(opened, in_memory=are_small(opened), should_stop=should_stop)
+            ]
         if truth is not None:
             same_axes = axes if self.kind == "denoiser" else axes and f"C{axes}"
             truths = read_truths(truth, truth_axes or same_axes, images)

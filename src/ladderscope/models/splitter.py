@@ -205,7 +205,7 @@ class Splitter(Restorer[SplitterSettings]):
         sampling = common_sampling(images, notice, settings.dimensions)
         of_channels = [image for stack in recorded.channels for image in stack]
         check_depth(of_channels, settings.dimensions, notice)
-        looked = looked_at_all(recorded, notice)
+        looked = looked_at_all(recorded, notice, should_stop)
         fields = [fields_of(stack, self._space) for stack in looked.channels]
         mixed_fields = None if looked.mixed is None else fields_of(looked.mixed, self._space)
         settings = with_patches_that_fit(

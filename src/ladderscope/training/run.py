@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ladderscope.data import MixedPatches, TrainingPatches
+from ladderscope.errors import LadderscopeError
 from ladderscope.interruption import ShouldStop
 from ladderscope.machine import (
     best_device,
@@ -25,6 +26,7 @@ from ladderscope.training.module import Record, RestorationModule, Terms
 from ladderscope.training.progress import Message
 from ladderscope.training.seeding import seeded
 from ladderscope.training.worker import Worker
+from ladderscope.words import counted
 
 logger = logging.getLogger("ladderscope")
 
@@ -174,7 +176,13 @@ def _fit(
     spent = worker.agreed(course.fraction(module))
     while not (done or stopped):
         course.set_rate(module, optimizer, spent)
-        _step(module, worker.batch(patches, module.steps_done), optimizer, worker)
+        try:
+            batch = worker.batch(patches, module.steps_done)
+        except LadderscopeError as error:
+            if worker.is_first:
+                course.keep(module, optimizer)
+            raise TrainingError(f"{error}{_kept_until(course, module)}") from error
+        _step(module, batch, optimizer, worker)
         course.note(module)
         spent = worker.agreed(course.fraction(module))
         done = spent >= 1 or course.diverged
@@ -196,6 +204,16 @@ def _fit(
     course.best_weights = worker.agreed(course.best_weights)
     worker.release(module)
     return interrupted
+
+
+def _kept_until(course: Course, module: RestorationModule[Any]) -> str:
+    """Say how a training can go on whose images could not be read any more."""
+    if course.state_file is None:
+        return ""
+    return (
+        f" The {counted(module.steps_done, 'training step')} until then are kept in "
+        f"{course.state_file}: resume (--resume) once all images are as they were"
+    )
 
 
 def _step(
