@@ -30,7 +30,7 @@ KINDS = {
 
 
 def write(folder, count, side, how):
-    """Write images that differ in brightness; the noise of one is turned and shifted for the others."""
+    """Write noisy images; each is the first one, turned and shifted."""
     rng = np.random.default_rng(0)
     rows, columns = np.mgrid[:side, :side].astype(np.float32)
     light = 200 + 100 * np.sin(rows / 9) * np.sin(columns / 13)

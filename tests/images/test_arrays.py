@@ -161,7 +161,7 @@ def test_values_beyond_those_of_32_bits_are_refused_with_their_place(value):
 
 def test_an_image_larger_than_memory_is_refused_with_what_it_takes(monkeypatch, tmp_path):
     zarr.create_array(tmp_path / "a.zarr", data=STACK)
-    monkeypatch.setattr(memory, "_memory", lambda: 1000)
+    monkeypatch.setattr(memory, "machine_memory", lambda: 1000)
     for source in (STACK, tmp_path / "a.zarr", open_image(tmp_path / "a.zarr", "TYX")):
         with pytest.raises(ImageError, match=r"take 0\.0 MB of memory.*crop the image"):
             read_image(source, "TYX")
