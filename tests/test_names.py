@@ -35,7 +35,7 @@ def test_every_ending_of_a_kind_is_taken_in_any_case_and_the_others_are_refused(
     for ending in kind.endings:
         assert kind.file(f"out/a.b{ending.upper()}") == Path(f"out/a.b{ending.upper()}")
     others = {ending for other in KINDS for ending in other.endings} - set(kind.endings)
-    for ending in ["", ".zarr", ".v2", *others]:
+    for ending in ["", ".v2", *others]:
         name = f"out/a{ending}"
         assert name in refusal(kind.file, name)
 
@@ -51,6 +51,12 @@ def test_a_folder_that_exists_is_no_file(tmp_path):
     assert "folder" in refusal(IMAGE.file, tmp_path / "a.tif")
 
 
+def test_a_zarr_image_is_a_folder_that_may_exist(tmp_path):
+    (tmp_path / "a.ome.zarr").mkdir()
+    assert IMAGE.file(f"{tmp_path}/a.ome.zarr/") == tmp_path / "a.ome.zarr"
+    assert image_or_folder(tmp_path / "a.ome.zarr") == (tmp_path / "a.ome.zarr", True)
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "right"),
     [
@@ -59,7 +65,7 @@ def test_a_folder_that_exists_is_no_file(tmp_path):
         (MODEL, "nuclei.v2", "nuclei.v2.ladder"),
         (MODEL, "nuclei.tif", "nuclei.ladder"),
         (IMAGE, "out/a.png", "out/a.tif"),
-        (IMAGE, "a.ome.zarr", "a.tif"),
+        (MODEL, "a.ome.zarr", "a.ladder"),
         (IMAGE, ".ome.tif", "restored.tif"),
         (PAGE, "page.pdf", "page.html"),
     ],
@@ -83,13 +89,14 @@ def test_a_folder_may_have_dots_and_one_that_exists_may_have_any_name(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "is_image"), [("a.tif", True), ("a.ome.TIFF", True), ("a", False), ("a.tif/", False)]
+    ("name", "is_image"),
+    [("a.tif", True), ("a.ome.TIFF", True), ("a", False), ("a.tif/", False), ("a.zarr/", True)],
 )
 def test_one_image_is_told_from_a_folder_of_several(name, is_image):
     assert image_or_folder(name) == (Path(name), is_image)
 
 
-@pytest.mark.parametrize("name", ["a.png", "a.ladder", "a.zarr", ".tif", ""])
+@pytest.mark.parametrize("name", ["a.png", "a.ladder", ".zarr", ".tif", ""])
 def test_what_is_neither_is_refused(name):
     refusal(image_or_folder, name)
 

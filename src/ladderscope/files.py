@@ -151,7 +151,7 @@ def check_writable(paths: Iterable[Path]) -> None:
             with _in_words(files[0]):
                 inside.mkdir(parents=True, exist_ok=True)
             for file in files:
-                if taken(file) and file.is_dir():
+                if taken(file) and file.is_dir() and file.suffix.lower() != ".zarr":
                     raise OutputError(f"{file} is a folder; give the name of a file.")
                 _try_name(file, inside)
 

@@ -52,7 +52,7 @@ class FileKind(NamedTuple):
             The name is that of a folder, or ends otherwise than such files do.
         """
         path, is_folder = _read(name)
-        if is_folder:
+        if is_folder and not (_is_zarr(path) and self.names(path)):
             raise OutputError(
                 f"{os.fspath(name)} is a folder, but {self.what} is a single file: write "
                 f"{path / self.example}"
@@ -78,7 +78,7 @@ class FileKind(NamedTuple):
 
 
 MODEL = FileKind("a model", (".ladder",), "model.ladder")
-IMAGE = FileKind("a restored image", (".tif", ".tiff"), "restored.tif")
+IMAGE = FileKind("a restored image", (".tif", ".tiff", ".zarr"), "restored.tif")
 PAGE = FileKind("a report", (".html", ".htm"), "report.html")
 PICTURE = FileKind("a picture", (".png", ".svg", ".pdf"), "noise.png")
 NOISE = FileKind("a noise model", (".json", ".npz"), "noise.json")
@@ -136,13 +136,18 @@ def image_or_folder(name: _Name) -> tuple[Path, bool]:
 
     Examples
     --------
-    >>> image_or_folder("out/a.tif")[1], image_or_folder("out")[1]
-    (True, False)
+    >>> [image_or_folder(name)[1] for name in ("out/a.tif", "out/a.ome.zarr", "out")]
+    [True, True, False]
     """
     path, is_folder = _read(name)
-    if not is_folder and path.suffix.lower() in _ENDINGS_OF_FILES - {".zarr"}:
+    if _is_zarr(path) or (not is_folder and path.suffix.lower() in _ENDINGS_OF_FILES):
         return IMAGE.file(name), True
     return output_folder(name), False
+
+
+def _is_zarr(path: Path) -> bool:
+    """Tell whether a name is that of a Zarr image, which is a folder."""
+    return path.suffix.lower() == ".zarr"
 
 
 def _read(name: _Name) -> tuple[Path, bool]:

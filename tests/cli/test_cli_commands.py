@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tifffile
+import zarr
 from invoked import run
 
 from ladderscope.cli import summary
@@ -276,6 +277,28 @@ def test_predict_writes_one_file_and_its_spread(batch, tmp_path):
     assert tifffile.imread(tmp_path / "b.tif").dtype == np.float32
     assert run(*arguments, "-o", tmp_path / "b.tif").code == 1
     assert run(*arguments, "-o", tmp_path / "b.tif", "--overwrite", "--seed", 3).code == 0
+
+
+def test_predict_writes_zarr_for_zarr_or_as_asked(batch, tmp_path):
+    model, samples = batch.out / "model.ladder", ["--samples", 2]
+    source = tmp_path / "in" / "c.ome.zarr"
+    zarr.create_array(source, data=np.stack([noisy()] * 2), dimension_names=("z", "y", "x"))
+    out = tmp_path / "out"
+    assert run("predict", model, source, "-o", out, *samples).code == 0
+    assert written(out) == ["c_restored.ome.zarr", "c_spread.ome.zarr"]
+    assert read_image(out / "c_restored.ome.zarr").axes == "ZYX"
+    page = ["report", out, "--model", model, "-o", tmp_path / "report.html"]
+    assert "1 image" in run(*page).printed
+    found = run("evaluate", out / "c_restored.ome.zarr", source, "--json", tmp_path / "s.json")
+    assert "c_spread.ome.zarr" in (tmp_path / "s.json").read_text(), found.said
+    asked = ["predict", model, source, "-o", out, *samples, "--format", "tiff"]
+    assert run(*asked, "--compression", "zstd").code == 0
+    with tifffile.TiffFile(out / "c_restored.ome.tif") as tiff:
+        assert tiff.pages.first.compression == tifffile.COMPRESSION.ZSTD
+    (out / "c_restored.ome.zarr" / "notes.txt").touch()
+    refused = run("predict", model, source, "-o", out, *samples, "--overwrite")
+    assert (refused.code, "notes.txt" in refused.said) == (1, True)
+    assert "--format" in run(*asked[:4], out / "c.zarr", "--format", "tiff").said
 
 
 def test_predict_never_overwrites_its_input(batch, image):

@@ -8,6 +8,7 @@ import pytest
 from ladderscope import Restoration
 from ladderscope.files import OutputError
 from ladderscope.images import Acquisition, find_images, read_image
+from ladderscope.images.stored import StoredPixels
 
 MEAN = np.linspace(-20, 300, 2 * 6 * 8, dtype=np.float32).reshape(2, 6, 8)
 RESTORATION = Restoration(
@@ -86,8 +87,8 @@ def test_another_type_is_rounded_and_clipped_and_the_spread_stays_float(tmp_path
     assert read_image(tmp_path / "a_spread.tif").pixels.dtype == np.float32
 
 
-@pytest.mark.parametrize("name", ["a.png", "a.zarr", "a", "out/", ".tif"])
-def test_a_name_of_something_else_than_a_tiff_is_refused(tmp_path, name):
+@pytest.mark.parametrize("name", ["a.png", ".zarr", "a", "out/", ".tif"])
+def test_a_name_of_something_else_than_an_image_is_refused(tmp_path, name):
     for given in ({"path": name}, {"path": "a.tif", "spread_path": name}):
         with pytest.raises(OutputError):
             RESTORATION.save(**{key: f"{tmp_path}/{value}" for key, value in given.items()})
@@ -132,7 +133,54 @@ def test_the_residual_goes_where_it_is_told_and_replaces_nothing_unasked(tmp_pat
     assert not (tmp_path / "b.tif").exists()
 
 
-def test_the_files_are_not_taken_for_input_later(tmp_path):
-    written = RESTORATION.save(tmp_path / "a.tif")
+def test_ome_zarr_is_written_with_all_that_a_tiff_has(tmp_path):
+    written = RESTORATION.save(tmp_path / "a_restored.ome.zarr")
+    assert [path.name for path in written] == ["a_restored.ome.zarr", "a_spread.ome.zarr"]
+    for path, pixels in zip(written, (RESTORATION.mean, RESTORATION.std), strict=True):
+        image = read_image(path)
+        assert (image.axes, image.dtype) == ("CYX", np.float32)
+        assert np.array_equal(image.pixels, pixels)
+        assert image.pixel_size == pytest.approx((0.25, 0.5))
+        assert image.channel_names == ("actin", "nuclei")
+        assert image.acquisition.channel_colours == RESTORATION.acquisition.channel_colours
+
+
+def test_folders_of_others_are_kept_and_nothing_is_left_beside_them(tmp_path):
+    (tmp_path / "a_spread.zarr").mkdir()
+    with pytest.raises(OutputError, match=r"a_spread\.zarr is not an OME-Zarr written by"):
+        RESTORATION.save(tmp_path / "a.zarr", overwrite=True)
+    assert [one.name for one in tmp_path.iterdir()] == ["a_spread.zarr"]
+
+
+def test_what_is_stored_is_written_part_by_part(tmp_path):
+    def stored(pixels):
+        def read(key):
+            assert key[0] != slice(None)
+            return pixels[key]
+
+        return StoredPixels(pixels.shape, pixels.dtype, read)
+
+    mean, residual = SPLIT.mean, SPLIT.residual[..., None]
+    split = replace(SPLIT, mean=stored(mean), std=stored(mean), residual=stored(residual))
+    for path, pixels in zip(
+        split.save(tmp_path / "a.tif"), (mean, mean, residual[..., 0]), strict=True
+    ):
+        assert np.array_equal(read_image(path).pixels, pixels)
+
+
+def test_files_of_no_use_without_the_others_are_removed(tmp_path):
+    def read(key):
+        raise OSError("a disk was unplugged")
+
+    broken = replace(RESTORATION, mean=StoredPixels(MEAN.shape, MEAN.dtype, read))
+    for name in ("a.tif", "a.zarr"):
+        with pytest.raises(OSError, match="unplugged"):
+            broken.save(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.zarr"])
+def test_the_files_are_not_taken_for_input_later(tmp_path, name):
+    written = RESTORATION.save(tmp_path / name)
     found = find_images([*written, np.zeros((4, 4))])
     assert sorted(found.skipped) == sorted(written)

@@ -16,6 +16,8 @@ def denoise(
     keep_dtype: options.KeepDtype = False,
     level: options.Level = 0,
     missing_chunks: options.Missing = "fill",
+    format: options.Format = None,
+    compression: options.Compression = None,
     overwrite: options.Overwrite = False,
     resume: options.Resume = False,
     no_thumbnail: options.NoThumbnail = False,
@@ -25,7 +27,7 @@ def denoise(
     Ctrl-C ends training early and keeps the best model so far; pressing it again aborts.
     """
     from ladderscope.cli import work
-    from ladderscope.cli.naming import output_names, outputs_in
+    from ladderscope.cli.naming import ending_for, output_names, outputs_in
     from ladderscope.cli.preflight import check_outputs, check_training, state_of
     from ladderscope.cli.setup import make_restorer
     from ladderscope.files import claimed
@@ -37,7 +39,7 @@ def denoise(
     denoiser, axes = make_restorer(Denoiser, training, blind_levels=blind_levels, repeats=repeats)
     paths = work.find(inputs, level, missing_chunks)
     outputs = {
-        path: outputs_in(folder, name)
+        path: outputs_in(folder, name, ending_for(path, format))
         for path, name in zip(paths, output_names(paths), strict=True)
     }
     trains = check_training(model_path, resume=resume, overwrite=overwrite, restores=True)
@@ -59,6 +61,7 @@ def denoise(
             failures=failures,
             samples=samples,
             keep_dtype=keep_dtype,
+            compression=compression,
             overwrite=overwrite,
             resume=resume,
             is_trained=not trains,

@@ -6,15 +6,16 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import tifffile
 
 from ladderscope.cli.described import described
 from ladderscope.cli.naming import Outputs
 from ladderscope.cli.summary import Restorer
 from ladderscope.errors import LadderscopeError
+from ladderscope.files import taken
 from ladderscope.images import Image, open_image
 from ladderscope.images.at_hand import are_small, at_hand
 from ladderscope.images.cleaning import clean
+from ladderscope.images.metadata import description_of
 from ladderscope.models import Denoiser, Restoration, Splitter, load
 from ladderscope.models.channel_noise import is_blank, listed
 from ladderscope.models.detail import checked
@@ -89,13 +90,7 @@ def is_whole(outputs: Outputs, how: str, samples: int) -> bool:
     The restoration is written after its spread, and holds how it was made.
     """
     needed = [outputs.restored, *([outputs.spread] if samples > 1 else [])]
-    if not all(path.is_file() for path in needed):
-        return False
-    try:
-        with tifffile.TiffFile(outputs.restored) as tiff:
-            return f"({how})" in (tiff.ome_metadata or "")
-    except Exception:  # tifffile raises whatever a damaged file provokes; it is restored anew
-        return False
+    return all(map(taken, needed)) and f"({how})" in description_of(outputs.restored)
 
 
 def kept_image(
@@ -105,7 +100,7 @@ def kept_image(
 
     Where its axes are written in another order than the image has, it is not shown.
     """
-    files = [path for path in outputs.images if path.is_file()]
+    files = [path for path in outputs.images if path.exists()]
     names = [path.name for path in files]
     restored = kept_restoration(restorer, image, outputs, samples)
     if restored is None:
@@ -140,7 +135,7 @@ def kept_restoration(
     if split:
         axes = f"C{axes.replace('C', '')}"
         sizes = {**sizes, "C": len(restorer.model.statistics)}
-    spread = open_image(outputs.spread) if outputs.spread.is_file() else None
+    spread = open_image(outputs.spread) if outputs.spread.exists() else None
     if any(one and (one.axes, one.sizes) != (axes, sizes) for one in (mean, spread)):
         return None
     residual = None

@@ -173,7 +173,7 @@ def _comparisons(
     prediction: str, truths: Sequence[str], axes: str | None, spread: Path | None
 ) -> list[Comparison]:
     """Find the predictions, and for each its truth and its spread."""
-    from ladderscope.cli.naming import output_names, outputs_in
+    from ladderscope.cli.naming import output_names, spread_of
     from ladderscope.errors import LadderscopeError
     from ladderscope.files import stem
 
@@ -188,17 +188,16 @@ def _comparisons(
     if spread is not None and len(predictions) > 1:
         raise LadderscopeError(
             f"--spread {spread} names one file, but there are {len(predictions)} predictions: omit "
-            "it, and the _spread.ome.tif beside each prediction is used"
+            "it, and the _spread image beside each prediction is used"
         )
     names = [name.removesuffix("_restored") for name in output_names(predictions)]
     matched = [
         _partners(predictions, names, _find(group))
         for group in _by_channel(predictions[0], truths, axes)
     ]
-    beside = [outputs_in(path.parent, bases[path]).spread for path in predictions]
     return [
-        Comparison(path, partners, spread or (own if own.is_file() else None))
-        for path, partners, own in zip(predictions, zip(*matched, strict=True), beside, strict=True)
+        Comparison(path, partners, spread or spread_of(path))
+        for path, partners in zip(predictions, zip(*matched, strict=True), strict=True)
     ]
 
 

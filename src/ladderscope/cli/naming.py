@@ -8,7 +8,10 @@ from typing import NamedTuple
 
 from ladderscope.files import stem
 from ladderscope.images.addresses import flattened
+from ladderscope.images.find import is_zarr_folder
 from ladderscope.models.restoration import beside
+
+ENDINGS = {"tiff": ".ome.tif", "zarr": ".ome.zarr"}
 
 
 class Outputs(NamedTuple):
@@ -46,7 +49,9 @@ def outputs_at(restored: Path, *, split: bool = False) -> Outputs:
     return Outputs(restored, beside(restored, "spread"), animation, residual)
 
 
-def outputs_in(folder: Path, name: str, *, split: bool = False) -> Outputs:
+def outputs_in(
+    folder: Path, name: str, ending: str = ENDINGS["tiff"], *, split: bool = False
+) -> Outputs:
     """Name the outputs of an image in a folder.
 
     Examples
@@ -54,7 +59,30 @@ def outputs_in(folder: Path, name: str, *, split: bool = False) -> Outputs:
     >>> outputs_in(Path("out"), "a").spread.name
     'a_spread.ome.tif'
     """
-    return outputs_at(folder / f"{name}_restored.ome.tif", split=split)
+    return outputs_at(folder / f"{name}_restored{ending}", split=split)
+
+
+def spread_of(restored: Path) -> Path | None:
+    """Find the spread that was written with a restoration, whatever its ending; None without one.
+
+    Examples
+    --------
+    >>> spread_of(Path("no such folder/a_restored.ome.tif"))
+    """
+    base = stem(restored).removesuffix("_restored")
+    usual = [restored.with_name(f"{base}_spread{ending}") for ending in ENDINGS.values()]
+    return next((one for one in (beside(restored, "spread"), *usual) if one.exists()), None)
+
+
+def ending_for(path: Path, format: str | None) -> str:
+    """Choose the ending of an image's outputs: by the format asked for, or as the image has it.
+
+    Examples
+    --------
+    >>> ending_for(Path("a.tif"), None), ending_for(Path("a.tif"), "zarr")
+    ('.ome.tif', '.ome.zarr')
+    """
+    return ENDINGS[format or ("zarr" if is_zarr_folder(path) else "tiff")]
 
 
 def output_names(paths: Sequence[Path]) -> list[str]:

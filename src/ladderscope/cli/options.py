@@ -14,6 +14,8 @@ from ladderscope.noise_estimation.wanted import spellings
 from ladderscope.words import listed
 
 Device = Literal["cpu", "cuda", "mps"]
+ImageFormat = Literal["tiff", "zarr"]
+CompressionName = Literal["none", "deflate", "zstd"]  # as in images/output.py
 MissingChunks = Literal["fill", "refuse"]  # as in images/find.py, which loads NumPy
 
 Inputs = Annotated[
@@ -131,6 +133,19 @@ KeepDtype = Annotated[
     bool,
     typer.Option(
         "--keep-dtype", help="Save restorations in the data type of the input, rounded and clipped."
+    ),
+]
+Format = Annotated[
+    ImageFormat | None,
+    typer.Option(
+        "--format",
+        help="Write OME-TIFF or OME-Zarr (default: that of each input).",
+    ),
+]
+Compression = Annotated[
+    CompressionName | None,
+    typer.Option(
+        "--compression", help="Compression of the outputs (default: none in TIFF, zstd in Zarr)."
     ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing output files.")]

@@ -16,7 +16,7 @@ def predict(
             "--output",
             "-o",
             metavar="OUT",
-            help="Folder for the results or, for a single image, a .tif file.",
+            help="Folder for the results or, for a single image, a .tif file or a .zarr.",
         ),
     ],
     samples: options.Samples = 16,
@@ -26,6 +26,8 @@ def predict(
     missing_chunks: options.Missing = "fill",
     device: options.DeviceName = None,
     keep_dtype: options.KeepDtype = False,
+    format: options.Format = None,
+    compression: options.Compression = None,
     overwrite: options.Overwrite = False,
     report: Annotated[
         str | None,
@@ -34,7 +36,7 @@ def predict(
 ) -> None:
     """Restore or split images with a trained model."""
     from ladderscope.cli import summary, work
-    from ladderscope.cli.naming import output_names, outputs_at, outputs_in
+    from ladderscope.cli.naming import ending_for, output_names, outputs_at, outputs_in
     from ladderscope.cli.preflight import check_outputs
     from ladderscope.cli.sentences import predicted
     from ladderscope.errors import LadderscopeError
@@ -51,10 +53,15 @@ def predict(
         raise LadderscopeError(
             f"-o {output} names one file, but there are {len(paths)} images: give a folder"
         )
+    if to_a_file and format and (format == "zarr") != (target.suffix.lower() == ".zarr"):
+        raise LadderscopeError(f"-o {output} is not what --format {format} writes: omit --format")
     outputs = (
         [outputs_at(target, split=split)]
         if to_a_file
-        else [outputs_in(target, name, split=split) for name in output_names(paths)]
+        else [
+            outputs_in(target, name, ending_for(path, format), split=split)
+            for path, name in zip(paths, output_names(paths), strict=True)
+        ]
     )
     check_outputs(
         [*(file for named in outputs for file in named.files), *([page] if page else [])],
@@ -68,6 +75,7 @@ def predict(
         samples=samples,
         seed=seed,
         keep_dtype=keep_dtype,
+        compression=compression,
         overwrite=overwrite,
         shown=SHOWN_IMAGES if page else 0,
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ladderscope.errors import LadderscopeError
 from ladderscope.files import OutputError, check_writable, claimed, taken
+from ladderscope.images.write import check_replaced
 from ladderscope.words import some
 
 
@@ -31,8 +32,9 @@ def check_outputs(outputs: Sequence[Path], inputs: Iterable[Path], *, may_replac
     for output in outputs:
         if output.resolve() in originals:
             raise OutputError(f"{output} is an input and would be overwritten: choose another -o")
-        if taken(output) and output.is_dir():
+        if taken(output) and output.is_dir() and output.suffix.lower() != ".zarr":
             raise OutputError(f"{output} is a folder: choose another -o")
+        check_replaced(output)
     existing = [str(output) for output in outputs if taken(output)]
     if existing and not may_replace:
         raise OutputError(

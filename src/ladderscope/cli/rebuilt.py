@@ -6,19 +6,20 @@ from pathlib import Path
 import numpy as np
 
 from ladderscope.cli.earlier import how_restored, kept_image
-from ladderscope.cli.naming import Outputs, output_names, outputs_in
+from ladderscope.cli.naming import ENDINGS, Outputs, output_names, outputs_at
 from ladderscope.cli.sentences import predicted, trained
 from ladderscope.cli.summary import FAILURES, Failure, Restorer, failure_of
 from ladderscope.cli.work import find
 from ladderscope.errors import LadderscopeError
+from ladderscope.files import stem
 from ladderscope.images import open_image, read_image
 from ladderscope.models import Restoration, Splitter
 from ladderscope.models.provenance import Provenance, provenance_of
 from ladderscope.report import Report, RestoredImage, without_original
 from ladderscope.report.page import SHOWN_IMAGES
-from ladderscope.words import some
+from ladderscope.words import listed, some
 
-_ENDING = "_restored.ome.tif"
+_NAMES = [f"NAME_restored{ending}" for ending in ENDINGS.values()]
 
 
 def of_model(restorer: Restorer, path: Path) -> Report:
@@ -34,10 +35,10 @@ def restored_in(folder: Path) -> list[Path]:
     LadderscopeError
         There are none.
     """
-    paths = sorted(folder.glob(f"*{_ENDING}"))
+    paths = sorted(path for name in _NAMES for path in folder.glob(name.replace("NAME", "*")))
     if not paths:
         raise LadderscopeError(
-            f"{folder} contains no restored images (NAME{_ENDING}): give a folder that "
+            f"{folder} contains no restored images ({listed(_NAMES, 'or')}): give a folder that "
             "“ladderscope denoise” or “ladderscope predict” has written, or a .ladder file"
         )
     return paths
@@ -66,8 +67,8 @@ def of_folder(
     gone: list[str] = []
     samples, how = 0, how_restored(restorer.model, 0, 0)
     for path in restored:
-        name = path.name.removesuffix(_ENDING)
-        outputs = outputs_in(path.parent, name, split=isinstance(restorer, Splitter))
+        name = stem(path).removesuffix("_restored")
+        outputs = outputs_at(path, split=isinstance(restorer, Splitter))
         try:
             known = _checked(how, path)
             original = given.get(name) or known.source
@@ -130,9 +131,9 @@ def _described(
     if original is not None:
         image = restorer.observed(read_image(original, axes))
         return kept_image(restorer, image, outputs, known.samples, known.seed, shown=shown)[0]
-    files = [path for path in outputs.files if path.is_file()]
+    files = [path for path in outputs.files if path.exists()]
     mean = open_image(outputs.restored)
-    spread = open_image(outputs.spread).array if outputs.spread.is_file() else None
+    spread = open_image(outputs.spread).array if outputs.spread.exists() else None
     alone = Restoration(
         mean.array.astype(np.float32),
         None if spread is None else spread.astype(np.float32),

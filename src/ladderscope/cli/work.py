@@ -38,6 +38,8 @@ from ladderscope.images import (
 )
 from ladderscope.images.at_hand import are_small, read_through
 from ladderscope.images.find import MissingChunks
+from ladderscope.images.output import Compression
+from ladderscope.images.write import remove_written
 from ladderscope.inspection import Finding, gathered
 from ladderscope.models import Denoiser, Restoration
 from ladderscope.models.decodings import say_how_long
@@ -172,6 +174,7 @@ def restore_all(
     samples: int,
     seed: int | None = None,
     keep_dtype: bool,
+    compression: Compression | None = None,
     overwrite: bool,
     keep_whole: bool = False,
     shown: int = SHOWN_IMAGES,
@@ -206,10 +209,11 @@ def restore_all(
                         restorer.predict(image, samples=samples, seed=seed, progress=True),
                     )
                     if restored.std is None and overwrite:
-                        outputs.spread.unlink(missing_ok=True)  # of an earlier run
+                        remove_written(outputs.spread)  # of an earlier run
                     written = restored.save(
                         outputs.restored,
                         dtype=dtype,
+                        compression=compression,
                         overwrite=overwrite,
                         how=just_so,
                         source=recorded.path,
@@ -252,6 +256,7 @@ def denoise_batch(
     title: str = "Denoised images",
     samples: int,
     keep_dtype: bool = False,
+    compression: Compression | None = None,
     overwrite: bool,
     resume: bool = False,
     is_trained: bool = False,
@@ -279,6 +284,7 @@ def denoise_batch(
         list(zip(images, outputs, strict=True)),
         samples=samples,
         keep_dtype=keep_dtype,
+        compression=compression,
         overwrite=overwrite or resume,
         keep_whole=is_trained,
     )

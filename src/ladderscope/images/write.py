@@ -94,6 +94,27 @@ def write_image(
     write(final, output, compression=compression, overwrite=overwrite)
 
 
+def check_replaced(path: Path) -> None:
+    """Refuse to overwrite a folder that is no OME-Zarr of Ladderscope, or has something else in it.
+
+    Parameters
+    ----------
+    path
+        An image that is to be written, and may exist.
+
+    Raises
+    ------
+    OutputError
+        Naming what is in the way.
+
+    Examples
+    --------
+    >>> check_replaced(Path("a new image.ome.zarr"))
+    """
+    if path.suffix.lower() == ".zarr":
+        check_replaceable(path, kept_for)
+
+
 def remove_written(path: Path) -> None:
     """Delete an image that Ladderscope wrote, if it is there.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Shaped
+from jaxtyping import Float32
 from numpy.typing import DTypeLike
 
 from ladderscope.errors import LadderscopeError
@@ -18,6 +18,9 @@ from ladderscope.evaluation.spread import Factor
 from ladderscope.files import OutputError, check_writable, stem, taken
 from ladderscope.images import Acquisition, cast_to, write_image
 from ladderscope.images.acquisition import UNKNOWN
+from ladderscope.images.output import Compression
+from ladderscope.images.stored import Pixels, without_dimension
+from ladderscope.images.write import check_replaced, remove_written
 from ladderscope.models.interval_record import interval_record
 from ladderscope.models.provenance import provenance
 from ladderscope.names import IMAGE
@@ -151,17 +154,19 @@ class Restoration:
         residual_path: str | os.PathLike[str] | None = None,
         dtype: DTypeLike = np.float32,
         overwrite: bool = False,
+        compression: Compression | None = None,
         how: str = "",
         source: str | os.PathLike[str] | None = None,
     ) -> list[Path]:
-        """Write the mean as an OME-TIFF, and spread and residual, if any, beside it.
+        """Write the mean as an OME-TIFF or OME-Zarr, and spread and residual, if any, beside it.
 
         The mean is written last: if it exists, so do the others.
 
         Parameters
         ----------
         path : path
-            File for the mean, such as ``"a_restored.ome.tif"``: a .tif or .tiff file.
+            File for the mean, such as ``"a_restored.ome.tif"``: a .tif or .tiff file, or, as an
+            OME-Zarr, a .zarr folder.
         spread_path : path, optional
             File for the spread; by default beside `path`, with ``_spread`` in place of
             ``_restored``, or at the end of the name.
@@ -172,7 +177,9 @@ class Restoration:
             Type of the pixels of the mean; integers are clipped and rounded. The spread and the
             residual are float32.
         overwrite : bool
-            Whether to replace existing files.
+            Whether to replace existing files, and of folders, OME-Zarr that Ladderscope wrote.
+        compression : {"none", "deflate", "zstd"}, optional
+            By default, a TIFF is not compressed, and an OME-Zarr is with zstd.
         how : str
             How the image was restored, such as the number of samples; written to the metadata of
             the mean.
@@ -188,13 +195,13 @@ class Restoration:
         Raises
         ------
         OutputError
-            A file already exists, is not named as a TIFF, or cannot be written.
+            A file already exists, is not named as an image, or cannot be written.
         """
         path = IMAGE.file(path)
         outputs = [
             _Output(
                 path,
-                cast_to(np.asarray(self.mean), dtype),
+                cast_to(self.mean, dtype),
                 self.axes,
                 self.channel_names,
                 provenance(how, source, path),
@@ -203,14 +210,12 @@ class Restoration:
         if self.std is not None:
             spread = beside(path, "spread") if spread_path is None else IMAGE.file(spread_path)
             text = self._about_std()
-            outputs.append(
-                _Output(spread, np.asarray(self.std), self.axes, self.channel_names, text)
-            )
+            outputs.append(_Output(spread, self.std, self.axes, self.channel_names, text))
         if self.residual is not None:
             residual = (
                 beside(path, "residual") if residual_path is None else IMAGE.file(residual_path)
             )
-            axes, pixels = self._residual_without_channels(np.asarray(self.residual))
+            axes, pixels = self._residual_without_channels(self.residual)
             text = "residual: the image minus the sum of the restored channels"
             outputs.append(_Output(residual, pixels, axes, None, text))
         files = [output.path for output in outputs]
@@ -220,16 +225,18 @@ class Restoration:
                 f"{', '.join(map(str, before))} already exists: choose another name or pass "
                 "overwrite=True"
             )
+        for file in files:
+            check_replaced(file)
         check_writable(files)
         written: list[Path] = []
         try:
             for output in reversed(outputs):
-                self._write(output, overwrite)
+                self._write(output, overwrite, compression)
                 written.append(output.path)
         except BaseException:
             for file in written:
                 if file not in before:
-                    file.unlink(missing_ok=True)  # of no use without the others
+                    remove_written(file)  # of no use without the others
             raise
         return files
 
@@ -243,7 +250,7 @@ class Restoration:
             f"{interval_record(self.factors)}"
         )
 
-    def _write(self, output: "_Output", overwrite: bool) -> None:
+    def _write(self, output: "_Output", overwrite: bool, compression: Compression | None) -> None:
         write_image(
             output.path,
             output.pixels,
@@ -253,20 +260,23 @@ class Restoration:
             acquisition=self.acquisition.of_channels(output.channels),
             overwrite=overwrite,
             description=output.text,
+            compression=compression,
         )
 
-    def _residual_without_channels(
-        self, residual: Float32[np.ndarray, "..."]
-    ) -> tuple[str, Float32[np.ndarray, "..."]]:
+    def _residual_without_channels(self, residual: Pixels) -> tuple[str, Pixels]:
         """Remove the C axis, which has length 1 where the image had one."""
+        axes, shape = self.axes.replace("C", ""), tuple(residual.shape)
+        if len(shape) == len(axes):
+            return axes, residual
         sizes = zip(self.axes, self.mean.shape, strict=True)
-        shape = [size for letter, size in sizes if letter != "C"]
-        return self.axes.replace("C", ""), residual.reshape(shape)
+        wanted = tuple(size for letter, size in sizes if letter != "C")
+        at = next(at for at in range(len(shape)) if shape[:at] + shape[at + 1 :] == wanted)
+        return axes, without_dimension(residual, at)
 
 
 class _Output(NamedTuple):
     path: Path
-    pixels: Shaped[np.ndarray, "..."]
+    pixels: Pixels
     axes: str
     channel_names: tuple[str, ...] | None
     text: str
