@@ -9,7 +9,14 @@ import pytest
 import zarr
 
 from ladderscope.files import OutputError
-from ladderscope.images import Acquisition, ImageError, Objective, find_images, write_image
+from ladderscope.images import (
+    Acquisition,
+    ImageError,
+    Objective,
+    find_images,
+    open_image,
+    write_image,
+)
 from ladderscope.images import write_zarr as writing
 from ladderscope.images.metadata import description_of, is_own_output
 from ladderscope.images.stored import StoredPixels
@@ -116,6 +123,9 @@ def test_it_says_who_wrote_it_and_how(written):
     notes = attributes(written)["ladderscope"]
     assert notes["date"] == "2020-01-02T00:00:00"
     assert notes["objective"] == {"model": "20x", "magnification": 20}
+    again = open_image(written)
+    assert (again.acquisition, again.pixel_size) == (KNOWN, (0.2, 0.1))
+    assert again.channel_names == ("α", "b")
     with pytest.raises(ImageError, match="written by Ladderscope itself"):
         find_images(written)
 

@@ -17,6 +17,7 @@ from ladderscope.images.multiscales import (
     ome_of,
     series_of,
 )
+from ladderscope.images.own_zarr import with_own_notes
 from ladderscope.images.stores import Node, arrays_in, missing_chunks, node_at, opened_zarr
 from ladderscope.words import counted, some
 
@@ -148,7 +149,7 @@ def zarr_image(path: Path, axes: str | None) -> Image:
         image,
         pixel_size=about.pixel_size,
         channel_names=about.channel_names,
-        acquisition=about.acquisition,
+        acquisition=with_own_notes(about.acquisition, path),
     )
 
 

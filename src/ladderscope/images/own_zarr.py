@@ -1,8 +1,12 @@
 """What Ladderscope notes in an OME-Zarr that it writes, and which of them are its own."""
 
 import json
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from ladderscope.images.acquisition import Acquisition, Objective
 
 KEY = "ladderscope"
 _FILE, _MOST_TEXT = "zarr.json", 2**24
@@ -35,6 +39,30 @@ def own_notes(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}
     return notes if isinstance(notes, dict) and isinstance(notes.get("software"), str) else {}
+
+
+def with_own_notes(acquisition: Acquisition, path: Path) -> Acquisition:
+    """Add the date and the objective that Ladderscope has noted in an OME-Zarr.
+
+    Parameters
+    ----------
+    acquisition
+        What the rest of its metadata says.
+    path
+        Its folder; of any other, nothing is known.
+
+    Examples
+    --------
+    >>> with_own_notes(Acquisition(slice_spacing=0.5), Path("no such folder")).date is None
+    True
+    """
+    notes = own_notes(path)
+    try:
+        date = datetime.fromisoformat(notes["date"]) if "date" in notes else None
+        objective = Objective(**notes["objective"]) if "objective" in notes else None
+    except (TypeError, ValueError):
+        return acquisition
+    return replace(acquisition, date=date, objective=objective)
 
 
 def kept_for(path: Path) -> str:
