@@ -22,7 +22,8 @@ Inputs = Annotated[
     list[str],
     typer.Argument(
         metavar="IN",
-        help='Images: TIFF files, folders, or quoted patterns such as "day1/*.tif".',
+        help="Images: TIFF files, OME-Zarr folders or addresses, folders of images, or quoted "
+        'patterns such as "day1/*.tif".',
     ),
 ]
 # Outputs are texts: a path would lose the separator at the end that says “a folder”.

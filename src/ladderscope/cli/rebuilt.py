@@ -12,7 +12,7 @@ from ladderscope.cli.summary import FAILURES, Failure, Restorer, failure_of
 from ladderscope.cli.work import find
 from ladderscope.errors import LadderscopeError
 from ladderscope.files import stem
-from ladderscope.images import open_image, read_image
+from ladderscope.images import is_one_image, open_image, read_image
 from ladderscope.models import Restoration, Splitter
 from ladderscope.models.provenance import Provenance, provenance_of
 from ladderscope.report import Report, RestoredImage, without_original
@@ -72,7 +72,7 @@ def of_folder(
         try:
             known = _checked(how, path)
             original = given.get(name) or known.source
-            if original is None or not original.exists():
+            if original is None or not is_one_image(original):
                 gone.append(f"{path.name} (from {original or 'an unknown file'})")
                 original = None
             shown = len(images) < SHOWN_IMAGES
