@@ -36,7 +36,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ladderscope.interop.careamics import load_lvae
 from ladderscope.losses import gaussian_kl, samplewise
 from ladderscope.machine import best_device, fast_type, keep_freed_memory
-from ladderscope.prediction import Geometry, restore
+from ladderscope.prediction import Geometry, for_work, restore
 
 SECTIONS = ("step", "profile", "forward", "mmse", "memory", "noise", "quality")
 LEVERS = (
@@ -194,13 +194,9 @@ def forward_section(theirs, weights, args):
 
 
 def our_mmse(network, field, samples):
-    return restore(
-        network,
-        field,
-        samples=samples,
-        geometry=Geometry(),
-        autocast=fast_type(best_device("cpu")),
-    )
+    autocast = fast_type(best_device("cpu"))
+    network = for_work(network, field.size * samples, autocast)
+    return restore(network, field, samples=samples, geometry=Geometry(), autocast=autocast)
 
 
 def our_fresh_process(weights, side, samples):

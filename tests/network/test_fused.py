@@ -12,7 +12,9 @@ from ladderscope.network.fused import WideConvolution, fused
 
 @pytest.fixture
 def uncompiled(monkeypatch):
+    """What is compiled, step by step."""
     monkeypatch.setattr(under_test, "_compiled", lambda function: function)
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
 
 
 def network(**arguments):
@@ -68,7 +70,7 @@ def test_the_network_that_it_copies_stays_as_it_is(uncompiled):
     assert str(fused(plain)) != before and str(plain) == before
 
 
-def test_activations_in_bfloat16_are_rounded_as_exact_ones_but_for_a_last_bit():
+def test_activations_in_bfloat16_are_rounded_as_exact_ones_but_for_a_last_bit(uncompiled):
     numbers = torch.linspace(-40, 8, 5001).bfloat16()
     step = torch.finfo(torch.bfloat16).eps
     exact = functional.elu(numbers.float())
@@ -77,7 +79,7 @@ def test_activations_in_bfloat16_are_rounded_as_exact_ones_but_for_a_last_bit():
     assert ((gate.float() - numbers.float().sigmoid()).abs() <= step).all()
 
 
-def test_what_is_no_number_stays_none():
+def test_what_is_no_number_stays_none(uncompiled):
     nothing = torch.tensor([float("nan")] * 2).bfloat16()
     assert under_test._elu(nothing).isnan().all()
     assert under_test._gated(nothing, torch.ones_like(nothing)).isnan().all()
