@@ -30,9 +30,9 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from ladderscope import prediction
 from ladderscope.machine import best_device, fast_type, keep_freed_memory
 from ladderscope.network import LadderVAE
-from ladderscope.prediction import Geometry, for_work, latent_noise, restore
 
 OWN = Path(__file__).parents[1] / "src"
 GAIN, READ_NOISE = 2.0, 3.0
@@ -45,11 +45,11 @@ def network_and_field(side):
 
 def ours(network, field, samples):
     network, autocast = network.to(memory_format=torch.channels_last), fast_type(best_device("cpu"))
-    return restore(
-        for_work(network, field.size * samples, autocast),
+    return prediction.restore(
+        prediction.for_work(network, field.size * samples, autocast),
         field,
         samples=samples,
-        geometry=Geometry(),
+        geometry=prediction.Geometry(),
         autocast=autocast,
     )
 
@@ -207,7 +207,8 @@ def roofline(side):
         whole = range(1, len(used.latent_channels) + 1)
         sides = {level: slice(0, side >> level) for level in whole}
         column["latent noise"] = sum(
-            least(latent_noise, 0, 0, 0, level, 16, sides[level], sides[level]) for level in whole
+            least(prediction.latent_noise, 0, 0, 0, level, 16, sides[level], sides[level])
+            for level in whole
         )
         column["decoding, without noise"] = total
         column["GFLOP/s, decoding"] = flops / total / 1e6
