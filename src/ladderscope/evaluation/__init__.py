@@ -20,18 +20,21 @@ from ladderscope.evaluation.reliability import (
 )
 from ladderscope.evaluation.residuals import ResidualCheck, residual_check
 from ladderscope.evaluation.scores import ChannelScores, evaluate
+from ladderscope.evaluation.seams import Borders, Seams, seams
 from ladderscope.evaluation.similarity import ms_ssim, ssim
 from ladderscope.evaluation.spread import SpreadBin, SpreadScores, spread_scores
 from ladderscope.evaluation.with_truth import calibrate
 from ladderscope.evaluation.without_truth import calibrate_without_truth
 
 __all__ = [
+    "Borders",
     "Calibration",
     "ChannelScores",
     "Coverage",
     "KLReport",
     "LevelReport",
     "ResidualCheck",
+    "Seams",
     "SpreadBin",
     "SpreadBins",
     "SpreadScores",
@@ -53,6 +56,7 @@ __all__ = [
     "reliability_curve",
     "residual_check",
     "sample_crps",
+    "seams",
     "spread_bins",
     "spread_ranks_errors",
     "spread_scores",

@@ -1,5 +1,6 @@
 """What users hold: restorers that are constructed, fitted, asked and saved."""
 
+from ladderscope.models.building import tile_borders
 from ladderscope.models.config import DenoiserSettings, SplitterSettings
 from ladderscope.models.denoiser import Denoiser
 from ladderscope.models.file import ModelFileError
@@ -20,4 +21,5 @@ __all__ = [
     "fit_noise_model",
     "load",
     "measure_noise",
+    "tile_borders",
 ]

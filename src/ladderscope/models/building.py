@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 from ladderscope.data.cuts import TURNS, Turn
+from ladderscope.evaluation.seams import Borders
 from ladderscope.losses import ConstantKLWeight, LinearKLWeight
 from ladderscope.models.config import RestorerSettings
+from ladderscope.models.file import Model
 from ladderscope.noise import NoiseModel
-from ladderscope.prediction import Geometry
+from ladderscope.prediction import Geometry, tiles
 from ladderscope.training import Budget
 from ladderscope.training.budget import CosineRate, PlateauRate
 
@@ -19,6 +21,32 @@ def geometry_of(settings: RestorerSettings) -> Geometry:
     return Geometry(
         settings.tile_core, settings.tile_margin, settings.tile_depth, settings.tile_depth_margin
     )
+
+
+def tile_borders(model: Model, size: tuple[int, int]) -> Borders:
+    """Say where the tiles meet that a model restores one by one.
+
+    Parameters
+    ----------
+    model
+        As `Denoiser.model` and `Splitter.model` are.
+    size
+        Of the image, (Y, X) in pixels.
+
+    Returns
+    -------
+    Borders
+        As `ladderscope.evaluation.seams` takes them; no rows and columns where one tile is enough.
+    """
+    grid = 2 ** len(model.architecture.latent_channels)
+    cores = [
+        tile.core
+        for tile in tiles(
+            size, geometry_of(model.settings), grid, fixed=model.architecture.views > 1
+        )
+    ]
+    rows, columns = (tuple(sorted({core[axis].start for core in cores} - {0})) for axis in range(2))
+    return Borders(rows, columns, grid)
 
 
 def turns_of(noise_models: Sequence[NoiseModel]) -> list[Turn]:
