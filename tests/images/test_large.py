@@ -67,8 +67,9 @@ def test_a_large_plane_is_blank_only_if_every_pixel_is_alike(monkeypatch):
 def test_of_a_large_image_the_middle_is_shown(monkeypatch):
     stack = np.arange(3 * 40 * 60).reshape(3, 40, 60)
     image = Image(stack, "ZYX", "stack.tif")
-    assert large.middle_of_large(image) == (image, (0, 0))
+    assert large.corner_shown(image) == (0, 0)
+    assert np.array_equal(large.shown_planes(image), image.middle_planes())
     monkeypatch.setattr(large, "LARGE", 1000)
     monkeypatch.setattr(large, "_MIDDLE", 20)
-    middle, corner = large.middle_of_large(image)
-    assert corner == (10, 20) and np.array_equal(middle.array, stack[1:2, 10:30, 20:40])
+    assert large.corner_shown(image) == (10, 20)
+    assert np.array_equal(large.shown_planes(image), stack[1:2, 10:30, 20:40])

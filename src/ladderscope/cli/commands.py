@@ -41,7 +41,10 @@ class PlainEnds(TyperGroup):
                 say_error(in_words(error))
                 raise typer.Exit(1) from error
             except KeyboardInterrupt as error:
-                say_error("interrupted; completed files are intact and there are no partial files")
+                say_error(
+                    "interrupted; completed files are intact. Where the command has the option "
+                    "--resume, it continues from here"
+                )
                 raise typer.Exit(getattr(error, "status", AFTER_CTRL_C)) from error
         if requests.status:
             raise typer.Exit(requests.status)

@@ -7,6 +7,7 @@ from ladderscope.cli.naming import Outputs
 from ladderscope.cli.summary import Restorer
 from ladderscope.files import whole_file
 from ladderscope.images import Image
+from ladderscope.images.large import corner_shown, shown_planes
 from ladderscope.models import Restoration
 from ladderscope.models.detail import samples_of_detail
 from ladderscope.report import RestoredImage, restored_image
@@ -55,8 +56,12 @@ def described(
     if overwrite:
         outputs.animation.unlink(missing_ok=True)
     if shown and restored.samples > 1:
-        planes = Image(restored.mean, restored.axes, image.name).middle_planes()
-        draws = samples_of_detail(restorer, image, detail_of(planes), n=SHOWN_SAMPLES, seed=seed)
+        planes = shown_planes(Image(restored.mean, restored.axes, image.name))
+        rows, columns = (
+            slice(side.start + first, side.stop + first)
+            for side, first in zip(detail_of(planes), corner_shown(image), strict=True)
+        )
+        draws = samples_of_detail(restorer, image, (rows, columns), n=SHOWN_SAMPLES, seed=seed)
     found = restored_image(
         image,
         restored,

@@ -15,6 +15,7 @@ from ladderscope.files import taken
 from ladderscope.images import Image, open_image
 from ladderscope.images.at_hand import are_small, at_hand
 from ladderscope.images.cleaning import clean
+from ladderscope.images.large import IN_MEMORY
 from ladderscope.images.metadata import description_of
 from ladderscope.models import Denoiser, Restoration, Splitter, load
 from ladderscope.models.channel_noise import is_blank, listed
@@ -22,6 +23,7 @@ from ladderscope.models.detail import checked
 from ladderscope.models.file import Model
 from ladderscope.models.fitting import training_statistics
 from ladderscope.models.identity import digest_of_model
+from ladderscope.models.working_folder import folder_of
 from ladderscope.noise import NoiseModel
 from ladderscope.noise.averages import averaged
 from ladderscope.report import RestoredImage
@@ -87,10 +89,12 @@ def how_restored(model: Model, samples: int, seed: int) -> str:
 def is_whole(outputs: Outputs, how: str, samples: int) -> bool:
     """Tell whether an image was restored just so, and nothing of it is missing.
 
-    The restoration is written after its spread, and holds how it was made.
+    The restoration is written after its spread, and holds how it was made; then the working folder
+    is removed.
     """
     needed = [outputs.restored, *([outputs.spread] if samples > 1 else [])]
-    return all(map(taken, needed)) and f"({how})" in description_of(outputs.restored)
+    whole = all(map(taken, needed)) and not taken(folder_of(outputs.restored))
+    return whole and f"({how})" in description_of(outputs.restored)
 
 
 def kept_image(
@@ -98,11 +102,12 @@ def kept_image(
 ) -> tuple[RestoredImage, list[Path]]:
     """Describe what was restored before, and list its files.
 
-    Where its axes are written in another order than the image has, it is not shown.
+    Where it is large, or its axes are written in another order than the image has, it is not shown.
     """
     files = [path for path in outputs.images if path.exists()]
     names = [path.name for path in files]
-    restored = kept_restoration(restorer, image, outputs, samples)
+    large = image.size > IN_MEMORY
+    restored = None if large else kept_restoration(restorer, image, outputs, samples)
     if restored is None:
         return RestoredImage(image.name, tuple(names), 0.0, ""), files
     found, drawn = described(

@@ -157,6 +157,13 @@ Resume = Annotated[
         help="Continue an interrupted run. Give the same images and settings.",
     ),
 ]
+SamplesOut = Annotated[
+    bool,
+    typer.Option(
+        "--samples-out",
+        help="Also write the posterior samples, one file per image: NAME_samples.ome.tif.",
+    ),
+]
 NoThumbnail = Annotated[
     bool,
     typer.Option("--no-thumbnail", help="Store no pictures of the data in the model file."),

@@ -29,12 +29,18 @@ def predict(
     format: options.Format = None,
     compression: options.Compression = None,
     overwrite: options.Overwrite = False,
+    resume: options.Resume = False,
+    samples_out: options.SamplesOut = False,
     report: Annotated[
         str | None,
         typer.Option(metavar="FILE.html", help="Also write a report with pictures and checks."),
     ] = None,
 ) -> None:
-    """Restore or split images with a trained model."""
+    """Restore or split images with a trained model.
+
+    Images may be larger than memory. Each finished tile is kept on the disk until the image is
+    written: after an interruption, give the same command again with --resume.
+    """
     from ladderscope.cli import summary, work
     from ladderscope.cli.naming import ending_for, output_names, outputs_at, outputs_in
     from ladderscope.cli.preflight import check_outputs
@@ -44,6 +50,10 @@ def predict(
     from ladderscope.names import PAGE, image_or_folder
     from ladderscope.report.page import SHOWN_IMAGES
 
+    if resume and overwrite:
+        raise LadderscopeError(
+            "--resume continues a prediction and --overwrite starts again: give only one of them"
+        )
     target, to_a_file = image_or_folder(output)
     page = None if report is None else PAGE.file(report)
     restorer = load(model, device=device)
@@ -66,7 +76,7 @@ def predict(
     check_outputs(
         [*(file for named in outputs for file in named.files), *([page] if page else [])],
         [*paths, model],
-        may_replace=overwrite,
+        may_replace=overwrite or resume,
     )
     done = work.restore_all(
         restorer,
@@ -77,6 +87,8 @@ def predict(
         keep_dtype=keep_dtype,
         compression=compression,
         overwrite=overwrite,
+        resume=resume,
+        samples_out=samples_out,
         shown=SHOWN_IMAGES if page else 0,
     )
     failures = summary.sum_up(
@@ -90,7 +102,7 @@ def predict(
             title="Split images" if split else "Restored images",
             sentence=predicted(restorer, len(done.images), samples),
             samples=samples,
-            overwrite=overwrite,
+            overwrite=overwrite or resume,
         ),
     )
     if failures:

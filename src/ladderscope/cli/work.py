@@ -38,11 +38,13 @@ from ladderscope.images import (
 )
 from ladderscope.images.at_hand import are_small, read_through
 from ladderscope.images.find import MissingChunks
+from ladderscope.images.large import read_unless_large
 from ladderscope.images.output import Compression
 from ladderscope.images.write import remove_written
 from ladderscope.inspection import Finding, gathered
 from ladderscope.models import Denoiser, Restoration
 from ladderscope.models.decodings import say_how_long
+from ladderscope.models.streaming import Output
 from ladderscope.report import RestoredImage
 from ladderscope.report.page import SHOWN_IMAGES
 from ladderscope.words import counted
@@ -176,13 +178,14 @@ def restore_all(
     keep_dtype: bool,
     compression: Compression | None = None,
     overwrite: bool,
-    keep_whole: bool = False,
+    resume: bool = False,
+    samples_out: bool = False,
     shown: int = SHOWN_IMAGES,
 ) -> Restorations:
     """Restore images one by one and write each; one that fails does not stop the others.
 
-    The first few are shown on a page, `shown` of them. What an earlier run restored in just the
-    same way is kept if `keep_whole` is true.
+    The first few are shown on a page, `shown` of them. If `resume` is true, what an earlier run
+    restored in just the same way is kept, images and finished tiles.
     """
     images: list[RestoredImage] = []
     files: list[Path] = []
@@ -192,32 +195,37 @@ def restore_all(
     with warnings_collected() as warnings:
         for source, outputs in jobs:
             try:
-                recorded = read_image(source, axes)
+                recorded = read_unless_large(source, axes)
                 dtype = recorded.dtype if keep_dtype else np.dtype(np.float32)
                 image = restorer.observed(recorded)
                 just_so = f"{how}, {dtype}"
                 on_page = len(images) < shown
-                if keep_whole and is_whole(outputs, just_so, samples):
+                if resume and is_whole(outputs, just_so, samples):
                     found, written = kept_image(
                         restorer, image, outputs, samples, seed, shown=on_page
                     )
                     logger.info("%s: already restored, kept", image.name)
                 else:
                     started = time.monotonic()
-                    restored = cast(
-                        Restoration,
-                        restorer.predict(image, samples=samples, seed=seed, progress=True),
-                    )
-                    if restored.std is None and overwrite:
-                        remove_written(outputs.spread)  # of an earlier run
-                    written = restored.save(
+                    output = Output(
                         outputs.restored,
                         dtype=dtype,
                         compression=compression,
                         overwrite=overwrite,
+                        resume=resume,
+                        samples=samples_out,
                         how=just_so,
                         source=recorded.path,
                     )
+                    restored = cast(
+                        Restoration,
+                        restorer.predict(
+                            image, samples=samples, seed=seed, progress=True, out=output
+                        ),
+                    )
+                    if restored.std is None and overwrite:
+                        remove_written(outputs.spread)  # of an earlier run
+                    written = output.files(restored)
                     found, drawn = described(
                         restorer,
                         image,
@@ -286,7 +294,7 @@ def denoise_batch(
         keep_dtype=keep_dtype,
         compression=compression,
         overwrite=overwrite or resume,
-        keep_whole=is_trained,
+        resume=is_trained,
     )
     done = replace(done, failures=failures + done.failures)
     rows = [*restored_rows(done), *training_rows(denoiser, model_path)]

@@ -5,6 +5,7 @@ k-th row and column, so that padding narrower than 4·k pixels is not found ther
 """
 
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -15,8 +16,11 @@ from jaxtyping import Bool, Shaped
 from scipy import ndimage
 
 from ladderscope.images.arranged import arranged
+from ladderscope.images.artefacts import with_padding
+from ladderscope.images.find import Source
 from ladderscope.images.image import Image
 from ladderscope.images.padding import find_padding
+from ladderscope.images.read import open_image, read_image
 from ladderscope.images.stored import Key, Read, StoredPixels
 
 Region: TypeAlias = tuple[slice, ...]
@@ -40,6 +44,22 @@ class Opened(NamedTuple):
 
     image: Image
     small: Image
+
+
+def read_unless_large(
+    source: Source | str | os.PathLike[str], axes: str | None = None, *, name: str = "array 1"
+) -> Image:
+    """Read an image as `read_image` does; one of more than `IN_MEMORY` pixels is only opened.
+
+    Examples
+    --------
+    >>> isinstance(read_unless_large(np.arange(64.0).reshape(8, 8)).pixels, np.ndarray)
+    True
+    """
+    opened = open_image(source, axes, name=name)
+    if opened.size > IN_MEMORY:
+        return opened
+    return read_image(source, axes, name=name)
 
 
 def opened_large(image: Image) -> Opened:
@@ -73,25 +93,36 @@ def opened_large(image: Image) -> Opened:
     return Opened(whole, replace(image, pixels=pixels, padding=padding, checked=None))
 
 
-def middle_of_large(image: Image) -> tuple[Image, tuple[int, int]]:
-    """Read what can be shown of a large image: the middle of its middle plane.
+def with_padding_marked(image: Image) -> Image:
+    """Mark the padding of an image: at once if it is in memory, else where it is asked for."""
+    in_memory = isinstance(image.pixels, np.ndarray)
+    return with_padding(image) if in_memory else opened_large(image).image
 
-    Returns
-    -------
-    (Image, (int, int))
-        In memory, and the row and column from which it begins; the image itself if it is not large.
+
+def shown_planes(image: Image) -> Shaped[np.ndarray, "channels rows columns"]:
+    """Read what a picture shows of an image: the middle plane of every channel, or its middle.
+
+    Examples
+    --------
+    >>> shown_planes(Image(np.zeros((5, 2, 8, 9)), "TCYX", "movie.tif")).shape
+    (2, 8, 9)
     """
     height, width = image.field_shape()
-    if height * width <= LARGE:
-        return image, (0, 0)
+    row, column = corner_shown(image)
+    rows, columns = (slice(row, height - row), slice(column, width - column))
     positions = list(image.positions())
     middle = positions[len(positions) // 2]
-    corner = max(0, (height - _MIDDLE) // 2), max(0, (width - _MIDDLE) // 2)
-    extent = {letter: slice(index, index + 1) for letter, index in middle.items()}
-    extent |= {
-        letter: slice(first, first + _MIDDLE) for letter, first in zip("YX", corner, strict=True)
-    }
-    return image.crop(extent), corner
+    return np.stack(
+        [image.field(middle, channel, region=(rows, columns)) for channel in range(image.channels)]
+    )
+
+
+def corner_shown(image: Image) -> tuple[int, int]:
+    """Give the row and the column from which `shown_planes` begin: (0, 0) if they are not large."""
+    height, width = image.field_shape()
+    if height * width <= LARGE:
+        return 0, 0
+    return max(0, (height - _MIDDLE) // 2), max(0, (width - _MIDDLE) // 2)
 
 
 class _Looked(NamedTuple):

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from ladderscope.images import Image
-from ladderscope.images.artefacts import with_padding
+from ladderscope.images.large import with_padding_marked
 from ladderscope.machine import usual_device
 from ladderscope.models.restoration import Restoration
 from ladderscope.models.restorer import Restorer
@@ -43,7 +43,7 @@ def samples_of_detail(
     >>> samples_of_detail(denoiser, Image(noisy, "YX", "a"), detail, n=3, seed=0).shape
     (3, 1, 32, 32)
     """
-    image = with_padding(image)
+    image = with_padding_marked(image)
     fields = restorer._fields(image)
     planes = list(image.positions())
     middle = planes[len(planes) // 2]
@@ -75,7 +75,7 @@ def checked(restorer: Restorer[Any], image: Image, restored: Restoration) -> Res
     restored : Restoration
         The image after.
     """
-    image = with_padding(image)
+    image = with_padding_marked(image)
     fields = restorer._fields(image)
     mean = Image(restored.mean, restored.axes, restored.name).fields(fields.space)
     if restored.residual is None:  # a denoiser gives the channels the order of the image

@@ -4,6 +4,7 @@ import os
 import time
 from abc import abstractmethod
 from collections.abc import Sequence
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -11,11 +12,10 @@ from jaxtyping import Float32
 
 from ladderscope.errors import LadderscopeError
 from ladderscope.evaluation.checks import Check
-from ladderscope.images import Image, Sources, find_images, open_image, read_image
+from ladderscope.images import Image, Sources, find_images, read_image
 from ladderscope.images.artefacts import with_padding
 from ladderscope.images.check import check_worth
-from ladderscope.images.find import Source
-from ladderscope.images.large import IN_MEMORY, opened_large
+from ladderscope.images.large import opened_large, read_unless_large
 from ladderscope.images.read import named_sources
 from ladderscope.images.stored import Pixels
 from ladderscope.interruption import ShouldStop, stop_if
@@ -132,7 +132,8 @@ class Predictor(Trained[Settings]):
         with listener_of(progress) as report:
             for number, ((source, name), output) in enumerate(zip(sources, outputs, strict=True)):
                 stop_if(should_stop, "restoring")
-                image = self._looked_at(_opened(source, axes, name, output))
+                read = read_image if output is None else read_unless_large
+                image = self._looked_at(read(source, axes, name=name))
                 part = part_of(report, number, len(sources))
                 size = "×".join(map(str, image.shape))
                 with enough_memory(f"restoring {image.name}, {size} pixels,", LESS_TO_RESTORE):
@@ -281,8 +282,13 @@ class Predictor(Trained[Settings]):
         if output is None:
             found = restored_fields(restoring, fields, samples=samples, seed=seed, watched=watched)
             return compose(*found)
-        model = digest_of_model(self.model)
-        return restored_to(output, restoring, fields, model, samples, seed, compose, watched)
+        model, arrange = digest_of_model(self.model), partial(self._arranged, image)
+        return restored_to(
+            output, restoring, fields, model, samples, seed, compose, arrange, watched
+        )
+
+    def _arranged(self, image: Image, fields: Pixels) -> Pixels:
+        return self._arrangement(image).of(fields, self._space)
 
     def _composed(
         self,
@@ -326,11 +332,3 @@ class Predictor(Trained[Settings]):
     def _say(self, findings: Findings) -> None:
         reach = limits(self._jobs()[0].statistics)
         findings.say(*reach, handed_back=self.handed_back, instead=self.instead)
-
-
-def _opened(source: Source, axes: str | None, name: str, output: Output | None) -> Image:
-    """Open an image; a large one stays in its file, if its restoration goes to one."""
-    opened = open_image(source, axes, name=name)
-    if output is None or opened.size <= IN_MEMORY:
-        return read_image(source, axes, name=name)
-    return opened

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Float32
 from numpy.typing import DTypeLike
 
 from ladderscope.errors import LadderscopeError
 from ladderscope.files import OutputError, check_writable, claimed, stem, taken
-from ladderscope.images import open_image
+from ladderscope.images import Image, open_image, write_image
+from ladderscope.images.output import Compression
 from ladderscope.images.stored import Key, Pixels, StoredPixels
 from ladderscope.models.findings import Findings
 from ladderscope.models.identity import digest_of_image
@@ -59,6 +60,10 @@ class Output:
         Whether files that exist are replaced.
     resume : bool
         Whether to go on with what an interrupted prediction has finished.
+    samples : bool
+        Whether the posterior samples are written too, as one image along S.
+    compression : str, optional
+        As of `write_image`.
     how : str
         How the image is restored, for the metadata of the mean.
     source : Path, optional
@@ -69,8 +74,17 @@ class Output:
     dtype: DTypeLike = np.float32
     overwrite: bool = False
     resume: bool = False
+    samples: bool = False
+    compression: Compression | None = None
     how: str = ""
     source: Path | None = None
+
+    def files(self, restored: Restoration) -> list[Path]:
+        """List the files that are written of a restoration."""
+        named = {"spread": restored.std, "residual": restored.residual}
+        others = [what for what, pixels in named.items() if pixels is not None]
+        others += ["samples"] if self.samples else []
+        return [self.path, *(beside(self.path, what) for what in others)]
 
 
 def outputs_of(
@@ -134,6 +148,7 @@ def restored_to(
     samples: int,
     seed: int,
     compose: Compose,
+    arrange: Callable[[Pixels], Pixels],
     watched: Watched,
 ) -> Restoration:
     """Restore fields into a file, from where an interrupted prediction stopped if there was one.
@@ -146,8 +161,8 @@ def restored_to(
         As of `restored_fields`.
     model
         The digest of the model.
-    compose
-        Makes a restoration of fields.
+    compose, arrange
+        Make a restoration, and an image, of fields.
 
     Returns
     -------
@@ -161,13 +176,21 @@ def restored_to(
     OutputError
         A file exists, or cannot be written.
     """
+    if output.samples and (samples < 1 or "S" in fields.image.axes):
+        raise LadderscopeError(
+            f"{fields.image.name}: posterior samples are written for samples=1 or more, and only "
+            "of images without an axis S"
+        )
     path = IMAGE.file(output.path)
     folder_path = folder_of(path)
     with claimed(path):
         going_on = output.resume and taken(folder_path)
-        _check_free(path, may_replace=output.overwrite or going_on)
-        wanted = restorations(sped_up(restoring, fields, samples), samples, seed)
-        manifest = _manifest(restoring, fields, model, samples, seed)
+        may_replace = output.overwrite or going_on
+        of_samples = beside(path, "samples") if output.samples else None
+        _check_free(path, of_samples, may_replace=may_replace)
+        quick = sped_up(restoring, fields, samples)
+        wanted = restorations(quick, samples, seed, keep=output.samples)
+        manifest = _manifest(restoring, fields, model, samples, seed, keeps=output.samples)
         folder = opened_folder(
             folder_path, manifest, resume=output.resume, overwrite=output.overwrite
         )
@@ -188,32 +211,40 @@ def restored_to(
             mean = stored_values(folder, restoring, fields, 0)
             std = stored_spread(folder, restoring, fields) if wanted.has_spread else None
             restored = compose(mean, std, findings)
+            if of_samples is not None:
+                drawn = [
+                    arrange(stored_values(folder, restoring, fields, 1 + number))
+                    for number in range(samples)
+                ]
+                _write_samples(restored, drawn, of_samples, overwrite=may_replace)
             files = restored.save(
                 path,
                 dtype=output.dtype,
-                overwrite=output.overwrite or going_on,
+                overwrite=may_replace,
+                compression=output.compression,
                 how=output.how,
                 source=output.source,
             )
         except OutputError as error:
             raise saying_what_is_finished(error, folder_path, finished, len(every)) from error
-        from_files = _from_files(restored, files)
+        from_files = _from_files(restored, files, fields.image)
         _removed(folder_path)
     return from_files
 
 
-def _check_free(path: Path, *, may_replace: bool) -> None:
+def _check_free(path: Path, of_samples: Path | None, *, may_replace: bool) -> None:
     files = [path, beside(path, "spread"), beside(path, "residual")]
+    files += [] if of_samples is None else [of_samples]
     if not may_replace and (there := [str(file) for file in files if taken(file)]):
         raise OutputError(
             f"{', '.join(there)} already exists: choose another name, or allow it to be "
             "overwritten (overwrite=True, --overwrite)"
         )
-    check_writable(files)
+    check_writable([file for file in files if not taken(file)])
 
 
 def _manifest(
-    restoring: Restoring, fields: Fields, model: str, samples: int, seed: int
+    restoring: Restoring, fields: Fields, model: str, samples: int, seed: int, *, keeps: bool
 ) -> Manifest:
     calibration = blake2b(repr(restoring.calibration).encode()).hexdigest()[:12]
     device = restoring.network.top_prior.device.type
@@ -224,32 +255,78 @@ def _manifest(
         image=digest_of_image(fields.image),
         samples=samples,
         seed=seed,
-        keeps=False,
+        keeps=keeps,
         arithmetic=f"{arithmetic.removeprefix('torch.')} on {device}",
         tiles=str(restoring.geometry),
         version=version("ladderscope"),
     )
 
 
-def _from_files(restored: Restoration, files: Sequence[Path]) -> Restoration:
-    """Give a restoration that reads its arrays from the files that were written of it."""
+def _from_files(restored: Restoration, files: Sequence[Path], image: Image) -> Restoration:
+    """Give a restoration that reads its arrays from the files that were written of it.
+
+    Where a file has the axes of the image in a way that cannot be undone, as samples that were
+    written as frames, the restoration has its axes.
+    """
     mean, *others = (open_image(file) for file in files)
-    std = None if restored.std is None else others.pop(0).pixels
-    residual = others.pop(0).pixels if others else None
+    std = others.pop(0) if restored.std is not None else None
+    residual = others.pop(0) if others else None
+    axes, shape = restored.axes, tuple(restored.mean.shape)
+    if not _can_be(mean, axes, shape):
+        axes, shape = mean.axes, mean.shape
     return replace(
         restored,
-        mean=_as_float(mean.pixels),
-        std=std,
-        residual=residual,
-        axes=mean.axes,
+        mean=_as(mean, axes, shape),
+        std=None if std is None else _as(std, axes, shape),
+        residual=None if residual is None else _as(residual, image.axes, image.shape),
+        axes=axes,
     )
 
 
-def _as_float(pixels: Pixels) -> Pixels:
-    def part(key: Key) -> Shaped[np.ndarray, "..."]:
-        return np.asarray(pixels[key], np.float32)
+def _can_be(image: Image, axes: str, shape: tuple[int, ...]) -> bool:
+    sizes = dict(zip(axes, shape, strict=True))
+    missing = set(axes) - set(image.axes)
+    same = all(sizes.get(letter) == size for letter, size in image.sizes.items())
+    return same and all(sizes[letter] == 1 for letter in missing)
 
-    return StoredPixels(tuple(pixels.shape), np.dtype(np.float32), part)
+
+def _as(image: Image, axes: str, shape: tuple[int, ...]) -> StoredPixels:
+    """Give the pixels of an image other axes and single precision; they are read when needed."""
+
+    def part(key: Key) -> Float32[np.ndarray, "..."]:
+        at = dict(zip(axes, key, strict=True))
+        values = np.asarray(image.pixels[tuple(at[letter] for letter in image.axes)], np.float32)
+        have = [letter for letter in image.axes if isinstance(at[letter], slice)]
+        want = [letter for letter in axes if isinstance(at[letter], slice)]
+        ordered = values.transpose([have.index(one) for one in want if one in have])
+        return ordered[tuple(slice(None) if one in have else None for one in want)]
+
+    return StoredPixels(shape, np.dtype(np.float32), part)
+
+
+def _write_samples(
+    restored: Restoration, fields: Sequence[Pixels], path: Path, overwrite: bool
+) -> None:
+    """Write posterior samples as one image, along S."""
+    shape = len(fields), *fields[0].shape
+
+    def part(key: Key) -> Float32[np.ndarray, "..."]:
+        first, *rest = key
+        if isinstance(first, int):
+            return np.asarray(fields[first][tuple(rest)])
+        return np.stack([np.asarray(one[tuple(rest)]) for one in fields[first]])
+
+    channels = fields[0].shape[restored.axes.index("C")] if "C" in restored.axes else 1
+    write_image(
+        path,
+        StoredPixels(shape, np.dtype(np.float32), part),
+        f"S{restored.axes}",
+        pixel_size=restored.pixel_size,
+        channel_names=restored.channel_names,
+        acquisition=restored.acquisition.of_channels(channels),
+        overwrite=overwrite,
+        description="posterior samples, in antithetic pairs: those whose mean was taken",
+    )
 
 
 def _removed(folder: Path) -> None:

@@ -89,7 +89,7 @@ def opened_folder(
     resume
         Whether to go on with what there is.
     overwrite
-        Whether to remove what there is, if not.
+        Whether to remove what there is, if it is not resumed, or of another prediction.
 
     Raises
     ------
@@ -113,12 +113,14 @@ def opened_folder(
             for name, value in now.items()
             if before.get(name) != value
         ]
-        if differences:
+        if differences and overwrite:
+            shutil.rmtree(path)
+        elif differences:
             raise LadderscopeError(
                 f"{path} is from another prediction: {'; '.join(differences)}. Give the same "
                 "model, image and settings, or delete this folder to begin again"
             )
-    else:
+    if not (path / _MANIFEST).is_file():
         with whole_file(path / _MANIFEST) as unfinished:
             unfinished.write_text(json.dumps(now, indent=1))
     return WorkingFolder(path, key)

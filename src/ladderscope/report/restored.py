@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ladderscope.evaluation.checks import Check
 from ladderscope.images import Image, numbered_channels
+from ladderscope.images.large import corner_shown, shown_planes
 from ladderscope.models import Restoration
 from ladderscope.models.file import Model
 from ladderscope.report.unexplained import Unexplained, unexplained
@@ -54,6 +55,8 @@ def restored_image(
 ) -> RestoredImage:
     """Take what the report needs from an image and its restoration: the middle plane.
 
+    Of a large plane it is the middle.
+
     Parameters
     ----------
     image, restored
@@ -71,16 +74,18 @@ def restored_image(
     """
     planes = image.field_count()
     where = f"plane {planes // 2 + 1} of {planes}" if planes > 1 else ""
-    before = image.middle_planes()
-    after = Image(restored.mean, restored.axes, image.name).middle_planes()
+    if any(corner := corner_shown(image)):
+        where += f"{', ' if where else ''}from row {corner[0]} and column {corner[1]}"
+    before = shown_planes(image)
+    after = shown_planes(Image(restored.mean, restored.axes, image.name))
     spread = None
     if restored.std is not None:
-        spread = Image(restored.std, restored.axes, image.name).middle_planes()
+        spread = shown_planes(Image(restored.std, restored.axes, image.name))
     names = restored.channel_names or numbered_channels(len(after))
     labels = [str(name) for name in names] if len(after) > 1 else [""]
     seen = image.name, after, spread, draws, labels
     if restored.residual is not None:
-        residual = Image(restored.residual, image.axes, image.name).middle_planes()[0]
+        residual = shown_planes(Image(restored.residual, image.axes, image.name))[0]
         return RestoredImage(
             image.name,
             tuple(files),
