@@ -62,6 +62,6 @@ def test_training_names_what_makes_it_smaller(crops, monkeypatch):
 
 @pytest.mark.parametrize("work", ["predict", "sample"])
 def test_restoring_names_what_makes_it_smaller(denoiser, crops, monkeypatch, work):
-    monkeypatch.setattr("ladderscope.models.restoring.show", ran_out)
+    monkeypatch.setattr("ladderscope.models.windows.show", ran_out)
     with pytest.raises(NotEnoughMemory, match=r"part of the image.*tile_core"):
         getattr(denoiser, work)(crops[0])

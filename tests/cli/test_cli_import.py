@@ -74,7 +74,7 @@ def imported(paths, *options):
 
 def predicted(paths, pixels, axes, monkeypatch, *options):
     """Restore an image on the command line, in float32 and in one pass."""
-    monkeypatch.setattr("ladderscope.models.restorer.fast_type", lambda device: None)
+    monkeypatch.setattr("ladderscope.models.predictor.fast_type", lambda device: None)
     source, out = paths.model.with_name("a.tif"), paths.model.with_name("a_out.tif")
     tifffile.imwrite(source, pixels.astype(np.float32), photometric="minisblack")
     result = run(

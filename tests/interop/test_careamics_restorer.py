@@ -32,7 +32,7 @@ CLOSE = 1e-4  # of the largest value: float32, normalised and back
 @pytest.fixture
 def in_float32(monkeypatch):
     """Leave bfloat16 out, where the processor has it."""
-    monkeypatch.setattr("ladderscope.models.restorer.fast_type", lambda device: None)
+    monkeypatch.setattr("ladderscope.models.predictor.fast_type", lambda device: None)
 
 
 def read(name):

@@ -14,7 +14,7 @@ OF_FORMAT_2 = sorted(path.stem for path in (FIXTURES / "format_2").glob("*.ladde
 @pytest.fixture(autouse=True)
 def in_float32(monkeypatch):
     """Leave bfloat16 out, where the processor has it."""
-    monkeypatch.setattr("ladderscope.models.restorer.fast_type", lambda device: None)
+    monkeypatch.setattr("ladderscope.models.predictor.fast_type", lambda device: None)
 
 
 @pytest.mark.parametrize("name", ["denoiser", "splitter", "from_careamics"])

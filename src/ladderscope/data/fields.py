@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
-from typing import NamedTuple, overload
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 from jaxtyping import Float32, Shaped
+from numpy.typing import NDArray
 
 from ladderscope.errors import LadderscopeError
 from ladderscope.images import Image
@@ -124,7 +125,7 @@ def fields_of(images: Sequence[Image], space: str = "YX") -> list[Field]:
     return fields
 
 
-class Planes(Sequence[Shaped[np.ndarray, "Y X"]]):
+class Planes(Sequence[NDArray[Any]]):  # of any sizes, each its own
     """Planes of fields, each read when it is asked for.
 
     Parameters

@@ -139,7 +139,8 @@ def _metadata(output: Output) -> dict[str, Any]:
     """Put what is known of an image into the words of tifffile."""
     name, shape = output.path.name, tuple(output.pixels.shape)
     # tifffile's own is made of the time: the same image must give the same file
-    identifier = uuid5(NAMESPACE_OID, f"{name} {shape} {output.dtype} {output.description}")
+    told = _plain(f"{name} {shape} {output.dtype} {output.description}")
+    identifier = uuid5(NAMESPACE_OID, told)
     known: dict[str, Any] = {"axes": output.axes, "Name": _plain(name), "UUID": str(identifier)}
     acquisition = output.acquisition
     if output.pixel_size is not None:

@@ -141,9 +141,10 @@ def looked_at(
     """Report what a first look at training images finds; return them ready for training."""
 
     def one_by_one() -> Iterator[Image]:
-        for image in images:
+        for number, image in enumerate(images):
+            if number:
+                stop_if(should_stop, "looking at the images")
             yield image
-            stop_if(should_stop, "looking at the images")
 
     looked, findings = first_look(one_by_one())
     for finding in findings:
