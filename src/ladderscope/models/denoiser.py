@@ -60,6 +60,7 @@ from ladderscope.models.repeats import (
 from ladderscope.models.restorer import Restorer
 from ladderscope.models.restoring import Arrangement, Job, LastLook, Values
 from ladderscope.models.thumbnail import middle_of
+from ladderscope.models.watching import Watch
 from ladderscope.noise.averages import averaged
 from ladderscope.prediction import Shown, limits, of_posterior
 from ladderscope.prediction.last_look import failed, squares
@@ -132,6 +133,7 @@ class Denoiser(Restorer[DenoiserSettings]):
         compile_network: bool | None = None,
         progress: bool | Listener = True,
         should_stop: ShouldStop | None = None,
+        watch: Watch | None = None,
     ) -> Self:
         """Train on noisy images.
 
@@ -163,6 +165,9 @@ class Denoiser(Restorer[DenoiserSettings]):
         should_stop : callable, optional
             Called repeatedly without arguments; return True to end training early, as Ctrl-C does.
             Another thread may set it.
+        watch : callable, optional
+            Called in the worker thread after each validation with a `Snapshot`: the losses so far,
+            and a detail of the first image as it is restored by now.
 
         Returns
         -------
@@ -229,6 +234,7 @@ class Denoiser(Restorer[DenoiserSettings]):
             appearances=appearances(looked),
             **sampling._asdict(),
         )
+        detail = middle_of(first)
         model = trained(
             untrained,
             module,
@@ -239,8 +245,9 @@ class Denoiser(Restorer[DenoiserSettings]):
             run,
             [field.pixels.shape for field in fields],
             notice,
+            self._watched(watch, untrained, detail),
         )
-        return self._become(model, module.network, run, notice, middle_of(first))
+        return self._become(model, module.network, run, notice, detail)
 
     def observed(self, image: Image) -> Image:
         """Give what is restored of an image: the average of its frames if they are repeats.

@@ -259,6 +259,7 @@ def trained(
     run: Run,
     described: Any,
     notice: Notices,
+    watch: Callable[[Course], None] | None = None,
 ) -> Model:
     """Train, and return the model with its weights and the outcome; the module keeps the network.
 
@@ -274,6 +275,8 @@ def trained(
         Identifies the data, as JSON: a training is resumed only with the same data.
     notice
         Holds what has been reported so far, and takes further reports.
+    watch
+        Called after each validation.
     """
     settings = model.settings
     budget, validations = budget_of(settings, patches.batches_per_epoch)
@@ -306,6 +309,7 @@ def trained(
             compile_network=run.compile_network,
             report=part_of(report, 0, _PARTS, _PARTS - 1),
             should_stop=should_stop,
+            watch=watch,
         )
         if not outcome.interrupted:
             module.network = _headed(module.network, headed, model.seed)

@@ -52,6 +52,7 @@ from ladderscope.models.recordings import divided, looked_at_all, read_recording
 from ladderscope.models.restorer import Restorer
 from ladderscope.models.restoring import Arrangement, Job, LastLook, Values
 from ladderscope.models.unexplained import unexplained
+from ladderscope.models.watching import Watch
 from ladderscope.noise import NoiseError, NoiseModel
 from ladderscope.noise_estimation.choice import NoiseChoice
 from ladderscope.prediction import Shown, limits, of_prediction
@@ -150,6 +151,7 @@ class Splitter(Restorer[SplitterSettings]):
         compile_network: bool | None = None,
         progress: bool | Listener = True,
         should_stop: ShouldStop | None = None,
+        watch: Watch | None = None,
     ) -> Self:
         """Train on recordings of each structure alone.
 
@@ -174,7 +176,7 @@ class Splitter(Restorer[SplitterSettings]):
             The black level of each channel; by default that of its darkest pixels.
         names : sequence of str, optional
             Names of the channels.
-        minutes, steps, epochs, state_file, resume, compile_network, progress, should_stop
+        minutes, steps, epochs, state_file, resume, compile_network, progress, should_stop, watch
             As for `Denoiser.fit`.
 
         Returns
@@ -264,6 +266,7 @@ class Splitter(Restorer[SplitterSettings]):
             appearances=(appearance_of_mixed(looked.mixed, held_out),),
             **sampling._asdict(),
         )
+        detail = mixed_detail([stack[0] for stack in looked.channels], looked.mixed, mixing)
         model = trained(
             untrained,
             module,
@@ -272,8 +275,8 @@ class Splitter(Restorer[SplitterSettings]):
             run,
             [[field.pixels.shape for field in of_channel] for of_channel in fields],
             notice,
+            self._watched(watch, untrained, detail),
         )
-        detail = mixed_detail([stack[0] for stack in looked.channels], looked.mixed, mixing)
         self._held_out = held_out_sums(validation, mixing)
         return self._become(model, module.network, run, notice, detail)
 

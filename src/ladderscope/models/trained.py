@@ -2,12 +2,14 @@
 
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, cast
 
 from ladderscope.errors import LadderscopeError
 from ladderscope.images import Image
+from ladderscope.images.artefacts import with_padding
 from ladderscope.machine import best_device, keep_freed_memory, usual_device
 from ladderscope.models.architecture import unfilled_network_of
 from ladderscope.models.calibrating import Sums
@@ -20,9 +22,11 @@ from ladderscope.models.presets import settings_for
 from ladderscope.models.restoration import Restoration
 from ladderscope.models.restoring import UNWATCHED, Watched
 from ladderscope.models.thumbnail import thumbnail as thumbnail_of
+from ladderscope.models.watching import Snapshot, Watch
 from ladderscope.models.whole import whole_number
 from ladderscope.names import MODEL
 from ladderscope.network import LadderVAE
+from ladderscope.training import Course
 
 
 class Trained(ABC, Generic[Settings]):
@@ -143,6 +147,22 @@ class Trained(ABC, Generic[Settings]):
         self.advice = tuple(notice.advice)
         self._finished_state = None if model.outcome.interrupted else run.state_file
         return self
+
+    def _watched(
+        self, watch: Watch | None, untrained: Model, detail: Image | None
+    ) -> Callable[[Course], None] | None:
+        """Let a training be watched, if anyone does."""
+        if watch is None or detail is None:
+            return None
+
+        def show(course: Course) -> None:
+            if course.best_weights is not None:
+                model = replace(untrained, weights=course.best_weights)
+                restorer = self.from_model(model, device=self.device)
+                restored = restorer._restore(with_padding(detail), samples=0, seed=0, says=False)
+                watch(Snapshot(tuple(course.history), detail, restored))
+
+        return show
 
     def _ready_network(self) -> LadderVAE:
         keep_freed_memory()

@@ -84,6 +84,7 @@ def train(
     compile_network: bool | None = None,
     report: Listener | None = None,
     should_stop: ShouldStop | None = None,
+    watch: Callable[[Course], None] | None = None,
 ) -> Outcome:
     """Train a module until the budget of its course is spent, or `should_stop` returns True.
 
@@ -109,6 +110,8 @@ def train(
         Called after each step with the fraction of the budget that is spent, and a message.
     should_stop : callable, optional
         Called after each step, and while another training has its turn; True ends the training.
+    watch : callable, optional
+        Called after each validation.
 
     Raises
     ------
@@ -132,7 +135,7 @@ def train(
                 compile_network = compiling_pays(course.budget, left=1 - spent)
             if compile_network and has_compiler():
                 module.terms = _compiled(module)
-            stopped = _fit(worker, module, patches, course, report, should_stop)
+            stopped = _fit(worker, module, patches, course, report, should_stop, watch)
     compiled = module.terms != module.network_terms
     module.terms = module.network_terms
     if course.best_weights is None:
@@ -164,6 +167,7 @@ def _fit(
     course: Course,
     report: Listener | None,
     should_stop: ShouldStop | None,
+    watch: Callable[[Course], None] | None,
 ) -> bool:
     """Take step after step; returns whether it was stopped before the budget was spent."""
     worker.place(module)
@@ -190,6 +194,8 @@ def _fit(
             course.validate(module, spent, worker)
             if worker.is_first:
                 course.keep(module, optimizer)
+                if watch is not None:
+                    watch(course)
             done = done or course.rate.exhausted()
         if report is not None:
             report(spent, message(module.steps_done, module.latest))
