@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,9 @@ from ladderscope.noise_estimation.kinds import FITTABLE
 SOURCE = Path(__file__).parents[1] / "src" / "ladderscope"
 FILES = sorted(SOURCE.rglob("*.py"))
 LONGEST = 400
+ROOT = SOURCE.parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+NEWS = sorted(path for path in (ROOT / "news").iterdir() if not path.name.startswith("."))
 
 # Names that are loaded when they are first touched, for a start without torch; of these,
 # noise/__init__.py alone hands on names of a room above it (pyproject.toml says why). Beside them
@@ -86,6 +90,20 @@ def test_the_map_has_every_room_and_module():
     first_cells = re.findall(r"^\| (`.+?`) \|", page, flags=re.MULTILINE)
     named = {name for cell in first_cells for name in re.findall("`(.+?)`", cell)}
     assert named >= rooms - {"__init__"}
+
+
+def test_all_stands_for_every_extra_that_users_may_want():
+    extras = PROJECT["project"]["optional-dependencies"]
+    (everything,) = extras["all"]
+    named = everything.removeprefix("ladderscope[").removesuffix("]").split(",")
+    assert sorted(named) == sorted(extras.keys() - {"all", "dev"})
+
+
+@pytest.mark.parametrize("path", NEWS, ids=lambda path: path.name)
+def test_a_news_fragment_has_a_kind_that_the_changelog_knows(path):
+    kinds = {kind["directory"] for kind in PROJECT["tool"]["towncrier"]["type"]}
+    assert re.fullmatch(rf"\+[a-z0-9-]+\.({'|'.join(kinds)})\.md", path.name)
+    assert path.read_text("utf-8").strip()
 
 
 def hidden_imports(source: str) -> list[int]:
