@@ -11,6 +11,7 @@ from ladderscope.cli import (
     demo,
     denoise,
     evaluate,
+    exporting,
     importing,
     info,
     noise,
@@ -68,6 +69,8 @@ noises.command("show")(noise.show)
 noises.command("check")(noise.check)
 imports = typer.Typer(no_args_is_help=True, help="Import a model trained by other software.")
 imports.command("careamics")(importing.careamics)
+exports = typer.Typer(no_args_is_help=True, help="Export a model for other software.")
+exports.command("onnx")(exporting.onnx)
 
 app.command("denoise")(denoise.denoise)
 app.add_typer(training, name="train")
@@ -75,6 +78,7 @@ app.command("predict")(predict.predict)
 app.command("calibrate")(calibrate.calibrate)
 app.add_typer(noises, name="noise")
 app.add_typer(imports, name="import")
+app.add_typer(exports, name="export")
 app.command("check")(check.check)
 app.command("evaluate")(evaluate.evaluate)
 app.command("report")(report.report)

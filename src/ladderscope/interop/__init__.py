@@ -1,1 +1,1 @@
-"""Models of other software: imported, and their computations replayed."""
+"""Models of other software imported, and models exported for other software."""

@@ -28,6 +28,8 @@ class ELU(nn.Module):
 
     def forward(self, features: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """Return x where it is positive, and exp(x) − 1 elsewhere."""
+        if not torch.is_grad_enabled():
+            return functional.elu(features)
         return _ELU.apply(features)  # type: ignore[no-untyped-call]
 
 

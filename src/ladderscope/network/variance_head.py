@@ -51,4 +51,4 @@ class VarianceHead(nn.Module):
         with torch.autocast(features.device.type, enabled=False):
             log_variance: Tensor = self.log_variance(own.to(self.log_variance.weight.dtype))
         limited = log_variance.clamp(max=MOST_LOG_VARIANCE)
-        return limited.reshape(len(own), *self.shape, *own.shape[2:])
+        return limited.reshape(own.shape[0], *self.shape, *own.shape[2:])

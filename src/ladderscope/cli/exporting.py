@@ -1,0 +1,43 @@
+"""``ladderscope export``: models for other software."""
+
+from typing import Annotated
+
+import typer
+
+from ladderscope.cli import options
+
+
+def onnx(
+    model: options.ModelFile,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="MODEL.onnx", help="ONNX file to write.")
+    ],
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Export the restoration in a single pass (--samples 0) as an ONNX file.
+
+    It takes images of any size in grey levels, and gives the restored image and its error bar.
+    """
+    from ladderscope.cli.preflight import check_outputs
+    from ladderscope.cli.terminal import show_summary
+    from ladderscope.interop.onnx_file import export_onnx
+    from ladderscope.interop.recorded import axes_of, names_of, one_pass_of
+    from ladderscope.models import load
+    from ladderscope.names import ONNX
+    from ladderscope.words import listed
+
+    path = ONNX.file(output)
+    check_outputs([path], [model], may_replace=overwrite)
+    restorer = load(model, device="cpu")
+    one_pass = one_pass_of(restorer)
+    export_onnx(restorer, path, overwrite=overwrite)
+    axes = ", ".join(axes_of(one_pass))
+    show_summary(
+        [
+            ("model", str(path)),
+            ("kind", restorer.kind),
+            ("input", f"image ({axes}), float32, in grey levels"),
+            ("output", f"{listed(names_of(one_pass))} ({axes}), float32, in grey levels"),
+            ("left out", "tiles, padding, hot pixels, and the checks before and after restoring"),
+        ]
+    )

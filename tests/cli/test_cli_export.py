@@ -1,0 +1,36 @@
+"""Models exported on the command line."""
+
+from pathlib import Path
+
+import pytest
+from invoked import run
+
+FIXTURES = Path(__file__).parents[1] / "models" / "fixtures" / "format_2"
+
+
+def test_the_command_writes_the_file_and_replaces_none_unasked(tmp_path):
+    pytest.importorskip("onnx", reason='needs pip install "ladderscope[export]"')
+    model, out = FIXTURES / "denoiser.ladder", tmp_path / "new folder" / "a.onnx"
+    result = run("export", "onnx", model, "-o", out)
+    assert result.code == 0, result.said
+    assert "mean (batch, channel, y, x)" in result.shown
+    before = out.read_bytes()
+    assert "--overwrite" in run("export", "onnx", model, "-o", out).said
+    assert out.read_bytes() == before
+    assert run("export", "onnx", model, "-o", out, "--overwrite").code == 0
+    assert [file.name for file in out.parent.iterdir()] == ["a.onnx"]
+
+
+@pytest.mark.parametrize(
+    "name, output, why",
+    [
+        ("denoiser_context.ladder", "a.onnx", "lateral context"),
+        ("careamics_stacks.ladder", "a.onnx", "middle plane"),
+        ("denoiser.ladder", "a.zip", "a.onnx"),
+        ("nowhere.ladder", "a.onnx", "nowhere.ladder"),
+    ],
+)
+def test_what_cannot_be_exported_is_refused_and_nothing_is_written(tmp_path, name, output, why):
+    result = run("export", "onnx", FIXTURES / name, "-o", tmp_path / output)
+    assert result.code == 1 and why in result.said
+    assert not list(tmp_path.iterdir())
