@@ -4,7 +4,6 @@ import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pytest
@@ -47,7 +46,6 @@ class OneOfTwo(Worker):
 
     meeting: Meeting
     rank: int
-    parameters: list[Any]
 
     @property
     def is_first(self):
@@ -56,11 +54,10 @@ class OneOfTwo(Worker):
     def batch(self, patches, step):
         return patches[2 * step + self.rank]
 
-    def backward(self, loss):
-        super().backward(loss)
-        both = self.meeting.exchanged(self.rank, [one.grad.clone() for one in self.parameters])
-        for parameter, *gradients in zip(self.parameters, *both, strict=True):
-            parameter.grad = sum(gradients) / 2
+    def average(self, tensors):
+        both = self.meeting.exchanged(self.rank, [one.clone() for one in tensors])
+        for one, *of_each in zip(tensors, *both, strict=True):
+            one.copy_(sum(of_each) / 2)
 
     def everywhere(self, found):
         return all(self.meeting.exchanged(self.rank, found))
@@ -112,10 +109,9 @@ class Run:
 
         def work(rank):
             module = self.modules[rank]
-            parameters = list(module.network.parameters())
-            worker = OneOfTwo(FABRIC, self.meeting, rank, parameters)
+            worker = OneOfTwo(FABRIC, self.meeting, rank)
             try:
-                return _fit(worker, module, patches, self.courses[rank], report, stop[rank])
+                return _fit(worker, module, patches, self.courses[rank], report, stop[rank], None)
             except TrainingError:  # which both raise
                 raise
             except BaseException:

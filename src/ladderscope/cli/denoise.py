@@ -30,7 +30,6 @@ def denoise(
     from ladderscope.cli.naming import ending_for, output_names, outputs_in
     from ladderscope.cli.preflight import check_outputs, check_training, state_of
     from ladderscope.cli.setup import make_restorer
-    from ladderscope.files import claimed
     from ladderscope.models import Denoiser
     from ladderscope.names import output_folder
 
@@ -51,7 +50,7 @@ def denoise(
         paths,
         may_replace=overwrite or resume,
     )
-    with claimed(model_path):
+    with work.claimed_by(denoiser, model_path):
         images, failures = work.read_batch(paths, axes)
         failures = work.denoise_batch(
             denoiser,

@@ -121,6 +121,21 @@ DeviceName = Annotated[
     Device | None,
     typer.Option("--device", help="Device to compute on (default: the best available)."),
 ]
+Devices = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Number of devices that train together on each machine: each takes an equal part of "
+        "every batch.",
+    ),
+]
+Nodes = Annotated[
+    int,
+    typer.Option(
+        min=1, metavar="N", help="Number of machines that train together, in a SLURM job."
+    ),
+]
 Samples = Annotated[
     int,
     typer.Option(
@@ -194,6 +209,8 @@ class Training:
     dimensions: Dimensions = None
     seed: Seed = None
     device: DeviceName = None
+    devices: Devices = 1
+    nodes: Nodes = 1
     config: Config = None
 
 

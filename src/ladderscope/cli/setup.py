@@ -1,5 +1,6 @@
 """From the command line's options and the YAML file to a restorer that is ready to be trained."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +14,8 @@ from ladderscope.noise.spelling import noise_model_from_text
 from ladderscope.noise_estimation.wanted import spellings as named
 from ladderscope.noise_estimation.wanted import wanted
 from ladderscope.untrusted import InputError, read_yaml, shown
+
+logger = logging.getLogger("ladderscope")
 
 Restorer = TypeVar("Restorer", Denoiser, Splitter)
 
@@ -97,12 +100,16 @@ def make_restorer(
         Something in the options or the file cannot be.
     """
     flags = vars(training) | own
-    config, device = flags.pop("config"), flags.pop("device")
+    config = flags.pop("config")
+    where = {name: flags.pop(name) for name in ("device", "devices", "nodes")}
     chosen = merged(read_config(config, kind.settings_kind) if config else {}, flags)
     axes = chosen.pop("axes", None)
     noise = parse_noise(chosen.pop("noise", "auto"))
     preset, seed = chosen.pop("preset", "small"), chosen.pop("seed", 0)
-    return kind(preset=preset, noise=noise, seed=seed, device=device, **chosen), axes
+    restorer = kind(preset=preset, noise=noise, seed=seed, **where, **chosen)
+    if not restorer.is_first_process:
+        logger.setLevel(logging.ERROR)  # the first one tells the rest
+    return restorer, axes
 
 
 def parse_channels(texts: Sequence[str]) -> dict[str, str]:

@@ -35,7 +35,6 @@ def train_denoiser(
     """
     from ladderscope.cli import work
     from ladderscope.cli.setup import make_restorer
-    from ladderscope.files import claimed
     from ladderscope.models import Denoiser
     from ladderscope.names import MODEL
 
@@ -43,7 +42,7 @@ def train_denoiser(
     denoiser, axes = make_restorer(Denoiser, training, blind_levels=blind_levels, repeats=repeats)
     paths = work.find(inputs, level, missing_chunks)
     picture = _check(model_path, paths, resume=resume, overwrite=overwrite)
-    with claimed(model_path):
+    with work.claimed_by(denoiser, model_path):
         images, failures = work.read_batch(paths, axes)
         work.train_and_save(
             denoiser,
@@ -129,7 +128,6 @@ def train_splitter(
     """
     from ladderscope.cli import work
     from ladderscope.cli.setup import make_restorer, parse_channels
-    from ladderscope.files import claimed
     from ladderscope.models import Splitter
     from ladderscope.names import MODEL
 
@@ -147,7 +145,7 @@ def train_splitter(
         resume=resume,
         overwrite=overwrite,
     )
-    with claimed(model_path):
+    with work.claimed_by(splitter, model_path):
         stacks, failures = work.read_channels(
             paths, mixed_paths, axes, together=paired or bool(mixed)
         )

@@ -2,12 +2,14 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import typer
 
 from ladderscope.cli.described import described
 from ladderscope.cli.earlier import how_restored, is_whole, kept_image, trained_before
@@ -28,6 +30,7 @@ from ladderscope.cli.summary import (
 )
 from ladderscope.cli.terminal import warnings_collected
 from ladderscope.errors import LadderscopeError
+from ladderscope.files import claimed
 from ladderscope.images import (
     Image,
     check_same_kind,
@@ -138,6 +141,13 @@ def read_channels(
     return stacks, failures
 
 
+@contextmanager
+def claimed_by(restorer: Restorer, model_path: Path) -> Iterator[None]:
+    """Keep other trainings of the same model away; processes of one training are let in."""
+    with claimed(model_path) if restorer.is_first_process else nullcontext():
+        yield
+
+
 def train_and_save(
     restorer: Restorer,
     model_path: Path,
@@ -147,8 +157,13 @@ def train_and_save(
     thumbnail: bool,
     **data: Any,
 ) -> None:
-    """Train on data, as `fit` takes them, and save the model before anything else goes wrong."""
+    """Train on data, as `fit` takes them, and save the model before anything else goes wrong.
+
+    All further work is left to the first process of a training on several devices.
+    """
     restorer.fit(**data, state_file=state_of(model_path), resume=resume)
+    if not restorer.is_first_process:
+        raise typer.Exit
     restorer.save(model_path, thumbnail=thumbnail, overwrite=overwrite or resume)
     if calibrates(restorer, data.get("images")):
         restorer.save(model_path, thumbnail=thumbnail)

@@ -1,6 +1,7 @@
 """Mixing: patches of several channels, and the mixed image to which they add up."""
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -188,9 +189,15 @@ class MixedPatches(Dataset[MixedBatch]):
         turns: Sequence[Turn] = TURNS,
     ) -> None:
         self.channels, self.mixing, self.shape = channels, mixing, shape
-        self.batch, self.seed, self.turns = batch, seed, turns
+        self.batch, self.seed, self.turns, self.rows = batch, seed, turns, slice(None)
         self._fractions = [fractions(fields) for fields in channels.fields]
         self._ahead = Ahead(self._plan, shape)
+
+    def part(self, rows: slice) -> "MixedPatches":
+        """Give the same batches, of which only some patches are cut, as of `TrainingPatches`."""
+        chosen = copy(self)
+        chosen.rows, chosen._ahead = rows, Ahead(chosen._plan, self.shape)
+        return chosen
 
     @property
     def batches_per_epoch(self) -> int:
@@ -202,7 +209,7 @@ class MixedPatches(Dataset[MixedBatch]):
     def __getitem__(self, number: int) -> MixedBatch:
         """Draw batch `number`."""
         ratios, patches = self._ahead[number]
-        parts = np.stack(patches).reshape(self.batch, -1, *patches[0].shape)
+        parts = np.stack(patches).reshape(len(ratios), -1, *patches[0].shape)
         count = len(self.channels.fields)
         if self.channels.mixed is not None:
             return _batch([_recorded(part[count], part[:count]) for part in parts])
@@ -211,7 +218,7 @@ class MixedPatches(Dataset[MixedBatch]):
 
     def _plan(self, number: int) -> tuple[list[Float32[np.ndarray, " channels"]], list[Cut]]:
         rng = np.random.default_rng([self.seed, 0, number])
-        drawn = [self._draw(rng) for _ in range(self.batch)]
+        drawn = [self._draw(rng) for _ in range(self.batch)][self.rows]
         return [ratio for ratio, _ in drawn], [one for _, cuts in drawn for one in cuts]
 
     def _draw(self, rng: np.random.Generator) -> tuple[Float32[np.ndarray, " channels"], list[Cut]]:

@@ -1,6 +1,7 @@
 """Batches of patches for training and for validation."""
 
 from collections.abc import Sequence
+from copy import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -62,9 +63,23 @@ class TrainingPatches(Dataset[PatchBatch]):
         turns: Sequence[Turn] = TURNS,
     ) -> None:
         self.fields, self.shape, self.batch, self.seed = tuple(fields), shape, batch, seed
-        self.turns = turns
+        self.turns, self.rows = turns, slice(None)
         self._fractions = fractions(fields)
         self._ahead = Ahead(self._plan, shape)
+
+    def part(self, rows: slice) -> "TrainingPatches":
+        """Give the same batches, of which only some patches are cut.
+
+        Examples
+        --------
+        >>> patches = TrainingPatches([Field(np.eye(8))], PatchShape(2), batch=4, seed=0)
+        >>> odd = patches.part(slice(1, None, 2))
+        >>> torch.equal(odd[0].observation, patches[0].observation[1::2])
+        True
+        """
+        chosen = copy(self)
+        chosen.rows, chosen._ahead = rows, Ahead(chosen._plan, self.shape)
+        return chosen
 
     @property
     def batches_per_epoch(self) -> int:
@@ -82,7 +97,7 @@ class TrainingPatches(Dataset[PatchBatch]):
             self.fields[index]
             for index in rng.choice(len(self.fields), self.batch, p=self._fractions)
         ]
-        return chosen, [self._draw(field, rng) for field in chosen]
+        return chosen[self.rows], [self._draw(field, rng) for field in chosen][self.rows]
 
     def _draw(self, field: Field, rng: np.random.Generator) -> Cut:
         return Cut(field, draw_position(field, self.shape, rng), draw_turn(rng, self.turns))

@@ -30,7 +30,6 @@ from ladderscope.models.channel_noise import channel_noise
 from ladderscope.models.checks import check_depth, warn_if_far
 from ladderscope.models.config import DenoiserSettings
 from ladderscope.models.fitting import (
-    checked_run,
     empty_model,
     looked_at,
     new_network,
@@ -59,6 +58,7 @@ from ladderscope.models.repeats import (
 )
 from ladderscope.models.restorer import Restorer
 from ladderscope.models.restoring import Arrangement, Job, LastLook, Values
+from ladderscope.models.run import checked_run, in_all_processes
 from ladderscope.models.thumbnail import middle_of
 from ladderscope.models.watching import Watch
 from ladderscope.noise.averages import averaged
@@ -90,6 +90,9 @@ class Denoiser(Restorer[DenoiserSettings]):
         of one machine repeat bit for bit.
     device : str, optional
         ``"cpu"``, ``"cuda"`` or ``"mps"``; by default the best that is available.
+    devices, nodes : int
+        How many of these devices train together on each machine, and on how many machines: each
+        takes an equal part of every batch, in a process of its own.
     **settings
         Settings in place of the preset's: see `DenoiserSettings`.
 
@@ -119,6 +122,7 @@ class Denoiser(Restorer[DenoiserSettings]):
     handed_back = "it is added to the restoration as recorded"
     instead = "The recorded pixels are returned there, and the spread is that of their noise"
 
+    @in_all_processes
     @usual_device()
     def fit(
         self,
@@ -186,7 +190,8 @@ class Denoiser(Restorer[DenoiserSettings]):
             `ladderscope.interruption`).
         """
         settings = with_budget(self.settings, minutes, steps, epochs)
-        run = checked_run(self.device, state_file, resume, compile_network, progress, should_stop)
+        how = self.device, state_file, resume, compile_network, progress, should_stop
+        run = checked_run(self.team, settings, *how)
         notice = Notices()
         opened = open_images(images, axes)
         recorded = at_hand(opened, in_memory=say_where([opened]), should_stop=should_stop)
@@ -201,14 +206,16 @@ class Denoiser(Restorer[DenoiserSettings]):
         statistics = training_statistics(looked)
         fields = fields_of(looked, self._space)
         settings = with_patches_that_fit(settings, fields, notice)
-        noise_models, choices = channel_noise(
-            self.noise,
-            _by_channel(fields_of(recorded, self._space)),
-            first.channel_names or numbered_channels(first.channels),
-            [[image.called for image in recorded]] * first.channels,
-            notice,
-            structured=settings.blind_levels > 0,
-            should_stop=should_stop,
+        noise_models, choices = run.team.once(
+            lambda: channel_noise(
+                self.noise,
+                _by_channel(fields_of(recorded, self._space)),
+                first.channel_names or numbered_channels(first.channels),
+                [[image.called for image in recorded]] * first.channels,
+                notice,
+                structured=settings.blind_levels > 0,
+                should_stop=should_stop,
+            )
         )
         if frames is not None:
             noise_models = [averaged(model, frames) for model in noise_models]

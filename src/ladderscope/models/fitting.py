@@ -4,18 +4,15 @@ import hashlib
 import json
 import logging
 import math
-import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib import metadata
-from pathlib import Path
 from typing import Any, cast
 
 from ladderscope.data import Field, MixedBatch, MixedPatches, PatchBatch, TrainingPatches
 from ladderscope.data.fields import PatchShape, side_for
 from ladderscope.errors import LadderscopeError
-from ladderscope.files import check_writable, expanded
 from ladderscope.images import Image, ImageError, Statistics, channel_statistics
 from ladderscope.images.at_hand import are_small
 from ladderscope.inspection import first_look
@@ -38,8 +35,9 @@ from ladderscope.models.config import (
 )
 from ladderscope.models.file import Model
 from ladderscope.models.notices import Notices
+from ladderscope.models.run import Run
 from ladderscope.network import LadderVAE
-from ladderscope.progress import Listener, listener_of, part_of
+from ladderscope.progress import listener_of, part_of
 from ladderscope.training import (
     UNTRAINED,
     Course,
@@ -58,57 +56,6 @@ logger = logging.getLogger("ladderscope")
 # were. Splitters learn for longer: 247 steps of the demonstration were 3.6 and 4.8 dB below 1,127.
 _FEWEST_WARM_UPS = {"denoiser": 2, "splitter": 5}
 _PARTS = 20  # of a training, as it reports its progress; the last one is fitting error bars
-
-
-@dataclass(frozen=True)
-class Run:
-    """How a training is run, apart from its settings.
-
-    Attributes
-    ----------
-    device : str, optional
-        Where it is trained; the best device there is by default.
-    state_file : Path, optional
-        Where the state of training is kept.
-    resume : bool
-        Whether to continue from there.
-    compile_network : bool, optional
-        Whether to use torch.compile; by default where it pays.
-    progress : bool or callable
-        Whether to show a progress bar, or a callable that gets the progress.
-    should_stop : callable, optional
-        Returns True to end it early, as signals do.
-    """
-
-    device: str | None
-    state_file: Path | None
-    resume: bool
-    compile_network: bool | None
-    progress: bool | Listener
-    should_stop: ShouldStop | None
-
-
-def checked_run(
-    device: str | None,
-    state_file: str | os.PathLike[str] | None,
-    resume: bool,
-    compile_network: bool | None,
-    progress: bool | Listener,
-    should_stop: ShouldStop | None,
-) -> Run:
-    """Check how a training is to be run.
-
-    Raises
-    ------
-    LadderscopeError
-        There is no file to resume from, or the state cannot be written.
-    """
-    if resume and state_file is None:
-        raise LadderscopeError("resume=True needs state_file, the file of the interrupted training")
-    where = None if state_file is None else expanded(state_file)
-    if where is not None:
-        check_writable([where])
-    return Run(device, where, resume, compile_network, progress, should_stop)
 
 
 def with_budget(
@@ -306,6 +253,7 @@ def trained(
             seed=model.seed,
             resume=run.resume,
             device=str(best_device(run.device)),
+            team=run.team,
             compile_network=run.compile_network,
             report=part_of(report, 0, _PARTS, _PARTS - 1),
             should_stop=should_stop,
@@ -320,6 +268,7 @@ def trained(
                 variance_budget_of(settings, budget),
                 seed=model.seed,
                 device=str(best_device(run.device)),
+                team=run.team,
                 report=part_of(report, _PARTS - 1, _PARTS),
                 should_stop=should_stop,
             )

@@ -26,7 +26,6 @@ from ladderscope.models.checks import check_depth, warn_if_beyond, warn_if_far
 from ladderscope.models.config import Method, SplitterSettings
 from ladderscope.models.file import Mixture
 from ladderscope.models.fitting import (
-    checked_run,
     empty_model,
     new_network,
     patch_shape,
@@ -51,6 +50,7 @@ from ladderscope.models.pieces import Mask
 from ladderscope.models.recordings import divided, looked_at_all, read_recordings
 from ladderscope.models.restorer import Restorer
 from ladderscope.models.restoring import Arrangement, Job, LastLook, Values
+from ladderscope.models.run import checked_run, in_all_processes
 from ladderscope.models.unexplained import unexplained
 from ladderscope.models.watching import Watch
 from ladderscope.noise import NoiseError, NoiseModel
@@ -127,12 +127,12 @@ class Splitter(Restorer[SplitterSettings]):
         *,
         context: int = 1,
         channels: int = 2,
-        device: str | None = None,
-        **settings: Any,
+        **training: Any,
     ) -> None:
-        settings |= {"method": method, "context": context, "channels": channels}
-        super().__init__(preset, noise, seed, device=device, **settings)
+        training |= {"method": method, "context": context, "channels": channels}
+        super().__init__(preset, noise, seed, **training)
 
+    @in_all_processes
     @usual_device()
     def fit(
         self,
@@ -194,7 +194,8 @@ class Splitter(Restorer[SplitterSettings]):
             as for `Denoiser.fit`.
         """
         settings = with_budget(self.settings, minutes, steps, epochs)
-        run = checked_run(self.device, state_file, resume, compile_network, progress, should_stop)
+        how = self.device, state_file, resume, compile_network, progress, should_stop
+        run = checked_run(self.team, settings, *how)
         notice = Notices()
         check_number(channels, settings.channels)
         names = checked_names(names, settings.channels)
@@ -216,8 +217,8 @@ class Splitter(Restorer[SplitterSettings]):
         statistics = [training_statistics(stack)[0] for stack in looked.channels]
         unlooked = [fields_of(stack, self._space) for stack in recorded.channels]
         files = [[image.called for image in stack] for stack in recorded.channels]
-        noise_models, choices = self._noise_of(
-            unlooked, names, files, settings, notice, should_stop
+        noise_models, choices = run.team.once(
+            lambda: self._noise_of(unlooked, names, files, settings, notice, should_stop)
         )
         training, validation = divided(
             fields, mixed_fields, looked, settings.patch, self.seed, notice

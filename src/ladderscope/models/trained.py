@@ -16,17 +16,17 @@ from ladderscope.models.calibrating import Sums
 from ladderscope.models.channel_noise import Noise, check_noise
 from ladderscope.models.config import Settings
 from ladderscope.models.file import Model, write_model
-from ladderscope.models.fitting import Run
 from ladderscope.models.notices import Notices
 from ladderscope.models.presets import settings_for
 from ladderscope.models.restoration import Restoration
 from ladderscope.models.restoring import UNWATCHED, Watched
+from ladderscope.models.run import Run
 from ladderscope.models.thumbnail import thumbnail as thumbnail_of
 from ladderscope.models.watching import Snapshot, Watch
 from ladderscope.models.whole import whole_number
 from ladderscope.names import MODEL
 from ladderscope.network import LadderVAE
-from ladderscope.training import Course
+from ladderscope.training import Course, Team
 
 
 class Trained(ABC, Generic[Settings]):
@@ -42,6 +42,8 @@ class Trained(ABC, Generic[Settings]):
         Random seed of training and samples.
     device : str, optional
         ``"cpu"``, ``"cuda"`` or ``"mps"``; by default the best that is available.
+    devices, nodes : int
+        How many devices train together on each machine, and on how many machines.
     **settings
         Settings in place of the preset's.
     """
@@ -56,13 +58,15 @@ class Trained(ABC, Generic[Settings]):
         seed: int = 0,
         *,
         device: str | None = None,
+        devices: int = 1,
+        nodes: int = 1,
         **settings: Any,
     ) -> None:
         self.settings: Settings = settings_for(self.settings_kind, preset, settings)
         self.noise = noise
         self.seed = whole_number(seed, "seed")
         self.device = device
-        best_device(device)
+        self.team = Team(best_device(device).type, devices, nodes)
         self._model: Model | None = None
         self._finished_state: Path | None = None
         self._network: LadderVAE | None = None
@@ -104,11 +108,25 @@ class Trained(ABC, Generic[Settings]):
             )
         return self._model
 
+    @property
+    def is_first_process(self) -> bool:
+        """Whether this process is the one that reports and writes; with one device, it always is.
+
+        Examples
+        --------
+        >>> from ladderscope import Denoiser
+        >>> Denoiser().is_first_process
+        True
+        """
+        return self.team.is_first
+
     @usual_device()
     def save(
         self, path: str | os.PathLike[str], *, thumbnail: bool = True, overwrite: bool = True
     ) -> Path:
         """Write the model to one ``.ladder`` file, completely or not at all.
+
+        Of the processes of a training on several devices, the first one writes.
 
         Parameters
         ----------
@@ -126,6 +144,8 @@ class Trained(ABC, Generic[Settings]):
             written.
         """
         path, model = MODEL.file(path), self.model
+        if not self.is_first_process:
+            return path
         if thumbnail and self._detail is not None:
             picture = thumbnail_of(
                 self._detail, lambda image: self._restore(image, samples=0, seed=0, says=False)

@@ -282,7 +282,7 @@ class LadderVAE(nn.Module):
         return Features(tuple(levels), (height, width))
 
     def standard_noise(
-        self, features: Features, generator: torch.Generator | None = None
+        self, features: Features, generator: torch.Generator | None = None, *, parts: int = 1
     ) -> tuple[Float[Tensor, "..."], ...]:
         """Draw standard-normal noise for every level, finest first, as `decode` needs it.
 
@@ -292,10 +292,12 @@ class LadderVAE(nn.Module):
             From `encode`.
         generator : torch.Generator, optional
             The source of the noise, on any device; by default torch's own generator.
+        parts : int
+            How many batches of this size the noise is for.
         """
         return tuple(
             torch.randn(
-                (level.shape[0], channels, *level.shape[2:]),
+                (parts * level.shape[0], channels, *level.shape[2:]),
                 generator=generator,
                 device=level.device if generator is None else generator.device,
                 dtype=torch.float64 if level.dtype == torch.float64 else torch.float32,

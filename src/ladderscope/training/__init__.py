@@ -7,6 +7,7 @@ from ladderscope.training.errors import TrainingError
 from ladderscope.training.module import Record, RestorationModule
 from ladderscope.training.run import UNTRAINED, Outcome, train
 from ladderscope.training.splitting import SplittingModule
+from ladderscope.training.team import Team
 from ladderscope.training.variance import fit_variance
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Record",
     "RestorationModule",
     "SplittingModule",
+    "Team",
     "TrainingError",
     "fit_variance",
     "train",

@@ -89,9 +89,10 @@ class Course:
         """How much of the budget is spent, by the clock of this process."""
         return self.budget.fraction(module.steps_done, self.seconds)
 
-    def resume(self, module: RestorationModule[Any]) -> None:
-        """Resume the training that `state_file` holds."""
-        state = read_state(self.state_file, self.fingerprint, module.network)
+    def resume(self, module: RestorationModule[Any], worker: Worker) -> None:
+        """Resume the training that `state_file` holds; the first process reads it."""
+        kept = self.state_file, self.fingerprint, module.network
+        state: State = worker.agreed(read_state(*kept) if worker.is_first else None)
         module.network.load_state_dict(state.network)
         module.steps_done, module.skipped = state.step, state.skipped
         self.history = list(state.history)

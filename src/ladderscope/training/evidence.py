@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ladderscope.network import SINGLE_PASS, WITH_SAMPLES, Decoded, LadderVAE
+from ladderscope.training.share import Share
 
 
 class Evidence(NamedTuple):
@@ -34,10 +35,12 @@ class Twice(NamedTuple):
     sample: Decoded
 
 
-def decoded_twice(network: LadderVAE, observed: Float[Tensor, "batch views *space"]) -> Twice:
+def decoded_twice(
+    network: LadderVAE, observed: Float[Tensor, "batch views *space"], share: Share
+) -> Twice:
     """Decode a batch twice, with variances; blind levels keep their means, as in prediction."""
     features = network.encode(observed)
-    drawn = network.standard_noise(features)
+    drawn = share.noise(network, features)
     noise = [part * (level >= network.blind_levels) for level, part in enumerate(drawn)]
     zeros = [torch.zeros_like(part) for part in drawn]
     means, sample = (

@@ -2,7 +2,7 @@
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
@@ -23,6 +23,7 @@ from ladderscope.losses import (
 from ladderscope.network import LadderVAE
 from ladderscope.training.evidence import Evidence, Twice, decoded_twice
 from ladderscope.training.optimizers import muon
+from ladderscope.training.share import Share
 
 KLWeight = ConstantKLWeight | LinearKLWeight
 Batch = TypeVar("Batch", PatchBatch, MixedBatch)
@@ -80,6 +81,10 @@ class Record:
     level_kl: tuple[float, ...]
 
 
+def _unchanged(tensors: Sequence[Tensor]) -> None:
+    """Average over a single process."""
+
+
 class RestorationModule(nn.Module, Generic[Batch]):
     """A ladder and the way it is trained; what it minimises is a subclass's `objective`.
 
@@ -113,6 +118,7 @@ class RestorationModule(nn.Module, Generic[Batch]):
         self.kl_weight, self.make_optimizer = kl_weight, optimizer
         self.gradient_clip, self.autocast = gradient_clip, autocast
         self.terms: Callable[[Tensor], Terms] = self.network_terms
+        self.share = Share()
         self.steps_done = 0
         self.skipped = 0
         self.skipped_in_a_row = 0
@@ -137,7 +143,7 @@ class RestorationModule(nn.Module, Generic[Batch]):
         """Decode a batch at the posterior means, and from one sample of each patch."""
         observed = self.observed(batch)
         with self.precision(observed.device):
-            return decoded_twice(self.network, observed)
+            return decoded_twice(self.network, observed, self.share)
 
     def network_terms(
         self,
@@ -151,7 +157,10 @@ class RestorationModule(nn.Module, Generic[Batch]):
         """
         with self.precision(normalised.device):
             features = self.network.encode(normalised)
-            noise = self.network.standard_noise(features, generator)
+            if generator is None:
+                noise = self.share.noise(self.network, features)
+            else:
+                noise = self.network.standard_noise(features, generator)
             decoded: Any = self.network.decode(features, noise)
         kl, inner_kl, elements = [], [], []
         for number, (posterior, prior, sample) in enumerate(decoded.levels, start=1):
@@ -176,11 +185,13 @@ class RestorationModule(nn.Module, Generic[Batch]):
         optimizer: torch.optim.Optimizer,
         backward: Callable[[Tensor], None] = Tensor.backward,
         everywhere: Callable[[bool], bool] = bool,
+        averaged: Callable[[Sequence[Tensor]], None] = _unchanged,
     ) -> None:
         """Take one step, or skip the batch if its loss or gradient is not finite.
 
-        With several processes, `backward` gives all the same gradient, and `everywhere` says
-        whether all found the same: a batch is skipped by all or by none.
+        With several processes, `averaged` replaces gradients and losses by their means over all of
+        them, and `everywhere` says whether all found the same: a batch is skipped by all or by
+        none.
         """
         optimizer.zero_grad()
         if self._averages is None:
@@ -190,11 +201,13 @@ class RestorationModule(nn.Module, Generic[Batch]):
         usable = everywhere(bool(torch.isfinite(objective.loss)))
         if usable:
             backward(objective.loss)
+            means: list[Tensor] = [term.detach().clone() for term in objective]
+            averaged([*means, *gradients_of(self.network)])
             norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.gradient_clip)
             usable = bool(torch.isfinite(norm))
         if usable:
             optimizer.step()
-            self.latest = Objective(*(term.detach() for term in objective))
+            self.latest = Objective(*means)
             self.skipped_in_a_row = 0
         else:
             # Batch normalisation has averaged the batch in already.
@@ -218,6 +231,11 @@ class RestorationModule(nn.Module, Generic[Batch]):
     def weights(self) -> dict[str, Any]:
         """Copy the network's weights, to keep them while training goes on."""
         return {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+
+
+def gradients_of(network: nn.Module) -> list[Tensor]:
+    """List the gradients that the last loss gave to a network."""
+    return [one.grad for one in network.parameters() if one.grad is not None]
 
 
 def on_device(batch: Batch, device: torch.device) -> Batch:

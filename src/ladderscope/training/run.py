@@ -25,6 +25,7 @@ from ladderscope.training.errors import TrainingError
 from ladderscope.training.module import Record, RestorationModule, Terms
 from ladderscope.training.progress import Message
 from ladderscope.training.seeding import seeded
+from ladderscope.training.team import Team
 from ladderscope.training.worker import Worker
 from ladderscope.words import counted
 
@@ -81,6 +82,7 @@ def train(
     seed: int,
     resume: bool = False,
     device: str | None = None,
+    team: Team | None = None,
     compile_network: bool | None = None,
     report: Listener | None = None,
     should_stop: ShouldStop | None = None,
@@ -104,6 +106,8 @@ def train(
         Continue from the course's state file.
     device : str, optional
         ``"cpu"``, ``"cuda"`` or ``"mps"``; the best there is by default.
+    team : Team, optional
+        The processes that share each batch; this one alone by default.
     compile_network : bool, optional
         Whether to use torch.compile; by default where it pays within the budget.
     report : callable, optional
@@ -124,11 +128,12 @@ def train(
     make_compile_cache()
     stopped = False
     with seeded(seed, should_stop), torch.enable_grad():
-        worker = Worker.start(best_device(device))
+        worker = Worker.start(best_device(device), team)
+        patches, module.share = patches.part(worker.share.rows), worker.share
         report = report if worker.is_first else None
         course.begin()
         if resume:
-            course.resume(module)
+            course.resume(module, worker)
         spent = worker.agreed(course.fraction(module))
         if not module.steps_done or spent < 1:
             if compile_network is None:
@@ -174,7 +179,6 @@ def _fit(
     optimizer = module.make_optimizer(module.network)
     torch.empty((), dtype=torch.int64).random_()  # drawn by every training so far
     course.restore(optimizer)
-    worker.draw_apart()
     message = Message()
     done = stopped = False
     spent = worker.agreed(course.fraction(module))
@@ -207,8 +211,9 @@ def _fit(
             course.keep(module, optimizer)
         course.validate(module, spent, worker)
     interrupted: bool = worker.agreed(stopped and course.fraction(module) < 1)
-    course.best_weights = worker.agreed(course.best_weights)
     worker.release(module)
+    best = course.best_weights or {}  # none, in all processes or in no one
+    course.best_weights = worker.agreed({name: of.cpu() for name, of in best.items()}) or None
     return interrupted
 
 
@@ -230,13 +235,22 @@ def _step(
 ) -> None:
     """Take a step; where compiled code fails, go on without it."""
     try:
-        module.training_step(batch, optimizer, worker.backward, worker.everywhere)
+        _take(module, batch, optimizer, worker)
     except Exception as error:
         if module.terms == module.network_terms:
             raise
         _say_uncompiled(error)
         module.terms = module.network_terms
-        module.training_step(batch, optimizer, worker.backward, worker.everywhere)
+        _take(module, batch, optimizer, worker)
+
+
+def _take(
+    module: RestorationModule[Any],
+    batch: Any,
+    optimizer: torch.optim.Optimizer,
+    worker: Worker,
+) -> None:
+    module.training_step(batch, optimizer, worker.backward, worker.everywhere, worker.average)
 
 
 def compiling_pays(budget: Budget, left: float = 1.0) -> bool:

@@ -14,8 +14,9 @@ from ladderscope.machine import best_device
 from ladderscope.progress import Listener
 from ladderscope.training.budget import Budget, CosineRate
 from ladderscope.training.evidence import Evidence
-from ladderscope.training.module import RestorationModule, on_device
+from ladderscope.training.module import RestorationModule, gradients_of, on_device
 from ladderscope.training.seeding import seeded
+from ladderscope.training.team import Team
 from ladderscope.training.worker import Worker
 
 _RATE = CosineRate(peak=1e-2, warmup_steps=5)
@@ -34,6 +35,7 @@ def fit_variance(
     *,
     seed: int,
     device: str | None = None,
+    team: Team | None = None,
     report: Listener | None = None,
     should_stop: ShouldStop | None = None,
 ) -> None:
@@ -60,6 +62,8 @@ def fit_variance(
         Random seed of the latent noise. The global random state is left as it was.
     device : str, optional
         ``"cpu"``, ``"cuda"`` or ``"mps"``; the best there is by default.
+    team : Team, optional
+        The processes that share each batch; this one alone by default.
     report : callable, optional
         Called after each step with the fraction of the budget that is spent, and a message.
     should_stop : callable, optional
@@ -74,7 +78,8 @@ def fit_variance(
     network: Any = module.network
     head = network.variance_head
     with seeded(seed, should_stop), torch.enable_grad():
-        worker = Worker.start(best_device(device))
+        worker = Worker.start(best_device(device), team)
+        patches, module.share = patches.part(worker.share.rows), worker.share
         worker.place(module)
         network.eval().requires_grad_(False)
         head.requires_grad_(True)
@@ -82,16 +87,18 @@ def fit_variance(
             torch.nn.init.zeros_(head.log_variance.weight)
             torch.nn.init.zeros_(head.log_variance.bias)
             _shift(module, _half(worker.batch(patches, module.steps_done)), _mean_log_variance)
+            worker.average([head.log_variance.bias])
         optimizer = torch.optim.Adam(head.parameters())
         started, step, spent = time.monotonic(), 0, 0.0
         while spent < 1:
             found = module.evidence(_half(worker.batch(patches, module.steps_done + step)))
             loss = torch.stack([negative_log_likelihood(one).mean() for one in found]).sum()
-            if torch.isfinite(loss):
+            if worker.everywhere(bool(torch.isfinite(loss))):
                 for group in optimizer.param_groups:
                     group["lr"] = _RATE(step, spent)
                 optimizer.zero_grad()
                 worker.backward(loss)
+                worker.average(gradients_of(head))
                 torch.nn.utils.clip_grad_norm_(head.parameters(), module.gradient_clip)
                 optimizer.step()
             step += 1
@@ -106,6 +113,7 @@ def fit_variance(
                 _shift(module, held_out, held_out_factor)
         network.requires_grad_(True).train()
         worker.release(module)
+        worker.align(network)
 
 
 def _half(batch: Any) -> Any:

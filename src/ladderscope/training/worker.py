@@ -1,14 +1,17 @@
-"""The process that trains, on Lightning Fabric: all that a second process would change."""
+"""The process that trains, on Lightning Fabric: all that a second process changes."""
 
-import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+
+from ladderscope.training.quiet import quiet_lightning
+from ladderscope.training.share import Share
+from ladderscope.training.team import Team, saying_who_ended
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -21,43 +24,47 @@ _OF_CLUSTERS = (
 
 @dataclass(frozen=True)
 class Worker:
-    """One process of a training. Today there is one, on one device.
+    """One process of a training, with one device.
 
     Attributes
     ----------
     fabric : Fabric
-        Its device.
+        Its device, and its connection to the other processes if there are any.
 
     Notes
     -----
-    The training loop reaches its surroundings through this class only. For two processes on one
-    machine, these places change and no other:
+    The training loop reaches its surroundings through this class only.
 
-    `start`
-        Fabric's ``devices`` and ``strategy``, and ``fabric.launch()``.
-    `batch`
-        Each process takes its own batches: number ``step * world_size + global_rank``.
-    `backward`
-        The gradients are averaged over the processes (``fabric.all_reduce``) before they are
-        clipped. The loop calls parts of the network, so that a wrapper of the whole, such as
-        torch's DDP, would not see them.
-    `everywhere`
-        The smallest value over the processes (``fabric.all_reduce`` with ``"min"``).
+    A batch is one batch however many processes there are: each takes an equal part of it, and the
+    gradients are averaged, in one message per step, before they are clipped. All processes draw the
+    same random numbers, from which each takes those of its patches. So a training is the same on
+    any number of devices but for rounding, and for what a network or an objective averages over
+    a batch itself: batch normalisation, and the variance that µSplit fits.
 
-    All that steers a training is the same in every process: the fraction of the budget that is
+    All that steers a training is decided by the first process: the fraction of the budget that is
     spent, and with it the learning rate; whether a batch is used; the line that a validation adds
     to the history, and with it the best weights, the plateau and giving up; and a request to stop.
-    Each process computes the rest from these. The first alone validates, writes the state and
-    reports progress. Compiled code fails in all processes or in none, as they run the same.
+    It alone validates, writes the state and reports progress. Compiled code fails in all processes
+    or in none, as they run the same.
+
+    The loop calls parts of the network, so that a wrapper of the whole, such as torch's DDP, would
+    not see them; they can be compiled, since no message is sent within.
     """
 
     fabric: "Fabric"
 
     @classmethod
-    def start(cls, device: torch.device) -> "Worker":
-        """Place a training on one device, in this process, whatever a cluster has prepared."""
+    def start(cls, device: torch.device, team: Team | None = None) -> "Worker":
+        """Place a training on its devices.
+
+        Without a team, or with one device, it runs in this process, whatever a cluster has
+        prepared.
+        """
+        if team is not None and team.count > 1:
+            team.start()
+            return cls(team.fabric)
         # Restoring needs neither Lightning nor the compiler that it loads.
-        with _no_cluster(), _quiet_lightning():
+        with _no_cluster(), quiet_lightning():
             from lightning.fabric import Fabric
             from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 
@@ -75,31 +82,54 @@ class Worker:
         first: bool = self.fabric.is_global_zero
         return first
 
+    @property
+    def share(self) -> Share:
+        """The part of every batch that this process takes."""
+        return Share(self.fabric.global_rank, self.fabric.world_size)
+
     def place(self, module: torch.nn.Module) -> None:
-        """Move a module to the device."""
-        with _quiet_lightning():
+        """Move a module to the device, as it is in the first process."""
+        self.align(module)
+        with quiet_lightning():
             self.fabric.to_device(module)
 
+    def align(self, module: torch.nn.Module) -> None:
+        """Make a module on the CPU what it is in the first process."""
+        if self.share.count > 1:
+            module.load_state_dict(self.agreed(module.state_dict()))
+
     def batch(self, patches: Any, step: int) -> Any:
-        """Give this process's batch of a step, on the device."""
+        """Give this process's part of the batch of a step, on the device."""
         return self.fabric.to_device(patches[step])
 
     def backward(self, loss: Tensor) -> None:
-        """Compute the gradients."""
+        """Compute the gradients of this process."""
         self.fabric.backward(loss)
+
+    def average(self, tensors: Sequence[Tensor]) -> None:
+        """Replace tensors by their means over the processes, in one message."""
+        if self.share.count == 1:
+            return
+        together = torch.cat([one.flatten().float() for one in tensors])
+        with saying_who_ended():
+            self.fabric.all_reduce(together, reduce_op="mean")
+        sizes = [one.numel() for one in tensors]
+        for one, mean in zip(tensors, torch.split(together, sizes), strict=True):
+            one.copy_(mean.view_as(one))
 
     def everywhere(self, found: bool) -> bool:
         """Say whether every process found so."""
-        return found
+        if self.share.count == 1:
+            return found
+        everyone = torch.tensor(float(found), device=self.fabric.device)
+        with saying_who_ended():
+            self.fabric.all_reduce(everyone, reduce_op="min")
+        return bool(everyone)
 
     def agreed(self, value: Any) -> Any:
         """Give every process what the first one found."""
-        return self.fabric.broadcast(value)
-
-    def draw_apart(self) -> None:
-        """Give every process but the first latent noise of its own."""
-        if rank := self.fabric.global_rank:
-            torch.manual_seed(torch.initial_seed() + rank)
+        with saying_who_ended():
+            return self.fabric.broadcast(value)
 
     def release(self, module: torch.nn.Module) -> None:
         """Move a module back to the CPU, and free the device."""
@@ -115,17 +145,3 @@ def _no_cluster() -> Iterator[None]:
         yield
     finally:
         os.environ.update(hidden)
-
-
-@contextmanager
-def _quiet_lightning() -> Iterator[None]:
-    """Keep Lightning's advice on devices away from users who did not choose one."""
-    talkative = [logging.getLogger(f"lightning.{part}") for part in ("fabric", "pytorch")]
-    levels = [one.level for one in talkative]
-    for one in talkative:
-        one.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        for one, level in zip(talkative, levels, strict=True):
-            one.setLevel(level)
