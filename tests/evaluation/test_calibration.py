@@ -122,6 +122,41 @@ def test_fewer_samples_than_in_the_calibration_give_wider_intervals():
     assert by_samples[0] > by_samples[1] > by_samples[2] == by_samples[3] == by_samples[4]
 
 
+# -- sums of held-out recordings
+
+MADE = "held-out recordings"
+
+
+def test_held_out_sums_widen_as_much_as_they_ask():
+    mean, std, true, rng = simulated(0)
+    truth = mean + rng.normal(0, true)
+    plain, made = (calibrate(mean, std, truth, source=source) for source in ("truth", MADE))
+    assert np.all(made.std(std, mean) >= 0.999 * plain.std(std, mean))
+    assert np.mean(coverage(made, mean, std, truth)) == pytest.approx(0.9, abs=0.01)
+
+
+@pytest.mark.parametrize(("too_wide", "kept"), [(2.0, 1.25), (1.1, 1.1)])
+def test_held_out_sums_narrow_only_beyond_a_margin(too_wide, kept):
+    mean, _, true, rng = simulated(0)
+    truth, std = mean + rng.normal(0, true), too_wide * true
+    made = calibrate(mean, std, truth, source=MADE)
+    assert np.mean(made.std(std, mean) / true) == pytest.approx(kept, abs=0.03)
+    assert made.multiplier(0.9, 16) == pytest.approx(1.645, abs=0.01)
+    assert 0.92 < np.mean(coverage(made, mean, std, truth)) < 0.98
+    assert "wider than these sums alone" in made.summary()
+
+
+def test_noise_that_is_overestimated_does_not_narrow_error_bars_on_held_out_sums():
+    mean, _, true, rng = simulated(0)
+    truth = mean + rng.normal(0, true)
+    believed = 0.9 * true**2
+    plain, made = (
+        calibrate(mean, true, truth, believed, source=source) for source in ("truth", MADE)
+    )
+    assert np.mean(plain.std(true, mean) / true) < 0.5
+    assert np.mean(made.std(true, mean) / true) == pytest.approx(1.0, abs=0.02)
+
+
 # -- without truth
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ladderscope import load
+from ladderscope import LadderscopeError, load
 
 FIXTURES = Path(__file__).parent / "fixtures"
 OF_FORMAT_2 = sorted(path.stem for path in (FIXTURES / "format_2").glob("*.ladder"))
@@ -51,3 +51,16 @@ def test_a_file_of_format_2_predicts_as_it_did_and_so_does_its_copy(name, tmp_pa
         }
         for what, pixels in found.items():
             np.testing.assert_allclose(pixels, expected[what], rtol=1e-5, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["denoiser", "splitter_microsplit"])
+def test_a_file_from_before_the_variance_head_has_no_error_bar_in_a_single_pass(name):
+    restorer = load(FIXTURES / "format_2" / f"{name}.ladder", device="cpu")
+    y, x = np.mgrid[:40, :44]
+    image = (200 + 60 * np.sin(x / 4) + 30 * np.cos(y / 3)).astype(np.float32)
+    single = restorer.predict(image, samples=0)
+    assert np.isfinite(single.mean).all()
+    assert single.std is None
+    with pytest.raises(LadderscopeError, match="samples"):
+        single.interval(0.9)
+    assert restorer.predict(image, samples=2).std.min() > 0

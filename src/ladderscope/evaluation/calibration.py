@@ -13,6 +13,9 @@ from ladderscope.words import percent
 
 Source = Literal["truth", "second exposure", "noise model", "held-out pairs", "held-out recordings"]
 
+# Sums that are made of what a splitter has held out: few, and less difficult than other images.
+HELD_OUT: tuple[Source, ...] = ("held-out pairs", "held-out recordings")
+
 LEVELS = (0.5, 0.68, 0.9, 0.95, 0.99)
 LEAST_PIXELS = 1_000
 BINS = 20  # of the standard deviation, at most,
@@ -138,6 +141,12 @@ class Calibration:
             if self.source == "held-out recordings"
             else ""
         )
+        kept = (
+            " Errors on other images are larger than on the few held-out ones: the error bars are "
+            "wider than these sums alone would make them."
+            if self.source in HELD_OUT
+            else ""
+        )
         matched = (
             f" The truth was {self.scale:.4g} times the restoration "
             f"{'+' if self.offset >= 0 else '−'} {abs(self.offset):.4g}, and was matched to it."
@@ -152,7 +161,7 @@ class Calibration:
             )
         return (
             f"{done}: 90 % intervals {covers} {percent(self.after[at])} of the true values; "
-            f"before, {percent(self.before[at])}.{matched}{unseen}"
+            f"before, {percent(self.before[at])}.{matched}{kept}{unseen}"
         )
 
 

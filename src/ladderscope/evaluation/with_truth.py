@@ -8,6 +8,7 @@ from jaxtyping import Float64, Int, Real
 from ladderscope.errors import LadderscopeError
 from ladderscope.evaluation.calibration import (
     BINS,
+    HELD_OUT,
     LEAST_RATIO,
     LEVELS,
     Calibration,
@@ -23,6 +24,7 @@ from ladderscope.evaluation.reliability import interval_factor
 _BRIGHTNESS_BINS = 10
 _ROUNDS = 3  # of fitting the map of σ and the factor of brightness in turns
 _UNLIKE = 0.5  # of the error is a wrong scale or offset: the truth is in other units
+_MARGIN = 1.25  # errors on other images, relative to those on sums of a few held-out recordings
 
 
 def calibrate(
@@ -46,6 +48,13 @@ def calibrate(
     pixels. That is guaranteed where new pixels are exchangeable with these. Neighbouring pixels
     have similar errors, so that n pixels tell less than n independent ones would: what varies
     from image to image is only averaged where several images are given.
+
+    Sums of recordings that a splitter has held out are few and small, and structures of one cell
+    may not overlap in them as in a specimen. Errors on other images are larger. These sums
+    therefore widen the standard deviation as far as they ask for it, but narrow it only as far as
+    errors 1.25 times as large would, with the noise of the recordings included: a noise model that
+    takes structure for noise cannot make error bars too narrow. Multipliers are at least those of
+    the normal distribution.
 
     Parameters
     ----------
@@ -86,25 +95,30 @@ def calibrate(
     """
     error, std, mean, variance, matching = _compared(mean, std, truth, truth_variance, match)
     squared = error**2 - variance
-    fitted = _fitted(mean, std, squared)
+    followed = _fitted(mean, std, squared)
+    cautious = source in HELD_OUT
+    fitted = _fitted(mean, std, squared, error**2) if cautious else followed
     wide = np.sqrt(std**2 + variance)
     before = tuple(
         float(np.mean(np.abs(error) <= students(level, samples) * wide)) for level in LEVELS
     )
-    deviation = fitted.std(std, mean)
+    deviation = followed.std(std, mean)
     score = np.abs(error) / np.sqrt(deviation**2 + variance)
     # Where the noise of the truth is the larger part, the score tells of its shape alone.
     noisy = float(np.mean(variance)) > float(np.mean(deviation**2))
-    multipliers = tuple(
-        interval_factor(level) if noisy else _conformal(score, level) for level in LEVELS
+    multipliers = np.array(
+        [interval_factor(level) if noisy else _conformal(score, level) for level in LEVELS]
     )
+    if cautious:
+        multipliers = np.maximum(multipliers, [interval_factor(level) for level in LEVELS])
+        score = np.abs(error) / np.sqrt(fitted.std(std, mean) ** 2 + variance)
     after = tuple(float(np.mean(score <= multiplier)) for multiplier in multipliers)
     return Calibration(
         fitted.predicted,
         fitted.calibrated,
         fitted.intensities,
         fitted.factors,
-        multipliers,
+        tuple(map(float, multipliers)),
         source,
         error.size,
         samples,
@@ -171,31 +185,57 @@ def _fitted(
     mean: Float64[np.ndarray, " pixels"],
     std: Float64[np.ndarray, " pixels"],
     squared: Float64[np.ndarray, " pixels"],
+    with_noise: Float64[np.ndarray, " pixels"] | None = None,
 ) -> Calibration:
-    """Fit the map of σ and the factor of brightness to squared errors, in turns."""
+    """Fit the map of σ and the factor of brightness to squared errors, in turns.
+
+    Squared errors with the noise of the truth, if given, limit how far either may narrow.
+    """
     by_std = equal_counts(std, squared, BINS)
     by_brightness = equal_counts(mean, squared, _BRIGHTNESS_BINS)
     factor = np.ones_like(std)
     fitted = Calibration((1.0,), (1.0,))
     for _ in range(_ROUNDS):
-        predicted, calibrated = _monotone(std, squared / factor**2, by_std)
+        wanted = _wanted(squared / factor**2, std**2, by_std, _over(with_noise, factor))
+        predicted, calibrated = _monotone(std, wanted, by_std)
         mapped = mapped_by(std, predicted, calibrated)
-        brightness, factors = _factors(mean, mapped, squared, by_brightness)
+        wanted = _wanted(squared, mapped**2, by_brightness, with_noise)
+        brightness, factors = _factors(mean, mapped, wanted, by_brightness)
         fitted = Calibration(predicted, calibrated, brightness, factors)
         factor = np.interp(mean, brightness, factors)
     return fitted
 
 
+def _over(
+    squared: Float64[np.ndarray, " pixels"] | None, factor: Float64[np.ndarray, " pixels"]
+) -> Float64[np.ndarray, " pixels"] | None:
+    return None if squared is None else squared / factor**2
+
+
+def _wanted(
+    squared: Float64[np.ndarray, " pixels"],
+    predicted: Float64[np.ndarray, " pixels"],
+    number: Int[np.ndarray, " pixels"],
+    with_noise: Float64[np.ndarray, " pixels"] | None,
+) -> Float64[np.ndarray, " bins"]:
+    """Give the mean square error of each bin, or the largest variance that needs no narrowing."""
+    found = in_bins(squared, number)
+    if with_noise is None:
+        return found
+    allowed = np.minimum(in_bins(predicted, number), _MARGIN**2 * in_bins(with_noise, number))
+    return np.maximum(found, allowed)
+
+
 def _monotone(
     std: Float64[np.ndarray, " pixels"],
-    squared: Float64[np.ndarray, " pixels"],
+    wanted: Float64[np.ndarray, " bins"],
     number: Int[np.ndarray, " pixels"],
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Find the knots of the map: root mean variance, and root mean square error made monotone."""
     from scipy.optimize import isotonic_regression
 
     predicted = np.sqrt(in_bins(std**2, number))
-    found = isotonic_regression(in_bins(squared, number), weights=np.bincount(number)).x
+    found = isotonic_regression(wanted, weights=np.bincount(number)).x
     least = (LEAST_RATIO * predicted[0]) ** 2  # where the known noise of the truth exceeds errors
     calibrated = np.sqrt(np.maximum(found, least))
     return tuple(map(float, predicted)), tuple(map(float, calibrated))
@@ -204,10 +244,10 @@ def _monotone(
 def _factors(
     mean: Float64[np.ndarray, " pixels"],
     mapped: Float64[np.ndarray, " pixels"],
-    squared: Float64[np.ndarray, " pixels"],
+    wanted: Float64[np.ndarray, " bins"],
     number: Int[np.ndarray, " pixels"],
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Find the knots of the factor of brightness."""
-    ratio = in_bins(squared, number) / in_bins(mapped**2, number)
+    ratio = wanted / in_bins(mapped**2, number)
     factors = np.sqrt(np.clip(ratio, LEAST_RATIO**2, 1 / LEAST_RATIO**2))
     return tuple(map(float, in_bins(mean, number))), tuple(map(float, factors))

@@ -71,16 +71,26 @@ class Sums(NamedTuple):
 
 
 def held_out_sums(held_out: Channels, mixing: Mixing) -> Sums:
-    """Add up held-out recordings: what a splitter can be calibrated on without further images."""
+    """Add up held-out recordings: what a splitter can be calibrated on without further images.
+
+    Recordings that are not paired are added up in several combinations, each channel turned
+    further than the one before: even if two happen to show the same field, they are not a pair.
+    """
     groups = [*held_out.fields, *([held_out.mixed] if held_out.mixed else [])]
-    count = min(_MOST_IMAGES, max(len(fields) for fields in held_out.fields))
-    side = math.isqrt(_MOST_LOOKED_AT // count)
+    chosen = _combinations([len(fields) for fields in groups], paired=held_out.paired)
+    side = math.isqrt(_MOST_LOOKED_AT // len(chosen))
     mixed, channels = [], []
-    for number in range(count):
-        parts = [_held_out_part(fields[number % len(fields)]) for fields in groups]
+    for number, fields_chosen in enumerate(chosen):
+        parts = [
+            _held_out_part(fields[one]) for fields, one in zip(groups, fields_chosen, strict=True)
+        ]
         common = tuple(min(sides) for sides in zip(*(part.shape for part in parts), strict=True))
-        extent = tuple(slice(size) for size in (*common[:-2], *np.minimum(common[-2:], side)))
+        sides = np.minimum(common[-2:], side if held_out.paired else min(side, *common[-2:]))
+        extent = tuple(slice(size) for size in (*common[:-2], *sides))
         stack = np.stack([part[extent] for part in parts]).astype(np.float32)
+        if not held_out.paired:
+            turned = [np.rot90(part, number, axes=(-2, -1)) for number, part in enumerate(stack)]
+            stack = np.stack(turned)
         recordings = stack[: len(held_out.fields)]
         whole = stack[-1] if held_out.mixed else mixing.mixed(recordings)
         space, name = "ZYX"[-whole.ndim :], f"held-out field {number + 1}"
@@ -88,6 +98,19 @@ def held_out_sums(held_out: Channels, mixing: Mixing) -> Sums:
         channels.append(Image(recordings, f"C{space}", name))
     source: Source = "held-out pairs" if held_out.paired else "held-out recordings"
     return Sums(tuple(mixed), tuple(channels), source)
+
+
+def _combinations(counts: Sequence[int], *, paired: bool) -> list[tuple[int, ...]]:
+    """Choose a field of every channel, a few times."""
+    longest, wanted = max(counts), math.prod(counts)
+    found = dict.fromkeys(
+        tuple(
+            (number + (0 if paired else channel * (number // longest))) % count
+            for channel, count in enumerate(counts)
+        )
+        for number in range(min(_MOST_IMAGES, longest if paired else wanted))
+    )
+    return list(found)
 
 
 def nothing_held_out(kind: str) -> Sums:
