@@ -19,6 +19,7 @@ from ladderscope.names import (
     SCORES,
     image_or_folder,
     output_folder,
+    refused_by_windows,
 )
 
 KINDS = [IMAGE, MODEL, NOISE, PAGE, PICTURE, SCORES]
@@ -114,3 +115,27 @@ def test_what_is_shown_of_a_name_is_one_line_that_can_be_written(text):
     assert not {unicodedata.category(sign) for sign in shown} & {"Cc", "Cs"}
     assert shown.encode().decode() == shown
     assert harmless(shown) == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "fact"),
+    [
+        ("con", "con"),
+        ("Aux.ladder", "Aux"),
+        ("LPT1 .tif", "LPT1"),
+        ("com¹.json", "com¹"),
+        ("a:b.tif", ":"),
+        ('say "cheese?".tif', '"?'),
+        ("results.", "dot"),
+        ("results ", "space"),
+    ],
+)
+def test_names_that_windows_cannot_have(name, fact):
+    assert fact in refused_by_windows(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["console.tif", "com10", "lpt.ladder", "a b [1] (ä).tif", "..", ""]
+)
+def test_names_that_windows_can_have(name):
+    assert refused_by_windows(name) == ""

@@ -8,7 +8,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from ladderscope.errors import LadderscopeError
 from ladderscope.unfinished import CAN_LOCK, PREFIX, begin, clear, lock
@@ -185,7 +185,7 @@ def taken(path: Path) -> bool:
     return True
 
 
-def stem(path: Path) -> str:
+def stem(path: PurePath) -> str:
     """Take the ending off the name of an image file.
 
     Examples

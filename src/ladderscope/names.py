@@ -18,6 +18,11 @@ _ENDINGS_OF_FILES = {
     *(".pt", ".pth", ".ckpt", ".onnx", ".safetensors", ".state", ".py", ".ipynb"),
     *(".czi", ".nd2", ".lif", ".lsm", ".oib", ".oif", ".oir", ".ims", ".vsi", ".dv", ".mrc"),
 }
+_DEVICES = {
+    *("con", "prn", "aux", "nul"),
+    *(f"{port}{number}" for port in ("com", "lpt") for number in "123456789¹²³"),
+}
+_NOT_ON_WINDOWS = '<>:"|?*'
 
 
 class FileKind(NamedTuple):
@@ -83,6 +88,7 @@ IMAGE = FileKind("a restored image", (".tif", ".tiff", ".zarr"), "restored.tif")
 PAGE = FileKind("a report", (".html", ".htm"), "report.html")
 PICTURE = FileKind("a picture", (".png", ".svg", ".pdf"), "noise.png")
 NOISE = FileKind("a noise model", (".json", ".npz"), "noise.json")
+SUMMARY = FileKind("a summary", (".json",), "summary.json")
 SCORES = FileKind("a record of scores", (".json",), "scores.json")
 TABLE = FileKind("a table of scores", (".csv",), "scores.csv")
 
@@ -146,6 +152,25 @@ def image_or_folder(name: _Name) -> tuple[Path, bool]:
     return output_folder(name), False
 
 
+def refused_by_windows(name: str) -> str:
+    """Say why Windows has no file of this name; nothing if it can have one.
+
+    Examples
+    --------
+    >>> refused_by_windows("aux.ladder")
+    'Windows keeps the name aux for a device'
+    >>> refused_by_windows("auxin.ladder")
+    ''
+    """
+    base = name.partition(".")[0].rstrip()
+    if base.lower() in _DEVICES:
+        return f"Windows keeps the name {base} for a device"
+    if signs := "".join(sign for sign in _NOT_ON_WINDOWS if sign in name):
+        return f"a name on Windows cannot contain {signs}"
+    ends_oddly = name.endswith((" ", ".")) and name != ".."
+    return "a name on Windows cannot end with a dot or a space" if ends_oddly else ""
+
+
 def _is_zarr(path: Path) -> bool:
     """Tell whether a name is that of a Zarr image, which is a folder."""
     return path.suffix.lower() == ".zarr"
@@ -162,6 +187,8 @@ def _read(name: _Name) -> tuple[Path, bool]:
     if "\0" in text:
         raise OutputError(f"{text!r}: a file name cannot contain the character \\0; remove it")
     path = expanded(text)
+    if os.name == "nt" and (reason := refused_by_windows(path.name)):
+        raise OutputError(f"{path}: {reason}; choose another name")
     return path, text.endswith(_SEPARATORS) or path.name in ("", "..") or path.is_dir()
 
 

@@ -1,11 +1,12 @@
 """Outputs have names that tell where they come from, and no two are the same."""
 
-from pathlib import Path
+import unicodedata
+from pathlib import Path, PureWindowsPath
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ladderscope.cli.naming import output_names, outputs_in
+from ladderscope.cli.naming import names_of, output_names, outputs_in
 from ladderscope.files import stem
 from ladderscope.models.restoration import beside
 
@@ -41,6 +42,24 @@ def test_equal_names_in_one_folder_take_their_endings():
 def test_a_name_that_looks_like_another_with_its_folder_is_told_apart():
     found = names("day1/a.tif", "day2/a.tif", "day3/day1_a.tif")
     assert len(set(found)) == 3
+
+
+def on_windows(*paths):
+    return names_of([PureWindowsPath(path) for path in paths])
+
+
+def test_windows_folders_drives_and_shares_are_told_apart():
+    assert on_windows(r"C:\data\day 1\a.tif", r"C:\data\day 2\a.tif") == ["day 1_a", "day 2_a"]
+    assert on_windows(r"C:\a.tif", r"D:\a.tif") == ["a", "a_2"]
+    assert on_windows(r"\\server\share\x\a.tif", r"C:\y\a.TIF") == ["x_a", "y_a"]
+    assert not any(set("\\/:") & set(name) for name in on_windows(r"C:\a\b.tif", r"C:\c\b.tif"))
+
+
+def test_names_that_differ_in_case_or_in_how_an_accent_is_written_are_told_apart():
+    assert len({name.lower() for name in names("A.tif", "a.tif")}) == 2
+    spellings = [unicodedata.normalize(form, "Mäuse.tif") for form in ("NFC", "NFD")]
+    found = names(*spellings)
+    assert len({unicodedata.normalize("NFC", name) for name in found}) == 2
 
 
 @given(PATHS)

@@ -1,5 +1,7 @@
 """The commands under one name, and how all of them end when something is wrong."""
 
+import inspect
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +12,7 @@ from ladderscope.cli import (
     check,
     demo,
     denoise,
+    doctor,
     evaluate,
     exporting,
     importing,
@@ -19,6 +22,8 @@ from ladderscope.cli import (
     report,
     train,
 )
+from ladderscope.cli.examples import shown
+from ladderscope.cli.recorded import with_json
 from ladderscope.cli.terminal import in_words, messages_shown, say_error
 from ladderscope.errors import LadderscopeError
 from ladderscope.interruption import AFTER_CTRL_C, listening
@@ -57,33 +62,44 @@ app = typer.Typer(
     name="ladderscope",
     help="Restore fluorescence-microscopy images with ladder variational autoencoders.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 training = typer.Typer(no_args_is_help=True, help="Train a model and save it.")
-training.command("denoiser")(train.train_denoiser)
-training.command("splitter")(train.train_splitter)
 noises = typer.Typer(no_args_is_help=True, help="Measure, show and check the noise of a camera.")
-noises.command("fit")(noise.fit)
-noises.command("show")(noise.show)
-noises.command("check")(noise.check)
 imports = typer.Typer(no_args_is_help=True, help="Import a model trained by other software.")
-imports.command("careamics")(importing.careamics)
 exports = typer.Typer(no_args_is_help=True, help="Export a model for other software.")
-exports.command("onnx")(exporting.onnx)
+_GROUPS = {"": app, "train": training, "noise": noises, "import": imports, "export": exports}
+_RESTORE, _KNOW, _ELSE = "Train and restore", "Images, noise and results", "Other"
 
-app.command("denoise")(denoise.denoise)
-app.add_typer(training, name="train")
-app.command("predict")(predict.predict)
-app.command("calibrate")(calibrate.calibrate)
-app.add_typer(noises, name="noise")
-app.add_typer(imports, name="import")
-app.add_typer(exports, name="export")
-app.command("check")(check.check)
-app.command("evaluate")(evaluate.evaluate)
-app.command("report")(report.report)
-app.command("info")(info.info)
-app.command("demo")(demo.demo)
+
+def _add(name: str, command: Callable[..., None], panel: str | None = None) -> None:
+    """Add a command, with its examples and, if it has none of its own, with the option --json."""
+    group, _, last = name.rpartition(" ")
+    has_json = "json" in inspect.signature(command).parameters
+    add = _GROUPS[group].command(last, epilog=shown(name), rich_help_panel=panel)
+    add(command if has_json else with_json(command))
+
+
+_add("denoise", denoise.denoise, _RESTORE)
+app.add_typer(training, name="train", rich_help_panel=_RESTORE)
+_add("train denoiser", train.train_denoiser)
+_add("train splitter", train.train_splitter)
+_add("predict", predict.predict, _RESTORE)
+_add("calibrate", calibrate.calibrate, _RESTORE)
+_add("check", check.check, _KNOW)
+app.add_typer(noises, name="noise", rich_help_panel=_KNOW)
+_add("noise fit", noise.fit)
+_add("noise show", noise.show)
+_add("noise check", noise.check)
+_add("evaluate", evaluate.evaluate, _KNOW)
+_add("report", report.report, _KNOW)
+_add("info", info.info, _KNOW)
+app.add_typer(imports, name="import", rich_help_panel=_ELSE)
+_add("import careamics", importing.careamics)
+app.add_typer(exports, name="export", rich_help_panel=_ELSE)
+_add("export onnx", exporting.onnx)
+_add("demo", demo.demo, _ELSE)
+_add("doctor", doctor.doctor, _ELSE)
 
 
 def _show_version(wanted: bool) -> None:

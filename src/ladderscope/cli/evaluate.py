@@ -231,7 +231,8 @@ def _partners(
 
     if len(predictions) == len(truths) == 1:
         return list(truths)
-    named = dict(zip(output_names(truths), truths, strict=True))
+    named = dict(zip(map(_composed, output_names(truths)), truths, strict=True))
+    names = [*map(_composed, names)]
     alone = [name for name in names if name not in named]
     spare = [name for name in named if name not in names]
     if alone:
@@ -247,6 +248,13 @@ def _partners(
             "there is no prediction for %s: ignored", some(spare)
         )
     return [named[name] for name in names]
+
+
+def _composed(name: str) -> str:
+    """Write accented letters in one way: macOS may have taken them apart in one of two names."""
+    import unicodedata
+
+    return unicodedata.normalize("NFC", name)
 
 
 def _find(sources: Sequence[str]) -> list[Path]:

@@ -1,9 +1,10 @@
 """Which output belongs to which input: names that tell, and that never meet."""
 
 import os
+import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from ladderscope.files import stem
@@ -90,7 +91,7 @@ def output_names(paths: Sequence[Path]) -> list[str]:
 
     That is the name without its ending. Files of equal names are told apart by the folders they
     are in, as many as it takes; in one folder, by their endings. Upper and lower case count as
-    equal, as they do for many file systems.
+    equal, and so do the two spellings of accented letters, as they do for many file systems.
 
     Parameters
     ----------
@@ -107,10 +108,23 @@ def output_names(paths: Sequence[Path]) -> list[str]:
     >>> output_names([Path("day1/a.tif"), Path("day2/a.tif"), Path("day2/b.tif")])
     ['day1_a', 'day2_a', 'b']
     """
-    full = [
-        Path(os.path.abspath(flattened(path)))  # noqa: PTH100 (links stay links)
-        for path in paths
-    ]
+    return names_of(
+        [
+            Path(os.path.abspath(flattened(path)))  # noqa: PTH100 (links stay links)
+            for path in paths
+        ]
+    )
+
+
+def names_of(full: Sequence[PurePath]) -> list[str]:
+    """Name files whose paths are absolute, on whatever system.
+
+    Examples
+    --------
+    >>> from pathlib import PureWindowsPath
+    >>> names_of([PureWindowsPath(f"C:/day{day}/a.tif") for day in (1, 2)])
+    ['day1_a', 'day2_a']
+    """
     stems = [stem(path) for path in full]
     for group in _equal([f"{path.parent}/{one}" for path, one in zip(full, stems, strict=True)]):
         for index in group:
@@ -134,15 +148,26 @@ def output_names(paths: Sequence[Path]) -> list[str]:
             depths[index] += 1
 
 
+def same_name(name: str) -> str:
+    """Give one spelling to all names that a file system may take for the same.
+
+    Examples
+    --------
+    >>> same_name("Ma\u0308use") == same_name("m\u00e4use")
+    True
+    """
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
 def _equal(names: Sequence[str]) -> list[list[int]]:
     """Find the groups of indices whose names are the same."""
     groups = defaultdict(list)
     for index, name in enumerate(names):
-        groups[name.casefold()].append(index)
+        groups[same_name(name)].append(index)
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _numbered(names: list[str], paths: Sequence[Path]) -> list[str]:
+def _numbered(names: list[str], paths: Sequence[PurePath]) -> list[str]:
     """Add numbers to what is still equal, in the order of the paths."""
     while groups := _equal(names):
         for group in groups:

@@ -13,6 +13,10 @@ from ladderscope.noise.registry import usage
 from ladderscope.noise_estimation.wanted import spellings
 from ladderscope.words import listed
 
+# Under which headings the help lists them.
+IMAGES, OUTPUT, TRAINING = "Images", "Output", "Training"
+NOISE, RESTORATION, MACHINE = "Noise", "Restoration", "Machine and random seed"
+
 Device = Literal["cpu", "cuda", "mps"]
 ImageFormat = Literal["tiff", "zarr"]
 CompressionName = Literal["none", "deflate", "zstd"]  # as in images/output.py
@@ -28,14 +32,27 @@ Inputs = Annotated[
 ]
 # Outputs are texts: a path would lose the separator at the end that says “a folder”.
 OutputModel = Annotated[
-    str, typer.Option("--output", "-o", metavar="MODEL.ladder", help="Model file to write.")
+    str,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="MODEL.ladder",
+        help="Model file to write.",
+        rich_help_panel=OUTPUT,
+    ),
 ]
 OutputFolder = Annotated[
-    str, typer.Option("--output", "-o", metavar="OUT_DIR", help="Folder for the results.")
+    str,
+    typer.Option(
+        "--output", "-o", metavar="OUT_DIR", help="Folder for the results.", rich_help_panel=OUTPUT
+    ),
 ]
 Axes = Annotated[
     str | None,
-    typer.Option(help='Axes of the images, such as "TYX", if the files do not state them.'),
+    typer.Option(
+        help='Axes of the images, such as "TYX", if the files do not state them.',
+        rich_help_panel=IMAGES,
+    ),
 ]
 Level = Annotated[
     int,
@@ -43,6 +60,7 @@ Level = Annotated[
         min=0,
         metavar="N",
         help="Level to read of images that are stored at several resolutions; 0 is the finest.",
+        rich_help_panel=IMAGES,
     ),
 ]
 Missing = Annotated[
@@ -51,23 +69,34 @@ Missing = Annotated[
         "--missing-chunks",
         help="Chunks missing from a Zarr image: fill reads them as the fill value, with a warning; "
         "refuse does not read the image.",
+        rich_help_panel=IMAGES,
     ),
 ]
 Preset = Annotated[
     str | None,
     typer.Option(
         help="small (default, five minutes), tiny (for a quick trial) or paper (the published "
-        "recipe of HDN, for a GPU)."
+        "recipe of HDN, for a GPU).",
+        rich_help_panel=TRAINING,
     ),
 ]
 Minutes = Annotated[
-    float | None, typer.Option(help="Training time in minutes (default: that of the preset).")
+    float | None,
+    typer.Option(
+        help="Training time in minutes (default: that of the preset).", rich_help_panel=TRAINING
+    ),
 ]
 Steps = Annotated[
-    int | None, typer.Option(help="Number of training steps, instead of a training time.")
+    int | None,
+    typer.Option(
+        help="Number of training steps, instead of a training time.", rich_help_panel=TRAINING
+    ),
 ]
 Epochs = Annotated[
-    float | None, typer.Option(help="Number of training epochs, instead of a training time.")
+    float | None,
+    typer.Option(
+        help="Number of training epochs, instead of a training time.", rich_help_panel=TRAINING
+    ),
 ]
 Noise = Annotated[
     list[str] | None,
@@ -78,6 +107,7 @@ Noise = Annotated[
         ".npz file from PPN2V, HDN or CAREamics, or one of these, in grey levels: "
         f"{usage()}. "
         "Give it once for all channels, or once per channel.",
+        rich_help_panel=NOISE,
     ),
 ]
 BlindLevels = Annotated[
@@ -87,6 +117,7 @@ BlindLevels = Annotated[
         metavar="N",
         help="Against lines and patterns in the noise: hide the image from the N finest levels of "
         "the network (default: 0; try 2).",
+        rich_help_panel=NOISE,
     ),
 ]
 Repeats = Annotated[
@@ -95,6 +126,7 @@ Repeats = Annotated[
         metavar="T|S",
         help="Axis along which the frames show the same scene: their average is restored, with "
         "the noise of the average (default: every frame is restored).",
+        rich_help_panel=NOISE,
     ),
 ]
 Context = Annotated[
@@ -104,6 +136,7 @@ Context = Annotated[
         metavar="N",
         help="Lateral context: number of inputs per patch, the patch included, each covering "
         "twice the width of the one before (default: 1).",
+        rich_help_panel=TRAINING,
     ),
 ]
 Dimensions = Annotated[
@@ -114,12 +147,17 @@ Dimensions = Annotated[
         metavar="2|3",
         help="2 (default) restores the planes of a Z stack one by one; 3 also uses the "
         "neighbouring planes.",
+        rich_help_panel=TRAINING,
     ),
 ]
-Seed = Annotated[int | None, typer.Option(help="Random seed.", min=0)]
+Seed = Annotated[int | None, typer.Option(help="Random seed.", min=0, rich_help_panel=MACHINE)]
 DeviceName = Annotated[
     Device | None,
-    typer.Option("--device", help="Device to compute on (default: the best available)."),
+    typer.Option(
+        "--device",
+        help="Device to compute on (default: the best available).",
+        rich_help_panel=MACHINE,
+    ),
 ]
 Devices = Annotated[
     int,
@@ -143,12 +181,15 @@ Samples = Annotated[
         max=1_000_000,
         help="Number of posterior samples to average. 0 takes a single pass: the fastest. Its "
         "spread is then predicted, too.",
+        rich_help_panel=RESTORATION,
     ),
 ]
 KeepDtype = Annotated[
     bool,
     typer.Option(
-        "--keep-dtype", help="Save restorations in the data type of the input, rounded and clipped."
+        "--keep-dtype",
+        help="Save restorations in the data type of the input, rounded and clipped.",
+        rich_help_panel=OUTPUT,
     ),
 ]
 Format = Annotated[
@@ -156,20 +197,27 @@ Format = Annotated[
     typer.Option(
         "--format",
         help="Write OME-TIFF or OME-Zarr (default: that of each input).",
+        rich_help_panel=OUTPUT,
     ),
 ]
 Compression = Annotated[
     CompressionName | None,
     typer.Option(
-        "--compression", help="Compression of the outputs (default: none in TIFF, zstd in Zarr)."
+        "--compression",
+        help="Compression of the outputs (default: none in TIFF, zstd in Zarr).",
+        rich_help_panel=OUTPUT,
     ),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing output files.")]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace existing output files.", rich_help_panel=OUTPUT),
+]
 Resume = Annotated[
     bool,
     typer.Option(
         "--resume",
         help="Continue an interrupted run. Give the same images and settings.",
+        rich_help_panel=OUTPUT,
     ),
 ]
 SamplesOut = Annotated[
@@ -177,11 +225,16 @@ SamplesOut = Annotated[
     typer.Option(
         "--samples-out",
         help="Also write the posterior samples, one file per image: NAME_samples.ome.tif.",
+        rich_help_panel=OUTPUT,
     ),
 ]
 NoThumbnail = Annotated[
     bool,
-    typer.Option("--no-thumbnail", help="Store no pictures of the data in the model file."),
+    typer.Option(
+        "--no-thumbnail",
+        help="Store no pictures of the data in the model file.",
+        rich_help_panel=OUTPUT,
+    ),
 ]
 Config = Annotated[
     Path | None,
@@ -190,6 +243,7 @@ Config = Annotated[
         metavar="RUN.YAML",
         help="YAML file with settings: preset, noise, seed, axes, and any setting of the model. "
         "Options on the command line take precedence.",
+        rich_help_panel=TRAINING,
     ),
 ]
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL.ladder", help="A trained model.")]

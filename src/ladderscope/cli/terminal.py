@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import rich
 from rich.highlighter import NullHighlighter
@@ -79,8 +80,43 @@ def warnings_collected() -> Iterator[list[logging.LogRecord]]:
         logger.removeHandler(handler)
 
 
+@dataclass
+class Record:
+    """What a command has summed up.
+
+    Attributes
+    ----------
+    instead : bool
+        Whether the record takes the place of the summary on stdout.
+    summaries : list of list of (str, str)
+        The rows of each summary.
+    errors : list of str
+        What went wrong.
+    """
+
+    instead: bool
+    summaries: list[list[tuple[str, str]]] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+
+_records: list[Record] = []
+
+
+@contextmanager
+def summary_recorded(*, instead: bool) -> Iterator[Record]:
+    """Record the summaries and errors of the block, besides showing them or instead of it."""
+    record = Record(instead)
+    _records.append(record)
+    try:
+        yield record
+    finally:
+        _records.remove(record)
+
+
 def say_error(text: str) -> None:
     """Say on stderr what went wrong."""
+    for record in _records:
+        record.errors.append(harmless(text))
     rich.get_console().print(
         Text.assemble(("error: ", "bold red"), harmless(text, lines=True)), soft_wrap=True
     )
@@ -88,9 +124,14 @@ def say_error(text: str) -> None:
 
 def show_summary(rows: Sequence[tuple[str, str]]) -> None:
     """Print a table of labels and values on stdout; long values keep to one line."""
+    shown = [(harmless(label), harmless(value)) for label, value in rows]
+    for record in _records:
+        record.summaries += [shown] if shown else []
+    if any(record.instead for record in _records):
+        return
     console = rich.console.Console(highlight=False)
-    for label, value in rows:
-        line = Text.assemble((harmless(label).ljust(_LABEL_WIDTH), "bold"), harmless(value))
+    for label, value in shown:
+        line = Text.assemble((label.ljust(_LABEL_WIDTH), "bold"), value)
         console.print(line, soft_wrap=True)
 
 
