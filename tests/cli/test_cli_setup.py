@@ -134,3 +134,17 @@ def test_an_empty_file_changes_nothing(config):
 def test_mistakes_in_a_file_are_said(config, text, words):
     with pytest.raises(LadderscopeError, match=words):
         make_restorer(Denoiser, Training(config=config(text)))
+
+
+def test_a_preset_does_not_go_with_a_model_to_start_from(tmp_path):
+    training = Training(start_from=tmp_path / "m.ladder", preset="tiny")
+    with pytest.raises(LadderscopeError, match="--preset"):
+        make_restorer(Denoiser, training)
+
+
+def test_options_take_the_place_of_settings_of_the_model_to_start_from(denoiser, tmp_path):
+    denoiser.save(tmp_path / "m.ladder")
+    training = Training(start_from=tmp_path / "m.ladder", steps=7, noise=["gaussian:3"])
+    made, _ = make_restorer(Denoiser, training)
+    assert made.settings.steps == 7
+    assert made.settings.filters == denoiser.settings.filters

@@ -105,8 +105,17 @@ def make_restorer(
     chosen = merged(read_config(config, kind.settings_kind) if config else {}, flags)
     axes = chosen.pop("axes", None)
     noise = parse_noise(chosen.pop("noise", "auto"))
-    preset, seed = chosen.pop("preset", "small"), chosen.pop("seed", 0)
-    restorer = kind(preset=preset, noise=noise, seed=seed, **where, **chosen)
+    preset, seed = chosen.pop("preset", None), chosen.pop("seed", 0)
+    start = chosen.pop("start_from", None)
+    if start is not None and preset is not None:
+        raise LadderscopeError(
+            f"--start-from {start} trains on with the settings of that model: leave out --preset"
+        )
+    restorer = (
+        kind(preset=preset or "small", noise=noise, seed=seed, **where, **chosen)
+        if start is None
+        else kind.starting_from(start, noise, seed, **where, **chosen)
+    )
     if not restorer.is_first_process:
         logger.setLevel(logging.ERROR)  # the first one tells the rest
     return restorer, axes

@@ -32,7 +32,6 @@ from ladderscope.models.config import DenoiserSettings
 from ladderscope.models.fitting import (
     empty_model,
     looked_at,
-    new_network,
     patch_shape,
     say_where,
     trained,
@@ -59,6 +58,7 @@ from ladderscope.models.repeats import (
 from ladderscope.models.restorer import Restorer
 from ladderscope.models.restoring import Arrangement, Job, LastLook, Values
 from ladderscope.models.run import checked_run, in_all_processes
+from ladderscope.models.starting import described_with, first_network
 from ladderscope.models.thumbnail import middle_of
 from ladderscope.models.watching import Watch
 from ladderscope.noise.averages import averaged
@@ -193,6 +193,7 @@ class Denoiser(Restorer[DenoiserSettings]):
         how = self.device, state_file, resume, compile_network, progress, should_stop
         run = checked_run(self.team, settings, *how)
         notice = Notices()
+        self._say_start(notice)
         opened = open_images(images, axes)
         recorded = at_hand(opened, in_memory=say_where([opened]), should_stop=should_stop)
         frames = None if settings.repeats is None else frames_in(recorded, settings.repeats)
@@ -223,7 +224,7 @@ class Denoiser(Restorer[DenoiserSettings]):
         notice(held_out.notice)
         shape = patch_shape(settings)
         module = DenoisingModule(
-            new_network(settings, self.seed),
+            first_network(settings, self.seed, self._start),
             noise_models,
             statistics,
             free_bits=settings.free_bits,
@@ -250,7 +251,7 @@ class Denoiser(Restorer[DenoiserSettings]):
             ),
             validation_batch(held_out.validation, shape, self.seed),
             run,
-            [field.pixels.shape for field in fields],
+            described_with(self._start, [field.pixels.shape for field in fields]),
             notice,
             self._watched(watch, untrained, detail),
         )

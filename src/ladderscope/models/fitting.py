@@ -164,12 +164,6 @@ def patch_shape(settings: RestorerSettings) -> PatchShape:
     return PatchShape(settings.patch, depth, settings.context)
 
 
-def new_network(settings: RestorerSettings, seed: int) -> LadderVAE:
-    """Make a network with random weights from a seed."""
-    with seeded(seed), single_precision():
-        return network_of(architecture_of(settings))
-
-
 def training_options(settings: RestorerSettings, device: str | None) -> dict[str, Any]:
     """Give the arguments that both kinds of `RestorationModule` take."""
     place = best_device(device)

@@ -27,7 +27,6 @@ from ladderscope.models.config import Method, SplitterSettings
 from ladderscope.models.file import Mixture
 from ladderscope.models.fitting import (
     empty_model,
-    new_network,
     patch_shape,
     trained,
     training_options,
@@ -51,6 +50,7 @@ from ladderscope.models.recordings import divided, looked_at_all, read_recording
 from ladderscope.models.restorer import Restorer
 from ladderscope.models.restoring import Arrangement, Job, LastLook, Values
 from ladderscope.models.run import checked_run, in_all_processes
+from ladderscope.models.starting import check_order, described_with, first_network
 from ladderscope.models.unexplained import unexplained
 from ladderscope.models.watching import Watch
 from ladderscope.noise import NoiseError, NoiseModel
@@ -197,8 +197,10 @@ class Splitter(Restorer[SplitterSettings]):
         how = self.device, state_file, resume, compile_network, progress, should_stop
         run = checked_run(self.team, settings, *how)
         notice = Notices()
+        self._say_start(notice)
         check_number(channels, settings.channels)
         names = checked_names(names, settings.channels)
+        check_order(self._start, tuple(names))
         offsets = checked_offsets(offsets, settings.channels)
         if mixed is not None:
             check_nothing_to_mix(settings, offsets)
@@ -244,7 +246,7 @@ class Splitter(Restorer[SplitterSettings]):
         )
         held_out = validation_mixtures(validation, mixing, shape, self.seed)
         module = SplittingModule(
-            new_network(settings, self.seed),
+            first_network(settings, self.seed, self._start),
             mixture.statistics,
             statistics,
             mixing.offsets,
@@ -274,7 +276,10 @@ class Splitter(Restorer[SplitterSettings]):
             patches,
             held_out,
             run,
-            [[field.pixels.shape for field in of_channel] for of_channel in fields],
+            described_with(
+                self._start,
+                [[field.pixels.shape for field in of_channel] for of_channel in fields],
+            ),
             notice,
             self._watched(watch, untrained, detail),
         )

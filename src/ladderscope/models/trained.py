@@ -21,6 +21,7 @@ from ladderscope.models.presets import settings_for
 from ladderscope.models.restoration import Restoration
 from ladderscope.models.restoring import UNWATCHED, Watched
 from ladderscope.models.run import Run
+from ladderscope.models.starting import Start, fine_tuning, start_of
 from ladderscope.models.thumbnail import thumbnail as thumbnail_of
 from ladderscope.models.watching import Snapshot, Watch
 from ladderscope.models.whole import whole_number
@@ -72,6 +73,7 @@ class Trained(ABC, Generic[Settings]):
         self._network: LadderVAE | None = None
         self._detail: Image | None = None
         self._held_out: Sums | None = None
+        self._start: Start | None = None
         self.warnings: tuple[str, ...] = ()
         self.advice: tuple[str, ...] = ()
         check_noise(noise)
@@ -90,6 +92,55 @@ class Trained(ABC, Generic[Settings]):
                 "the model file is damaged (weights do not match the settings); restore a copy or "
                 "train again"
             ) from error
+        return restorer
+
+    @classmethod
+    def starting_from(
+        cls,
+        model: str | os.PathLike[str] | Self,
+        noise: Noise = "auto",
+        seed: int = 0,
+        *,
+        device: str | None = None,
+        devices: int = 1,
+        nodes: int = 1,
+        **settings: Any,
+    ) -> Self:
+        """Make a restorer whose training starts from a model: `fit` it on the new images.
+
+        The network is that of the model. The statistics of the images and their noise are measured
+        anew. Without a budget, training takes a fifth of that of the model.
+
+        Parameters
+        ----------
+        model : path or restorer
+            A ``.ladder`` file, or a fitted restorer of the same kind.
+        noise, seed, device, devices, nodes
+            As for a new restorer.
+        **settings
+            Settings in place of the model's, except those of the network.
+
+        Raises
+        ------
+        LadderscopeError
+            The model cannot be opened, is of another kind or was imported, or a setting needs
+            another network.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from ladderscope import Denoiser
+        >>> before, now = np.random.default_rng(0).normal(50, 9, (2, 64, 64))
+        >>> denoiser = Denoiser("tiny").fit(before, steps=10, progress=False)
+        >>> again = Denoiser.starting_from(denoiser, steps=5).fit(now, progress=False)
+        >>> again.model.outcome.steps
+        5
+        """
+        source = model.model if isinstance(model, Trained) else model
+        start, before = start_of(source, cls.settings_kind, cls.kind)
+        restorer = cls(noise=noise, seed=seed, device=device, devices=devices, nodes=nodes)
+        restorer.settings = cast(Settings, fine_tuning(before, settings, start.name))
+        restorer._start = start
         return restorer
 
     @property
@@ -157,6 +208,10 @@ class Trained(ABC, Generic[Settings]):
         if self._finished_state is not None:
             self._finished_state.unlink(missing_ok=True)
         return path
+
+    def _say_start(self, notice: Notices) -> None:
+        if self._start is not None:
+            notice(self._start.sentence)
 
     def _become(
         self, model: Model, network: LadderVAE, run: Run, notice: Notices, detail: Image | None
