@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ladderscope.files import OutputError, check_writable, claimed, whole_file
+from ladderscope.claims import claimed
+from ladderscope.files import OutputError, check_writable, whole_file
 
 
 def contents(folder):
@@ -74,7 +75,8 @@ def test_a_broken_link_is_not_replaced_unasked(tmp_path):
 
 KILLED = """
 import os, signal, sys
-from ladderscope.files import claimed, whole_file
+from ladderscope.claims import claimed
+from ladderscope.files import whole_file
 with claimed(sys.argv[1] + "/a.tif"), whole_file(sys.argv[1] + "/a.tif") as unfinished:
     unfinished.write_text("half of")
     os.kill(os.getpid(), signal.SIGKILL)
@@ -102,20 +104,6 @@ def test_what_another_computer_writes_is_left_for_a_day(tmp_path):
         with whole_file(tmp_path / "a.txt", overwrite=True) as unfinished:
             unfinished.write_text("a")
         assert {one.name for one in tmp_path.iterdir()} == left
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no such locks")
-def test_an_output_is_claimed_once_at_a_time(tmp_path):
-    path = tmp_path / "new" / "model.ladder"
-    for _ in range(2):
-        with (
-            claimed(path),
-            claimed(path.with_name("other.ladder")),
-            pytest.raises(OutputError, match=r"model\.ladder: another process"),
-            claimed(path),
-        ):
-            pytest.fail("the block must not run")
-        assert not list(path.parent.iterdir())
 
 
 @pytest.mark.parametrize(

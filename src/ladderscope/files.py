@@ -1,17 +1,16 @@
 """Files that appear under their final names only when complete; and the names of files."""
 
 import errno
-import hashlib
 import os
 import shutil
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePath
 
 from ladderscope.errors import LadderscopeError
-from ladderscope.unfinished import CAN_LOCK, PREFIX, begin, clear, lock
+from ladderscope.unfinished import CAN_LOCK, PREFIX, begin, clear
 from ladderscope.words import data_size
 
 _ENDINGS = (".ome.tif", ".ome.tiff", ".tif", ".tiff", ".ome.zarr", ".zarr", ".czi", ".nd2", ".lif")
@@ -75,49 +74,6 @@ def whole_file(
             unfinished.unlink(missing_ok=True)
 
 
-@contextmanager
-def claimed(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Keep other processes that claim the same output away while the block runs.
-
-    Its folder is made if need be. Where the file system knows no locks, nobody is kept away.
-
-    Raises
-    ------
-    OutputError
-        Another process has claimed it.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with claimed(Path(folder, "a.ladder")), claimed(Path(folder, "b.ladder")):
-    ...         pass
-    """
-    if not CAN_LOCK:
-        yield
-        return
-    final = expanded(path)
-    name = hashlib.sha256(os.fsencode(final.name)).hexdigest()[:8]
-    claim = final.with_name(f"{PREFIX}{name}.claim")
-    with _in_words(final), ExitStack() as held:
-        claim.parent.mkdir(parents=True, exist_ok=True)
-        while True:
-            descriptor = os.open(claim, os.O_RDWR | os.O_CREAT, 0o666)
-            held.callback(os.close, descriptor)
-            if lock(descriptor) is False:
-                raise OutputError(
-                    f"{final}: another process is writing this output; wait until it has finished, "
-                    "or choose another output."
-                )
-            with suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(descriptor), claim.stat()):
-                    break
-        held.callback(_remove, claim)  # runs first, while it is still locked
-        kept = held.pop_all()
-    with kept:
-        yield
-
-
 def check_writable(paths: Iterable[Path]) -> None:
     """Try out the names that files will have, in the folders where they will be.
 
@@ -144,11 +100,11 @@ def check_writable(paths: Iterable[Path]) -> None:
         there, missing = folder, [""]
         while not taken(there) and there.name:
             there, missing = there.parent, [there.name, *missing]
-        with _in_words(files[0]):
+        with said_if_refused(files[0]):
             trial = tempfile.TemporaryDirectory(prefix=PREFIX, dir=there)
         with trial:
             inside = Path(trial.name, *missing)
-            with _in_words(files[0]):
+            with said_if_refused(files[0]):
                 inside.mkdir(parents=True, exist_ok=True)
             for file in files:
                 if taken(file) and file.is_dir() and file.suffix.lower() != ".zarr":
@@ -212,12 +168,32 @@ def begun(
     make
         Makes a file or a folder and opens it; gives its descriptor, or None if it has none.
     """
-    with _in_words(final):
+    with said_if_refused(final):
         if taken(final) and not overwrite:
             raise already_exists(final)
         final.parent.mkdir(parents=True, exist_ok=True)
         clear(final.parent)
         return begin(final.parent, "".join(final.suffixes[-2:])[-32:], make, held)
+
+
+@contextmanager
+def said_if_refused(final: Path) -> Iterator[None]:
+    """Say which output cannot be written, where the system only says why.
+
+    Parameters
+    ----------
+    final
+        The output.
+    """
+    try:
+        yield
+    except OutputError:
+        raise
+    except (OSError, ValueError) as error:
+        raise OutputError(
+            f"{final}: cannot be written ({_reason(error)}); check that the folder "
+            f"{final.parent} exists or can be created and is writable, or choose another."
+        ) from error
 
 
 @contextmanager
@@ -299,11 +275,6 @@ def _rename_if_free(unfinished: Path, final: Path) -> None:
             raise
 
 
-def _remove(path: Path) -> None:
-    with suppress(OSError):
-        path.unlink()
-
-
 def _try_name(file: Path, trial: Path) -> None:
     try:
         (trial / file.name).touch(exist_ok=False)
@@ -317,20 +288,6 @@ def _try_name(file: Path, trial: Path) -> None:
             f"{file}: the file system does not allow this name ({_reason(error)}). Outputs are "
             "named after their inputs, with a suffix added: rename the input, or choose another "
             "output."
-        ) from error
-
-
-@contextmanager
-def _in_words(final: Path) -> Iterator[None]:
-    """Say which output cannot be written, where the system only says why."""
-    try:
-        yield
-    except OutputError:
-        raise
-    except (OSError, ValueError) as error:
-        raise OutputError(
-            f"{final}: cannot be written ({_reason(error)}); check that the folder "
-            f"{final.parent} exists or can be created and is writable, or choose another."
         ) from error
 
 

@@ -10,9 +10,9 @@ import tifffile
 import zarr
 from invoked import run
 
+from ladderscope.claims import claimed
 from ladderscope.cli import summary
 from ladderscope.data import TrainingPatches
-from ladderscope.files import claimed
 from ladderscope.images import read_image, sample_image, write_image
 from ladderscope.models import Restoration
 from ladderscope.models.file import read_model

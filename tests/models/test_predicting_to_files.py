@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import tifffile
 from conftest import CAMERA
+from interrupting import Killed, after, files_in
 from typer.testing import CliRunner
 
 from ladderscope import Denoiser, Splitter
+from ladderscope.claims import claimed
 from ladderscope.cli.commands import app
 from ladderscope.errors import LadderscopeError
-from ladderscope.files import OutputError, claimed
+from ladderscope.files import OutputError
 from ladderscope.images import large, open_image
 from ladderscope.models import (
     restoration,
@@ -22,14 +24,10 @@ from ladderscope.models import (
     windows,
     working_folder,
 )
-from ladderscope.models.streaming import Output
+from ladderscope.models.output import Output
 from ladderscope.models.working_folder import folder_of
 
 TILES = 4
-
-
-class Killed(BaseException):
-    """As sudden as a signal."""
 
 
 @pytest.fixture(scope="module")
@@ -64,24 +62,6 @@ def asked(monkeypatch):
 
     monkeypatch.setattr(restoring, "restore_tile", noted)
     return tiles
-
-
-def files_in(folder):
-    paths = [path for path in folder.rglob("*") if path.is_file()]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
-
-
-def after(count, does, then):
-    """Let a function work so many times, and raise afterwards."""
-    calls = []
-
-    def counted(*args, **kwargs):
-        calls.append(1)
-        if len(calls) > count:
-            raise then
-        return does(*args, **kwargs)
-
-    return counted
 
 
 def test_tile_by_tile_gives_what_the_whole_does(tiled, image, tmp_path):

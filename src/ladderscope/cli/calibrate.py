@@ -69,12 +69,12 @@ def calibrate(
 
     The model keeps the calibration, and “ladderscope predict” applies it.
     """
+    from ladderscope.claims import claimed
     from ladderscope.cli import work
     from ladderscope.cli.preflight import check_outputs
     from ladderscope.cli.summary import calibration_rows
     from ladderscope.cli.terminal import show_summary
     from ladderscope.errors import LadderscopeError
-    from ladderscope.files import claimed
     from ladderscope.images import find_images
     from ladderscope.models import load
     from ladderscope.names import MODEL

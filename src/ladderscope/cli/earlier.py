@@ -22,7 +22,6 @@ from ladderscope.models.channel_noise import is_blank, listed
 from ladderscope.models.detail import checked
 from ladderscope.models.file import Model
 from ladderscope.models.fitting import training_statistics
-from ladderscope.models.identity import digest_of_model
 from ladderscope.models.working_folder import folder_of
 from ladderscope.noise import NoiseModel
 from ladderscope.noise.averages import averaged
@@ -71,19 +70,6 @@ def trained_before(denoiser: Denoiser, model_path: Path, images: Sequence[Image]
             f"predict {model_path} IN... -o OUT. To train again, give --overwrite"
         )
     return found
-
-
-def how_restored(model: Model, samples: int, seed: int) -> str:
-    """Say how images are restored, so that a restoration can be told from any other.
-
-    Parameters
-    ----------
-    model
-        Its weights decide.
-    samples, seed
-        Of the posterior samples.
-    """
-    return f"model {digest_of_model(model)}, {samples} samples, seed {seed}"
 
 
 def is_whole(outputs: Outputs, how: str, samples: int) -> bool:

@@ -234,6 +234,15 @@ Resume = Annotated[
         rich_help_panel=OUTPUT,
     ),
 ]
+Part = Annotated[
+    str | None,
+    typer.Option(
+        "--part",
+        metavar="K/N",
+        help="Restore one of N equal shares of the tiles, such as 2/8, in one of N processes "
+        "with the same output: for array jobs of a cluster.",
+    ),
+]
 SamplesOut = Annotated[
     bool,
     typer.Option(

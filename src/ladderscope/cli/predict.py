@@ -30,6 +30,7 @@ def predict(
     compression: options.Compression = None,
     overwrite: options.Overwrite = False,
     resume: options.Resume = False,
+    part: options.Part = None,
     samples_out: options.SamplesOut = False,
     report: Annotated[
         str | None,
@@ -42,6 +43,7 @@ def predict(
     written: after an interruption, give the same command again with --resume.
     """
     from ladderscope.cli import summary, work
+    from ladderscope.cli.given import share_in
     from ladderscope.cli.naming import ending_for, output_names, outputs_at, outputs_in
     from ladderscope.cli.preflight import check_outputs
     from ladderscope.cli.sentences import predicted
@@ -53,6 +55,12 @@ def predict(
     if resume and overwrite:
         raise LadderscopeError(
             "--resume continues a prediction and --overwrite starts again: give only one of them"
+        )
+    share = None if part is None else share_in(part)
+    if share is not None and (resume or overwrite or report is not None):
+        raise LadderscopeError(
+            "--part works on what other processes work on, and goes on with what is there: omit "
+            "--resume, --overwrite and --report, or give them without --part at the end"
         )
     target, to_a_file = image_or_folder(output)
     page = None if report is None else PAGE.file(report)
@@ -76,7 +84,7 @@ def predict(
     check_outputs(
         [*(file for named in outputs for file in named.files), *([page] if page else [])],
         [*paths, model],
-        may_replace=overwrite or resume,
+        may_replace=overwrite or resume or share is not None,
     )
     done = work.restore_all(
         restorer,
@@ -89,6 +97,7 @@ def predict(
         overwrite=overwrite,
         resume=resume,
         samples_out=samples_out,
+        share=share,
         shown=SHOWN_IMAGES if page else 0,
     )
     failures = summary.sum_up(

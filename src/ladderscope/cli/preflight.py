@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from ladderscope.claims import claimed
 from ladderscope.errors import LadderscopeError
-from ladderscope.files import OutputError, check_writable, claimed, taken
+from ladderscope.files import OutputError, check_writable, taken
 from ladderscope.images.write import check_replaced
 from ladderscope.words import some
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ladderscope.cli.earlier import how_restored, kept_image
+from ladderscope.cli.earlier import kept_image
 from ladderscope.cli.naming import ENDINGS, Outputs, output_names, outputs_at
 from ladderscope.cli.sentences import predicted, trained
 from ladderscope.cli.summary import FAILURES, Failure, Restorer, failure_of
@@ -14,6 +14,7 @@ from ladderscope.errors import LadderscopeError
 from ladderscope.files import stem
 from ladderscope.images import is_one_image, open_image, read_image
 from ladderscope.models import Restoration, Splitter
+from ladderscope.models.identity import how_restored
 from ladderscope.models.provenance import Provenance, provenance_of
 from ladderscope.report import Report, RestoredImage, without_original
 from ladderscope.report.page import SHOWN_IMAGES

@@ -47,6 +47,7 @@ class Restorations:
     failures: tuple[Failure, ...]
     warnings: tuple[str, ...]
     have_spread: bool
+    waiting: int = 0  # images that other parts complete
 
     @property
     def seconds(self) -> float:
@@ -160,9 +161,12 @@ def calibration_rows(model: Model) -> list[tuple[str, str]]:
 
 def restored_rows(done: Restorations) -> list[tuple[str, str]]:
     """Sum up a prediction: how many images, which files, and what channels leave unexplained."""
+    left = counted(done.waiting, "image")
+    waiting = [("left to other parts", left)] if done.waiting else []
     if not done.images:
-        return [("restored", "no images")]
+        return waiting or [("restored", "no images")]
     rows = [("restored", f"{counted(len(done.images), 'image')} in {duration(done.seconds)}")]
+    rows += waiting
     rows += light_rows(done.images)
     rows += [("file", str(path)) for path in done.files]
     rows += [

@@ -12,7 +12,7 @@ import numpy as np
 import typer
 
 from ladderscope.cli.described import described
-from ladderscope.cli.earlier import how_restored, is_whole, kept_image, trained_before
+from ladderscope.cli.earlier import is_whole, kept_image, trained_before
 from ladderscope.cli.naming import Outputs
 from ladderscope.cli.preflight import state_of
 from ladderscope.cli.sentences import denoised
@@ -47,7 +47,8 @@ from ladderscope.images.write import remove_written
 from ladderscope.inspection import Finding, gathered
 from ladderscope.models import Denoiser, Restoration
 from ladderscope.models.decodings import say_how_long
-from ladderscope.models.streaming import Output
+from ladderscope.models.identity import how_restored
+from ladderscope.models.output import Output, Share
 from ladderscope.report import RestoredImage
 from ladderscope.report.page import SHOWN_IMAGES
 from ladderscope.words import counted
@@ -195,27 +196,30 @@ def restore_all(
     overwrite: bool,
     resume: bool = False,
     samples_out: bool = False,
+    share: Share | None = None,
     shown: int = SHOWN_IMAGES,
 ) -> Restorations:
     """Restore images one by one and write each; one that fails does not stop the others.
 
     The first few are shown on a page, `shown` of them. If `resume` is true, what an earlier run
-    restored in just the same way is kept, images and finished tiles.
+    restored in just the same way is kept, images and finished tiles. With a share, only that much
+    is done of each image, and those that are not complete then are counted.
     """
+    waiting = 0
     images: list[RestoredImage] = []
     files: list[Path] = []
     failures: list[Failure] = []
     seed = restorer.seed if seed is None else seed
     how = how_restored(restorer.model, samples, seed)
     with warnings_collected() as warnings:
-        for source, outputs in jobs:
+        for turn, (source, outputs) in enumerate(jobs):
             try:
                 recorded = read_unless_large(source, axes)
                 dtype = recorded.dtype if keep_dtype else np.dtype(np.float32)
                 image = restorer.observed(recorded)
                 just_so = f"{how}, {dtype}"
                 on_page = len(images) < shown
-                if resume and is_whole(outputs, just_so, samples):
+                if (resume or share) and is_whole(outputs, just_so, samples):
                     found, written = kept_image(
                         restorer, image, outputs, samples, seed, shown=on_page
                     )
@@ -231,13 +235,12 @@ def restore_all(
                         samples=samples_out,
                         how=just_so,
                         source=recorded.path,
+                        turn=turn,
                     )
-                    restored = cast(
-                        Restoration,
-                        restorer.predict(
-                            image, samples=samples, seed=seed, progress=True, out=output
-                        ),
-                    )
+                    restored = _restored(restorer, image, output, samples, seed, share)
+                    if restored is None:
+                        waiting += 1
+                        continue
                     if restored.std is None and overwrite:
                         remove_written(outputs.spread)  # of an earlier run
                     written = output.files(restored)
@@ -265,8 +268,27 @@ def restore_all(
                 )
     have_spread = any(outputs.spread in files for _, outputs in jobs)
     return Restorations(
-        tuple(images), tuple(files), tuple(failures), _gathered(warnings), have_spread
+        tuple(images), tuple(files), tuple(failures), _gathered(warnings), have_spread, waiting
     )
+
+
+def _restored(
+    restorer: Restorer,
+    image: Image,
+    output: Output,
+    samples: int,
+    seed: int,
+    share: Share | None,
+) -> Restoration | None:
+    """Restore an image, or a share of it; None if other parts complete it."""
+    if share is None:
+        whole = restorer.predict(image, samples=samples, seed=seed, progress=True, out=output)
+        return cast(Restoration, whole)
+    part = share.number, share.count
+    (done,) = restorer.predict_part(
+        image, part=part, samples=samples, seed=seed, progress=True, out=output
+    )
+    return done
 
 
 def denoise_batch(

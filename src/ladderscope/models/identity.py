@@ -28,6 +28,19 @@ def digest_of_model(model: Model) -> str:
     return digest.hexdigest()[:12]
 
 
+def how_restored(model: Model, samples: int, seed: int) -> str:
+    """Say how images are restored, so that a restoration can be told from any other.
+
+    Parameters
+    ----------
+    model
+        Its weights decide.
+    samples, seed
+        Of the posterior samples.
+    """
+    return f"model {digest_of_model(model)}, {samples} samples, seed {seed}"
+
+
 def digest_of_image(image: Image) -> str:
     """Digest all pixels of an image, and how they are arranged; they are read bit by bit.
 

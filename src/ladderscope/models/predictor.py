@@ -1,9 +1,9 @@
 """Prediction, which a denoiser and a splitter have in common: images restored, samples drawn."""
 
 import os
-import time
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import ClassVar
 
@@ -15,19 +15,20 @@ from ladderscope.evaluation.checks import Check
 from ladderscope.images import Image, Sources, find_images, read_image
 from ladderscope.images.artefacts import with_padding
 from ladderscope.images.check import check_worth
-from ladderscope.images.large import opened_large, read_unless_large
+from ladderscope.images.large import opened_large
 from ladderscope.images.read import named_sources
 from ladderscope.images.stored import Pixels
-from ladderscope.interruption import ShouldStop, stop_if
+from ladderscope.interruption import ShouldStop
 from ladderscope.machine import best_device, fast_type, usual_device
 from ladderscope.memory import enough_memory
 from ladderscope.models.building import geometry_of
 from ladderscope.models.checks import look_at, several
 from ladderscope.models.config import Settings
-from ladderscope.models.decodings import say_how_long
 from ladderscope.models.findings import Findings
-from ladderscope.models.identity import digest_of_model
+from ladderscope.models.identity import digest_of_model, how_restored
 from ladderscope.models.matching import in_order_of_image
+from ladderscope.models.one_by_one import LESS_TO_RESTORE, one_by_one
+from ladderscope.models.output import Output, outputs_of, share_of
 from ladderscope.models.restoration import Restoration
 from ladderscope.models.restoring import (
     UNWATCHED,
@@ -40,16 +41,11 @@ from ladderscope.models.restoring import (
     drawn_fields,
     restored_fields,
 )
-from ladderscope.models.streaming import Output, outputs_of, restored_to
+from ladderscope.models.streaming import Prediction, restored_in_part, restored_to
 from ladderscope.models.trained import Trained
 from ladderscope.models.whole import whole_number
 from ladderscope.prediction import Shown, limits
-from ladderscope.progress import Listener, listener_of, part_of
-
-LESS_TO_RESTORE = (
-    "restore part of the image or fewer planes at a time, or train a model with a smaller "
-    "tile_core; device='cpu' may have more memory than a GPU"
-)
+from ladderscope.progress import Listener, listener_of
 
 
 class Predictor(Trained[Settings]):
@@ -123,28 +119,72 @@ class Predictor(Trained[Settings]):
         StopRequested
             `should_stop` returned True (a `LadderscopeError` of `ladderscope.interruption`).
         """
-        samples = whole_number(samples, "samples")
-        seed = self.seed if seed is None else whole_number(seed, "seed")
         sources = list(named_sources(images, own_outputs=False))
         outputs = outputs_of(out, sources, several(images), overwrite=overwrite, resume=resume)
-        restored: list[Restoration] = []
-        started = time.monotonic()
-        with listener_of(progress) as report:
-            for number, ((source, name), output) in enumerate(zip(sources, outputs, strict=True)):
-                stop_if(should_stop, "restoring")
-                read = read_image if output is None else read_unless_large
-                image = self._looked_at(read(source, axes, name=name))
-                part = part_of(report, number, len(sources))
-                size = "×".join(map(str, image.shape))
-                with enough_memory(f"restoring {image.name}, {size} pixels,", LESS_TO_RESTORE):
-                    watched = Watched(part, should_stop)
-                    restored.append(self._restore(image, samples, seed, watched, output))
-                if part is not None:
-                    part(1.0, f"{image.name} is restored")
-                if number == 0 and len(sources) > 1:
-                    left = (time.monotonic() - started) * (len(sources) - 1)
-                    say_how_long(f"the other {len(sources) - 1} images", left)
-        return restored if several(images) else restored[0]
+        samples = whole_number(samples, "samples")
+        seed = self.seed if seed is None else whole_number(seed, "seed")
+
+        def restored(image: Image, output: Output | None, watched: Watched) -> Restoration:
+            if output is None:
+                return self._restore(image, samples, seed, watched)
+            return restored_to(self._prediction(image, samples, seed, output), watched)
+
+        jobs = list(zip(sources, outputs, strict=True))
+        found = one_by_one(jobs, axes, self._looked_at, restored, progress, should_stop)
+        return found if several(images) else found[0]
+
+    @usual_device()
+    def predict_part(
+        self,
+        images: Sources,
+        axes: str | None = None,
+        *,
+        part: tuple[int, int],
+        out: str | os.PathLike[str] | Output,
+        samples: int = 16,
+        seed: int | None = None,
+        progress: bool | Listener = False,
+        should_stop: ShouldStop | None = None,
+    ) -> list[Restoration | None]:
+        """Restore a share of the tiles of images, as one of several processes with one output.
+
+        The processes may run at once, one after the other, or twice. The file of an image is
+        written by the one that completes it, and has the bytes that `predict` writes.
+
+        Parameters
+        ----------
+        part : (int, int)
+            Which share, counted from 1, and of how many: ``(2, 8)``.
+        out : path
+            As of `predict`, the same for all parts.
+        images, axes, samples, seed, progress, should_stop
+            As of `predict`.
+
+        Returns
+        -------
+        list of Restoration or None
+            One per image: None if it is completed by another part, or by `predict` with
+            ``resume=True``.
+
+        Raises
+        ------
+        LadderscopeError
+            There is no such part, or as for `predict`.
+        """
+        share = share_of(part)
+        sources = list(named_sources(images, own_outputs=False))
+        outputs = outputs_of(out, sources, several(images), overwrite=False, resume=False)
+        samples = whole_number(samples, "samples")
+        seed = self.seed if seed is None else whole_number(seed, "seed")
+
+        def restored(image: Image, output: Output | None, watched: Watched) -> Restoration | None:
+            if output is None:
+                raise LadderscopeError("parts need a place that they share: give out=")
+            prediction = self._prediction(image, samples, seed, output)
+            return restored_in_part(prediction, share, watched)
+
+        jobs = list(zip(sources, outputs, strict=True))
+        return one_by_one(jobs, axes, self._looked_at, restored, progress, should_stop)
 
     @usual_device()
     @enough_memory("drawing samples", f"ask for fewer (n), or {LESS_TO_RESTORE}")
@@ -271,24 +311,26 @@ class Predictor(Trained[Settings]):
         samples: int,
         seed: int,
         watched: Watched = UNWATCHED,
-        output: Output | None = None,
         *,
         says: bool = True,
     ) -> Restoration:
-        def compose(mean: Pixels, std: Pixels | None, findings: Findings) -> Restoration:
-            return self._composed(image, samples, mean, std, findings if says else None)
-
-        restoring, fields = self._restoring(), self._fields(image)
-        if output is None:
-            found = restored_fields(restoring, fields, samples=samples, seed=seed, watched=watched)
-            return compose(*found)
-        model, arrange = digest_of_model(self.model), partial(self._arranged, image)
-        return restored_to(
-            output, restoring, fields, model, samples, seed, compose, arrange, watched
+        mean, std, findings = restored_fields(
+            self._restoring(), self._fields(image), samples=samples, seed=seed, watched=watched
         )
+        return self._composed(image, samples, mean, std, findings if says else None)
 
-    def _arranged(self, image: Image, fields: Pixels) -> Pixels:
-        return self._arrangement(image).of(fields, self._space)
+    def _prediction(self, image: Image, samples: int, seed: int, output: Output) -> Prediction:
+        how = f"{how_restored(self.model, samples, seed)}, {np.dtype(output.dtype)}"
+        return Prediction(
+            output if output.how else replace(output, how=how),
+            self._restoring(),
+            self._fields(image),
+            samples,
+            seed,
+            digest_of_model(self.model),
+            partial(self._composed, image, samples),
+            lambda fields: self._arrangement(image).of(fields, self._space),
+        )
 
     def _composed(
         self,

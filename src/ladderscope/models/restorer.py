@@ -20,7 +20,8 @@ from ladderscope.models.calibrating import (
     without_truth,
 )
 from ladderscope.models.config import Settings
-from ladderscope.models.predictor import LESS_TO_RESTORE, Predictor
+from ladderscope.models.one_by_one import LESS_TO_RESTORE
+from ladderscope.models.predictor import Predictor
 from ladderscope.models.restoring import (
     restored_fields,
 )

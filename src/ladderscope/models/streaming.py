@@ -1,30 +1,34 @@
 """Restoring an image to a file, piece by piece: what is finished outlives the process."""
 
-import os
+import logging
 import secrets
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from jaxtyping import Float32
-from numpy.typing import DTypeLike
 
+from ladderscope.claims import ClaimedError, claimed
 from ladderscope.errors import LadderscopeError
-from ladderscope.files import OutputError, check_writable, claimed, stem, taken
-from ladderscope.images import Image, open_image, write_image
-from ladderscope.images.output import Compression
+from ladderscope.files import OutputError, check_writable, taken
+from ladderscope.images import write_image
+from ladderscope.images.metadata import description_of
 from ladderscope.images.stored import Key, Pixels, StoredPixels
 from ladderscope.models.findings import Findings
 from ladderscope.models.identity import digest_of_image
+from ladderscope.models.output import Output, Share
+from ladderscope.models.pieces import Piece, Place
 from ladderscope.models.restoration import Restoration, beside
 from ladderscope.models.restoring import (
+    UNWATCHED,
     Fields,
     Restoring,
+    Wanted,
     Watched,
     pieces,
     places,
@@ -33,136 +37,110 @@ from ladderscope.models.restoring import (
 )
 from ladderscope.models.working_folder import (
     Manifest,
+    WorkingFolder,
     folder_of,
+    is_there,
     opened_folder,
     read,
+    remove_remains,
     saved,
     saying_what_is_finished,
+    still_there,
     stored_spread,
     stored_values,
 )
-from ladderscope.names import IMAGE, image_or_folder
+from ladderscope.models.written import from_files
+from ladderscope.names import IMAGE
+from ladderscope.words import counted
+
+logger = logging.getLogger("ladderscope")
 
 Compose: TypeAlias = Callable[[Pixels, Pixels | None, Findings], Restoration]
 
 
 @dataclass(frozen=True)
-class Output:
-    """Where a restoration is written, and how.
+class Prediction:
+    """What is restored into a file.
 
     Attributes
     ----------
-    path : Path
-        The file of the mean; those of the spread and the residual are named after it.
-    dtype : dtype
-        Type of the pixels of the mean.
-    overwrite : bool
-        Whether files that exist are replaced.
-    resume : bool
-        Whether to go on with what an interrupted prediction has finished.
-    samples : bool
-        Whether the posterior samples are written too, as one image along S.
-    compression : str, optional
-        As of `write_image`.
-    how : str
-        How the image is restored, for the metadata of the mean.
-    source : Path, optional
-        The file that is restored, likewise.
+    output : Output
+        Where to.
+    restoring, fields, samples, seed
+        As of `restored_fields`.
+    model : str
+        The digest of the model.
+    compose, arrange : callable
+        Make a restoration, and an image, of fields.
     """
 
-    path: Path
-    dtype: DTypeLike = np.float32
-    overwrite: bool = False
-    resume: bool = False
-    samples: bool = False
-    compression: Compression | None = None
-    how: str = ""
-    source: Path | None = None
+    output: Output
+    restoring: Restoring
+    fields: Fields
+    samples: int
+    seed: int
+    model: str
+    compose: Compose
+    arrange: Callable[[Pixels], Pixels]
 
-    def files(self, restored: Restoration) -> list[Path]:
-        """List the files that are written of a restoration."""
-        named = {"spread": restored.std, "residual": restored.residual}
-        others = [what for what, pixels in named.items() if pixels is not None]
-        others += ["samples"] if self.samples else []
-        return [self.path, *(beside(self.path, what) for what in others)]
+    @property
+    def path(self) -> Path:
+        """The file of the mean."""
+        return IMAGE.file(self.output.path)
+
+    @property
+    def places(self) -> list[Place]:
+        """All pieces of it."""
+        return list(places(self.restoring, self.fields))
 
 
-def outputs_of(
-    out: str | os.PathLike[str] | Output | None,
-    sources: Sequence[tuple[Any, str]],
-    several: bool,
-    *,
-    overwrite: bool,
-    resume: bool,
-) -> list[Output | None]:
-    """Say where the restoration of each image goes; nowhere if `out` is None.
+class Begun(NamedTuple):
+    """A prediction whose working folder is open.
 
-    Parameters
+    Attributes
     ----------
-    out
-        A file, or a folder.
-    sources
-        Paths, or others with the names that messages give them.
-    several
-        Whether they are a list, even one of a single image.
-    overwrite, resume
-        As of `Output`.
-
-    Raises
-    ------
-    LadderscopeError
-        One file is named for several images, or two images have one name.
+    prediction : Prediction
+        What is restored.
+    restoring, wanted
+        By what, and how: see `pieces`.
+    folder : WorkingFolder
+        Where finished pieces are.
+    may_replace : bool
+        Whether files that exist are replaced.
     """
-    if out is None:
-        return [None] * len(sources)
-    if isinstance(out, Output):
-        return [out]
-    path, to_a_file = image_or_folder(out)
-    if to_a_file:
-        if several:
-            raise LadderscopeError(
-                f"out={os.fspath(out)!r} names one file, but a list of images is restored: give "
-                "a folder"
-            )
-        return [Output(path, overwrite=overwrite, resume=resume)]
-    names = [
-        stem(source) if isinstance(source, Path) else name.replace(" ", "_")
-        for source, name in sources
-    ]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise LadderscopeError(
-            f"out={os.fspath(out)!r}: two images are called {twice[0]!r}, and their restorations "
-            "would have the same name: restore them into folders of their own"
-        )
-    return [
-        Output(path / f"{name}_restored.ome.tif", overwrite=overwrite, resume=resume)
-        for name in names
-    ]
+
+    prediction: Prediction
+    restoring: Restoring
+    wanted: Wanted
+    folder: WorkingFolder
+    may_replace: bool
+
+
+# Makes pieces and gives each when it is in the working folder.
+Compute: TypeAlias = Callable[[Begun, Sequence[Place], Watched], Iterator[Piece]]
+
+
+def computed_here(begun: Begun, missing: Sequence[Place], watched: Watched) -> Iterator[Piece]:
+    """Make pieces one by one in this process."""
+    fields = begun.prediction.fields
+    for piece in pieces(begun.restoring, fields, begun.wanted, missing, watched):
+        saved(begun.folder, piece)
+        yield piece
 
 
 def restored_to(
-    output: Output,
-    restoring: Restoring,
-    fields: Fields,
-    model: str,
-    samples: int,
-    seed: int,
-    compose: Compose,
-    arrange: Callable[[Pixels], Pixels],
-    watched: Watched,
+    prediction: Prediction, watched: Watched = UNWATCHED, compute: Compute = computed_here
 ) -> Restoration:
     """Restore fields into a file, from where an interrupted prediction stopped if there was one.
 
     Parameters
     ----------
-    output
-        Where to.
-    restoring, fields, samples, seed, watched
-        As of `restored_fields`.
-    model
-        The digest of the model.
-    compose, arrange
-        Make a restoration, and an image, of fields.
+    prediction
+        What, and where to.
+    watched
+        Hears the progress, and may stop.
+    compute
+        Who makes the pieces.
 
     Returns
     -------
@@ -176,60 +154,158 @@ def restored_to(
     OutputError
         A file exists, or cannot be written.
     """
-    if output.samples and (samples < 1 or "S" in fields.image.axes):
+    with claimed(prediction.path):
+        return _completed(_begun(prediction), watched, compute)
+
+
+def restored_in_part(
+    prediction: Prediction, share: Share, watched: Watched = UNWATCHED
+) -> Restoration | None:
+    """Restore a share of the pieces of an image; whoever finds all of them writes the file.
+
+    Any number of processes work at it at once: they have one working folder, and a piece is the
+    same whoever makes it.
+
+    Parameters
+    ----------
+    prediction, watched
+        As `restored_to` takes them.
+    share
+        Which pieces.
+
+    Returns
+    -------
+    Restoration or None
+        None where another process writes the file, has written it, or will.
+
+    Raises
+    ------
+    LadderscopeError
+        As by `restored_to`.
+    """
+    name, path = prediction.fields.image.name, prediction.path
+    if _is_written(prediction):
+        logger.info("%s: already restored: %s", name, path)
+        return None
+    begun, every = _begun(prediction, joins=True), prediction.places
+    own = share.of(every, prediction.output.turn)
+    missing = [place for place in own if read(begun.folder, place) is None]
+    finished = len(own) - len(missing)
+    try:
+        for _ in computed_here(begun, missing, watched):
+            finished += 1
+            if not still_there(begun.folder):
+                break
+    except OutputError as error:
+        raise saying_what_is_finished(error, begun.folder.path, finished, len(own)) from error
+    if still_there(begun.folder) and (left := sum(not is_there(begun.folder, at) for at in every)):
+        logger.info(
+            "%s: %s is done; %s of other parts %s missing. The last part, or the same command "
+            "with --resume in place of --part, writes %s",
+            name,
+            share,
+            counted(left, "piece"),
+            "is" if left == 1 else "are",
+            path,
+        )
+        return None
+    try:
+        with claimed(path):
+            if still_there(begun.folder):
+                return _completed(begun, watched, computed_here)
+    except ClaimedError as error:
+        logger.info("%s: %s is done, and the image is being put together: %s", name, share, error)
+        return None
+    remove_remains(begun.folder)
+    logger.info("%s: %s is done, and another process has written %s", name, share, path)
+    return None
+
+
+def _begun(prediction: Prediction, *, joins: bool = False) -> Begun:
+    """Open the working folder, or make it; `joins` if other processes may be at it."""
+    output, fields, restoring = prediction.output, prediction.fields, prediction.restoring
+    if output.samples and (prediction.samples < 1 or "S" in fields.image.axes):
         raise LadderscopeError(
             f"{fields.image.name}: posterior samples are written for samples=1 or more, and only "
             "of images without an axis S"
         )
-    path = IMAGE.file(output.path)
-    folder_path = folder_of(path)
-    with claimed(path):
-        going_on = output.resume and taken(folder_path)
-        may_replace = output.overwrite or going_on
-        of_samples = beside(path, "samples") if output.samples else None
-        _check_free(path, of_samples, may_replace=may_replace)
-        quick = sped_up(restoring, fields, samples)
-        wanted = restorations(quick, samples, seed, keep=output.samples)
-        manifest = _manifest(restoring, fields, model, samples, seed, keeps=output.samples)
-        folder = opened_folder(
-            folder_path, manifest, resume=output.resume, overwrite=output.overwrite
+    path = folder_of(prediction.path)
+    may_replace = output.overwrite or ((output.resume or joins) and taken(path))
+    _check_free(prediction.path, _samples_file(prediction), may_replace=may_replace)
+    quick = sped_up(restoring, fields, prediction.samples)
+    wanted = restorations(quick, prediction.samples, prediction.seed, keep=output.samples)
+    folder = opened_folder(
+        path,
+        manifest_of(prediction, digest_of_image(fields.image)),
+        resume=output.resume or joins,
+        overwrite=output.overwrite,
+    )
+    return Begun(prediction, quick, wanted, folder, may_replace)
+
+
+def _completed(begun: Begun, watched: Watched, compute: Compute) -> Restoration:
+    """Make the pieces that are missing, and put all together."""
+    prediction, folder = begun.prediction, begun.folder
+    fields, restoring, output = prediction.fields, prediction.restoring, prediction.output
+    every, missing = prediction.places, []
+    findings = Findings(fields.image.name, fields.shape(len(restoring.statistics)))
+    for place in every:
+        piece = read(folder, place)
+        if piece is None:
+            missing.append(place)
+        else:
+            findings.take(piece)
+    finished = len(every) - len(missing)
+    try:
+        for piece in compute(begun, missing, watched):
+            findings.take(piece)
+            finished += 1
+        _check_unchanged(begun)
+        mean = stored_values(folder, restoring, fields, 0)
+        std = stored_spread(folder, restoring, fields) if begun.wanted.has_spread else None
+        restored = prediction.compose(mean, std, findings)
+        if (of_samples := _samples_file(prediction)) is not None:
+            drawn = [
+                prediction.arrange(stored_values(folder, restoring, fields, 1 + number))
+                for number in range(prediction.samples)
+            ]
+            _write_samples(restored, drawn, of_samples, overwrite=begun.may_replace)
+        files = restored.save(
+            prediction.path,
+            dtype=output.dtype,
+            overwrite=begun.may_replace,
+            compression=output.compression,
+            how=output.how,
+            source=output.source,
         )
-        every, missing = list(places(restoring, fields)), []
-        findings = Findings(fields.image.name, fields.shape(len(restoring.statistics)))
-        for place in every:
-            piece = read(folder, place)
-            if piece is None:
-                missing.append(place)
-            else:
-                findings.take(piece)
-        finished = len(every) - len(missing)
-        try:
-            for piece in pieces(restoring, fields, wanted, missing, watched):
-                saved(folder, piece)
-                findings.take(piece)
-                finished += 1
-            mean = stored_values(folder, restoring, fields, 0)
-            std = stored_spread(folder, restoring, fields) if wanted.has_spread else None
-            restored = compose(mean, std, findings)
-            if of_samples is not None:
-                drawn = [
-                    arrange(stored_values(folder, restoring, fields, 1 + number))
-                    for number in range(samples)
-                ]
-                _write_samples(restored, drawn, of_samples, overwrite=may_replace)
-            files = restored.save(
-                path,
-                dtype=output.dtype,
-                overwrite=may_replace,
-                compression=output.compression,
-                how=output.how,
-                source=output.source,
-            )
-        except OutputError as error:
-            raise saying_what_is_finished(error, folder_path, finished, len(every)) from error
-        from_files = _from_files(restored, files, fields.image)
-        _removed(folder_path)
-    return from_files
+    except OutputError as error:
+        raise saying_what_is_finished(error, folder.path, finished, len(every)) from error
+    read_back = from_files(restored, files, fields.image)
+    _removed(folder.path)
+    return read_back
+
+
+def _is_written(prediction: Prediction) -> bool:
+    """Tell whether the image was restored just so already, and nothing is missing."""
+    path, how = prediction.path, prediction.output.how
+    finished = taken(path) and not taken(folder_of(path))
+    return finished and bool(how) and f"({how})" in description_of(path)
+
+
+def _samples_file(prediction: Prediction) -> Path | None:
+    return beside(prediction.path, "samples") if prediction.output.samples else None
+
+
+def _check_unchanged(begun: Begun) -> None:
+    """Refuse an image that has changed in its file since it was begun."""
+    image, folder = begun.prediction.fields.image, begun.folder
+    if isinstance(image.pixels, np.ndarray) or digest_of_image(image) == folder.manifest.image:
+        return
+    raise LadderscopeError(
+        f"{image.called} has changed while it was restored, and {folder.path} holds tiles of both "
+        "versions: wait until nothing writes to the image, and restore it with overwrite=True "
+        "(--overwrite)"
+    )
 
 
 def _check_free(path: Path, of_samples: Path | None, *, may_replace: bool) -> None:
@@ -243,65 +319,31 @@ def _check_free(path: Path, of_samples: Path | None, *, may_replace: bool) -> No
     check_writable([file for file in files if not taken(file)])
 
 
-def _manifest(
-    restoring: Restoring, fields: Fields, model: str, samples: int, seed: int, *, keeps: bool
-) -> Manifest:
+def manifest_of(prediction: Prediction, image: str) -> Manifest:
+    """Name what decides the values of a prediction.
+
+    Parameters
+    ----------
+    prediction
+        What is restored.
+    image
+        The digest of the image.
+    """
+    restoring = prediction.restoring
     calibration = blake2b(repr(restoring.calibration).encode()).hexdigest()[:12]
     device = restoring.network.top_prior.device.type
     arithmetic = "float32" if restoring.autocast is None else str(restoring.autocast)
     return Manifest(
-        model=model,
+        model=prediction.model,
         calibration=calibration,
-        image=digest_of_image(fields.image),
-        samples=samples,
-        seed=seed,
-        keeps=keeps,
+        image=image,
+        samples=prediction.samples,
+        seed=prediction.seed,
+        keeps=prediction.output.samples,
         arithmetic=f"{arithmetic.removeprefix('torch.')} on {device}",
         tiles=str(restoring.geometry),
         version=version("ladderscope"),
     )
-
-
-def _from_files(restored: Restoration, files: Sequence[Path], image: Image) -> Restoration:
-    """Give a restoration that reads its arrays from the files that were written of it.
-
-    Where a file has the axes of the image in a way that cannot be undone, as samples that were
-    written as frames, the restoration has its axes.
-    """
-    mean, *others = (open_image(file) for file in files)
-    std = others.pop(0) if restored.std is not None else None
-    residual = others.pop(0) if others else None
-    axes, shape = restored.axes, tuple(restored.mean.shape)
-    if not _can_be(mean, axes, shape):
-        axes, shape = mean.axes, mean.shape
-    return replace(
-        restored,
-        mean=_as(mean, axes, shape),
-        std=None if std is None else _as(std, axes, shape),
-        residual=None if residual is None else _as(residual, image.axes, image.shape),
-        axes=axes,
-    )
-
-
-def _can_be(image: Image, axes: str, shape: tuple[int, ...]) -> bool:
-    sizes = dict(zip(axes, shape, strict=True))
-    missing = set(axes) - set(image.axes)
-    same = all(sizes.get(letter) == size for letter, size in image.sizes.items())
-    return same and all(sizes[letter] == 1 for letter in missing)
-
-
-def _as(image: Image, axes: str, shape: tuple[int, ...]) -> StoredPixels:
-    """Give the pixels of an image other axes and single precision; they are read when needed."""
-
-    def part(key: Key) -> Float32[np.ndarray, "..."]:
-        at = dict(zip(axes, key, strict=True))
-        values = np.asarray(image.pixels[tuple(at[letter] for letter in image.axes)], np.float32)
-        have = [letter for letter in image.axes if isinstance(at[letter], slice)]
-        want = [letter for letter in axes if isinstance(at[letter], slice)]
-        ordered = values.transpose([have.index(one) for one in want if one in have])
-        return ordered[tuple(slice(None) if one in have else None for one in want)]
-
-    return StoredPixels(shape, np.dtype(np.float32), part)
 
 
 def _write_samples(

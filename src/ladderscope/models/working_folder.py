@@ -58,9 +58,10 @@ class Manifest:
 
 @dataclass(frozen=True)
 class WorkingFolder:
-    """A folder of pieces, and the digest of its manifest."""
+    """A folder of pieces, its manifest, and the digest of that."""
 
     path: Path
+    manifest: Manifest
     key: str
 
 
@@ -99,31 +100,59 @@ def opened_folder(
     """
     now = asdict(manifest)
     key = hashlib.blake2b(json.dumps(now).encode()).hexdigest()[:32]
+    folder = WorkingFolder(path, manifest, key)
     if taken(path) and overwrite and not resume:
         shutil.rmtree(path)
-    if (path / _MANIFEST).is_file():
-        if not resume:
-            raise LadderscopeError(
-                f"{path} holds an interrupted prediction: resume it (resume=True, --resume), or "
-                "allow it to be overwritten"
-            )
-        before = _read_manifest(path / _MANIFEST)
-        differences = [
-            f"{name} was {before.get(name)}, now {value}"
-            for name, value in now.items()
-            if before.get(name) != value
-        ]
-        if differences and overwrite:
-            shutil.rmtree(path)
-        elif differences:
-            raise LadderscopeError(
-                f"{path} is from another prediction: {'; '.join(differences)}. Give the same "
-                "model, image and settings, or delete this folder to begin again"
-            )
-    if not (path / _MANIFEST).is_file():
-        with whole_file(path / _MANIFEST) as unfinished:
-            unfinished.write_text(json.dumps(now, indent=1))
-    return WorkingFolder(path, key)
+    if (path / _MANIFEST).is_file() and not resume:
+        raise LadderscopeError(
+            f"{path} holds an interrupted prediction: resume it (resume=True, --resume), or "
+            "allow it to be overwritten"
+        )
+    _make_manifest(folder)
+    before = _read_manifest(path / _MANIFEST)
+    differences = [
+        f"{name} was {before.get(name)}, now {value}"
+        for name, value in now.items()
+        if before.get(name) != value
+    ]
+    if differences and overwrite:
+        shutil.rmtree(path)
+        _make_manifest(folder)
+    elif differences:
+        raise LadderscopeError(
+            f"{path} is from another prediction: {'; '.join(differences)}. Give the same "
+            "model, image and settings, or delete this folder to begin again"
+        )
+    return folder
+
+
+def still_there(folder: WorkingFolder) -> bool:
+    """Tell whether a working folder is still that of its prediction; nobody has finished it."""
+    try:
+        return bool(json.loads((folder.path / _MANIFEST).read_text()) == asdict(folder.manifest))
+    except (OSError, ValueError):
+        return False
+
+
+def remove_remains(folder: WorkingFolder) -> None:
+    """Remove pieces that were saved after another process had finished the prediction.
+
+    Raises
+    ------
+    LadderscopeError
+        The folder is of another prediction by now.
+    """
+    if (folder.path / _MANIFEST).is_file():
+        raise LadderscopeError(
+            f"{folder.path} is of another prediction by now: restore different images, or with "
+            "different settings, into different folders"
+        )
+    shutil.rmtree(folder.path, ignore_errors=True)
+
+
+def is_there(folder: WorkingFolder, place: Place) -> bool:
+    """Tell whether there is a file of a piece; `read` also verifies it."""
+    return _file(folder, place).is_file()
 
 
 def saved(folder: WorkingFolder, piece: Piece) -> None:
@@ -245,6 +274,19 @@ def saying_what_is_finished(
         f"{error} {counted(finished, 'part')} of {count} of this prediction are finished and kept "
         f"in {folder}: free some space there, and resume it (resume=True, --resume)."
     )
+
+
+def _make_manifest(folder: WorkingFolder) -> None:
+    """Write the manifest, unless there is one; another process may write it at the same time."""
+    path = folder.path / _MANIFEST
+    if path.is_file():
+        return
+    try:
+        with whole_file(path) as unfinished:
+            unfinished.write_text(json.dumps(asdict(folder.manifest), indent=1))
+    except OutputError:
+        if not path.is_file():
+            raise
 
 
 def _read_manifest(path: Path) -> dict[str, object]:

@@ -1,0 +1,23 @@
+"""Interrupts a prediction where a test wants it, and compares what it has written."""
+
+
+class Killed(BaseException):
+    """As sudden as a signal."""
+
+
+def files_in(folder):
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+def after(count, does, then):
+    """Let a function work so many times, and raise afterwards."""
+    calls = []
+
+    def counted(*args, **kwargs):
+        calls.append(1)
+        if len(calls) > count:
+            raise then
+        return does(*args, **kwargs)
+
+    return counted
