@@ -26,7 +26,6 @@ def denoise(
 
     Ctrl-C ends training early and keeps the best model so far; pressing it again aborts.
     """
-    from ladderscope.claims import claimed
     from ladderscope.cli import work
     from ladderscope.cli.naming import ending_for, output_names, outputs_in
     from ladderscope.cli.preflight import check_outputs, check_training, state_of

@@ -33,7 +33,6 @@ def train_denoiser(
 
     Ctrl-C ends training early and saves the best model so far; pressing it again aborts.
     """
-    from ladderscope.claims import claimed
     from ladderscope.cli import work
     from ladderscope.cli.setup import make_restorer
     from ladderscope.models import Denoiser
@@ -127,7 +126,6 @@ def train_splitter(
 
     Ctrl-C ends training early and saves the best model so far; pressing it again aborts.
     """
-    from ladderscope.claims import claimed
     from ladderscope.cli import work
     from ladderscope.cli.setup import make_restorer, parse_channels
     from ladderscope.models import Splitter

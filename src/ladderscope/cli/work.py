@@ -11,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 import typer
 
+from ladderscope.claims import claimed
 from ladderscope.cli.described import described
 from ladderscope.cli.earlier import is_whole, kept_image, trained_before
 from ladderscope.cli.naming import Outputs
@@ -30,7 +31,6 @@ from ladderscope.cli.summary import (
 )
 from ladderscope.cli.terminal import warnings_collected
 from ladderscope.errors import LadderscopeError
-from ladderscope.files import claimed
 from ladderscope.images import (
     Image,
     check_same_kind,
