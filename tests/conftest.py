@@ -1,13 +1,17 @@
 """Types and shapes are checked while tests run; models that many tests ask are fitted once."""
 
+import functools
+import inspect
 import os
+import sys
+from collections import Counter
 
 import jaxtyping
 import matplotlib
 import numpy as np
 import pytest
 import torch
-from hypothesis import settings
+from hypothesis import is_hypothesis_test, settings
 
 # A time limit would make a busy machine fail a test; in CI, neither time nor chance decides.
 settings.register_profile("ours", deadline=None, derandomize="CI" in os.environ)
@@ -17,6 +21,33 @@ _threads = 1 if "PYTEST_XDIST_WORKER" in os.environ else torch.get_num_threads()
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", _threads)))
 
 CHECKED = ["losses", "noise", "network", "data", "training", "prediction", "interop"]
+FIRST = 8  # calls of each function are checked in a test, and all of them in a property test
+calls: Counter[object] = Counter()
+checked_calls = FIRST
+jaxtyped = jaxtyping.jaxtyped
+
+
+def checked_at_first(typechecker):
+    """Decorate as jaxtyping does; a loop that calls a function often is checked at its start."""
+
+    def decorated(function):
+        checked = jaxtyped(function, typechecker=typechecker)
+        if not inspect.isfunction(function):
+            return checked
+
+        @functools.wraps(function)
+        def called(*args, **kwargs):
+            if jaxtyping.config.jaxtyping_disable:
+                return function(*args, **kwargs)
+            calls[function] += 1
+            return (function if calls[function] > checked_calls else checked)(*args, **kwargs)
+
+        return called
+
+    return decorated
+
+
+jaxtyping.jaxtyped = checked_at_first
 jaxtyping.install_import_hook([f"ladderscope.{room}" for room in CHECKED], "beartype.beartype")
 
 # Only now, so that the hook sees them loaded.
@@ -27,8 +58,11 @@ from ladderscope.noise import Gaussian, PoissonGaussian  # noqa: E402
 
 def pytest_runtest_setup(item):
     """Leave the checks out where torch traces: it cannot see through beartype's wrappers."""
+    global checked_calls
     traces = "compil" in item.name or "export" in item.path.stem
     jaxtyping.config.update("jaxtyping_disable", traces)
+    checked_calls = sys.maxsize if is_hypothesis_test(getattr(item, "obj", None)) else FIRST
+    calls.clear()
 
 
 def noisy(signal, seed=0):

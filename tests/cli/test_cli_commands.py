@@ -1,6 +1,8 @@
 """The commands on small noisy images: what they write, what they refuse, how they end."""
 
+import shutil
 import signal
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -139,12 +141,13 @@ def test_a_finished_training_cannot_be_resumed_and_says_what_to_do(batch):
     assert "model.ladder" in result.said and "ladderscope predict" in result.said
 
 
-@pytest.fixture
-def stopped(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def stopped_once(tmp_path_factory):
     """Denoise three images, and be stopped while the second is restored."""
+    root = tmp_path_factory.mktemp("stopped")
     for number in range(3):
         pixels = noisy(seed=number).clip(0, 255).astype(np.uint8)
-        tifffile.imwrite(tmp_path / f"{number}.tif", pixels)
+        tifffile.imwrite(root / f"{number}.tif", pixels)
     saved = Restoration.save
 
     def interrupted(self, path, **arguments):
@@ -152,11 +155,17 @@ def stopped(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return saved(self, path, **arguments)
 
-    with monkeypatch.context() as patched:
+    with pytest.MonkeyPatch.context() as patched:
         patched.setattr(Restoration, "save", interrupted)
-        assert run("denoise", tmp_path / "[0-2].tif", "-o", tmp_path / "out", *QUICK).code == 130
+        assert run("denoise", root / "[0-2].tif", "-o", root / "out", *QUICK).code == 130
     done = ["0_restored.ome.tif", "0_samples.gif", "0_spread.ome.tif", "1_restored.ome.tif.parts"]
-    assert written(tmp_path / "out") == [*done, "model.ladder"]
+    assert written(root / "out") == [*done, "model.ladder"]
+    return root
+
+
+@pytest.fixture
+def stopped(stopped_once, tmp_path):
+    shutil.copytree(stopped_once, tmp_path, dirs_exist_ok=True)
     return SimpleNamespace(root=tmp_path, out=tmp_path / "out")
 
 
@@ -529,7 +538,10 @@ def test_a_spread_of_an_earlier_run_does_not_stay_beside_a_restoration_without_o
     assert written(tmp_path / "out") == ["a_restored.ome.tif"]
 
 
-def test_demo_adds_noise_restores_and_compares(tmp_path):
+def test_demo_adds_noise_restores_and_compares(tmp_path, monkeypatch):
+    whole = sample_image("dna")
+    part = replace(whole, pixels=whole.pixels[200:328, 100:260])
+    monkeypatch.setattr("ladderscope.images.sample_image", {"dna": part}.__getitem__)
     out = tmp_path / "demo"
     quick = ["--preset", "tiny", "--steps", 4, "--image", "dna"]
     result = run("demo", "-o", out, *quick)

@@ -136,8 +136,9 @@ def test_correlated_noise_is_fitted_and_denoises(tmp_path, kind, law, said):
     assert result.code == 0 and said in result.shown
     found = load_noise_model(out)
     assert (found.kind, found.pixelwise.kind) == ("coloured", law)
+    tifffile.imwrite(tmp_path / "part.tif", pixels[:96, :96].astype(np.uint16))
     quick = ["--preset", "tiny", "--steps", 1, "--samples", 0]
-    assert run("denoise", tmp_path / "a.tif", "-o", tmp_path, "--noise", out, *quick).code == 0
+    assert run("denoise", tmp_path / "part.tif", "-o", tmp_path, "--noise", out, *quick).code == 0
 
 
 def test_auto_is_refused_where_there_is_more_than_noisy_images(noisy, clean, tmp_path):
@@ -445,7 +446,7 @@ def test_check_refuses_another_number_of_models_than_channels(noisy):
 def test_what_is_left_out_of_the_noise_is_reported(tmp_path, command):
     pixels = observed(SIGNAL)
     pixels[20, 90], pixels[:, :40] = 65535, 0
-    for name in "abcdefg":
+    for name in "abcdefg" if "fit" in command else "ab":
         tifffile.imwrite(tmp_path / f"{name}.tif", pixels)
     out = ["-o", tmp_path / "noise.json"] if "fit" in command else []
     result = run(*command, tmp_path, *out)
@@ -458,8 +459,10 @@ def test_what_is_left_out_of_the_noise_is_reported(tmp_path, command):
 def test_a_fitted_model_denoises(noisy, clean, tmp_path):
     out = tmp_path / "noise.json"
     assert run("noise", "fit", noisy, "--signal", clean, "--kind", "histogram", "-o", out).code == 0
-    quick = ["--preset", "tiny", "--steps", 8, "--samples", 0]
-    result = run("denoise", noisy, "-o", tmp_path / "out", "--noise", out, *quick)
+    part = tmp_path / "part.tif"
+    tifffile.imwrite(part, tifffile.imread(noisy)[:96, :96])
+    quick = ["--preset", "tiny", "--steps", 4, "--samples", 0]
+    result = run("denoise", part, "-o", tmp_path / "out", "--noise", out, *quick)
     assert result.code == 0
     assert read_model(tmp_path / "out" / "model.ladder").noise_models == (load_noise_model(out),)
 
