@@ -11,7 +11,7 @@ from ladderscope.images.artefacts import (
     find_artefacts,
     with_padding,
 )
-from ladderscope.images.cleaning import cleaned
+from ladderscope.images.cleaning import clean
 from ladderscope.images.outliers import find_outliers
 from ladderscope.images.padding import find_padding
 
@@ -221,8 +221,8 @@ class TestFilling:
         padding = np.zeros(pixels.shape, dtype=bool)
         padding[0, 1, :30] = padding[1, 0] = True
         assert np.array_equal(with_padding(image).padding, padding)
-        assert np.array_equal(cleaned(image).artefacts.padding, padding)
-        assert np.array_equal(cleaned(image).image.pixels[1, 0], recorded)
+        assert np.array_equal(clean(image).padding, padding)
+        assert np.array_equal(clean(image).pixels[1, 0], recorded)
         assert pixels[0, 1, :30].max() == 0
 
     def test_blank_planes_are_filled_by_the_nearest_measured_one(self, recorded):
@@ -237,4 +237,4 @@ class TestFilling:
     def test_an_image_without_artefacts_stays_the_same(self, recorded):
         image = Image(recorded, "YX", "a.tif")
         assert with_padding(image) is image
-        assert cleaned(image).image.pixels is recorded
+        assert clean(image).pixels is recorded

@@ -1,98 +1,31 @@
-"""Images whose artefacts are filled: as a copy in memory, or part by part as they are read.
+"""Images whose artefacts are filled: at once in memory, else part by part as they are read.
 
-Of an image that stays in its file, only what differs is kept: outliers and their values, and, row
-by row and compressed, where padding is and which pixels take its place.
+Only what differs is kept: outliers and their values, and, row by row and compressed, where padding
+is and which pixels take its place.
 """
 
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from functools import partial
 
 import numpy as np
 from jaxtyping import Int, Shaped
-from numpy.typing import NDArray
 
 from ladderscope.images.artefacts import (
     Artefacts,
-    blank_filled,
-    filled,
     find_artefacts,
     mirrored,
     nearest_measured,
     without_outliers,
 )
-from ladderscope.images.axes import planes_last
 from ladderscope.images.image import Image
 from ladderscope.images.parts import ROWS, mask_of_planes, of_planes, packed
 from ladderscope.images.stored import Pixels, StoredPixels
-from ladderscope.mapped import part_of
-
-
-class Cleaned(NamedTuple):
-    """An image whose artefacts were filled, and what they were.
-
-    Attributes
-    ----------
-    image : Image
-        With plausible values in the place of artefacts, of which padding is marked as such; of
-        the same pixels if it has none.
-    artefacts : Artefacts
-        In the shape of the image's pixels.
-    """
-
-    image: Image
-    artefacts: Artefacts
-
-
-def cleaned(image: Image) -> Cleaned:
-    """Find and fill the artefacts of every plane of an image in memory.
-
-    Parameters
-    ----------
-    image
-        Finite values of any real type.
-
-    Examples
-    --------
-    >>> movie = np.random.default_rng(0).poisson(100, (3, 32, 32))
-    >>> movie[1] = 0
-    >>> clean, artefacts = cleaned(Image(movie, "TYX", "movie.tif"))
-    >>> artefacts.padding.mean(axis=(1, 2)).tolist(), clean.padding is artefacts.padding
-    ([0.0, 1.0, 0.0], True)
-    """
-    original = image.array
-    planes = planes_last(original, image.axes)
-    pixels = original
-    masks: dict[str, NDArray[np.bool_]] = {}
-    for at in np.ndindex(planes.shape[:-2]):
-        found = find_artefacts(planes[at])
-        if found.mask is None:
-            continue
-        if pixels is original:
-            pixels = original.copy()
-        planes_last(pixels, image.axes)[at] = filled(planes[at], found)
-        for name, mask in (("padding", found.padding), ("outliers", found.outliers)):
-            if mask is not None:
-                whole = masks.setdefault(name, np.zeros(image.shape, dtype=bool))
-                planes_last(whole, image.axes)[at] = mask
-    artefacts = Artefacts(**masks)
-    if artefacts.padding is not None:
-        stacks, marks = (planes_last(of, image.axes) for of in (pixels, artefacts.padding))
-        for at in np.ndindex(stacks.shape[-3]):
-            of_channel = stacks[..., *at, :, :]
-            flat = (-1, *stacks.shape[-2:])
-            marked = marks[..., *at, :, :].reshape(flat)
-            of_channel[...] = blank_filled(of_channel.reshape(flat), marked).reshape(
-                of_channel.shape
-            )
-    if pixels is not original:
-        image = replace(image, pixels=pixels)
-    return Cleaned(replace(image, padding=artefacts.padding), artefacts)
 
 
 def clean(image: Image) -> Image:
-    """Fill the artefacts of an image: as it is read, if its pixels are still in a file.
+    """Find and fill the artefacts of an image: as it is read, if its pixels are still in a file.
 
     Examples
     --------
@@ -101,8 +34,6 @@ def clean(image: Image) -> Image:
     >>> bool(clean(Image(plane, "YX", "a.tif")).pixels[5, 6] < 200)
     True
     """
-    if isinstance(image.pixels, np.ndarray):
-        return cleaned(image).image
     cleaning = Cleaning(image)
     for position in image.positions():
         for channel in range(image.channels):
@@ -111,7 +42,7 @@ def clean(image: Image) -> Image:
 
 
 class Cleaning:
-    """Finds the artefacts of an image that stays in its file, while its planes are looked at.
+    """Finds the artefacts of an image while its planes are looked at.
 
     Parameters
     ----------
@@ -149,27 +80,19 @@ class Cleaning:
             return replace(image, padding=None)
         instead = self._instead_of_blank()
 
-        def read(at: tuple[int, ...], rows: slice, columns: slice) -> Shaped[np.ndarray, "Y X"]:
-            at = instead.get(at, at)
-            repair = repairs.get(at)
-            if repair is None:
-                return self._recorded(at, rows, columns)
-            return repair.read(lambda *box: self._recorded(at, *box), rows, columns)
+        def read(at: tuple[int, ...], region: tuple[slice, ...]) -> Shaped[np.ndarray, "Y X"]:
+            *others, channel = at = instead.get(at, at)
+            position = dict(zip(image.others, others, strict=True))
+            recorded = partial(image.field, position, channel, "YX")
+            return repairs[at].read(recorded, region) if at in repairs else recorded(region)
 
-        pixels = of_planes(image.shape, image.axes, image.dtype, read)
+        pixels: Pixels = of_planes(image.shape, image.axes, image.dtype, read)
         masks = {at: one.padding for at, one in repairs.items() if one.padding is not None}
-        padding = mask_of_planes(image.shape, image.axes, masks) if masks else None
+        padding: Pixels | None = mask_of_planes(image.shape, image.axes, masks) if masks else None
+        if isinstance(image.pixels, np.ndarray):
+            pixels = np.asarray(pixels)
+            padding = None if padding is None else np.asarray(padding)
         return replace(image, pixels=pixels, padding=padding, checked=None)
-
-    def _recorded(
-        self, at: tuple[int, ...], rows: slice, columns: slice
-    ) -> Shaped[np.ndarray, "Y X"]:
-        *others, channel = at
-        where: dict[str, Any] = dict(zip(self._image.others, others, strict=True))
-        where |= {"C": channel, "Y": rows, "X": columns}
-        axes = self._image.axes
-        part = np.asarray(part_of(self._image.pixels, tuple(where[letter] for letter in axes)))
-        return part if axes.index("Y") < axes.index("X") else part.T
 
     def _instead_of_blank(self) -> dict[tuple[int, ...], tuple[int, ...]]:
         """Give the plane that takes the place of each that is padding alone."""
@@ -223,28 +146,29 @@ class _Repair:
 
     def read(
         self,
-        recorded: Callable[[slice, slice], Shaped[np.ndarray, "Y X"]],
-        rows: slice,
-        columns: slice,
+        recorded: Callable[[tuple[slice, ...]], Shaped[np.ndarray, "Y X"]],
+        region: tuple[slice, ...],
     ) -> Shaped[np.ndarray, "Y X"]:
         """Read a part of the plane, clean."""
-        part = self._without_outliers(recorded(rows, columns), rows, columns)
+        part = self._without_outliers(recorded(region), region)
         if self.padding is None or self.sources is None:
             return part
-        padding = self.padding[rows, columns]
+        padding = self.padding[region]
         if not padding.any():
             return part
+        rows, columns = region
         sources = _sources_in(rows, columns, self.padding, self.sources)
         down, across = np.divmod(sources, self.width)
         box = slice(down.min(), down.max() + 1), slice(across.min(), across.max() + 1)
-        measured = self._without_outliers(recorded(*box), *box)
+        measured = self._without_outliers(recorded(box), box)
         part = part.copy()
         part[padding] = measured[down - box[0].start, across - box[1].start]
         return part
 
     def _without_outliers(
-        self, part: Shaped[np.ndarray, "Y X"], rows: slice, columns: slice
+        self, part: Shaped[np.ndarray, "Y X"], region: tuple[slice, ...]
     ) -> Shaped[np.ndarray, "Y X"]:
+        rows, columns = region
         ends = np.searchsorted(self.outliers, [rows.start * self.width, rows.stop * self.width])
         down, across = np.divmod(self.outliers[slice(*ends)], self.width)
         inside = (across >= columns.start) & (across < columns.stop)

@@ -6,7 +6,7 @@ k-th row and column, so that padding narrower than 4·k pixels is not found ther
 
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
@@ -15,13 +15,13 @@ import numpy as np
 from jaxtyping import Bool, Shaped
 from scipy import ndimage
 
-from ladderscope.images.arranged import arranged
+from ladderscope.images.arranged import arranged, by_field
 from ladderscope.images.artefacts import with_padding
 from ladderscope.images.find import Source
 from ladderscope.images.image import Image
 from ladderscope.images.padding import find_padding
 from ladderscope.images.read import open_image, read_image
-from ladderscope.images.stored import Key, Read, StoredPixels
+from ladderscope.images.stored import StoredPixels
 
 Region: TypeAlias = tuple[slice, ...]
 
@@ -79,7 +79,7 @@ def opened_large(image: Image) -> Opened:
 
     planes = _Planes(image, positions, step)
     shape = len(positions), image.channels
-    marked = StoredPixels((*shape, height, width), np.dtype(bool), _by_plane(planes.padding))
+    marked = StoredPixels((*shape, height, width), np.dtype(bool), by_field(planes.padding))
     whole = replace(image, padding=arranged(marked, image.axes, image.shape))
     if step == 1:
         return Opened(whole, whole)
@@ -87,7 +87,7 @@ def opened_large(image: Image) -> Opened:
     sizes = {**image.sizes, "Y": sides[0], "X": sides[1]}
     of_small = tuple(sizes[letter] for letter in image.axes)
     pixels, padding = (
-        arranged(StoredPixels((*shape, *sides), dtype, _by_plane(read)), image.axes, of_small)
+        arranged(StoredPixels((*shape, *sides), dtype, by_field(read)), image.axes, of_small)
         for dtype, read in ((image.dtype, planes.thinned), (np.dtype(bool), planes.thinned_padding))
     )
     return Opened(whole, replace(image, pixels=pixels, padding=padding, checked=None))
@@ -187,19 +187,3 @@ class _Planes:
             padding = np.zeros(pixels.shape, bool)
         around = ndimage.binary_dilation(padding, np.ones((3, 3), bool))
         return _Looked(pixels, padding, around, np.unique(pixels[padding]))
-
-
-def _by_plane(
-    part: Callable[[int, int, Region], Shaped[np.ndarray, "Y X"]],
-) -> Read:
-    """Read one plane, or a part of it, as `arranged` asks for it."""
-
-    def read(key: Key) -> Shaped[np.ndarray, "..."]:
-        number, channel, *sides = key
-        region = tuple(one if isinstance(one, slice) else slice(one, one + 1) for one in sides)
-        values = part(number, channel, region)  # type: ignore[arg-type]  # integers
-        within = tuple(slice(None) if isinstance(one, slice) else 0 for one in sides)
-        result: Shaped[np.ndarray, "..."] = values[within]
-        return result
-
-    return read

@@ -1,21 +1,23 @@
 """Images in parts: put together of planes, cut into fields; masks in little memory."""
 
+import math
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
 from jaxtyping import Bool, Shaped
 from numpy.typing import NDArray
 
-from ladderscope.images.axes import planes_last
+from ladderscope.images.arranged import arranged, by_field
 from ladderscope.images.image import Image
 from ladderscope.images.stored import Key, Pixels, StoredPixels, in_boxes, native
 from ladderscope.mapped import part_of
 
 ROWS = 64  # that are compressed together
 # Reads some rows and columns of the plane at a position: along the other axes, then the channel.
-ReadPlane: TypeAlias = Callable[[tuple[int, ...], slice, slice], Shaped[np.ndarray, "Y X"]]
+ReadPlane: TypeAlias = Callable[[tuple[int, ...], tuple[slice, ...]], Shaped[np.ndarray, "Y X"]]
 
 
 def packed(mask: Bool[np.ndarray, "Y X"]) -> StoredPixels:
@@ -60,23 +62,21 @@ def of_planes(
     Examples
     --------
     >>> stack = np.arange(24).reshape(2, 3, 4)
-    >>> image = of_planes((3, 4, 2), "YXZ", stack.dtype, lambda at, *of: stack[at[0]][of])
+    >>> image = of_planes((3, 4, 2), "YXZ", stack.dtype, lambda at, of: stack[at[0]][of])
     >>> image[1, 2:, 0]
     array([6, 7])
     """
-    order = [letter for letter in axes if letter not in "CYX"] + ["C"] * ("C" in axes)
+    sizes = dict(zip(axes, shape, strict=True))
+    sides = sizes["Y"], sizes["X"]
+    others = [sizes[letter] for letter in axes if letter not in "CYX"]
 
-    def read(box: tuple[slice, ...]) -> Shaped[np.ndarray, "..."]:
-        side = dict(zip(axes, box, strict=True))
-        result = np.empty([one.stop - one.start for one in box], dtype)
-        planes = planes_last(result, axes)
-        starts = [side[letter].start for letter in order] + [0] * ("C" not in axes)
-        for at in np.ndindex(planes.shape[:-2]):
-            where = tuple(start + step for start, step in zip(starts, at, strict=True))
-            planes[at] = read_plane(where, side["Y"], side["X"])
-        return result
+    def read(number: int, channel: int, region: Key) -> Shaped[np.ndarray, "Y X"]:
+        at = (*map(int, np.unravel_index(number, others)), channel)
+        plane: Shaped[np.ndarray, "Y X"] = in_boxes(partial(read_plane, at), sides)(region)
+        return plane
 
-    return StoredPixels(shape, dtype, in_boxes(read, shape))
+    fields = StoredPixels((math.prod(others), sizes.get("C", 1), *sides), dtype, by_field(read))
+    return arranged(fields, axes, shape)
 
 
 def field_of(
@@ -157,10 +157,11 @@ def mask_of_planes(
     array([False,  True])
     """
 
-    def read(at: tuple[int, ...], rows: slice, columns: slice) -> Bool[np.ndarray, "Y X"]:
-        if at in masks:
-            marked: Bool[np.ndarray, "Y X"] = masks[at][rows, columns]
-            return marked
-        return np.zeros((rows.stop - rows.start, columns.stop - columns.start), bool)
+    def read(at: tuple[int, ...], region: tuple[slice, ...]) -> Bool[np.ndarray, "Y X"]:
+        marked: Bool[np.ndarray, "Y X"]
+        marked = (
+            masks[at][region] if at in masks else np.zeros([s.stop - s.start for s in region], bool)
+        )
+        return marked
 
     return of_planes(shape, axes, np.dtype(bool), read)

@@ -9,7 +9,7 @@ from jaxtyping import Real
 
 from ladderscope.images import Image, ImageError, numbered_channels
 from ladderscope.images.artefacts import Artefacts
-from ladderscope.images.cleaning import Cleaning, cleaned
+from ladderscope.images.cleaning import Cleaning
 from ladderscope.inspection.numbers import MOST_SATURATED, ImageLook, measure
 from ladderscope.noise_estimation import neighbour_correlation
 from ladderscope.words import percent, some
@@ -78,14 +78,9 @@ def look_at(image: Image) -> LookedAt:
     >>> print(look_at(Image(pixels, "YX", "a.tif")).findings[0].text[:47])
     a.tif: 1 pixel stands out from its surroundings
     """
-    if isinstance(image.pixels, np.ndarray):
-        clean, artefacts = cleaned(image)
-        look = measure(image, artefacts)
-    else:
-        cleaning = Cleaning(image)
-        look = measure(image, cleaning.find)
-        clean = cleaning.cleaned()
-    return LookedAt(clean, look, tuple(findings_of(look)))
+    cleaning = Cleaning(image)
+    look = measure(image, cleaning.find)
+    return LookedAt(cleaning.cleaned(), look, tuple(findings_of(look)))
 
 
 def first_look(images: Iterable[Image]) -> tuple[list[Image], list[Finding]]:

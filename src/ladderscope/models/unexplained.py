@@ -5,8 +5,8 @@ from jaxtyping import Float32
 
 from ladderscope.data import Mixing
 from ladderscope.images import Image
-from ladderscope.images.arranged import arranged
-from ladderscope.images.stored import Key, Pixels, StoredPixels
+from ladderscope.images.arranged import arranged, by_field
+from ladderscope.images.stored import Pixels, StoredPixels
 
 
 def unexplained(image: Image, mean: Pixels, mixing: Mixing, space: str) -> Pixels:
@@ -31,26 +31,18 @@ def unexplained(image: Image, mean: Pixels, mixing: Mixing, space: str) -> Pixel
     """
     positions = list(image.positions(space))
 
-    def of_field(number: int, region: tuple[slice, ...] | None) -> Float32[np.ndarray, "..."]:
-        observed = image.field(positions[number], 0, space, region)
-        channels = np.asarray(mean[number] if region is None else mean[number, :, *region])
-        residual: Float32[np.ndarray, "..."] = observed.astype(np.float32)
-        residual -= mixing.mixed(channels)
-        padding = image.padding_of(positions[number], 0, space, region)
+    def of_field(
+        number: int, channel: int, region: tuple[slice, ...]
+    ) -> Float32[np.ndarray, "*space"]:
+        observed = image.field(positions[number], channel, space, region)
+        residual: Float32[np.ndarray, "*space"] = observed.astype(np.float32)
+        residual -= mixing.mixed(np.asarray(mean[number, :, *region]))
+        padding = image.padding_of(positions[number], channel, space, region)
         if padding is not None:
             residual[padding] = 0
         return residual
 
-    if isinstance(mean, np.ndarray):
-        fields = np.stack([of_field(number, None) for number in range(len(positions))])
-        return image.from_fields(fields[:, None], space)
-
-    def read(key: Key) -> Float32[np.ndarray, "..."]:
-        number, _, *sides = key
-        region = tuple(one if isinstance(one, slice) else slice(one, one + 1) for one in sides)
-        residual = of_field(number, region)  # type: ignore[arg-type]  # `arranged` asks so
-        within = tuple(slice(None) if isinstance(one, slice) else 0 for one in sides)
-        return np.asarray(residual[within])
-
-    stored = StoredPixels((mean.shape[0], 1, *mean.shape[2:]), np.dtype(np.float32), read)
-    return arranged(stored, image.axes, image.shape, space)
+    shape = mean.shape[0], 1, *mean.shape[2:]
+    fields = StoredPixels(shape, np.dtype(np.float32), by_field(of_field))
+    found = arranged(fields, image.axes, image.shape, space)
+    return np.asarray(found) if isinstance(mean, np.ndarray) else found
