@@ -1,4 +1,4 @@
-"""What a report asks of a restorer: samples of a detail, and the checks of a kept restoration."""
+"""What a report asks of a restorer: samples of a detail, and restorations read from files."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +8,8 @@ import pytest
 
 from ladderscope import load
 from ladderscope.images import Image
-from ladderscope.models.detail import checked, samples_of_detail
+from ladderscope.images.stored import StoredPixels
+from ladderscope.models.detail import recomposed, samples_of_detail
 
 FIXTURES = Path(__file__).parent / "fixtures" / "format_2"
 KINDS = ["denoiser_channels", "denoiser_context", "denoiser_3d", "splitter_microsplit"]
@@ -47,19 +48,51 @@ def test_padding_is_not_sampled(denoiser, crops):
     assert not drawn[:, :, :30].any() and drawn[:, :, 30:].any()
 
 
-def test_a_kept_restoration_is_checked_as_it_was(restored):
+def kept(pixels, axes, in_memory):
+    if pixels is None:
+        return None
+    stored = StoredPixels(pixels.shape, pixels.dtype, pixels.__getitem__)
+    return Image(pixels if in_memory else stored, axes, "a")
+
+
+def composed_again(restorer, image, made, in_memory):
+    mean, std = (kept(pixels, made.axes, in_memory) for pixels in (made.mean, made.std))
+    again = recomposed(restorer, image, mean, std, made.samples)
+    assert isinstance(again.mean, np.ndarray) == in_memory
+    return again
+
+
+def assert_same(again, made):
+    for name in ("mean", "std", "residual"):
+        one, other = getattr(again, name), getattr(made, name)
+        assert (one is None) == (other is None)
+        assert one is None or np.array_equal(np.asarray(one), other)
+    others = ("axes", "name", "pixel_size", "channel_names", "samples", "checks", "calibration")
+    assert [getattr(again, name) for name in others] == [getattr(made, name) for name in others]
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_a_kept_restoration_is_what_it_was(restored, in_memory):
     restorer, image = restored
-    made = restorer.predict(image, samples=0)
+    made = restorer.predict(image, samples=2)
     assert made.checks
-    assert checked(restorer, image, replace(made, checks=())).checks == made.checks
+    assert_same(composed_again(restorer, image, made, in_memory), made)
 
 
-def test_so_is_one_whose_channels_are_in_another_order(of_two_channels, crops):
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_so_is_one_whose_channels_are_in_another_order(of_two_channels, crops, in_memory):
     of_channels = replace(of_two_channels.model, channel_names=("dim", "bright"))
     named = type(of_two_channels).from_model(of_channels)
     pixels = np.stack([50 * crops[1] + 1000, crops[0]])
     image = Image(pixels, "CYX", "a", channel_names=("bright", "dim"))
     made = named.predict(image, samples=0)
-    assert checked(named, image, replace(made, checks=())).checks == made.checks
+    assert_same(composed_again(named, image, made, in_memory), made)
     drawn = samples_of_detail(named, image, DETAIL, n=1, seed=5)[0]
     assert drawn[0].mean() > 500 > drawn[1].mean()
+
+
+def test_files_of_another_size_or_order_of_axes_are_no_restoration_of_the_image(denoiser, crops):
+    image = Image(crops[0], "YX", "a")
+    for other in (Image(crops[0], "XY", "a"), Image(crops[0][1:], "YX", "a")):
+        assert recomposed(denoiser, image, other, None, 0) is None
+        assert recomposed(denoiser, image, image, other, 0) is None

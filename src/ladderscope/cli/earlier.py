@@ -2,10 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-
-import numpy as np
 
 from ladderscope.cli.described import described
 from ladderscope.cli.naming import Outputs
@@ -17,9 +15,9 @@ from ladderscope.images.at_hand import are_small, at_hand
 from ladderscope.images.cleaning import clean
 from ladderscope.images.large import IN_MEMORY
 from ladderscope.images.metadata import description_of
-from ladderscope.models import Denoiser, Restoration, Splitter, load
+from ladderscope.models import Denoiser, load
 from ladderscope.models.channel_noise import is_blank, listed
-from ladderscope.models.detail import checked
+from ladderscope.models.detail import recomposed
 from ladderscope.models.file import Model
 from ladderscope.models.fitting import training_statistics
 from ladderscope.models.working_folder import folder_of
@@ -88,12 +86,11 @@ def kept_image(
 ) -> tuple[RestoredImage, list[Path]]:
     """Describe what was restored before, and list its files.
 
-    Where it is large, or its axes are written in another order than the image has, it is not shown.
+    Where its axes are written in another order than the image has, it is not shown.
     """
     files = [path for path in outputs.images if path.exists()]
     names = [path.name for path in files]
-    large = image.size > IN_MEMORY
-    restored = None if large else kept_restoration(restorer, image, outputs, samples)
+    restored = recomposed(restorer, image, *kept_files(outputs), samples)
     if restored is None:
         return RestoredImage(image.name, tuple(names), 0.0, ""), files
     found, drawn = described(
@@ -110,39 +107,14 @@ def kept_image(
     return found, files + drawn
 
 
-def kept_restoration(
-    restorer: Restorer, image: Image, outputs: Outputs, samples: int
-) -> Restoration | None:
-    """Read what was restored of an image.
+def kept_files(outputs: Outputs) -> tuple[Image, Image | None]:
+    """Open what was restored, and its spread if there is one; what is not large is read."""
+    return _kept(outputs.restored), _kept(outputs.spread) if outputs.spread.exists() else None
 
-    Returns
-    -------
-    Restoration or None
-        None if its files have other axes, in another order, or other sizes than it would have now.
-    """
-    mean = open_image(outputs.restored)
-    split = isinstance(restorer, Splitter)
-    axes, sizes = image.axes, image.sizes
-    if split:
-        axes = f"C{axes.replace('C', '')}"
-        sizes = {**sizes, "C": len(restorer.model.statistics)}
-    spread = open_image(outputs.spread) if outputs.spread.exists() else None
-    if any(one and (one.axes, one.sizes) != (axes, sizes) for one in (mean, spread)):
-        return None
-    residual = None
-    if split and outputs.residual is not None:
-        residual = open_image(outputs.residual).array.astype(np.float32).reshape(image.shape)
-    kept = Restoration(
-        mean.array.astype(np.float32),
-        None if spread is None else spread.array.astype(np.float32),
-        axes,
-        image.name,
-        image.pixel_size,
-        (None if split else image.channel_names) or restorer.model.channel_names,
-        samples,
-        residual,
-    )
-    return checked(restorer, image, kept)
+
+def _kept(path: Path) -> Image:
+    image = open_image(path)
+    return image if image.size > IN_MEMORY else replace(image, pixels=image.array)
 
 
 def _other_settings(model: Model, denoiser: Denoiser) -> list[str]:

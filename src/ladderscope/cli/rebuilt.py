@@ -3,17 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from ladderscope.cli.earlier import kept_image
+from ladderscope.cli.earlier import kept_files, kept_image
 from ladderscope.cli.naming import ENDINGS, Outputs, output_names, outputs_at
 from ladderscope.cli.sentences import predicted, trained
 from ladderscope.cli.summary import FAILURES, Failure, Restorer, failure_of
 from ladderscope.cli.work import find
 from ladderscope.errors import LadderscopeError
 from ladderscope.files import stem
-from ladderscope.images import is_one_image, open_image, read_image
-from ladderscope.models import Restoration, Splitter
+from ladderscope.images import is_one_image
+from ladderscope.images.large import read_unless_large
+from ladderscope.models import Splitter
 from ladderscope.models.identity import how_restored
 from ladderscope.models.provenance import Provenance, provenance_of
 from ladderscope.report import Report, RestoredImage, without_original
@@ -130,17 +129,7 @@ def _described(
     shown: bool,
 ) -> RestoredImage:
     if original is not None:
-        image = restorer.observed(read_image(original, axes))
+        image = restorer.observed(read_unless_large(original, axes))
         return kept_image(restorer, image, outputs, known.samples, known.seed, shown=shown)[0]
-    files = [path for path in outputs.files if path.exists()]
-    mean = open_image(outputs.restored)
-    spread = open_image(outputs.spread).array if outputs.spread.exists() else None
-    alone = Restoration(
-        mean.array.astype(np.float32),
-        None if spread is None else spread.astype(np.float32),
-        mean.axes,
-        outputs.restored.name,
-        channel_names=mean.channel_names,
-        samples=known.samples,
-    )
-    return without_original(alone, files=[path.name for path in files], shown=shown)
+    files = [path.name for path in outputs.files if path.exists()]
+    return without_original(*kept_files(outputs), files=files, shown=shown)

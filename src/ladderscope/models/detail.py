@@ -1,14 +1,16 @@
-"""What a report asks of a restorer: posterior samples of a detail, and checks made again."""
+"""What a report asks of a restorer: samples of a detail, and restorations read from files."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float32
 
-from ladderscope.images import Image
+from ladderscope.images import Image, cast_to
+from ladderscope.images.arranged import apart
 from ladderscope.images.large import with_padding_marked
+from ladderscope.images.stored import Pixels
 from ladderscope.machine import usual_device
+from ladderscope.models.findings import Findings
 from ladderscope.models.restoration import Restoration
 from ladderscope.models.restorer import Restorer
 from ladderscope.models.restoring import drawn_part
@@ -63,8 +65,10 @@ def samples_of_detail(
     return np.stack(pictures)
 
 
-def checked(restorer: Restorer[Any], image: Image, restored: Restoration) -> Restoration:
-    """Check a restoration that was read from its file, as `Restorer.predict` did when it was made.
+def recomposed(
+    restorer: Restorer[Any], image: Image, mean: Image, std: Image | None, samples: int
+) -> Restoration | None:
+    """Put a restoration together of its files, checked as `Restorer.predict` did when it was made.
 
     Parameters
     ----------
@@ -72,12 +76,26 @@ def checked(restorer: Restorer[Any], image: Image, restored: Restoration) -> Res
         What restored the image.
     image : Image
         As `Restorer.observed` gives it.
-    restored : Restoration
-        The image after.
+    mean, std : Image
+        What the files hold. If they are still there, the restoration reads them part by part.
+    samples : int
+        Number of posterior samples.
+
+    Returns
+    -------
+    Restoration or None
+        None if the files have other axes, in another order, or other sizes than they would now.
     """
     image = with_padding_marked(image)
-    fields = restorer._fields(image)
-    mean = Image(restored.mean, restored.axes, restored.name).fields(fields.space)
-    if restored.residual is None:  # a denoiser gives the channels the order of the image
-        mean = mean[:, list(fields.channels)]
-    return replace(restored, checks=restorer._checks(image, mean))
+    arrangement = restorer._arrangement(image)
+    wanted = arrangement.axes, arrangement.shape
+    if any(one is not None and (one.axes, one.shape) != wanted for one in (mean, std)):
+        return None
+    order = None if arrangement.channels is None else np.argsort(arrangement.channels).tolist()
+
+    def fields(kept: Image) -> Pixels:
+        return cast_to(apart(kept, restorer._space, order), np.float32)
+
+    restored, spread = fields(mean), None if std is None else fields(std)
+    nothing = Findings(image.name, restored.shape)
+    return restorer._composed(image, samples, restored, spread, nothing)

@@ -1,7 +1,7 @@
 """What a report keeps of one image and its restoration: pictures of a plane, and checks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ladderscope.evaluation.checks import Check
 from ladderscope.images import Image, numbered_channels
@@ -9,7 +9,7 @@ from ladderscope.images.large import corner_shown, shown_planes
 from ladderscope.models import Restoration
 from ladderscope.models.file import Model
 from ladderscope.report.unexplained import Unexplained, unexplained
-from ladderscope.report.viewer import Draws, Viewer, viewer_of
+from ladderscope.report.viewer import Channels, Draws, Viewer, viewer_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,17 +72,10 @@ def restored_image(
     draws
         Posterior samples of the detail that is shown: that of `detail_of` in the middle planes.
     """
-    planes = image.field_count()
-    where = f"plane {planes // 2 + 1} of {planes}" if planes > 1 else ""
-    if any(corner := corner_shown(image)):
-        where += f"{', ' if where else ''}from row {corner[0]} and column {corner[1]}"
-    before = shown_planes(image)
-    after = shown_planes(Image(restored.mean, restored.axes, image.name))
-    spread = None
-    if restored.std is not None:
-        spread = shown_planes(Image(restored.std, restored.axes, image.name))
-    names = restored.channel_names or numbered_channels(len(after))
-    labels = [str(name) for name in names] if len(after) > 1 else [""]
+    where, before = _where(image), shown_planes(image)
+    mean = Image(restored.mean, restored.axes, image.name, channel_names=restored.channel_names)
+    std = None if restored.std is None else replace(mean, pixels=restored.std)
+    after, spread, labels = _seen(mean, std)
     seen = image.name, after, spread, draws, labels
     if restored.residual is not None:
         residual = shown_planes(Image(restored.residual, image.axes, image.name))[0]
@@ -99,15 +92,27 @@ def restored_image(
     return RestoredImage(image.name, tuple(files), seconds, where, viewer, lights=restored.checks)
 
 
-def without_original(restored: Restoration, *, files: Sequence[str], shown: bool) -> RestoredImage:
-    """Take what the report can show of a restoration whose original is gone: the middle plane."""
-    found = Image(restored.mean, restored.axes, restored.name)
-    planes, after = found.field_count(), found.middle_planes()
-    where = f"plane {planes // 2 + 1} of {planes}" if planes > 1 else ""
-    spread = None
-    if restored.std is not None:
-        spread = Image(restored.std, restored.axes, restored.name).middle_planes()
-    names = restored.channel_names or numbered_channels(len(after))
+def without_original(
+    mean: Image, spread: Image | None, *, files: Sequence[str], shown: bool
+) -> RestoredImage:
+    """Take what the report can show of a restoration whose original is gone."""
+    after, std, labels = _seen(mean, spread)
+    viewer = viewer_of(mean.name, after, std, None, labels) if shown else None
+    return RestoredImage(mean.name, tuple(files), 0.0, _where(mean), viewer)
+
+
+def _where(image: Image) -> str:
+    """Say which plane is shown, and which part of it."""
+    planes = image.field_count()
+    said = [f"plane {planes // 2 + 1} of {planes}"] if planes > 1 else []
+    if any(corner := corner_shown(image)):
+        said.append(f"from row {corner[0]} and column {corner[1]}")
+    return ", ".join(said)
+
+
+def _seen(mean: Image, spread: Image | None) -> tuple[Channels, Channels | None, list[str]]:
+    """Read what is shown of a restoration and of its spread, and name the channels."""
+    after = shown_planes(mean)
+    names = mean.channel_names or numbered_channels(len(after))
     labels = [str(name) for name in names] if len(after) > 1 else [""]
-    viewer = viewer_of(restored.name, after, spread, None, labels) if shown else None
-    return RestoredImage(restored.name, tuple(files), 0.0, where, viewer)
+    return after, None if spread is None else shown_planes(spread), labels
