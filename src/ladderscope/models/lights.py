@@ -8,22 +8,29 @@ import numpy as np
 from jaxtyping import Float32
 
 from ladderscope.data import MixedBatch
+from ladderscope.errors import LadderscopeError
+from ladderscope.evaluation import Borders, seams
 from ladderscope.evaluation.checks import (
     Appearance,
     Check,
     Known,
     RestoredPlane,
     appearance,
+    check_borders,
     restoration_checks,
     split_checks,
     without_padding,
 )
 from ladderscope.images import Image, numbered_channels
 from ladderscope.images.stored import Pixels
+from ladderscope.models.building import tile_borders
 from ladderscope.models.file import Mixture, Model
 from ladderscope.noise_estimation.sources import evenly, planes_of
 
 _MOST_PLANES = 64
+
+_BORDERED, _BORDERED_PLANES = 2048, 4  # rows and columns, and planes, seen for borders of tiles
+_FEWEST_BORDERS = 3  # fewer cannot differ from the lines nearby beyond chance
 
 _LARGE = 2**22  # pixels of a plane that is looked at in blocks,
 _BLOCK = 1024  # of so many rows and columns
@@ -87,7 +94,10 @@ def denoised_checks(
             model.appearances[number] if model.appearances else None,
         )
         restored = partial(_restored_channel, mean, number)
-        checks = restoration_checks(_planes(image, restored, channel, space), count, known)
+        checks = (
+            *restoration_checks(_planes(image, restored, channel, space), count, known),
+            *_borders(mean, number, model),
+        )
         if len(channels) > 1:
             checks = tuple(replace(one, reason=f"{names[number]}: {one.reason}") for one in checks)
         found += checks
@@ -104,7 +114,37 @@ def mixed_checks(
 
     count = image.field_count() * len(_blocks(image.field_shape()))
     known = Known(mixture.statistics, None, model.appearances[0] if model.appearances else None)
-    return split_checks(_planes(image, restored, 0, space), count, known)
+    names = model.channel_names or numbered_channels(mean.shape[1])
+    return (
+        *split_checks(_planes(image, restored, 0, space), count, known),
+        *(
+            replace(check, reason=f"{name}: {check.reason}")
+            for number, name in enumerate(names)
+            for check in _borders(mean, number, model)
+        ),
+    )
+
+
+def _borders(mean: Pixels, channel: int, model: Model) -> tuple[Check, ...]:
+    """Look for the borders of tiles in a few planes, or in the middle of large ones."""
+    sides = mean.shape[-2:]
+    known = tile_borders(model, (sides[0], sides[1]))
+    first = [max(0, (side - _BORDERED) // 2) for side in sides]
+    rows, columns = (
+        tuple(at - start for at in starts if 0 < at - start < side - 2 * start)
+        for starts, start, side in zip((known.rows, known.columns), first, sides, strict=True)
+    )
+    if len(rows) + len(columns) < _FEWEST_BORDERS:
+        return ()
+    middle = [slice(start, side - start) for start, side in zip(first, sides, strict=True)]
+    places = evenly(list(np.ndindex(mean.shape[0], *mean.shape[2:-2])), _BORDERED_PLANES)
+    planes = np.stack([np.asarray(mean[number, channel, *at, *middle]) for number, *at in places])
+    try:
+        found = seams(planes, Borders(rows, columns, known.grid))
+    except LadderscopeError:  # nothing to compare: all planes are flat there
+        return ()
+    contrast = float(np.sqrt(planes.var(axis=(-2, -1), dtype=np.float64).mean()))
+    return (check_borders(found, contrast),)
 
 
 def _restored_channel(
