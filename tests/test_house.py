@@ -14,6 +14,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "ladderscope"
 FILES = sorted(SOURCE.rglob("*.py"))
 LONGEST = 400
 ROOT = SOURCE.parents[1]
+TESTS = ROOT / "tests"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 NEWS = sorted(path for path in (ROOT / "news").iterdir() if not path.name.startswith("."))
 
@@ -38,6 +39,15 @@ def named(path: Path) -> str:
 
 def test_there_are_files_to_look_at():
     assert len(FILES) > 100
+
+
+def test_no_two_modules_of_the_tests_share_a_name():
+    """Pytest and the tests import them by their bare names, whatever folder they are in."""
+    paths = [path for path in TESTS.rglob("*.py") if path.name != "conftest.py"]
+    of_name: dict[str, list[str]] = {}
+    for path in paths:
+        of_name.setdefault(path.name, []).append(path.relative_to(TESTS).as_posix())
+    assert {name: places for name, places in of_name.items() if len(places) > 1} == {}
 
 
 def test_no_file_is_too_long():
