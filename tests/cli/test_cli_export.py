@@ -34,3 +34,23 @@ def test_what_cannot_be_exported_is_refused_and_nothing_is_written(tmp_path, nam
     result = run("export", "onnx", FIXTURES / name, "-o", tmp_path / output)
     assert result.code == 1 and why in result.said
     assert not list(tmp_path.iterdir())
+
+
+def test_a_package_is_exported_and_imported_again(tmp_path):
+    pytest.importorskip("onnx", reason='needs pip install "ladderscope[export]"')
+    pytest.importorskip("bioimageio.spec", reason='needs pip install "ladderscope[export]"')
+    model, package, back = FIXTURES / "denoiser.ladder", tmp_path / "a.zip", tmp_path / "a.ladder"
+    result = run("export", "bioimage", model, "-o", package, "--author", "A. Nobody")
+    assert result.code == 0, result.said
+    assert "--licence" in result.shown
+    assert "--overwrite" in run("export", "bioimage", model, "-o", package).said
+    assert run("import", "bioimage", package, "-o", back).code == 0
+    assert back.read_bytes() == model.read_bytes()
+    assert "--overwrite" in run("import", "bioimage", package, "-o", back).said
+
+
+def test_a_model_that_cannot_be_exported_leaves_no_package(tmp_path):
+    context = FIXTURES / "splitter_musplit.ladder"
+    result = run("export", "bioimage", context, "-o", tmp_path / "a.zip")
+    assert result.code == 1 and "lateral context" in result.said
+    assert not list(tmp_path.iterdir())

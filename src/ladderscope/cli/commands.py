@@ -66,7 +66,7 @@ app = typer.Typer(
 )
 training = typer.Typer(no_args_is_help=True, help="Train a model and save it.")
 noises = typer.Typer(no_args_is_help=True, help="Measure, show and check the noise of a camera.")
-imports = typer.Typer(no_args_is_help=True, help="Import a model trained by other software.")
+imports = typer.Typer(no_args_is_help=True, help="Import a model from other software.")
 exports = typer.Typer(no_args_is_help=True, help="Export a model for other software.")
 _GROUPS = {"": app, "train": training, "noise": noises, "import": imports, "export": exports}
 _RESTORE, _KNOW, _ELSE = "Train and restore", "Images, noise and results", "Other"
@@ -96,8 +96,10 @@ _add("report", report.report, _KNOW)
 _add("info", info.info, _KNOW)
 app.add_typer(imports, name="import", rich_help_panel=_ELSE)
 _add("import careamics", importing.careamics)
+_add("import bioimage", importing.bioimage)
 app.add_typer(exports, name="export", rich_help_panel=_ELSE)
 _add("export onnx", exporting.onnx)
+_add("export bioimage", exporting.bioimage)
 _add("demo", demo.demo, _ELSE)
 _add("doctor", doctor.doctor, _ELSE)
 

@@ -33,6 +33,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "import careamics": (
         "ladderscope import careamics model.ckpt -o model.ladder --data-mean 104.2 --data-std 31.5",
     ),
+    "import bioimage": ("ladderscope import bioimage nuclei.zip -o nuclei.ladder",),
+    "export bioimage": (
+        'ladderscope export bioimage nuclei.ladder -o nuclei.zip --author "A. Lovelace" '
+        "--licence CC-BY-4.0",
+    ),
     "export onnx": ("ladderscope export onnx nuclei.ladder -o nuclei.onnx",),
     "check": (
         'ladderscope check "day1/*.tif"',

@@ -41,3 +41,45 @@ def onnx(
             ("left out", "tiles, padding, hot pixels, and the checks before and after restoring"),
         ]
     )
+
+
+def bioimage(
+    model: options.ModelFile,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="MODEL.zip", help="Package to write.")
+    ],
+    author: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Who trained the model; once per person."),
+    ] = None,
+    licence: Annotated[
+        str, typer.Option(metavar="SPDX", help="Licence of the model, such as CC-BY-4.0.")
+    ] = "",
+    name: Annotated[
+        str, typer.Option(help="Name in the zoo (default: made of the name of the file).")
+    ] = "",
+    description: Annotated[str, typer.Option(help="A sentence on the model.")] = "",
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TAG", help="A tag, such as nuclei; may be repeated."),
+    ] = None,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Export a model as a package of the BioImage Model Zoo, for Fiji, ilastik and others.
+
+    It holds the restoration in a single pass, as ONNX and TorchScript, and the model itself.
+    """
+    from ladderscope.cli.preflight import check_outputs
+    from ladderscope.cli.terminal import show_summary
+    from ladderscope.interop.zoo import export_bioimage
+    from ladderscope.interop.zoo_card import Card
+    from ladderscope.names import ZOO
+
+    path = ZOO.file(output)
+    check_outputs([path], [model], may_replace=overwrite)
+    card = Card(name, description, tuple(author or ()), licence, tuple(tag or ()))
+    export_bioimage(model, path, card=card, overwrite=overwrite)
+    rows = [("package", str(path)), ("weights", "ONNX and TorchScript, restoring in one pass")]
+    if not (author and licence):
+        rows.append(("notice", "to upload it, the zoo asks for --author and --licence"))
+    show_summary(rows)

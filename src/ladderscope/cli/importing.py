@@ -1,4 +1,4 @@
-"""``ladderscope import``: models trained by other software."""
+"""``ladderscope import``: models from other software."""
 
 from pathlib import Path
 from typing import Annotated
@@ -111,3 +111,24 @@ def careamics(
             *(("noise", noise_in_words(one)) for one in model.noise_models),
         ]
     )
+
+
+def bioimage(
+    package: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PACKAGE.zip", help="A package that “ladderscope export bioimage” wrote."
+        ),
+    ],
+    output: options.OutputModel,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Take the model out of a package for the BioImage Model Zoo that Ladderscope exported."""
+    from ladderscope.cli.preflight import check_outputs
+    from ladderscope.cli.terminal import show_summary
+    from ladderscope.interop.zoo import import_bioimage
+    from ladderscope.names import MODEL
+
+    path = MODEL.file(output)
+    check_outputs([path], [package], may_replace=overwrite)
+    show_summary([("model", str(import_bioimage(package, path, overwrite=overwrite)))])
