@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePath
 
 from ladderscope.errors import LadderscopeError
+from ladderscope.events import Written, tell
 from ladderscope.unfinished import CAN_LOCK, PREFIX, begin, clear
 from ladderscope.words import data_size
 
@@ -23,6 +24,26 @@ class OutputError(LadderscopeError):
 
 @contextmanager
 def whole_file(
+    path: str | os.PathLike[str], overwrite: bool = False, *, most: float = 0
+) -> Iterator[Path]:
+    """Write an output as `internal_file` does, and tell whoever listens that it is there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with whole_file(Path(folder, "notes.txt")) as unfinished:
+    ...         _ = unfinished.write_text("all of it")
+    ...     [file.name for file in Path(folder).iterdir()]
+    ['notes.txt']
+    """
+    with internal_file(path, overwrite, most=most) as unfinished:
+        yield unfinished
+    tell(Written(expanded(path)))
+
+
+@contextmanager
+def internal_file(
     path: str | os.PathLike[str], overwrite: bool = False, *, most: float = 0
 ) -> Iterator[Path]:
     """Give a temporary file beside `path` to write to, and rename it when all is written.
@@ -56,7 +77,7 @@ def whole_file(
     --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with whole_file(Path(folder, "notes.txt")) as unfinished:
+    ...     with internal_file(Path(folder, "notes.txt")) as unfinished:
     ...         _ = unfinished.write_text("all of it")
     ...     [file.name for file in Path(folder).iterdir()]
     ['notes.txt']

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from ladderscope.events import Written, tell
 from ladderscope.files import OutputError, already_exists, begun, expanded, said_if_full, taken
 from ladderscope.unfinished import CAN_LOCK, hidden
 
@@ -61,6 +62,7 @@ def whole_folder(
             yield unfinished
             _to_disk(unfinished)
             _take_name(unfinished, final, overwrite, kept_for)
+            tell(Written(final))
         finally:
             held.close()
             shutil.rmtree(unfinished, ignore_errors=True)

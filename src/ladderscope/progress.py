@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeAlias
 
 import rich
@@ -17,6 +18,8 @@ from ladderscope.harmless import harmless
 
 # Takes the fraction that is done, from 0 to 1, and what is being done.
 Listener: TypeAlias = Callable[[float, str], None]
+
+_SHOWN: ContextVar[bool] = ContextVar("bars are shown", default=True)
 
 
 @contextmanager
@@ -72,6 +75,22 @@ def part_of(report: Listener | None, number: int, count: int, parts: int = 1) ->
 
 
 @contextmanager
+def no_bars() -> Iterator[None]:
+    """Show no bar in the terminal while the block runs; other listeners hear as before.
+
+    Examples
+    --------
+    >>> with no_bars(), listener_of(True) as report:
+    ...     report(0.5, "restoring a.tif")
+    """
+    before = _SHOWN.set(False)
+    try:
+        yield
+    finally:
+        _SHOWN.reset(before)
+
+
+@contextmanager
 def _bar() -> Iterator[Listener]:
     console = rich.get_console()
     bar = Progress(
@@ -80,7 +99,8 @@ def _bar() -> Iterator[Listener]:
         TextColumn("{task.description}", markup=False),
         TimeRemainingColumn(compact=True),
         transient=True,
-        disable=not (console.is_interactive or console.is_jupyter),  # else a blank line is left
+        # Else a blank line is left.
+        disable=not (_SHOWN.get() and (console.is_interactive or console.is_jupyter)),
     )
     with bar:
         task = bar.add_task("", total=1.0)

@@ -16,4 +16,5 @@ def run(*arguments):
         said=" ".join(result.stderr.split()),
         shown=" ".join(result.stdout.split()),
         printed=result.stdout,
+        errors=result.stderr,
     )

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Annotated, Any
 
 import typer
@@ -23,9 +24,11 @@ from ladderscope.cli import (
     train,
 )
 from ladderscope.cli.examples import shown
+from ladderscope.cli.following import followed
 from ladderscope.cli.recorded import with_json
 from ladderscope.cli.terminal import in_words, messages_shown, say_error
 from ladderscope.errors import LadderscopeError
+from ladderscope.events import Ended, tell
 from ladderscope.interruption import AFTER_CTRL_C, listening
 from ladderscope.memory import enough_memory
 
@@ -36,22 +39,31 @@ class PlainEnds(TyperGroup):
     """Ends every command with a plain message: exit status 1 after an error, 130 after Ctrl-C."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command."""
-        with messages_shown():
+        """Run the command, and tell whoever follows it how it ended."""
+        with messages_shown(), ExitStack() as ctx.obj:
             try:
-                with listening() as requests, enough_memory("this command", _LESS):
-                    result = super().invoke(ctx)
-            except BrokenPipeError:
+                result = self._run(ctx)
+            except typer.Exit as ended:
+                tell(Ended(ended.exit_code))
                 raise
-            except (LadderscopeError, OSError) as error:
-                say_error(in_words(error))
-                raise typer.Exit(1) from error
-            except KeyboardInterrupt as error:
-                say_error(
-                    "interrupted; completed files are intact. Where the command has the option "
-                    "--resume, it continues from here"
-                )
-                raise typer.Exit(getattr(error, "status", AFTER_CTRL_C)) from error
+            tell(Ended(0))
+        return result
+
+    def _run(self, ctx: Any) -> Any:
+        try:
+            with listening() as requests, enough_memory("this command", _LESS):
+                result = super().invoke(ctx)
+        except BrokenPipeError:
+            raise
+        except (LadderscopeError, OSError) as error:
+            say_error(in_words(error))
+            raise typer.Exit(1) from error
+        except KeyboardInterrupt as error:
+            say_error(
+                "interrupted; completed files are intact. Where the command has the option "
+                "--resume, it continues from here"
+            )
+            raise typer.Exit(getattr(error, "status", AFTER_CTRL_C)) from error
         if requests.status:
             raise typer.Exit(requests.status)
         return result
@@ -73,11 +85,11 @@ _RESTORE, _KNOW, _ELSE = "Train and restore", "Images, noise and results", "Othe
 
 
 def _add(name: str, command: Callable[..., None], panel: str | None = None) -> None:
-    """Add a command, with its examples and, if it has none of its own, with the option --json."""
+    """Add a command, with its examples, and with the options that all commands have."""
     group, _, last = name.rpartition(" ")
     has_json = "json" in inspect.signature(command).parameters
     add = _GROUPS[group].command(last, epilog=shown(name), rich_help_panel=panel)
-    add(command if has_json else with_json(command))
+    add(followed(command if has_json else with_json(command)))
 
 
 _add("denoise", denoise.denoise, _RESTORE)

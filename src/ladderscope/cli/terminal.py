@@ -14,7 +14,9 @@ from rich.highlighter import NullHighlighter
 from rich.logging import RichHandler
 from rich.text import Text
 
+from ladderscope.events import Message, tell
 from ladderscope.harmless import harmless
+from ladderscope.progress import no_bars
 
 _LABEL_WIDTH = 10
 _NARROWEST = 20
@@ -61,6 +63,28 @@ def messages_shown() -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)
+
+
+@contextmanager
+def only_warnings_shown() -> Iterator[None]:
+    """Show warnings, but neither other messages nor progress bars, while the block runs."""
+    shown = [one for one in logger.handlers if isinstance(one, RichHandler)]
+    for handler in shown:
+        handler.setLevel(logging.WARNING)
+    with no_bars():
+        yield
+
+
+@contextmanager
+def nothing_shown() -> Iterator[None]:
+    """Show nothing on stderr while the block runs."""
+    console = rich.get_console()
+    console.quiet = True
+    try:
+        with no_bars():
+            yield
+    finally:
+        console.quiet = False
 
 
 @contextmanager
@@ -115,6 +139,7 @@ def summary_recorded(*, instead: bool) -> Iterator[Record]:
 
 def say_error(text: str) -> None:
     """Say on stderr what went wrong."""
+    tell(Message("error", harmless(text, lines=True)))
     for record in _records:
         record.errors.append(harmless(text))
     rich.get_console().print(

@@ -1,10 +1,16 @@
 """Writing images as OME-TIFF or OME-Zarr."""
 
+import math
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
+from jaxtyping import Shaped
+
+from ladderscope.events import Writing, seconds_left, tell
 from ladderscope.files import expanded
 from ladderscope.folders import check_replaceable, remove_folder
 from ladderscope.images.acquisition import UNKNOWN, Acquisition
@@ -12,7 +18,7 @@ from ladderscope.images.axes import check_axes, to_ome_order
 from ladderscope.images.errors import ImageError
 from ladderscope.images.output import Compression, Output
 from ladderscope.images.own_zarr import kept_for
-from ladderscope.images.stored import Pixels
+from ladderscope.images.stored import Key, Pixels, StoredPixels
 from ladderscope.images.write_tiff import write_tiff
 from ladderscope.images.write_zarr import write_zarr
 from ladderscope.words import listed
@@ -86,12 +92,28 @@ def write_image(
         known = listed([f'"{one}"' for one in get_args(Compression)], "or")
         raise ImageError(f"compression={compression!r} is unknown; give {known}, or None.")
     final = expanded(path)
-    ordered, letters = to_ome_order(pixels, check_axes(axes, tuple(pixels.shape), str(path)))
+    followed = pixels if isinstance(pixels, np.ndarray) else _followed(pixels, final)
+    ordered, letters = to_ome_order(followed, check_axes(axes, tuple(pixels.shape), str(path)))
     output = Output(
         final, ordered, letters, pixel_size, channel_names, acquisition, description or ""
     )
     write = write_zarr if final.suffix.lower() == ".zarr" else write_tiff
     write(final, output, compression=compression, overwrite=overwrite)
+
+
+def _followed(pixels: Pixels, path: Path) -> StoredPixels:
+    """Tell of every part that is read of pixels how much of the file is written."""
+    total, done, started = math.prod(pixels.shape) / 1e6, 0.0, time.monotonic()
+
+    def read(key: Key) -> Shaped[np.ndarray, "..."]:
+        nonlocal done
+        part: Shaped[np.ndarray, "..."] = pixels[key]
+        done = min(total, done + part.size / 1e6)
+        left = seconds_left(time.monotonic() - started, done / total)
+        tell(Writing(path, done, total, left))
+        return part
+
+    return StoredPixels(pixels.shape, pixels.dtype, read)
 
 
 def check_replaced(path: Path) -> None:

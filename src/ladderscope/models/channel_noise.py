@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ladderscope.data import Field, planes_of
 from ladderscope.errors import LadderscopeError
+from ladderscope.events import NoiseMeasured, tell
 from ladderscope.inspection import about_correlation
 from ladderscope.interruption import ShouldStop, stop_if
 from ladderscope.noise import Gaussian, NoiseError, NoiseModel
@@ -152,4 +153,5 @@ def _chosen(planes: Sequence[Any], asked: Wanted, name: str, *, structured: bool
         raise NoiseError(f"{name}: {error}" if name else str(error)) from error
     of = f" of {name}" if name else ""
     logger.info("noise%s: %s %s", of, " ".join(choice.reasons), choice.fit.summary())
+    tell(NoiseMeasured(name, choice.fit.summary(), tuple(choice.reasons)))
     return choice

@@ -3,6 +3,8 @@
 import logging
 import time
 
+from ladderscope.events import Restoring as RestoringEvent
+from ladderscope.events import seconds_left, tell
 from ladderscope.interruption import ShouldStop, stop_if
 from ladderscope.progress import Listener
 from ladderscope.words import duration
@@ -27,6 +29,8 @@ class Decodings:
         The name of the image.
     total : int
         The number of decodings.
+    pixels : int
+        The number of pixels that they restore.
     report : callable, optional
         Called with the completed fraction and a message.
     should_stop : callable, optional
@@ -34,9 +38,15 @@ class Decodings:
     """
 
     def __init__(
-        self, name: str, total: int, report: Listener | None, should_stop: ShouldStop | None
+        self,
+        name: str,
+        total: int,
+        pixels: int,
+        report: Listener | None,
+        should_stop: ShouldStop | None,
     ) -> None:
-        self.work, self.total, self.done = f"restoring {name}", total, 0
+        self.name, self.work, self.total, self.done = name, f"restoring {name}", total, 0
+        self.megapixels = pixels / 1e6
         self.report, self.should_stop = report, should_stop
         self._started = time.monotonic()
 
@@ -50,8 +60,14 @@ class Decodings:
         """
         self.done += 1
         if self.report is not None:
-            self.report(self.done / self.total, self.work)
+            self._report(self.report, self.done / self.total)
         if self.done == 1:
             say_how_long(self.work, (time.monotonic() - self._started) * self.total)
         if self.done < self.total:
             stop_if(self.should_stop, self.work)
+
+    def _report(self, report: Listener, fraction: float) -> None:
+        done = fraction * self.megapixels
+        report(fraction, f"{self.work}, {done:.1f} of {self.megapixels:.1f} megapixels")
+        left = seconds_left(time.monotonic() - self._started, fraction)
+        tell(RestoringEvent(self.name, done, self.megapixels, left))

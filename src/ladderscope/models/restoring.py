@@ -309,7 +309,8 @@ def pieces(
         Hears the progress between the decodings, and may stop.
     """
     total = sum(decodings(place.tile, wanted.samples) for place in asked)
-    tick = Decodings(fields.image.name, total, *watched)
+    pixels = sum(math.prod(part.stop - part.start for part in one.tile.core) for one in asked)
+    tick = Decodings(fields.image.name, total, pixels, *watched)
     positions = list(fields.image.positions(fields.space))
     for (number, job), here in groupby(asked, key=lambda place: (place.number, place.job)):
         one, image = restoring.jobs[job], fields.image

@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from ladderscope.errors import LadderscopeError
-from ladderscope.files import OutputError, taken, whole_file
+from ladderscope.files import OutputError, internal_file, taken
 from ladderscope.images.stored import Key, StoredPixels
 from ladderscope.models.pieces import Piece, Place
 from ladderscope.models.restoring import Fields, Restoring
@@ -165,7 +165,7 @@ def saved(folder: WorkingFolder, piece: Piece) -> None:
             arrays[name] = np.ascontiguousarray(mask)
     blank = str(int(piece.is_blank))
     about = {"blank": blank, "digest": _digest(folder, piece.place, blank, arrays)}
-    with whole_file(_file(folder, piece.place), overwrite=True) as unfinished:
+    with internal_file(_file(folder, piece.place), overwrite=True) as unfinished:
         unfinished.write_bytes(save(arrays, about))
 
 
@@ -282,7 +282,7 @@ def _make_manifest(folder: WorkingFolder) -> None:
     if path.is_file():
         return
     try:
-        with whole_file(path) as unfinished:
+        with internal_file(path) as unfinished:
             unfinished.write_text(json.dumps(asdict(folder.manifest), indent=1))
     except OutputError:
         if not path.is_file():

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ladderscope.events import MeasuringNoise, tell
 from ladderscope.images.padding import find_padding
 from ladderscope.interruption import ShouldStop, stop_if
 from ladderscope.noise.entries import NoiseError
@@ -120,7 +121,8 @@ def measured(
     fits = []
     for number, (source, without_light) in enumerate(zip(sources, darkness, strict=True)):
         part = part_of(report, number, len(sources))
-        fit = _measured(source, request, without_light, _watching(source.count, part, should_stop))
+        watching = _watching(number + 1, source.count, part, should_stop)
+        fit = _measured(source, request, without_light, watching)
         fits.append(fit if without_light is None else with_darkness(fit, without_light))
         if part is not None:
             part(1.0, f"measured the noise of channel {number + 1} of {len(sources)}")
@@ -128,7 +130,7 @@ def measured(
 
 
 def _watching(
-    count: int | None, report: Listener | None, should_stop: ShouldStop | None
+    channel: int, count: int | None, report: Listener | None, should_stop: ShouldStop | None
 ) -> Callable[[Iterable[_Item]], Iterator[_Item]]:
     """Make what passes on planes, asks before each whether to stop, and reports it afterwards."""
 
@@ -138,6 +140,7 @@ def _watching(
             yield plane
             if report is not None and count is not None:
                 report(number / count, f"measuring the noise, plane {number} of {count}")
+                tell(MeasuringNoise(channel, number, count))
 
     return watched
 

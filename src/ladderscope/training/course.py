@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from ladderscope.data import MixedBatch, PatchBatch
+from ladderscope.events import Validation, tell
 from ladderscope.files import OutputError
 from ladderscope.losses import Objective
 from ladderscope.training.budget import Budget, CosineRate, PlateauRate
@@ -159,6 +160,8 @@ class Course:
         if average < self.best_loss:
             self.best_loss, self.best_step = average, module.steps_done
             self.best_weights = module.weights()
+        if worker.is_first:
+            tell(Validation(line.step, line.seconds, line.loss, loss, self.best_step))
 
     def keep(self, module: RestorationModule[Any], optimizer: torch.optim.Optimizer) -> None:
         """Write everything needed to resume to the state file, if there is one."""

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ladderscope.data import MixedPatches, TrainingPatches
 from ladderscope.errors import LadderscopeError
+from ladderscope.events import TrainingStep, is_heard, seconds_left, tell
 from ladderscope.interruption import ShouldStop
 from ladderscope.machine import (
     best_device,
@@ -203,6 +204,10 @@ def _fit(
             done = done or course.rate.exhausted()
         if report is not None:
             report(spent, message(module.steps_done, module.latest))
+            if is_heard() and module.latest is not None:
+                loss, reconstruction, kl = (float(term) for term in module.latest)
+                left = seconds_left(course.seconds, spent)
+                tell(TrainingStep(module.steps_done, loss, reconstruction, kl, spent, left))
         stopped = worker.agreed(should_stop is not None and should_stop())
     if not course.history or course.history[-1].step < module.steps_done:
         # Kept before steps since the last validation get their chance to be the best: a resumed

@@ -11,7 +11,7 @@ import torch
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from torch import Tensor, nn
 
-from ladderscope.files import whole_file
+from ladderscope.files import internal_file
 from ladderscope.training.errors import TrainingError
 from ladderscope.training.module import Record
 
@@ -82,7 +82,7 @@ def write_state(path: Path, state: State) -> None:
     kept = {field: value for field, value in vars(state).items() if field != "history"}
     history = [asdict(line) for line in state.history]
     torch.save({"format": _FORMAT, "history": history, **kept}, content)
-    with whole_file(path, overwrite=True) as unfinished:
+    with internal_file(path, overwrite=True) as unfinished:
         unfinished.write_bytes(content.getbuffer())
 
 
