@@ -263,10 +263,11 @@ def codec(path, **entries):
 
 
 def test_a_codec_that_is_not_known_is_named(tmp_path):
+    said = '"mystery" is not installed'
     new = write_image(tmp_path / "a.zarr")
-    assert "mystery" in refusal(codec(new, codecs=[{"name": "mystery", "configuration": {}}]))
+    assert said in refusal(codec(new, codecs=[{"name": "mystery", "configuration": {}}]))
     old = write_image(tmp_path / "b.zarr", version="0.4")
-    assert "mystery" in refusal(codec(old, compressor={"id": "mystery"}))
+    assert said in refusal(codec(old, compressor={"id": "mystery"}))
 
 
 @pytest.mark.parametrize(

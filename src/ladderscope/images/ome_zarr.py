@@ -115,7 +115,8 @@ def check_complete(path: Path) -> None:
     array = opened_zarr(level.array, level.node.zarr_format)
     if said := missing_chunks(level.array, array):
         raise ImageError(
-            f"{written(path)}: {said} Export it again, or read them as the fill value."
+            f"{written(path)}: {said} Export it again, or read them as the fill value "
+            '(missing_chunks="fill", --missing-chunks fill).'
         )
 
 

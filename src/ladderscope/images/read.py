@@ -22,6 +22,7 @@ from ladderscope.images.image import Image
 from ladderscope.images.memory import check_fits, too_large
 from ladderscope.images.ome_zarr import at_level, zarr_image
 from ladderscope.images.pages import part_reader
+from ladderscope.images.png import ASKED_FOR, is_png, png_image
 from ladderscope.images.recordings import files_of, recording
 from ladderscope.images.stored import (
     Key,
@@ -252,6 +253,8 @@ def _open_path(path: Path, axes: str | None) -> Image:
         return zarr_image(path, axes)
     if is_vendor_image(path):
         return vendor_image(path, axes)
+    if axes == ASKED_FOR and is_png(path):
+        return png_image(path)
     if len(files := files_of(path)) > 1:
         return recording(files, path, axes)
     with opened_tiff(path, axes) as (tiff, series, channels):

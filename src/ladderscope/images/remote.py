@@ -1,6 +1,7 @@
 """Zarr stores on the network, through fsspec and the drivers of the extra ``remote``."""
 
 import logging
+import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -11,6 +12,7 @@ logger = logging.getLogger("ladderscope")
 
 WAIT = 30.0  # seconds that a server may be silent
 _AT_ONCE = 16
+_UNKNOWN_CODEC = re.compile(r"codec(?: not available)?:\s*['\"]+([^'\"]+)['\"]", re.IGNORECASE)
 
 
 def read_remote(url: str, most: int) -> bytes | None:
@@ -98,11 +100,16 @@ def reason(error: Exception) -> str:
     --------
     >>> reason(TimeoutError())
     'the server did not answer in time; try again, or copy the image to this computer'
-    >>> reason(ValueError("no such codec"))
-    'no such codec'
+    >>> reason(ValueError("it is too large"))
+    'it is too large'
     """
     if isinstance(error, TimeoutError):
         return "the server did not answer in time; try again, or copy the image to this computer"
+    if found := _UNKNOWN_CODEC.search(str(error)):
+        return (
+            f'its codec "{found[1]}" is not installed here: install the package that has it, or '
+            "export the image again with another one, such as zstd, blosc or gzip"
+        )
     return str(error) or type(error).__name__
 
 

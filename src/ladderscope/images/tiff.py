@@ -26,8 +26,8 @@ logger = logging.getLogger("ladderscope")
 _IN_FIJI = "Open it in Fiji and save it with File > Save As > Tiff."
 _OTHER_FORMATS = {
     b"\x89PNG": "is a PNG, as screenshots and exported copies are, mostly of 8 bits or in colour "
-    "and without a pixel size; use the original recording. Raw frames in grey levels can be made a "
-    "stack in Fiji with File > Import > Image Sequence.",
+    "and without a pixel size; use the original recording. If it is a raw frame in grey levels, "
+    'say so with axes="YX" (--axes YX on the command line), and it is read.',
     b"\xff\xd8\xff": "is a JPEG, whose lossy compression has altered the noise, which restoration "
     "relies on; use the original recording.",
     b"GIF8": "is a GIF, which has at most 256 levels; use the original recording.",
