@@ -3,8 +3,8 @@
     python benchmarks/fine_tuning.py DATA/fmd MODELS --steps 50 150 --seeds 0 1
 
 MODELS holds denoisers of one frame per type, named TYPE_*.ladder; each is trained on with images of
-another type. Both kinds of training take the same number of steps on the same frame, and measure
-its noise themselves. PSNR of a single pass (peak 255, clipped), against the mean of 50 frames.
+another type. Both kinds of training take the same number of steps on the same frame, whose noise
+is measured on it, once. PSNR of a single pass (peak 255, clipped), against the mean of 50 frames.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from ladderscope import Denoiser
+from ladderscope import Denoiser, measure_noise
 from ladderscope.models import starting
 
 PAIRS = [
@@ -49,14 +49,15 @@ def main():
         )
         noisy = (noisy[0] if noisy.ndim == 3 else noisy)[:SIDE, :SIDE]
         truth = (truth[0] if truth.ndim == 3 else truth)[:SIDE, :SIDE]
+        noise = measure_noise(noisy, kind="auto").model
         model = min(given.models.glob(f"{before}_*.ladder"))
         print(f"{before} -> {now} ({model.name}): raw {psnr(truth, noisy):.2f}", flush=True)
         for seed in given.seeds:
             for steps in given.steps:
-                trained = {} if given.no_scratch else {"scratch": Denoiser(seed=seed)}
+                trained = {} if given.no_scratch else {"scratch": Denoiser(noise=noise, seed=seed)}
                 for rate in given.rates:
                     trained[f"on, rate x{rate:g}"] = Denoiser.starting_from(
-                        model, seed=seed, learning_rate=1.2e-2 * rate
+                        model, noise, seed, learning_rate=1.2e-2 * rate
                     )
                 for name, denoiser in trained.items():
                     began = time.monotonic()

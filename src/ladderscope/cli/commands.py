@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from ladderscope.cli import (
     calibrate,
     check,
+    choosing,
     demo,
     denoise,
     doctor,
@@ -98,6 +99,7 @@ _add("train denoiser", train.train_denoiser)
 _add("train splitter", train.train_splitter)
 _add("predict", predict.predict, _RESTORE)
 _add("calibrate", calibrate.calibrate, _RESTORE)
+_add("choose", choosing.choose, _RESTORE)
 _add("check", check.check, _KNOW)
 app.add_typer(noises, name="noise", rich_help_panel=_KNOW)
 _add("noise fit", noise.fit)

@@ -8,6 +8,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "train denoiser": (
         'ladderscope train denoiser "day1/*.tif" -o nuclei.ladder',
         'ladderscope train denoiser "day1/*.tif" -o nuclei.ladder --config run.yaml --resume',
+        'ladderscope train denoiser "day2/*.tif" -o day2.ladder --start-from nuclei.ladder',
     ),
     "train splitter": (
         'ladderscope train splitter --channel "nuclei=dna/*.tif" --channel "actin=actin/*.tif" '
@@ -20,6 +21,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "calibrate": (
         'ladderscope calibrate nuclei.ladder "noisy/*.tif"',
         'ladderscope calibrate split.ladder "mixed/*.tif" "truth/*.tif" -o calibrated.ladder',
+    ),
+    "choose": (
+        "ladderscope choose new.tif models",
+        "ladderscope choose new.tif nuclei.ladder actin.ladder --json -",
     ),
     "noise fit": (
         'ladderscope noise fit "day1/*.tif" -o camera.json',

@@ -1,6 +1,7 @@
 """What users hold: restorers that are constructed, fitted, asked and saved."""
 
 from ladderscope.models.building import tile_borders
+from ladderscope.models.choosing import Choice, Fit, choose
 from ladderscope.models.config import DenoiserSettings, SplitterSettings
 from ladderscope.models.denoiser import Denoiser
 from ladderscope.models.file import ModelFileError
@@ -12,12 +13,15 @@ from ladderscope.models.splitter import Splitter
 
 __all__ = [
     "PRESETS",
+    "Choice",
     "Denoiser",
     "DenoiserSettings",
+    "Fit",
     "ModelFileError",
     "Restoration",
     "Splitter",
     "SplitterSettings",
+    "choose",
     "fit_noise_model",
     "load",
     "measure_noise",
