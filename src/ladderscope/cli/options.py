@@ -243,6 +243,15 @@ Part = Annotated[
         "with the same output: for array jobs of a cluster.",
     ),
 ]
+Dask = Annotated[
+    str | None,
+    typer.Option(
+        "--dask",
+        metavar="ADDRESS|local:N",
+        help="Let the workers of a Dask cluster restore the tiles: address of its scheduler, or "
+        "local:N for N processes on this computer.",
+    ),
+]
 SamplesOut = Annotated[
     bool,
     typer.Option(

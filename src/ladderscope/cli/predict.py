@@ -31,6 +31,7 @@ def predict(
     overwrite: options.Overwrite = False,
     resume: options.Resume = False,
     part: options.Part = None,
+    dask: options.Dask = None,
     samples_out: options.SamplesOut = False,
     report: Annotated[
         str | None,
@@ -49,6 +50,7 @@ def predict(
     from ladderscope.cli.sentences import predicted
     from ladderscope.errors import LadderscopeError
     from ladderscope.models import Splitter, load
+    from ladderscope.models.workers import connected
     from ladderscope.names import PAGE, image_or_folder
     from ladderscope.report.page import SHOWN_IMAGES
 
@@ -57,10 +59,10 @@ def predict(
             "--resume continues a prediction and --overwrite starts again: give only one of them"
         )
     share = None if part is None else share_in(part)
-    if share is not None and (resume or overwrite or report is not None):
+    if share is not None and (resume or overwrite or dask is not None or report is not None):
         raise LadderscopeError(
             "--part works on what other processes work on, and goes on with what is there: omit "
-            "--resume, --overwrite and --report, or give them without --part at the end"
+            "--resume, --overwrite, --dask and --report, or give them without --part at the end"
         )
     target, to_a_file = image_or_folder(output)
     page = None if report is None else PAGE.file(report)
@@ -86,20 +88,22 @@ def predict(
         [*paths, model],
         may_replace=overwrite or resume or share is not None,
     )
-    done = work.restore_all(
-        restorer,
-        list(zip(paths, outputs, strict=True)),
-        axes=axes,
-        samples=samples,
-        seed=seed,
-        keep_dtype=keep_dtype,
-        compression=compression,
-        overwrite=overwrite,
-        resume=resume,
-        samples_out=samples_out,
-        share=share,
-        shown=SHOWN_IMAGES if page else 0,
-    )
+    with connected(dask) as workers:
+        done = work.restore_all(
+            restorer,
+            list(zip(paths, outputs, strict=True)),
+            axes=axes,
+            samples=samples,
+            seed=seed,
+            keep_dtype=keep_dtype,
+            compression=compression,
+            overwrite=overwrite,
+            resume=resume,
+            samples_out=samples_out,
+            share=share,
+            dask=workers,
+            shown=SHOWN_IMAGES if page else 0,
+        )
     failures = summary.sum_up(
         summary.prediction_rows(restorer, done),
         done.failures,

@@ -197,13 +197,15 @@ def restore_all(
     resume: bool = False,
     samples_out: bool = False,
     share: Share | None = None,
+    dask: Any = None,
     shown: int = SHOWN_IMAGES,
 ) -> Restorations:
     """Restore images one by one and write each; one that fails does not stop the others.
 
     The first few are shown on a page, `shown` of them. If `resume` is true, what an earlier run
     restored in just the same way is kept, images and finished tiles. With a share, only that much
-    is done of each image, and those that are not complete then are counted.
+    is done of each image, and those that are not complete then are counted. With `dask`, a client,
+    its workers restore the tiles.
     """
     waiting = 0
     images: list[RestoredImage] = []
@@ -237,7 +239,7 @@ def restore_all(
                         source=recorded.path,
                         turn=turn,
                     )
-                    restored = _restored(restorer, image, output, samples, seed, share)
+                    restored = _restored(restorer, image, output, samples, seed, share, dask)
                     if restored is None:
                         waiting += 1
                         continue
@@ -279,10 +281,13 @@ def _restored(
     samples: int,
     seed: int,
     share: Share | None,
+    dask: Any,
 ) -> Restoration | None:
     """Restore an image, or a share of it; None if other parts complete it."""
     if share is None:
-        whole = restorer.predict(image, samples=samples, seed=seed, progress=True, out=output)
+        whole = restorer.predict(
+            image, samples=samples, seed=seed, progress=True, out=output, dask=dask
+        )
         return cast(Restoration, whole)
     part = share.number, share.count
     (done,) = restorer.predict_part(

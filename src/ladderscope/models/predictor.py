@@ -5,7 +5,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float32
@@ -44,6 +44,7 @@ from ladderscope.models.restoring import (
 from ladderscope.models.streaming import Prediction, restored_in_part, restored_to
 from ladderscope.models.trained import Trained
 from ladderscope.models.whole import whole_number
+from ladderscope.models.workers import again, team
 from ladderscope.prediction import Shown, limits
 from ladderscope.progress import Listener, listener_of
 
@@ -73,6 +74,7 @@ class Predictor(Trained[Settings]):
         out: str | os.PathLike[str] | Output | None = None,
         overwrite: bool = False,
         resume: bool = False,
+        dask: Any = None,
     ) -> Restoration | list[Restoration]:
         """Restore images: the MMSE estimate, and the standard deviation of the signal.
 
@@ -100,6 +102,10 @@ class Predictor(Trained[Settings]):
             Whether files that exist are replaced.
         resume : bool
             Whether to go on with what an interrupted prediction to `out` has finished.
+        dask : str or distributed.Client, optional
+            Workers that restore the tiles together: ``"local:4"`` for four processes on this
+            computer, the address of a Dask scheduler, or a client. Needs `out`, and the extra
+            ``dask``.
 
         Returns
         -------
@@ -124,13 +130,19 @@ class Predictor(Trained[Settings]):
         samples = whole_number(samples, "samples")
         seed = self.seed if seed is None else whole_number(seed, "seed")
 
-        def restored(image: Image, output: Output | None, watched: Watched) -> Restoration:
-            if output is None:
-                return self._restore(image, samples, seed, watched)
-            return restored_to(self._prediction(image, samples, seed, output), watched)
+        if dask is not None and out is None:
+            raise LadderscopeError("workers need a place that they share: give out= with dask=")
 
-        jobs = list(zip(sources, outputs, strict=True))
-        found = one_by_one(jobs, axes, self._looked_at, restored, progress, should_stop)
+        with team(dask) as (compute, threads):
+
+            def restored(image: Image, output: Output | None, watched: Watched) -> Restoration:
+                if output is None:
+                    return self._restore(image, samples, seed, watched)
+                prediction = self._prediction(image, samples, seed, output)
+                return restored_to(prediction, watched, compute, threads=threads)
+
+            jobs = list(zip(sources, outputs, strict=True))
+            found = one_by_one(jobs, axes, self._looked_at, restored, progress, should_stop)
         return found if several(images) else found[0]
 
     @usual_device()
@@ -330,6 +342,7 @@ class Predictor(Trained[Settings]):
             digest_of_model(self.model),
             partial(self._composed, image, samples),
             lambda fields: self._arrangement(image).of(fields, self._space),
+            partial(again, type(self), self.model, self.device, samples, seed, output),
         )
 
     def _composed(

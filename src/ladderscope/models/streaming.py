@@ -1,24 +1,25 @@
 """Restoring an image to a file, piece by piece: what is finished outlives the process."""
 
 import logging
+import platform
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
-from jaxtyping import Float32
+import torch
 
 from ladderscope.claims import ClaimedError, claimed
 from ladderscope.errors import LadderscopeError
 from ladderscope.files import OutputError, check_writable, taken
-from ladderscope.images import write_image
+from ladderscope.images import Image
 from ladderscope.images.metadata import description_of
-from ladderscope.images.stored import Key, Pixels, StoredPixels
+from ladderscope.images.stored import Pixels
 from ladderscope.models.findings import Findings
 from ladderscope.models.identity import digest_of_image
 from ladderscope.models.output import Output, Share
@@ -49,7 +50,7 @@ from ladderscope.models.working_folder import (
     stored_spread,
     stored_values,
 )
-from ladderscope.models.written import from_files
+from ladderscope.models.written import from_files, write_samples
 from ladderscope.names import IMAGE
 from ladderscope.words import counted
 
@@ -72,6 +73,8 @@ class Prediction:
         The digest of the model.
     compose, arrange : callable
         Make a restoration, and an image, of fields.
+    again : callable
+        Makes the same prediction of the image elsewhere; it can be sent to another computer.
     """
 
     output: Output
@@ -82,6 +85,7 @@ class Prediction:
     model: str
     compose: Compose
     arrange: Callable[[Pixels], Pixels]
+    again: Callable[[Image], "Prediction"]
 
     @property
     def path(self) -> Path:
@@ -121,15 +125,23 @@ Compute: TypeAlias = Callable[[Begun, Sequence[Place], Watched], Iterator[Piece]
 
 
 def computed_here(begun: Begun, missing: Sequence[Place], watched: Watched) -> Iterator[Piece]:
-    """Make pieces one by one in this process."""
-    fields = begun.prediction.fields
-    for piece in pieces(begun.restoring, fields, begun.wanted, missing, watched):
-        saved(begun.folder, piece)
-        yield piece
+    """Make pieces one by one in this process, with the threads that the folder asks for."""
+    fields, usual = begun.prediction.fields, torch.get_num_threads()
+    torch.set_num_threads(begun.folder.manifest.threads)
+    try:
+        for piece in pieces(begun.restoring, fields, begun.wanted, missing, watched):
+            saved(begun.folder, piece)
+            yield piece
+    finally:
+        torch.set_num_threads(usual)
 
 
 def restored_to(
-    prediction: Prediction, watched: Watched = UNWATCHED, compute: Compute = computed_here
+    prediction: Prediction,
+    watched: Watched = UNWATCHED,
+    compute: Compute = computed_here,
+    *,
+    threads: int | None = None,
 ) -> Restoration:
     """Restore fields into a file, from where an interrupted prediction stopped if there was one.
 
@@ -141,6 +153,9 @@ def restored_to(
         Hears the progress, and may stop.
     compute
         Who makes the pieces.
+    threads
+        With how many the network computes, by default as many as torch takes. Where a prediction
+        is resumed, it goes on with those that it was begun with.
 
     Returns
     -------
@@ -155,7 +170,7 @@ def restored_to(
         A file exists, or cannot be written.
     """
     with claimed(prediction.path):
-        return _completed(_begun(prediction), watched, compute)
+        return _completed(_begun(prediction, threads=threads), watched, compute)
 
 
 def restored_in_part(
@@ -221,25 +236,59 @@ def restored_in_part(
     return None
 
 
-def _begun(prediction: Prediction, *, joins: bool = False) -> Begun:
-    """Open the working folder, or make it; `joins` if other processes may be at it."""
-    output, fields, restoring = prediction.output, prediction.fields, prediction.restoring
-    if output.samples and (prediction.samples < 1 or "S" in fields.image.axes):
+def begun_there(prediction: Prediction, folder: WorkingFolder) -> Begun:
+    """Take part, on another computer, in a prediction whose working folder is open.
+
+    Parameters
+    ----------
+    prediction
+        The same as there.
+    folder
+        As it is there.
+
+    Raises
+    ------
+    LadderscopeError
+        The folder is not found, or this computer or its version of Ladderscope computes otherwise.
+    """
+    theirs = folder.manifest
+    ours = _manifest(prediction, theirs.image, theirs.threads)
+    host = platform.node()
+    if ours != theirs:
+        named = zip(asdict(theirs).items(), asdict(ours).values(), strict=True)
+        other = [f"{name} is {one}, here {here}" for (name, one), here in named if one != here]
+        raise LadderscopeError(f"{host} would restore otherwise: {'; '.join(other)}")
+    if not still_there(folder):
         raise LadderscopeError(
-            f"{fields.image.name}: posterior samples are written for samples=1 or more, and only "
-            "of images without an axis S"
+            f"{folder.path} is not found on {host}: all workers need a file system that they share"
+        )
+    return _ready(prediction, folder, may_replace=False)
+
+
+def _begun(prediction: Prediction, *, joins: bool = False, threads: int | None = None) -> Begun:
+    """Open the working folder, or make it; `joins` if other processes may be at it."""
+    output, image = prediction.output, prediction.fields.image
+    if output.samples and (prediction.samples < 1 or "S" in image.axes):
+        raise LadderscopeError(
+            f"{image.name}: posterior samples are written for samples=1 or more, and only of "
+            "images without an axis S"
         )
     path = folder_of(prediction.path)
     may_replace = output.overwrite or ((output.resume or joins) and taken(path))
     _check_free(prediction.path, _samples_file(prediction), may_replace=may_replace)
-    quick = sped_up(restoring, fields, prediction.samples)
-    wanted = restorations(quick, prediction.samples, prediction.seed, keep=output.samples)
     folder = opened_folder(
         path,
-        manifest_of(prediction, digest_of_image(fields.image)),
+        _manifest(prediction, digest_of_image(image), threads or torch.get_num_threads()),
         resume=output.resume or joins,
         overwrite=output.overwrite,
     )
+    return _ready(prediction, folder, may_replace=may_replace)
+
+
+def _ready(prediction: Prediction, folder: WorkingFolder, *, may_replace: bool) -> Begun:
+    quick = sped_up(prediction.restoring, prediction.fields, prediction.samples)
+    keep = prediction.output.samples
+    wanted = restorations(quick, prediction.samples, prediction.seed, keep=keep)
     return Begun(prediction, quick, wanted, folder, may_replace)
 
 
@@ -269,7 +318,7 @@ def _completed(begun: Begun, watched: Watched, compute: Compute) -> Restoration:
                 prediction.arrange(stored_values(folder, restoring, fields, 1 + number))
                 for number in range(prediction.samples)
             ]
-            _write_samples(restored, drawn, of_samples, overwrite=begun.may_replace)
+            write_samples(restored, drawn, of_samples, overwrite=begun.may_replace)
         files = restored.save(
             prediction.path,
             dtype=output.dtype,
@@ -319,16 +368,8 @@ def _check_free(path: Path, of_samples: Path | None, *, may_replace: bool) -> No
     check_writable([file for file in files if not taken(file)])
 
 
-def manifest_of(prediction: Prediction, image: str) -> Manifest:
-    """Name what decides the values of a prediction.
-
-    Parameters
-    ----------
-    prediction
-        What is restored.
-    image
-        The digest of the image.
-    """
+def _manifest(prediction: Prediction, image: str, threads: int) -> Manifest:
+    """Name what decides the values of a prediction; the image by its digest."""
     restoring = prediction.restoring
     calibration = blake2b(repr(restoring.calibration).encode()).hexdigest()[:12]
     device = restoring.network.top_prior.device.type
@@ -343,31 +384,7 @@ def manifest_of(prediction: Prediction, image: str) -> Manifest:
         arithmetic=f"{arithmetic.removeprefix('torch.')} on {device}",
         tiles=str(restoring.geometry),
         version=version("ladderscope"),
-    )
-
-
-def _write_samples(
-    restored: Restoration, fields: Sequence[Pixels], path: Path, overwrite: bool
-) -> None:
-    """Write posterior samples as one image, along S."""
-    shape = len(fields), *fields[0].shape
-
-    def part(key: Key) -> Float32[np.ndarray, "..."]:
-        first, *rest = key
-        if isinstance(first, int):
-            return np.asarray(fields[first][tuple(rest)])
-        return np.stack([np.asarray(one[tuple(rest)]) for one in fields[first]])
-
-    channels = fields[0].shape[restored.axes.index("C")] if "C" in restored.axes else 1
-    write_image(
-        path,
-        StoredPixels(shape, np.dtype(np.float32), part),
-        f"S{restored.axes}",
-        pixel_size=restored.pixel_size,
-        channel_names=restored.channel_names,
-        acquisition=restored.acquisition.of_channels(channels),
-        overwrite=overwrite,
-        description="posterior samples, in antithetic pairs: those whose mean was taken",
+        threads=threads,
     )
 
 

@@ -9,7 +9,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +43,9 @@ class Manifest:
         Whether the samples are kept.
     arithmetic, tiles, version : str
         The device and the type of the network's arithmetic, the geometry, and that of Ladderscope.
+    threads : int
+        With how many the network computes on a CPU, since that decides how it rounds. It is that of
+        the process that began; all others take it over.
     """
 
     model: str
@@ -54,6 +57,7 @@ class Manifest:
     arithmetic: str
     tiles: str
     version: str
+    threads: int
 
 
 @dataclass(frozen=True)
@@ -98,9 +102,7 @@ def opened_folder(
         There is one, and it is not to be resumed; or it is of another model, image or setting, and
         what differs is said.
     """
-    now = asdict(manifest)
-    key = hashlib.blake2b(json.dumps(now).encode()).hexdigest()[:32]
-    folder = WorkingFolder(path, manifest, key)
+    folder = _folder(path, manifest)
     if taken(path) and overwrite and not resume:
         shutil.rmtree(path)
     if (path / _MANIFEST).is_file() and not resume:
@@ -110,6 +112,10 @@ def opened_folder(
         )
     _make_manifest(folder)
     before = _read_manifest(path / _MANIFEST)
+    threads = before.get("threads")
+    if isinstance(threads, int) and threads > 0:
+        folder = _folder(path, replace(manifest, threads=threads))
+    now = asdict(folder.manifest)
     differences = [
         f"{name} was {before.get(name)}, now {value}"
         for name, value in now.items()
@@ -117,6 +123,7 @@ def opened_folder(
     ]
     if differences and overwrite:
         shutil.rmtree(path)
+        folder = _folder(path, manifest)
         _make_manifest(folder)
     elif differences:
         raise LadderscopeError(
@@ -274,6 +281,11 @@ def saying_what_is_finished(
         f"{error} {counted(finished, 'part')} of {count} of this prediction are finished and kept "
         f"in {folder}: free some space there, and resume it (resume=True, --resume)."
     )
+
+
+def _folder(path: Path, manifest: Manifest) -> WorkingFolder:
+    key = hashlib.blake2b(json.dumps(asdict(manifest)).encode()).hexdigest()[:32]
+    return WorkingFolder(path, manifest, key)
 
 
 def _make_manifest(folder: WorkingFolder) -> None:

@@ -1,4 +1,4 @@
-"""A restoration whose arrays are read from the files that were written of it."""
+"""What is written of a restoration that does not fit into memory, and is read from there."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
-from ladderscope.images import Image, open_image
-from ladderscope.images.stored import Key, StoredPixels
+from ladderscope.images import Image, open_image, write_image
+from ladderscope.images.stored import Key, Pixels, StoredPixels
 from ladderscope.models.restoration import Restoration
 
 
@@ -39,6 +39,41 @@ def from_files(restored: Restoration, files: Sequence[Path], image: Image) -> Re
         std=None if std is None else _as(std, axes, shape),
         residual=None if residual is None else _as(residual, image.axes, image.shape),
         axes=axes,
+    )
+
+
+def write_samples(
+    restored: Restoration, fields: Sequence[Pixels], path: Path, overwrite: bool
+) -> None:
+    """Write posterior samples as one image, along S.
+
+    Parameters
+    ----------
+    restored
+        Their mean.
+    fields
+        The samples, arranged like it.
+    path, overwrite
+        As of `write_image`.
+    """
+    shape = len(fields), *fields[0].shape
+
+    def part(key: Key) -> Float32[np.ndarray, "..."]:
+        first, *rest = key
+        if isinstance(first, int):
+            return np.asarray(fields[first][tuple(rest)])
+        return np.stack([np.asarray(one[tuple(rest)]) for one in fields[first]])
+
+    channels = fields[0].shape[restored.axes.index("C")] if "C" in restored.axes else 1
+    write_image(
+        path,
+        StoredPixels(shape, np.dtype(np.float32), part),
+        f"S{restored.axes}",
+        pixel_size=restored.pixel_size,
+        channel_names=restored.channel_names,
+        acquisition=restored.acquisition.of_channels(channels),
+        overwrite=overwrite,
+        description="posterior samples, in antithetic pairs: those whose mean was taken",
     )
 
 
