@@ -123,18 +123,18 @@ def test_one_process_puts_the_image_together(tiled, crops, undisturbed, out, cap
 
 
 def test_two_parts_may_begin_at_once(tiled, crops, undisturbed, out, monkeypatch):
-    whole_file = working_folder.whole_file
+    internal_file = working_folder.internal_file
 
     def beaten(path, *args, **kwargs):
         if path.name == "manifest.json" and not path.exists():
-            with whole_file(path) as unfinished:
+            with internal_file(path) as unfinished:
                 unfinished.write_text(manifests.pop())
-        return whole_file(path, *args, **kwargs)
+        return internal_file(path, *args, **kwargs)
 
     tiled.predict_part(crops[0], part=(1, 2), samples=3, out=out)
     manifests = [(folder_of(out) / "manifest.json").read_text()]
     (folder_of(out) / "manifest.json").unlink()
-    monkeypatch.setattr(working_folder, "whole_file", beaten)
+    monkeypatch.setattr(working_folder, "internal_file", beaten)
     tiled.predict_part(crops[0], part=(2, 2), samples=3, out=out)
     assert not manifests and files_in(out.parent) == undisturbed
 
