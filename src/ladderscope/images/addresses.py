@@ -1,8 +1,9 @@
 """Where images are: files, folders inside of files, and the names that outputs take from them.
 
 An address is a path. What lies inside of a store has the store's path, then its own: a field of a
-plate is ``plate.zarr/A/1/0``, a level of a pyramid ``image.zarr/1``, a scene ``cells.czi/2``. An
-address on the network is a path with one slash after the colon; `written` puts the other back.
+plate is ``plate.zarr/A/1/0``, a level of a pyramid ``image.zarr/1`` or ``slide.tif/1``, a scene
+``cells.czi/2``. An address on the network is a path with one slash after the colon; `written` puts
+the other back.
 """
 
 import re
@@ -12,6 +13,7 @@ from ladderscope.files import stem
 
 _URL = re.compile(r"(https?|s3|gs):/+([^/].*)")
 _STORE = re.compile(r"\.(zarr|czi|nd2|lif)$", re.IGNORECASE)
+_PYRAMID = re.compile(r"\.tiff?$", re.IGNORECASE)
 _FIELD = re.compile(r"([A-Za-z]{1,2})/(\d{1,2})/(.+)")  # of a plate: row, column, field
 
 
@@ -49,6 +51,8 @@ def store_of(path: Path) -> tuple[Path, str]:
     >>> store_of(Path("a.tif"))[1]
     ''
     """
+    if path.name.isdecimal() and _PYRAMID.search(path.parent.name):
+        return path.parent, path.name
     for folder in reversed(path.parents):
         if _STORE.search(folder.name):
             return folder, path.relative_to(folder).as_posix()
@@ -64,8 +68,12 @@ def called(path: Path) -> str:
     ('plate.zarr, well A1, field 0', 'a.zarr/1', 'b.tif')
     >>> called(Path("cells.czi/2"))
     'cells.czi, scene 2'
+    >>> called(Path("slide.ome.tif/1"))
+    'slide.ome.tif, level 1'
     """
     store, inside = store_of(path)
+    if inside and _PYRAMID.search(store.name):
+        return f"{store.name}, level {inside}"
     if inside and not store.name.lower().endswith(".zarr"):
         return f"{store.name}, scene {inside}"
     if field := _FIELD.fullmatch(inside):

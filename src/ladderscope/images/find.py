@@ -14,6 +14,7 @@ from ladderscope.images.metadata import is_own_output
 from ladderscope.images.ome_zarr import at_level, check_complete, zarr_images
 from ladderscope.images.recordings import files_of
 from ladderscope.images.stored import Array
+from ladderscope.images.tiff_levels import tiff_level_at
 from ladderscope.images.vendor import VENDOR_SUFFIXES, is_vendor_image, vendor_images
 from ladderscope.words import listed, some
 
@@ -152,7 +153,7 @@ def is_one_image(path: Path) -> bool:
     >>> is_one_image(Path("noisy/*.tif"))
     False
     """
-    is_there = path.is_file() or is_zarr_folder(path) or is_vendor_image(path)
+    is_there = _is_image(path)
     return is_there and len(_images_at(path)) == 1
 
 
@@ -177,7 +178,7 @@ def _expand(sources: Any) -> list[Source]:
 
 
 def _expand_path(path: Path) -> list[Path]:
-    if path.is_file() or is_zarr_folder(path) or is_vendor_image(path):
+    if _is_image(path):
         return [path]
     if path.is_dir():
         found = sorted(one for one in path.iterdir() if one.suffix.lower() in _SUFFIXES)
@@ -224,6 +225,11 @@ def _matching(folder: Path, parts: Sequence[str]) -> Iterator[Path]:
     for match in matches:
         if match.exists():
             yield from _matching(match, rest)
+
+
+def _is_image(path: Path) -> bool:
+    inside = is_vendor_image(path) or tiff_level_at(path) is not None
+    return inside or path.is_file() or is_zarr_folder(path)
 
 
 def _is_candidate(path: Path) -> bool:

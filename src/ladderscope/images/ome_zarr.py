@@ -19,6 +19,7 @@ from ladderscope.images.multiscales import (
 )
 from ladderscope.images.own_zarr import with_own_notes
 from ladderscope.images.stores import Node, arrays_in, missing_chunks, node_at, opened_zarr
+from ladderscope.images.tiff_levels import check_level, is_tiff
 from ladderscope.words import counted, some
 
 logger = logging.getLogger("ladderscope")
@@ -85,10 +86,13 @@ def at_level(path: Path, level: int) -> Path:
         If it has no such level.
     """
     if path.is_file():
-        raise ImageError(
-            f"{path}: level {level} was asked for, but levels are chosen of OME-Zarr images only; "
-            "of a TIFF, the full resolution is read."
-        )
+        if not is_tiff(path):
+            raise ImageError(
+                f"{path}: level {level} was asked for, but levels are chosen of OME-Zarr and TIFF "
+                "images only."
+            )
+        check_level(path, level)
+        return path / str(level)
     node = node_at(path)
     image = None if node is None else multiscale_of(node.attributes, written(path))
     levels = () if image is None else image.levels

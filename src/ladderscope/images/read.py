@@ -14,6 +14,7 @@ import numpy as np
 
 from ladderscope.files import expanded
 from ladderscope.images import metadata
+from ladderscope.images.addresses import called
 from ladderscope.images.arrays import array_image, default_axes
 from ladderscope.images.axes import check_axes
 from ladderscope.images.check import check_same_kind, check_type, check_worth, checking
@@ -32,6 +33,7 @@ from ladderscope.images.stored import (
     unchecked,
 )
 from ladderscope.images.tiff import opened_tiff
+from ladderscope.images.tiff_levels import at_tiff_level, tiff_level_at
 from ladderscope.images.vendor import is_vendor_image, vendor_image
 from ladderscope.interruption import ShouldStop, stop_if
 from ladderscope.mapped import part_of
@@ -185,8 +187,8 @@ def open_image(
         image = _open_path(at_level(path, level) if level else path, axes)
     else:
         image = array_image(source, axes, name)
-    called = image.called
-    check_type(image.shape, image.dtype, called)
+    name = image.called
+    check_type(image.shape, image.dtype, name)
     if image.dtype.kind != "f" or unchecked(image.pixels) is not image.pixels:
         return image
     whole = everything(image.shape)
@@ -194,7 +196,7 @@ def open_image(
     def read(key: Key) -> Any:
         return image.array if key == whole else part_of(image.pixels, key)
 
-    checked = checking(read, image.shape, image.axes, called)
+    checked = checking(read, image.shape, image.axes, name)
     pixels = StoredPixels(image.shape, image.dtype, checked, unchecked=image.pixels)
     return replace(image, pixels=pixels)
 
@@ -255,13 +257,24 @@ def _open_path(path: Path, axes: str | None) -> Image:
         return vendor_image(path, axes)
     if axes == ASKED_FOR and is_png(path):
         return png_image(path)
-    if len(files := files_of(path)) > 1:
+    level = tiff_level_at(path)
+    if level is None and len(files := files_of(path)) > 1:
         return recording(files, path, axes)
-    with opened_tiff(path, axes) as (tiff, series, channels):
-        shape = tuple(series.shape)
-        letters = axes or metadata.known_axes(series) or default_axes(shape, str(path))
+    file, number = level or (path, 0)
+    with opened_tiff(file, axes) as opened:
+        tiff, full, channels = opened
+        shape = tuple(full.shape)
+        letters = axes or metadata.known_axes(full) or default_axes(shape, str(path))
         letters = check_axes(letters, shape, str(path))
+        about = metadata.described(tiff, full, dict(zip(letters, shape, strict=True)), channels)
+        _, series, _ = at_tiff_level(opened, number, path)
+        pixels = StoredPixels(tuple(series.shape), series.dtype, part_reader(series, file))
+        image = Image(pixels, letters, called(path), path, *about)
+    if number and image.pixel_size is not None:
         sizes = dict(zip(letters, shape, strict=True))
-        about = metadata.described(tiff, series, sizes, channels)
-        pixels = StoredPixels(shape, series.dtype, part_reader(series, path))
-        return Image(pixels, letters, path.name, path, *about)
+        height, width = (
+            length * sizes[letter] / image.sizes[letter]
+            for letter, length in zip("YX", image.pixel_size, strict=True)
+        )
+        return replace(image, pixel_size=(height, width))
+    return image

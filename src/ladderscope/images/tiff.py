@@ -131,7 +131,7 @@ def opened_stack(path: Path, numbers: Sequence[int]) -> Iterator[OpenTiff]:
         with tifffile.TiffFile(path, **_THIS_FILE_ALONE) as file:
             pages = _alike(file, numbers, kinds, path)
             stack = _series(file, pages, [(len(pages), "I")])
-            yield _sound(OpenTiff(file, stack), said, path)
+            yield sound(OpenTiff(file, stack), said, path)
 
 
 @contextmanager
@@ -168,15 +168,15 @@ def _checked(
     path: Path,
     axes: str | None,
 ) -> OpenTiff:
-    opened = _sound(_only_image(file, kinds, path), said, path)
+    opened = sound(_only_image(file, kinds, path), said, path)
     photograph = metadata.samples_axis(opened.series)
     if photograph is not None:
         _check_photograph(opened.series, photograph, path, axes)
     return opened
 
 
-def _sound(opened: OpenTiff, said: list[str], path: Path) -> OpenTiff:
-    """Refuse what is cut off or damaged, and warn of lossy compression."""
+def sound(opened: OpenTiff, said: list[str], path: Path) -> OpenTiff:
+    """Refuse what is cut off or damaged, and warn of lossy compression; give all else back."""
     _check_segments(opened.series, path)
     _check_room(opened.series, path)
     if damage := damage_in(said):
