@@ -16,7 +16,6 @@ import numpy as np
 import tifffile
 
 from ladderscope import Denoiser, measure_noise
-from ladderscope.models import starting
 
 PAIRS = [
     ("Confocal_MICE", "Confocal_FISH"),
@@ -38,8 +37,6 @@ def main():
     parser.add_argument("--steps", type=int, nargs="+", default=[50, 150])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--pairs", type=int, nargs="+", default=range(len(PAIRS)))
-    parser.add_argument("--rates", type=float, nargs="+", default=[starting.SHARE_OF_RATE])
-    parser.add_argument("--no-scratch", action="store_true")
     given = parser.parse_args()
     logging.disable(logging.WARNING)
     for before, now in (PAIRS[number] for number in given.pairs):
@@ -54,18 +51,17 @@ def main():
         print(f"{before} -> {now} ({model.name}): raw {psnr(truth, noisy):.2f}", flush=True)
         for seed in given.seeds:
             for steps in given.steps:
-                trained = {} if given.no_scratch else {"scratch": Denoiser(noise=noise, seed=seed)}
-                for rate in given.rates:
-                    trained[f"on, rate x{rate:g}"] = Denoiser.starting_from(
-                        model, noise, seed, learning_rate=1.2e-2 * rate
-                    )
+                trained = {
+                    "scratch": Denoiser(noise=noise, seed=seed),
+                    "trained on": Denoiser.starting_from(model, noise, seed),
+                }
                 for name, denoiser in trained.items():
                     began = time.monotonic()
                     denoiser.fit(noisy, steps=steps, progress=False)
                     found = denoiser.predict(noisy, samples=0).mean
                     took = time.monotonic() - began
                     print(
-                        f"  seed {seed} steps {steps:4} {name:14} {psnr(truth, found):.2f} dB, "
+                        f"  seed {seed} steps {steps:4} {name:10} {psnr(truth, found):.2f} dB, "
                         f"{took:.0f} s",
                         flush=True,
                     )

@@ -1,6 +1,7 @@
 """Training on from a model: its network, new statistics, new noise."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -59,11 +60,13 @@ def test_a_model_of_one_channel_is_trained_on_with_two(denoiser, other):
     assert len(again.fit(two, axes="CYX", progress=False).model.statistics) == 2
 
 
-def test_the_budget_is_a_fifth_and_the_rate_lower(denoiser):
-    before, after = denoiser.settings, Denoiser.starting_from(denoiser).settings
-    assert after.steps == denoiser.model.settings.steps // 5
-    assert 0 < after.learning_rate < before.learning_rate
-    assert Denoiser.starting_from(denoiser, minutes=2).settings.minutes == 2
+def test_the_budget_is_a_fifth_and_the_warm_up_a_quarter_unless_given(denoiser):
+    before = denoiser.model.settings.model_copy(update={"warmup_steps": 100, "steps": 1000})
+    model = Denoiser.from_model(replace(denoiser.model, settings=before))
+    after = Denoiser.starting_from(model).settings
+    assert (after.steps, after.warmup_steps) == (200, 25)
+    assert after.learning_rate == before.learning_rate
+    assert Denoiser.starting_from(model, minutes=2).settings.minutes == 2
 
 
 def test_a_splitter_is_trained_on(splitter, crops):
