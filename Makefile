@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test lint dist changelog clean
+.PHONY: demo test lint dist napari changelog clean
 
 demo: $(INSTALLED)
 	$(BIN)/ladderscope demo -o demo --overwrite
@@ -24,6 +24,10 @@ dist: $(INSTALLED)
 	$(BIN)/python -m build
 	$(BIN)/twine check --strict dist/*
 	$(BIN)/check-wheel-contents dist/*.whl
+
+# What the tests of the napari plugin need, beside a display or Xvfb; without it they are skipped.
+napari: $(INSTALLED)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[napari]' pytest-qt
 
 # What has changed since the last release, as CHANGELOG.md will say it.
 changelog: $(INSTALLED)

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from ladderscope.images import Image
     from ladderscope.models import Denoiser, Splitter
 
-PHOTONS_PER_UNIT = 0.5
-READ_NOISE = 3.0
 SAMPLES = 16
 MINUTES = 3.0
 STAINS: tuple[Literal["dna", "cells"], ...] = ("dna", "cells")
@@ -69,9 +67,10 @@ def _denoise(denoiser: "Denoiser", names: list[str], output: Path, overwrite: bo
     from ladderscope.cli.naming import outputs_in
     from ladderscope.cli.terminal import show_summary
     from ladderscope.images import SAMPLE_CREDIT, sample_image
+    from ladderscope.images.samples import with_noise
 
     clean = [sample_image(name) for name in names]  # type: ignore[arg-type]
-    noisy = [_noisy(image, number) for number, image in enumerate(clean)]
+    noisy = [with_noise(image, number) for number, image in enumerate(clean)]
     outputs = [outputs_in(output, Path(image.name).stem) for image in clean]
     picture_path = output / "demo.png"
     _begin(
@@ -105,15 +104,16 @@ def _split(splitter: "Splitter", output: Path, overwrite: bool) -> None:
     from ladderscope.cli.naming import outputs_in
     from ladderscope.cli.terminal import show_summary
     from ladderscope.images import SAMPLE_CREDIT, sample_image
+    from ladderscope.images.samples import with_noise
 
     stains = [sample_image(name) for name in STAINS]
     recorded = [
-        _noisy(replace(stain, pixels=stain.array[:, :TRAINED_COLUMNS]), number)
+        with_noise(replace(stain, pixels=stain.array[:, :TRAINED_COLUMNS]), number)
         for number, stain in enumerate(stains)
     ]
     truth = [replace(stain, pixels=stain.array[:, TRAINED_COLUMNS:]) for stain in stains]
     both = np.sum([stain.array for stain in truth], axis=0, dtype=int)
-    mixed = _noisy(replace(truth[0], pixels=both, name="mixed.tif"), len(stains))
+    mixed = with_noise(replace(truth[0], pixels=both, name="mixed.tif"), len(stains))
     outputs = outputs_in(output, "mixed", split=True)
     picture_path, report_path = output / "demo_split.png", output / "report.html"
     inputs = {output / "training" / image.name: image for image in recorded}
@@ -182,18 +182,6 @@ def _begin(output: Path, outputs: list[Path], inputs: "dict[Path, Image]", overw
         # not by write_image: what that signs as Ladderscope's own is never taken as input
         with whole_file(path, overwrite) as unfinished:
             tifffile.imwrite(unfinished, image.array, software="demonstration")
-
-
-def _noisy(image: "Image", number: int) -> "Image":
-    """Count photons and read them out, with a fixed seed: half a photon per unit, σ = 3."""
-    from dataclasses import replace
-
-    import numpy as np
-
-    rng = np.random.default_rng([0, number])
-    photons = rng.poisson(PHOTONS_PER_UNIT * image.array.astype(np.float64))
-    pixels = photons / PHOTONS_PER_UNIT + rng.normal(0.0, READ_NOISE, image.shape)
-    return replace(image, pixels=pixels.astype(np.float32))
 
 
 def _compare(

@@ -47,6 +47,7 @@ from ladderscope.images.write import remove_written
 from ladderscope.inspection import Finding, gathered
 from ladderscope.models import Denoiser, Restoration
 from ladderscope.models.decodings import say_how_long
+from ladderscope.models.error_bars import calibrates
 from ladderscope.models.identity import how_restored
 from ladderscope.models.output import Output, Share
 from ladderscope.report import RestoredImage
@@ -169,19 +170,6 @@ def train_and_save(
     if calibrates(restorer, data.get("images")):
         restorer.save(model_path, thumbnail=thumbnail)
     logger.info("model saved: %s", model_path)
-
-
-def calibrates(restorer: Restorer, images: Sequence[Image] | None) -> bool:
-    """Calibrate the error bars: on noisy images, or on what a splitter has held out.
-
-    Reports why if that is not possible.
-    """
-    try:
-        restorer.calibrate(images, progress=True)
-    except LadderscopeError as error:
-        logger.info("the error bars are not calibrated: %s", error)
-        return False
-    return True
 
 
 def restore_all(
