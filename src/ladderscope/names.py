@@ -85,6 +85,7 @@ class FileKind(NamedTuple):
 MODEL = FileKind("a model", (".ladder",), "model.ladder")
 ONNX = FileKind("an ONNX model", (".onnx",), "model.onnx")
 ZOO = FileKind("a package of the BioImage Model Zoo", (".zip",), "model.zip")
+WEIGHTS = FileKind("weights for CAREamics", (".pth", ".pt", ".ckpt"), "model.pth")
 IMAGE = FileKind("a restored image", (".tif", ".tiff", ".zarr"), "restored.tif")
 PAGE = FileKind("a report", (".html", ".htm"), "report.html")
 PICTURE = FileKind("a picture", (".png", ".svg", ".pdf"), "noise.png")

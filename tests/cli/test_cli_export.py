@@ -54,3 +54,12 @@ def test_a_model_that_cannot_be_exported_leaves_no_package(tmp_path):
     result = run("export", "bioimage", context, "-o", tmp_path / "a.zip")
     assert result.code == 1 and "lateral context" in result.said
     assert not list(tmp_path.iterdir())
+
+
+def test_a_model_goes_back_to_careamics_and_needs_no_numbers_to_come_again(tmp_path):
+    model, weights = FIXTURES / "careamics_denoiser.ladder", tmp_path / "a.pth"
+    assert run("export", "careamics", model, "-o", weights).code == 0
+    assert "--overwrite" in run("export", "careamics", model, "-o", weights).said
+    assert run("import", "careamics", weights, "-o", tmp_path / "again.ladder").code == 0
+    result = run("export", "careamics", FIXTURES / "denoiser.ladder", "-o", tmp_path / "b.pth")
+    assert result.code == 1 and "variance is exp" in result.said

@@ -114,6 +114,7 @@ _add("import bioimage", importing.bioimage)
 app.add_typer(exports, name="export", rich_help_panel=_ELSE)
 _add("export onnx", exporting.onnx)
 _add("export bioimage", exporting.bioimage)
+_add("export careamics", exporting.careamics)
 _add("demo", demo.demo, _ELSE)
 _add("doctor", doctor.doctor, _ELSE)
 

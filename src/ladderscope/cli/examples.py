@@ -43,6 +43,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         'ladderscope export bioimage nuclei.ladder -o nuclei.zip --author "A. Lovelace" '
         "--licence CC-BY-4.0",
     ),
+    "export careamics": ("ladderscope export careamics nuclei.ladder -o nuclei.pth",),
     "export onnx": ("ladderscope export onnx nuclei.ladder -o nuclei.onnx",),
     "check": (
         'ladderscope check "day1/*.tif"',

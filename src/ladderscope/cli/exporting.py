@@ -83,3 +83,24 @@ def bioimage(
     if not (author and licence):
         rows.append(("notice", "to upload it, the zoo asks for --author and --licence"))
     show_summary(rows)
+
+
+def careamics(
+    model: options.ModelFile,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="MODEL.pth", help="File of weights to write.")
+    ],
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Export a model that was imported from CAREamics to CAREamics: its weights and its config."""
+    from ladderscope.cli.preflight import check_outputs
+    from ladderscope.cli.terminal import show_summary
+    from ladderscope.interop.careamics_export import export_careamics
+    from ladderscope.models import load
+    from ladderscope.names import WEIGHTS
+
+    path = WEIGHTS.file(output)
+    check_outputs([path], [model], may_replace=overwrite)
+    restorer = load(model, device="cpu")
+    export_careamics(restorer, path, overwrite=overwrite)
+    show_summary([("weights", str(path)), ("kind", restorer.kind)])

@@ -21,8 +21,9 @@ def careamics(
         list[float] | None,
         typer.Option(
             metavar="M",
-            help="Mean that CAREamics used for normalisation, in grey levels. For a splitter: once "
-            "for all, once per channel, or once for the mixed image and then once per channel.",
+            help="Mean that CAREamics used for normalisation, in grey levels; not needed if the "
+            "checkpoint holds it. For a splitter: once for all, once per channel, or once for the "
+            "mixed image and then once per channel.",
         ),
     ] = None,
     data_std: Annotated[
@@ -62,7 +63,6 @@ def careamics(
     """
     from ladderscope.cli.preflight import check_outputs
     from ladderscope.cli.terminal import show_summary
-    from ladderscope.errors import LadderscopeError
     from ladderscope.interop.careamics_restorer import import_careamics
     from ladderscope.names import MODEL
     from ladderscope.noise import NoiseModel, load_noise_model
@@ -71,21 +71,13 @@ def careamics(
     inputs = [checkpoint, *([config] if config else []), *(noise or [])]
     model_path = MODEL.file(output)
     check_outputs([model_path], inputs, may_replace=overwrite)
-    if not data_mean or not data_std:
-        raise LadderscopeError(
-            "--data-mean and --data-std are missing: give the mean and standard deviation that "
-            "CAREamics used for normalisation. The checkpoint does not contain them, and the "
-            "results are wrong without them. For HDN they are data_config.image_means and "
-            "image_stds in the configuration; for splitting, get_mean_std() of the training data "
-            "set returns them"
-        )
     stored = [load_noise_model(path) for path in noise or []]
     models = [model for one in stored for model in ([one] if isinstance(one, NoiseModel) else one)]
     restorer = import_careamics(
         checkpoint,
         config,
-        data_mean=data_mean,
-        data_std=data_std,
+        data_mean=data_mean or None,
+        data_std=data_std or None,
         noise_models=models if noise else None,
         trust=trust,
     )

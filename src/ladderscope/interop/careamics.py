@@ -31,6 +31,7 @@ from ladderscope.interop.careamics_config import (
     enclosed,
     read_config,
 )
+from ladderscope.interop.careamics_described import described_noise
 from ladderscope.interop.careamics_losses import replay_losses
 from ladderscope.interop.careamics_names import (
     LAST_LAYER,
@@ -59,7 +60,7 @@ __all__ = [
 ]
 
 # Entries of a CAREamics checkpoint beside the network's own, which begin with "model.".
-_BESIDE = ("noise_model.", "noise_model_likelihood.", "gaussian_likelihood.")
+_BESIDE = ("noise_model.", "noise_model_likelihood.", "gaussian_likelihood.", "metrics.")
 _OF_A_UNET = ("encoder.encoder_blocks.", "decoder.decoder_blocks.", "final_conv.")
 _OF_A_MIXTURE = ("min_signal", "max_signal", "min_sigma")
 
@@ -210,7 +211,9 @@ def load_noise_models(
     NoiseError
         If a noise model is invalid.
     """
-    tensors = read_checkpoint(weights, trust=trust).tensors
+    tensors, described, _ = read_checkpoint(weights, trust=trust)
+    if (stored := described_noise(described)) is not None:
+        return stored
     names = (f"noise_model.nmodel_{channel}" for channel in count())
     models = []
     for name in takewhile(lambda name: f"{name}.weight" in tensors, names):

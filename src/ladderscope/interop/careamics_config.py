@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ladderscope.files import expanded
+from ladderscope.interop.careamics_keys import check_names, is_newest, renamed
 from ladderscope.interop.checkpoint import InteropError, naming
 from ladderscope.models.config import LARGEST_PATCH, MOST_LEVELS
 from ladderscope.models.earlier import LVAEConfig
@@ -42,11 +43,14 @@ def read_config(config: Mapping[str, Any] | LVAEConfig | str | os.PathLike[str])
 def _checked(config: Mapping[str, Any]) -> LVAEConfig:
     arguments = enclosed(config)
     arguments.pop("architecture", None)
+    check_names(arguments)
+    if is_newest(arguments):
+        arguments.setdefault("analytical_kl", True)
     try:
-        return LVAEConfig.model_validate(arguments)
+        return LVAEConfig.model_validate(renamed(arguments))
     except ValidationError as error:
         raise InteropError(
-            f"not the config of a LadderVAE of CAREamics 0.3.5: {problems_of(error, most=10)}. "
+            f"not the config of a LadderVAE of CAREamics: {problems_of(error, most=10)}. "
             f"Its arguments are {', '.join(LVAEConfig.model_fields)}"
         ) from error
 
@@ -83,7 +87,8 @@ def enclosed(config: Mapping[str, Any]) -> dict[str, Any]:
 def compare_configs(given: LVAEConfig, own: Mapping[str, Any]) -> None:
     """Refuse a config that contradicts the one in the checkpoint."""
     plain = {
-        name: list(value) if isinstance(value, tuple) else value for name, value in own.items()
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in renamed(own).items()
     }
     differences = [
         f"{name} is {value!r} in the config and {_brief(plain[name])} in the checkpoint"

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from ladderscope.data import Mixing
 from ladderscope.images import Statistics, numbered_channels
 from ladderscope.interop.careamics import load_lvae, load_noise_models
+from ladderscope.interop.careamics_described import stored_normalisation
 from ladderscope.interop.careamics_names import origin_of
 from ladderscope.interop.checkpoint import InteropError, naming, read_checkpoint
 from ladderscope.models import Denoiser, DenoiserSettings, Splitter, SplitterSettings
@@ -30,14 +31,21 @@ logger = logging.getLogger("ladderscope")
 # The nearest of our settings, for training again; the network is built from the config.
 _ACTIVATIONS = {"ELU": "elu", "ReLU": "relu", "LeakyReLU": "leaky_relu"}
 _MOST_DROPOUT = 0.9
+_NUMBERS_MISSING = (
+    "--data-mean and --data-std are missing (data_mean and data_std in Python): give the mean and "
+    "standard deviation that CAREamics used for normalisation. The checkpoint does not contain "
+    "them, and the results are wrong without them. For HDN they are data_config.image_means and "
+    "image_stds in the configuration; for splitting, get_mean_std() of the training data set "
+    "returns them"
+)
 
 
 def import_careamics(
     weights: Mapping[str, Any] | str | os.PathLike[str],
     config: Mapping[str, Any] | LVAEConfig | str | os.PathLike[str] | None = None,
     *,
-    data_mean: ArrayLike | float | int,
-    data_std: ArrayLike | float | int,
+    data_mean: ArrayLike | float | int | None = None,
+    data_std: ArrayLike | float | int | None = None,
     noise_models: Sequence[NoiseModel] | None = None,
     trust: bool = False,
     device: str | None = None,
@@ -53,11 +61,11 @@ def import_careamics(
         As `load_lvae` takes them.
     data_mean, data_std : number or sequence of numbers
         Mean and standard deviation that CAREamics normalised images with, in grey levels;
-        checkpoints do not hold them. For a denoiser, one number each. For a splitter of C
-        channels, one for everything; or one per channel; or 1 + C, those of the mixed image
-        first. By default, those of the mixed image are what CAREamics finds if the mixed image is
-        the mean of the channels: the mean of their means, and the standard deviation of all their
-        pixels together.
+        checkpoints up to CAREamics 0.3.5 do not hold them, and those of later versions do. For a
+        denoiser, one number each. For a splitter of C channels, one for everything; or one per
+        channel; or 1 + C, those of the mixed image first. By default, those of the mixed image are
+        what CAREamics finds if the mixed image is the mean of the channels: the mean of their
+        means, and the standard deviation of all their pixels together.
     noise_models : sequence of NoiseModel, optional
         One per channel; by default those in the checkpoint, if any. Prediction needs none; with
         them, reports compare the removed noise with the expected noise.
@@ -106,6 +114,10 @@ def import_careamics(
     source = "weights in memory" if isinstance(weights, Mapping) else Path(weights).name
     patch = "×".join(map(str, found.input_shape))
     notices = [f"imported from CAREamics ({source}), where it was trained on patches of {patch}"]
+    if data_mean is None and data_std is None:
+        data_mean, data_std = stored_normalisation(checkpoint.of_data, channels) or (None, None)
+    if data_mean is None or data_std is None:
+        raise InteropError(_NUMBERS_MISSING)
     values, derived = _statistics(channels, data_mean, data_std)
     notices += derived
     noise, of_noise = _noise_models(channels, noise_models, content)

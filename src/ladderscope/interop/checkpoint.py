@@ -45,10 +45,19 @@ def naming(source: object) -> Iterator[None]:
 
 
 class Checkpoint(NamedTuple):
-    """The content of a checkpoint: tensors by name, and the hyper-parameters saved with them."""
+    """The content of a checkpoint: tensors by name, and what was saved with them.
+
+    Attributes
+    ----------
+    tensors : dict of str to Tensor
+        The weights.
+    hyper_parameters, of_data : any
+        What describes the network, and the data that it was trained on.
+    """
 
     tensors: dict[str, Tensor]
     hyper_parameters: Any
+    of_data: Any = None
 
 
 def read_checkpoint(
@@ -181,7 +190,9 @@ def _checkpoint(content: Any) -> Checkpoint:
         plain = value.layout == torch.strided and value.device.type != "meta"
         if not plain or value.is_quantized or value.is_complex() or _repeats(value):
             raise InteropError(f"{shown(name)} is not a plain tensor of numbers")
-    return Checkpoint(tensors, content.get("hyper_parameters"))
+    return Checkpoint(
+        tensors, content.get("hyper_parameters"), content.get("datamodule_hyper_parameters")
+    )
 
 
 def _repeats(value: Tensor) -> bool:
