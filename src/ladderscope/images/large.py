@@ -28,6 +28,8 @@ Region: TypeAlias = tuple[slice, ...]
 LARGE = 2**24  # pixels of a plane, or of a field
 IN_MEMORY = 2**25  # pixels of an image that is read as a whole
 _CACHED = 2**26  # pixels of the planes whose padding is kept
+_UNCUT = 2**22  # pixels of a plane that is looked at as a whole; a larger one is cut into blocks
+_BLOCK = 1024  # of so many rows and columns
 _MIDDLE = 2048  # pixels, the side of what is shown of a large plane
 
 
@@ -97,6 +99,24 @@ def with_padding_marked(image: Image) -> Image:
     """Mark the padding of an image: at once if it is in memory, else where it is asked for."""
     in_memory = isinstance(image.pixels, np.ndarray)
     return with_padding(image) if in_memory else opened_large(image).image
+
+
+def blocks(size: tuple[int, ...]) -> list[tuple[slice, slice]]:
+    """Cut a plane of this height and width into blocks to look at: one, unless it is large.
+
+    Examples
+    --------
+    >>> blocks((512, 512)), len(blocks((4096, 2100)))
+    ([(slice(0, 512, None), slice(0, 512, None))], 12)
+    """
+    height, width = size
+    if height * width <= _UNCUT:
+        return [(slice(0, height), slice(0, width))]
+    rows, columns = (
+        [slice(first, min(first + _BLOCK, side)) for first in range(0, side, _BLOCK)]
+        for side in (height, width)
+    )
+    return [(row, column) for row in rows for column in columns]
 
 
 def shown_planes(image: Image) -> Shaped[np.ndarray, "channels rows columns"]:

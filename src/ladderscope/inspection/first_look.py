@@ -11,6 +11,7 @@ from ladderscope.images import Image, ImageError, numbered_channels
 from ladderscope.images.artefacts import Artefacts
 from ladderscope.images.cleaning import Cleaning
 from ladderscope.inspection.numbers import MOST_SATURATED, ImageLook, measure
+from ladderscope.inspection.outlying import outlying
 from ladderscope.noise_estimation import neighbour_correlation
 from ladderscope.words import percent, some
 
@@ -137,7 +138,9 @@ def gathered(findings: Sequence[Finding]) -> list[Finding]:
     return kept
 
 
-def look_before_restoring(image: Image, artefacts: Artefacts) -> list[Finding]:
+def look_before_restoring(
+    image: Image, artefacts: Artefacts, large: Image | None = None
+) -> list[Finding]:
     """Look at an image that is to be restored, for what prediction itself does not report.
 
     Parameters
@@ -146,6 +149,8 @@ def look_before_restoring(image: Image, artefacts: Artefacts) -> list[Finding]:
         As it was read.
     artefacts
         What was found in it.
+    large
+        All of it, if `image` is a small view; hot pixels are looked for there.
 
     Examples
     --------
@@ -157,6 +162,9 @@ def look_before_restoring(image: Image, artefacts: Artefacts) -> list[Finding]:
     1
     """
     look = measure(image, artefacts)
+    if large is not None:
+        count, first = outlying(large)
+        look = replace(look, outliers=count, outliers_at=first)
     return findings_of(replace(look, padding=0.0, blank=[[] for _ in look.blank]), learns=False)
 
 

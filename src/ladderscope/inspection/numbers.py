@@ -8,18 +8,18 @@ from itertools import islice
 from typing import Any, TypeAlias
 
 import numpy as np
-from jaxtyping import Bool, Float64, Shaped
+from jaxtyping import Float64, Shaped
 from numpy.typing import NDArray
 
 from ladderscope.images import Acquisition, Image
 from ladderscope.images.artefacts import Artefacts, find_artefacts
+from ladderscope.inspection.outlying import NAMED, Outlier, first_marked
 
 # Finds the artefacts of the plane at a position, of a channel.
 Find: TypeAlias = Callable[[Mapping[str, int], int, Shaped[np.ndarray, "Y X"]], Artefacts]
 
 _FEWEST = 10  # pixels of the greatest value that count as saturated
 _SAMPLED = 2**14  # pixels of a plane, for percentiles
-_NAMED = 3
 MOST_SATURATED = 0.05  # of the pixels of a plane
 _REPEATED = 0.1  # of the usual difference between frames: less is a repeated frame
 _FEWEST_STEPS = 3
@@ -64,7 +64,7 @@ class ImageLook:
     padding: float
     blank: list[list[tuple[int, ...]]]
     outliers: int
-    outliers_at: list[tuple[tuple[int, ...], float]]
+    outliers_at: list[Outlier]
     saturated: list[float]
     ceiling: list[float]
     saturated_planes: list[list[tuple[int, ...]]]
@@ -104,7 +104,7 @@ def measure(
     repeats = _Repeats(image)
     seen: dict[int, tuple[dict[str, int], int]] = {}
     copies, filled, pixels, standing_out = [], 0, 0, 0
-    first: list[tuple[tuple[int, ...], float]] = []
+    first: list[Outlier] = []
     for position in islice(image.positions(), most):
         at = tuple(position.values())
         for number, channel in enumerate(per_channel):
@@ -114,8 +114,10 @@ def measure(
                 repeats.add(position, plane)
             if found.outliers is not None:
                 standing_out += int(np.count_nonzero(found.outliers))
-                listed = _listed(image.axes, {**position, "C": number}, found.outliers, plane)
-                first = sorted([*first, *listed])[:_NAMED]
+                at_first = first_marked(
+                    image.axes, {**position, "C": number}, found.outliers, plane
+                )
+                first = sorted([*first, *at_first])[:NAMED]
             if found.is_blank:
                 channel.blank.append(at)
                 continue
@@ -157,22 +159,6 @@ def _finder(image: Image, artefacts: Artefacts | None) -> Find:
     return lambda position, channel, _: Artefacts(
         *(None if mask is None else mask.plane(position, channel) for mask in masks)
     )
-
-
-def _listed(
-    axes: str,
-    position: Mapping[str, int],
-    marked: Bool[np.ndarray, "Y X"],
-    plane: Shaped[np.ndarray, "Y X"],
-) -> list[tuple[tuple[int, ...], float]]:
-    """Give the positions in the image and the values of the first pixels marked in a plane."""
-    rows_first = axes.index("Y") < axes.index("X")
-    order = "YX" if rows_first else "XY"
-    found = []
-    for pair in np.argwhere(marked if rows_first else marked.T)[:_NAMED].tolist():
-        at = {**position, **dict(zip(order, pair, strict=True))}
-        found.append((tuple(at[letter] for letter in axes), float(plane[at["Y"], at["X"]])))
-    return found
 
 
 class _Channel:

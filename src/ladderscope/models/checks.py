@@ -48,7 +48,9 @@ def check_depth(images: Sequence[Image], dimensions: int, notice: Callable[[str]
         )
 
 
-def look_at(image: Image, model: Model, check: Callable[[Image], None]) -> None:
+def look_at(
+    image: Image, model: Model, check: Callable[[Image], None], large: Image | None = None
+) -> None:
     """Check an image before it is restored, and warn where it differs from the training images.
 
     Parameters
@@ -58,12 +60,13 @@ def look_at(image: Image, model: Model, check: Callable[[Image], None]) -> None:
     model
         The model that will restore it.
     check
-        A further check for this kind of model; gets the image without hot and dead pixels, which
-        are looked for where it is in memory.
+        A further check for this kind of model; gets the image without hot and dead pixels, if it
+        is not large.
+    large
+        All of a large image, of which `image` is a small view.
     """
-    in_memory = isinstance(image.pixels, np.ndarray)
-    artefacts = Artefacts(image.padding, outliers_of(image) if in_memory else None)
-    for finding in look_before_restoring(image, artefacts):
+    artefacts = Artefacts(image.padding, outliers_of(image) if large is None else None)
+    for finding in look_before_restoring(image, artefacts, large):
         level = logging.WARNING if finding.is_warning else logging.INFO
         about = {"kind": finding.kind, "image": finding.image}
         logger.log(level, "%s", finding.text, extra=about)

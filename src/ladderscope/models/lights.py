@@ -22,6 +22,7 @@ from ladderscope.evaluation.checks import (
     without_padding,
 )
 from ladderscope.images import Image, numbered_channels
+from ladderscope.images.large import blocks
 from ladderscope.images.stored import Pixels
 from ladderscope.models.building import tile_borders
 from ladderscope.models.file import Mixture, Model
@@ -31,9 +32,6 @@ _MOST_PLANES = 64
 
 _BORDERED, _BORDERED_PLANES = 2048, 4  # rows and columns, and planes, seen for borders of tiles
 _FEWEST_BORDERS = 3  # fewer cannot differ from the lines nearby beyond chance
-
-_LARGE = 2**22  # pixels of a plane that is looked at in blocks,
-_BLOCK = 1024  # of so many rows and columns
 
 
 def appearances(images: Sequence[Image]) -> tuple[Appearance, ...]:
@@ -86,7 +84,7 @@ def denoised_checks(
     """
     names = model.channel_names or numbered_channels(len(channels))
     found: list[Check] = []
-    count = image.field_count() * len(_blocks(image.field_shape()))
+    count = image.field_count() * len(blocks(image.field_shape()))
     for number, channel in enumerate(channels):
         known = Known(
             model.statistics[number],
@@ -112,7 +110,7 @@ def mixed_checks(
     def restored(number: int, region: tuple[int | slice, ...]) -> Float32[np.ndarray, "Y X"]:
         return mixture.mixing.mixed(np.asarray(mean[number, :, *region]))
 
-    count = image.field_count() * len(_blocks(image.field_shape()))
+    count = image.field_count() * len(blocks(image.field_shape()))
     known = Known(mixture.statistics, None, model.appearances[0] if model.appearances else None)
     names = model.channel_names or numbered_channels(mean.shape[1])
     return (
@@ -164,7 +162,7 @@ def _planes(
     for number, position in enumerate(image.positions(space)):
         for at in np.ndindex(size[:-2]):
             plane += 1
-            for block in _blocks(size[-2:]):
+            for block in blocks(size[-2:]):
                 within = (*(slice(one, one + 1) for one in at), *block)
                 observed = image.field(position, channel, space, within)
                 padding = image.padding_of(position, channel, space, within)
@@ -175,15 +173,3 @@ def _planes(
                     None if padding is None else padding[flat],
                     (plane, block[0].start, block[1].start),
                 )
-
-
-def _blocks(size: tuple[int, ...]) -> list[tuple[slice, slice]]:
-    """Cut a plane into blocks: one, unless the plane is large."""
-    height, width = size
-    if height * width <= _LARGE:
-        return [(slice(0, height), slice(0, width))]
-    rows, columns = (
-        [slice(first, min(first + _BLOCK, side)) for first in range(0, side, _BLOCK)]
-        for side in (height, width)
-    )
-    return [(row, column) for row in rows for column in columns]

@@ -304,11 +304,12 @@ class Predictor(Trained[Settings]):
         """Find the padding of an image, and warn where it differs from the training images."""
         image = self.observed(image)
         if isinstance(image.pixels, np.ndarray):
-            image = small = with_padding(image)
-        else:
-            image, small = opened_large(image)
-            check_worth(small)
-        look_at(small, self.model, self._check_image)
+            image = with_padding(image)
+            look_at(image, self.model, self._check_image)
+            return image
+        image, small = opened_large(image)
+        check_worth(small)
+        look_at(small, self.model, self._check_image, large=image)
         return image
 
     def _ready(self, image: Image) -> Image:
