@@ -1,8 +1,5 @@
 """``ladderscope noise``: what it writes, prints and refuses, and that its files denoise."""
 
-import json
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -465,19 +462,3 @@ def test_a_fitted_model_denoises(noisy, clean, tmp_path):
     result = run("denoise", part, "-o", tmp_path / "out", "--noise", out, *quick)
     assert result.code == 0
     assert read_model(tmp_path / "out" / "model.ladder").noise_models == (load_noise_model(out),)
-
-
-def test_help_loads_nothing_heavy():
-    listing = (
-        "import json, sys\n"
-        "sys.argv = ['ladderscope', 'noise', 'fit', '--help']\n"
-        "from ladderscope.cli import main\n"
-        "try:\n"
-        "    main()\n"
-        "except SystemExit:\n"
-        "    print(json.dumps(sorted(sys.modules)), file=sys.stderr)\n"
-    )
-    ended = subprocess.run([sys.executable, "-c", listing], capture_output=True, check=True)
-    modules = set(json.loads(ended.stderr.splitlines()[-1]))
-    assert "ladderscope" in modules
-    assert modules.isdisjoint({"torch", "scipy", "matplotlib", "numpy"})

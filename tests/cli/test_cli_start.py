@@ -10,7 +10,7 @@ import pytest
 
 from ladderscope.cli import commands, main
 
-HEAVY = {"lightning", "matplotlib", "scipy", "skimage", "torch"}
+HEAVY = {"lightning", "matplotlib", "numpy", "scipy", "skimage", "torch"}
 LISTING = """
 import json, sys
 {work}
@@ -33,6 +33,8 @@ except SystemExit as end:
         HELP.format(arguments=["--help"]),
         HELP.format(arguments=["denoise", "--help"]),
         HELP.format(arguments=["train", "splitter", "--help"]),
+        HELP.format(arguments=["noise", "fit", "--help"]),
+        HELP.format(arguments=["evaluate", "--help"]),
         HELP.format(arguments=["--version"]),
     ],
 )

@@ -1,4 +1,4 @@
-"""A whole field in memory, restored tile by tile."""
+"""A whole field in memory, restored tile by tile by a network that has no model around it."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

@@ -201,3 +201,36 @@ def label(axes: Any, title: str, horizontal: str, vertical: str) -> None:
     axes.set_ylabel(vertical, fontsize=9)
     axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def rows_of_two(
+    names: Sequence[str], width: float, height: float, dpi: float = 110
+) -> tuple[Figure, list[tuple[str, Any, Any]]]:
+    """Lay out two charts for each of some channels.
+
+    Parameters
+    ----------
+    names
+        Of the channels.
+    width, height
+        Of a row, in inches.
+    dpi
+        Pixels per inch.
+
+    Returns
+    -------
+    Figure, list of (str, Axes, Axes)
+        For each channel what the titles of its charts begin with, and the left and right chart.
+
+    Examples
+    --------
+    >>> _, rows = rows_of_two(["nuclei", "actin"], 9, 4)
+    >>> [start for start, _, _ in rows]
+    ['nuclei: ', 'actin: ']
+    """
+    figure = Figure(figsize=(width, height * len(names)), dpi=dpi, layout="constrained")
+    starts = [f"{name}: " if len(names) > 1 else "" for name in names]
+    charts = figure.subplots(len(names), 2, squeeze=False)
+    return figure, [
+        (start, left, right) for start, (left, right) in zip(starts, charts, strict=True)
+    ]

@@ -7,13 +7,12 @@ import numpy as np
 import torch
 from jaxtyping import Float64
 from matplotlib import colormaps
-from matplotlib.figure import Figure
 
 from ladderscope.images import numbered_channels
 from ladderscope.noise import NoiseModel
 from ladderscope.noise_estimation import NoiseFit
 from ladderscope.pictures import drawn
-from ladderscope.report.figures import TRAINING, VALIDATION, label
+from ladderscope.report.figures import TRAINING, VALIDATION, label, rows_of_two
 from ladderscope.words import rounded
 
 SHOWN_SIGNALS = 5
@@ -60,15 +59,12 @@ def noise_model_figure(
     rows = [channels] if isinstance(channels, NoiseModel | NoiseFit) else list(channels)
     if names is None:
         names = numbered_channels(len(rows))
-    height = 3.6 * len(rows)
-    dpi = min(110, MOST_PIXELS / height)
-    figure = Figure(figsize=(10, height), dpi=dpi, layout="constrained")
-    for row, name, (left, right) in zip(
-        rows, names, figure.subplots(len(rows), 2, squeeze=False), strict=True
-    ):
+    height = 3.6
+    dpi = min(110, MOST_PIXELS / (height * len(rows)))
+    figure, charts = rows_of_two(names, 10, height, dpi)
+    for row, (title, left, right) in zip(rows, charts, strict=True):
         model = row.model if isinstance(row, NoiseFit) else row
         ends = signal_range or shown_range(row)
-        title = f"{name}: " if len(rows) > 1 else ""
         _draw_variance(left, model, ends, row if isinstance(row, NoiseFit) else None)
         label(left, f"{title}noise variance", "signal (grey levels)", "variance (grey levels²)")
         _draw_densities(right, model, ends)

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from ladderscope.evaluation import SpreadScores
 from ladderscope.evaluation.reliability import LEVELS
 from ladderscope.pictures import drawn
-from ladderscope.report.figures import TRAINING, VALIDATION, label
+from ladderscope.report.figures import TRAINING, VALIDATION, label, rows_of_two
 
 MOST_ROWS = 20
 
@@ -45,11 +44,8 @@ def reliability_figure(
     b'PNG'
     """
     rows = channels[:MOST_ROWS]
-    figure = Figure(figsize=(9, 4 * len(rows)), dpi=110, layout="constrained")
-    for (name, scores), (left, right) in zip(
-        rows, figure.subplots(len(rows), 2, squeeze=False), strict=True
-    ):
-        title = f"{name}: " if len(rows) > 1 else ""
+    figure, charts = rows_of_two([name for name, _ in rows], width=9, height=4)
+    for (_, scores), (title, left, right) in zip(rows, charts, strict=True):
         _draw_coverage(left, scores)
         label(left, f"{title}coverage", "level of the interval", "fraction of the pixels inside")
         _draw_errors(right, scores)
