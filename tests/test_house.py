@@ -43,9 +43,8 @@ def test_there_are_files_to_look_at():
 
 def test_no_two_modules_of_the_tests_share_a_name():
     """Pytest and the tests import them by their bare names, whatever folder they are in."""
-    paths = [path for path in TESTS.rglob("*.py") if path.name != "conftest.py"]
     of_name: dict[str, list[str]] = {}
-    for path in paths:
+    for path in TESTS.rglob("*.py"):
         of_name.setdefault(path.name, []).append(path.relative_to(TESTS).as_posix())
     assert {name: places for name, places in of_name.items() if len(places) > 1} == {}
 

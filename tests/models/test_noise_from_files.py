@@ -352,12 +352,10 @@ def test_a_denoiser_sees_no_more_planes_than_it_needs(monkeypatch):
 @pytest.mark.parametrize("kind", ["mixture", "histogram"])
 def test_without_any_denoiser_one_is_trained_in_the_same_call(crops, kind):
     channels = np.stack([crops[0], 3 * crops[1]])
-    fits = measure_noise(channels, kind=kind, axes="CYX", preset="tiny", steps=20, progress=False)
+    fits = measure_noise(channels, kind=kind, axes="CYX", preset="tiny", steps=6, progress=False)
     assert [fit.model.kind for fit in fits] == [kind] * 2
     assert all("No clean images were given" in fit.notices[0] for fit in fits)
-    again = fit_noise_model(
-        channels, kind=kind, axes="CYX", preset="tiny", steps=20, progress=False
-    )
+    again = fit_noise_model(channels, kind=kind, axes="CYX", preset="tiny", steps=6, progress=False)
     assert again == [fit.model for fit in fits]
 
 

@@ -114,11 +114,11 @@ def test_compiled_as_one_graph_it_equals_eager(monkeypatch):
     # dynamo stumbles over checked methods of tuples that are made in the graph
     monkeypatch.setattr(DiagonalGaussian, "sample", inspect.unwrap(DiagonalGaussian.sample))
     torch.compiler.reset()
-    observation = image(2, 1, 16, 16)
-    noise = BLIND.standard_noise(BLIND.encode(observation))
+    blind, observation = ladder(1, latent_channels=(3, 2)), image(2, 1, 16, 16)
+    noise = blind.standard_noise(blind.encode(observation))
 
     def passed(observation):
-        return BLIND.decode(BLIND.encode(observation), noise).output
+        return blind.decode(blind.encode(observation), noise).output
 
     compiled = torch.compile(passed, fullgraph=True, backend="aot_eager")
     torch.testing.assert_close(compiled(observation), passed(observation))

@@ -21,7 +21,7 @@ WITHIN = {None: 1e-4, 1.0: 0.04, 3.0: 0.005, 8.0: 0.002}  # nats
 def convolved(photons, rate, read_noise, shape):
     """The law by adding up photon numbers and convolving pulses with read noise on a fine grid."""
     most = int(rate + 12 * math.sqrt(rate) + 30)
-    step = min(read_noise, 0.3) / 60
+    step = min(read_noise, 0.3) / 20
     heights = np.arange(0.5 * step, most + 30, step)
     counts = np.arange(most)
     chances = scipy.stats.poisson.pmf(counts, rate)
