@@ -1,95 +1,183 @@
-"""Predictions killed at random moments and resumed: is the file byte for byte the same?
+"""Runs killed at random moments and resumed: is the outcome byte for byte the same?
 
-python benchmarks/kills.py [--kills 20] [--side 512] [--samples 8] [--format tif]
+python benchmarks/kills.py tif|zarr|training|dask [--kills 50] [--side 192] [--samples 4] [--seed 0]
 
-Each round starts ``ladderscope predict`` in a process of its own, kills it with SIGKILL after a
-random time, and resumes it until it ends by itself. The output is compared with that of a run that
-nothing disturbed. Rounds whose process ended before it was killed are not counted.
+Predictions and trainings: each round starts `ladderscope predict` or `ladderscope train denoiser`
+in a process of its own (forked from one that has loaded everything), kills it with SIGKILL after a
+random time, and resumes it until it ends by itself. Dask: two workers restore an image together,
+and one of them is killed after a random time. Outputs are compared with those of a run that nothing
+disturbed: all files of a prediction, and the weights and statistics of a model, whose file also
+holds how long the training took. Rounds that ended before a kill are not counted.
 """
 
 import argparse
 import hashlib
+import os
 import random
 import shutil
-import subprocess
-import sys
+import signal
 import tempfile
+import threading
 import time
 from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import tifffile
 from scipy.ndimage import gaussian_filter
 
-from ladderscope import Denoiser
+from ladderscope import Denoiser, load
+from ladderscope.cli import main as command_line
+from ladderscope.models.identity import digest_of_model
+from ladderscope.models.workers import connected
 from ladderscope.noise import PoissonGaussian
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--side", type=int, default=512)
-    parser.add_argument("--samples", type=int, default=8)
-    parser.add_argument("--format", default="tif", choices=["tif", "zarr"])
+    parser.add_argument("what", choices=["tif", "zarr", "training", "dask"])
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--side", type=int, default=192)
+    parser.add_argument("--samples", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        rounds(Path(folder), given)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        os.chdir(folder)
+        prepare(given)
+        rounds = workers_killed if given.what == "dask" else processes_killed
+        rounds(folder, given, random.Random(given.seed))
 
 
-def rounds(folder, given):
-    rng, chance = np.random.default_rng(0), random.Random(0)
+def prepare(given):
+    rng = np.random.default_rng(0)
     noise = PoissonGaussian(gain=2.0, intercept=9.0)
-    signal = 20 + 400 * gaussian_filter(rng.random((given.side, given.side)), 3)
-    noisy = (2 * rng.poisson(signal / 2) + rng.normal(0, 3, signal.shape)).astype(np.float32)
-    tifffile.imwrite(folder / "a.tif", noisy)
-    denoiser = Denoiser("tiny", noise=noise, tile_core=64)
-    denoiser.fit(noisy[:200, :200], steps=20, progress=False).save(folder / "m.ladder")
+    signal_ = 20 + 400 * gaussian_filter(rng.random((given.side, given.side)), 3)
+    noisy = (2 * rng.poisson(signal_ / 2) + rng.normal(0, 3, signal_.shape)).astype(np.float32)
+    tifffile.imwrite("a.tif", noisy)
+    denoiser = Denoiser("tiny", noise=noise, tile_core=32)
+    denoiser.fit(noisy[:128, :128], steps=5, progress=False).save("m.ladder")
+
+
+def processes_killed(folder, given, chance):
     started = time.monotonic()
-    run(folder, given, "whole").wait()
-    seconds = time.monotonic() - started
-    expected = digests(folder / "whole")
-    killed = same = resumed = 0
-    while killed < given.kills:
-        out = folder / f"round{killed}"
-        process, resume = run(folder, given, out.name), False
+    finished(start(given, "whole"), None)
+    seconds, expected = time.monotonic() - started, outcome(given, folder / "whole")
+    kills = later = rounds = same = 0
+    while kills < given.kills:
+        out, killed = f"round{rounds}", False
         while True:
-            try:
-                process.wait(timeout=chance.uniform(0.3, 1.0) * seconds)
+            process = start(given, out)
+            if finished(process, chance.uniform(0.05, 1.0) * seconds):
                 break
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-                killed, resume = killed + 1, True
-                resumed += any(out.glob("*.parts/*/*"))
-                process = run(folder, given, out.name, "--resume")
-        if resume:
-            same += digests(out) == expected
-            print(f"{killed} kills, {resumed} with finished tiles; same: {same}", flush=True)
-            if digests(out) != expected:
-                sys.exit(f"{out} differs")
+            kills, killed = kills + 1, True
+            later += something_is_kept(folder / out)
+        rounds += 1
+        if killed:
+            same += outcome(given, folder / out) == expected
+        else:
+            rounds -= 1
+        if killed and outcome(given, folder / out) != expected:
+            shutil.copytree(out, f"/tmp/kills-{given.what}-{os.getpid()}")
+            print(f"round {rounds} differs: kept in /tmp/kills-{given.what}-{os.getpid()}")
         shutil.rmtree(out)
-    print(f"{killed} kills, {resumed} of them with finished tiles; all outputs are the same")
+        print(
+            f"{kills} kills in {rounds} rounds, {later} of them with something finished; "
+            f"{same} of {rounds} outcomes the same",
+            flush=True,
+        )
 
 
-def run(folder, given, out, *more):
-    target = folder / out / f"r.ome.{given.format}"
-    samples = ["--samples", str(given.samples)]
-    ours = "from ladderscope.cli import main; main()"
-    command = [sys.executable, "-c", ours, "predict", "m.ladder", "a.tif", *samples]
-    return subprocess.Popen(
-        [*command, "-o", str(target), *more],
-        cwd=folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+def start(given, out):
+    """Fork a process that begins, or resumes if there is something to resume."""
+    target = Path(out, "m.ladder" if given.what == "training" else f"r.ome.{given.what}")
+    if given.what == "training":
+        command = ["train", "denoiser", "a.tif", "--preset", "tiny", "--steps", str(given.steps)]
+        command += ["--noise", "poisson-gaussian:2,0,3", "--no-thumbnail"]
+        resumed = target.with_name(f"{target.name}.state").exists()
+    else:
+        command = ["predict", "m.ladder", "a.tif", "--samples", str(given.samples)]
+        resumed = Path(f"{target}.parts", "manifest.json").exists()
+    command += ["-o", str(target), *(["--resume"] if resumed else [])]
+    process = os.fork()
+    if process:
+        return process
+    silence = os.open("log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(silence, 1)
+    os.dup2(silence, 2)
+    import sys
+
+    sys.argv = ["ladderscope", *command]
+    try:
+        command_line()
+        os._exit(0)
+    except SystemExit as ended:
+        os._exit(ended.code if isinstance(ended.code, int) else int(bool(ended.code)))
+    except BaseException:
+        os._exit(99)
 
 
-def digests(folder):
+def finished(process, seconds):
+    """Wait, and kill it after so many seconds; whether it ended by itself."""
+    end = None if seconds is None else time.monotonic() + seconds
+    while end is None or time.monotonic() < end:
+        done, status = os.waitpid(process, 0 if end is None else os.WNOHANG)
+        if done:
+            if status:
+                raise SystemExit(f"a run failed:\n{Path('log.txt').read_text()[-3000:]}")
+            return True
+        time.sleep(0.005)
+    os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+    return False
+
+
+def something_is_kept(out):
+    return any(out.glob("*.parts/*/*.safetensors")) or any(out.glob("*.state"))
+
+
+def outcome(given, out):
+    if given.what == "training":
+        return digest_of_model(load(out / "m.ladder").model)
     return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
+        str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(out.rglob("*"))
         if path.is_file()
     }
+
+
+def workers_killed(folder, given, chance):
+    denoiser = load("m.ladder")
+    started = time.monotonic()
+    denoiser.predict("a.tif", samples=given.samples, out="whole/r.ome.tif")
+    expected, seconds = outcome(given, folder / "whole"), time.monotonic() - started
+    kills = rounds = same = 0
+    with connected("local:2") as client:
+        while kills < given.kills:
+            ended = threading.Event()
+            killed = []
+
+            def kill(ended=ended, killed=killed):
+                if not ended.wait(chance.uniform(0.02, 0.8) * seconds):
+                    victim = chance.choice(sorted(client.run(os.getpid).values()))
+                    if not ended.is_set():
+                        os.kill(victim, signal.SIGKILL)
+                        killed.append(victim)
+
+            killer = threading.Thread(target=kill)
+            killer.start()
+            out = folder / f"round{rounds}"
+            denoiser.predict("a.tif", samples=given.samples, out=out / "r.ome.tif", dask=client)
+            ended.set()
+            killer.join()
+            if killed:
+                rounds, kills = rounds + 1, kills + 1
+                same += outcome(given, out) == expected
+                print(f"{kills} workers killed; {same} of {rounds} outcomes the same", flush=True)
+            shutil.rmtree(out)
+            client.wait_for_workers(2)
 
 
 if __name__ == "__main__":

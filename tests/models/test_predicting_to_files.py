@@ -11,7 +11,7 @@ from conftest import CAMERA
 from interrupting import Killed, after, files_in
 from typer.testing import CliRunner
 
-from ladderscope import Denoiser, Splitter
+from ladderscope import Denoiser, Splitter, folders
 from ladderscope.claims import claimed
 from ladderscope.cli.commands import app
 from ladderscope.errors import LadderscopeError
@@ -26,6 +26,7 @@ from ladderscope.models import (
 )
 from ladderscope.models.output import Output
 from ladderscope.models.working_folder import folder_of
+from ladderscope.unfinished import hidden
 
 TILES = 4
 
@@ -138,6 +139,28 @@ def test_killed_while_the_file_is_written_nothing_is_restored_again(
     assert len(asked) == TILES
     tiled.predict(image, samples=3, out=out, resume=True)
     assert len(asked) == TILES and files_in(tmp_path) == undisturbed
+
+
+def test_killed_while_a_zarr_is_replaced_it_is_put_in_place_by_resuming(
+    tiled, image, asked, tmp_path, monkeypatch
+):
+    out, whole = tmp_path / "r.ome.zarr", tmp_path / "whole" / "r.ome.zarr"
+    tiled.predict(image, samples=3, out=whole)
+    tiled.predict(image, samples=0, out=out)
+
+    def killed_between_two_names(unfinished, final, *_):
+        final.rename(hidden(final.parent))
+        raise Killed
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(folders, "_take_name", killed_between_two_names)
+        tiled.predict(image, samples=3, out=out, overwrite=True)
+    assert not (tmp_path / "r_spread.ome.zarr").exists() or not out.exists()
+    before = len(asked)
+    tiled.predict(image, samples=3, out=out, resume=True)
+    expected = files_in(whole.parent)
+    shutil.rmtree(whole.parent)
+    assert len(asked) == before and files_in(tmp_path) == expected
 
 
 def interrupted(tiled, image, out, monkeypatch, samples=3):

@@ -33,7 +33,7 @@ from ladderscope.models.working_folder import WorkingFolder, is_there, read
 _PATIENCE = 60  # seconds until a scheduler and its workers must have answered
 _POLL = 0.5  # seconds between two questions whether to stop
 _AHEAD = 2  # tasks per thread that are sent ahead of the results
-_GROUPS = 4  # per thread, at least, so that all end together
+_GROUPS = 16  # per thread, so that all end at nearly the same time
 _LARGEST = 32  # pieces of a group
 
 
