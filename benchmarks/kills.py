@@ -68,7 +68,7 @@ def processes_killed(folder, given, chance):
     kills = later = rounds = same = 0
     while kills < given.kills:
         out, killed = f"round{rounds}", False
-        while True:
+        while not (given.what == "training" and is_trained(folder / out)):
             process = start(given, out)
             if finished(process, chance.uniform(0.05, 1.0) * seconds):
                 break
@@ -132,6 +132,11 @@ def finished(process, seconds):
     os.kill(process, signal.SIGKILL)
     os.waitpid(process, 0)
     return False
+
+
+def is_trained(out):
+    """Whether the model was saved before the kill; its calibration, which follows, may be lost."""
+    return (out / "m.ladder").exists() and not any(out.glob("*.state"))
 
 
 def something_is_kept(out):
