@@ -7,9 +7,7 @@ import pytest
 import torch
 
 from ladderscope import Denoiser, LadderscopeError, Splitter, load
-from ladderscope.data import Channels, Field, Mixing
 from ladderscope.images import Image
-from ladderscope.models.calibrating import held_out_sums
 from ladderscope.models.file import Model
 from ladderscope.noise import Coloured, Gaussian, PhotonCounting, PoissonGaussian
 from ladderscope.noise.shares import share_of_noise
@@ -129,6 +127,8 @@ def test_a_splitter_needs_its_channels_as_truth(tmp_path):
         splitter.calibrate(mixed, one, truth_axes="YX")
     with pytest.raises(LadderscopeError, match="no noise model"):
         splitter.calibrate(mixed, np.stack([one, other]), truth_axes="CYX", truth_frames=2)
+    with pytest.raises(LadderscopeError, match="images, too"):
+        splitter.calibrate(truth=np.stack([one, other]))
     splitter.calibrate(samples=4)
     (held_out, _) = splitter.model.calibration
     assert held_out.source == "held-out recordings"
@@ -141,31 +141,6 @@ def test_a_splitter_needs_its_channels_as_truth(tmp_path):
         np.abs(restored.mean - np.stack([one, other])) <= restored.interval(0.9)[1] - restored.mean
     ]
     assert np.mean(inside) == pytest.approx(0.9, abs=0.01)
-
-
-def test_held_out_recordings_are_added_up_in_several_combinations_none_of_them_a_pair():
-    rng = np.random.default_rng(0)
-    structures = [[Field(rng.normal(size=(40, 40))) for _ in range(2)] for _ in range(2)]
-    sum_of = Mixing((0.0, 0.0), (1.0, 1.0))
-    made = held_out_sums(Channels(structures), sum_of)
-    used = [
-        tuple(
-            number
-            for number, field in enumerate(fields)
-            if np.isin(channel, field.pixels.astype(np.float32)).all()
-        )
-        for image in made.channels
-        for fields, channel in zip(structures, image.array, strict=True)
-    ]
-    assert used == [(0,), (0,), (1,), (1,), (0,), (1,), (1,), (0,)]
-    for mixed, image in zip(made.mixed, made.channels, strict=True):
-        assert np.allclose(mixed.array, image.array.sum(axis=0))
-    first = made.channels[0].array
-    assert np.allclose(first[0], structures[0][0].pixels)
-    assert np.allclose(first[1], np.rot90(structures[1][0].pixels))
-    pairs = held_out_sums(Channels(structures, paired=True), sum_of)
-    assert len(pairs.channels) == 2 and pairs.source == "held-out pairs"
-    assert np.allclose(pairs.channels[0].array[1], structures[1][0].pixels)
 
 
 def test_what_cannot_be_calibrated_is_said(fresh, caplog):

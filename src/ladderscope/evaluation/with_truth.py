@@ -65,7 +65,8 @@ def calibrate(
         with noise that is independent of the first.
     truth_variance
         Variance of the noise of `truth`, for all pixels or each of them. It is subtracted; noise
-        that is left out makes the error bars too wide, by √(1 + variance / squared error).
+        that is left out makes the error bars too wide, by √(1 + variance / squared error). Less
+        twice its covariance with the restoration, and thus negative, if that contains it too.
     samples
         Number of posterior samples of the restoration.
     source
@@ -93,17 +94,19 @@ def calibrate(
     >>> calibration.std(np.array([2.0]), np.zeros(1)).round(1).tolist()
     [3.0]
     """
-    error, std, mean, variance, matching = _compared(mean, std, truth, truth_variance, match)
+    cautious = source in HELD_OUT
+    error, std, mean, variance, matching = _compared(
+        mean, std, truth, truth_variance, match=match, sure=cautious
+    )
     squared = error**2 - variance
     followed = _fitted(mean, std, squared)
-    cautious = source in HELD_OUT
     fitted = _fitted(mean, std, squared, error**2) if cautious else followed
-    wide = np.sqrt(std**2 + variance)
+    wide = _apart(std, variance)
     before = tuple(
         float(np.mean(np.abs(error) <= students(level, samples) * wide)) for level in LEVELS
     )
     deviation = followed.std(std, mean)
-    score = np.abs(error) / np.sqrt(deviation**2 + variance)
+    score = np.abs(error) / _apart(deviation, variance)
     # Where the noise of the truth is the larger part, the score tells of its shape alone.
     noisy = float(np.mean(variance)) > float(np.mean(deviation**2))
     multipliers = np.array(
@@ -111,7 +114,7 @@ def calibrate(
     )
     if cautious:
         multipliers = np.maximum(multipliers, [interval_factor(level) for level in LEVELS])
-        score = np.abs(error) / np.sqrt(fitted.std(std, mean) ** 2 + variance)
+        score = np.abs(error) / _apart(fitted.std(std, mean), variance)
     after = tuple(float(np.mean(score <= multiplier)) for multiplier in multipliers)
     return Calibration(
         fitted.predicted,
@@ -128,6 +131,13 @@ def calibrate(
     )
 
 
+def _apart(
+    deviation: Float64[np.ndarray, " pixels"], variance: Float64[np.ndarray, " pixels"]
+) -> Float64[np.ndarray, " pixels"]:
+    """Give the standard deviation of the difference between restoration and truth."""
+    return np.sqrt(np.maximum(deviation**2 + variance, (LEAST_RATIO * deviation) ** 2))
+
+
 def _conformal(score: Float64[np.ndarray, " pixels"], level: float) -> float:
     rank = min(math.ceil((score.size + 1) * level), score.size)
     return float(np.partition(score, rank - 1)[rank - 1])
@@ -138,7 +148,9 @@ def _compared(
     std: Real[np.ndarray, "..."],
     truth: Real[np.ndarray, "..."],
     truth_variance: Real[np.ndarray, "..."] | float,
+    *,
     match: bool,
+    sure: bool,
 ) -> tuple[
     Float64[np.ndarray, " pixels"],
     Float64[np.ndarray, " pixels"],
@@ -146,7 +158,10 @@ def _compared(
     Float64[np.ndarray, " pixels"],
     tuple[float, float],
 ]:
-    """Give error, standard deviation, restoration and variance of the truth, checked and flat."""
+    """Give error, standard deviation, restoration and variance of the truth, checked and flat.
+
+    Unless its units are sure, a truth in others is refused.
+    """
     used = usable(mean, std, truth)
     variance = np.broadcast_to(np.asarray(truth_variance, np.float64), mean.shape)[used]
     restored, of_truth, deviation = (image[used].astype(np.float64) for image in (mean, truth, std))
@@ -160,7 +175,7 @@ def _compared(
         return of_truth - restored, deviation, restored, variance, (scale, offset)
     error = of_truth - restored
     unlike = np.mean((of_truth - scale * restored - offset) ** 2 - variance)
-    if scale > 0 and unlike < _UNLIKE**2 * np.mean(error**2 - variance):
+    if not sure and scale > 0 and unlike < _UNLIKE**2 * np.mean(error**2 - variance):
         raise LadderscopeError(
             f"the truth is about {scale:.3g} times the restoration "
             f"{'+' if offset >= 0 else '−'} {abs(offset):.3g}: it seems to be in other units. Give "

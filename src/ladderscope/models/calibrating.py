@@ -10,14 +10,12 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Float64
 
-from ladderscope.data import Channels, Field, Mixing
 from ladderscope.errors import LadderscopeError
 from ladderscope.evaluation.calibration import Calibration, Source
 from ladderscope.evaluation.with_truth import calibrate
 from ladderscope.evaluation.without_truth import calibrate_without_truth
 from ladderscope.images import Image, Sources, channel_statistics, read_image
 from ladderscope.images.read import named_sources
-from ladderscope.images.stored import Pixels
 from ladderscope.models.file import Model
 from ladderscope.models.restoring import Fields
 from ladderscope.noise.shares import share_of_noise
@@ -26,10 +24,10 @@ from ladderscope.words import counted
 logger = logging.getLogger("ladderscope")
 
 _MOST_PIXELS = 4_000_000  # per channel, of all images together
-_MOST_LOOKED_AT = 2**18  # without truth: an image of 512×512 pixels,
-_MOST_IMAGES = 4  # or parts of several
+MOST_LOOKED_AT = 2**18  # without truth: an image of 512×512 pixels,
+MOST_IMAGES = 4  # or parts of several
 _GRIDS = {1: (2, 2), 2: (2, 1)}  # columns and rows of the parts of each image
-_SHARE = 0.1  # of the exposure, whose noise disturbs an image
+SHARE = 0.1  # of the exposure, whose noise disturbs an image
 _DOUBT = 0.1  # of the noise variance, by which it may be wrong
 
 
@@ -52,90 +50,6 @@ class _Pixels(NamedTuple):
     std: Float32[np.ndarray, "channels pixels"]
     truth: Float32[np.ndarray, "channels pixels"]
     variance: Float64[np.ndarray, "channels pixels"]
-
-
-class Sums(NamedTuple):
-    """Mixed images of held-out recordings of a splitter, and their channels.
-
-    Attributes
-    ----------
-    mixed, channels : tuple of Image
-        Image k is the sum of the channels k, or was recorded with them.
-    source : str
-        Whether the channels show the same field: ``"held-out pairs"`` or ``"held-out recordings"``.
-    """
-
-    mixed: tuple[Image, ...]
-    channels: tuple[Image, ...]
-    source: Source
-
-
-def held_out_sums(held_out: Channels, mixing: Mixing) -> Sums:
-    """Add up held-out recordings: what a splitter can be calibrated on without further images.
-
-    Recordings that are not paired are added up in several combinations, each channel turned
-    further than the one before: even if two happen to show the same field, they are not a pair.
-    """
-    groups = [*held_out.fields, *([held_out.mixed] if held_out.mixed else [])]
-    chosen = _combinations([len(fields) for fields in groups], paired=held_out.paired)
-    side = math.isqrt(_MOST_LOOKED_AT // len(chosen))
-    mixed, channels = [], []
-    for number, fields_chosen in enumerate(chosen):
-        parts = [
-            _held_out_part(fields[one]) for fields, one in zip(groups, fields_chosen, strict=True)
-        ]
-        common = tuple(min(sides) for sides in zip(*(part.shape for part in parts), strict=True))
-        sides = np.minimum(common[-2:], side if held_out.paired else min(side, *common[-2:]))
-        extent = tuple(slice(size) for size in (*common[:-2], *sides))
-        stack = np.stack([part[extent] for part in parts]).astype(np.float32)
-        if not held_out.paired:
-            turned = [np.rot90(part, number, axes=(-2, -1)) for number, part in enumerate(stack)]
-            stack = np.stack(turned)
-        recordings = stack[: len(held_out.fields)]
-        whole = stack[-1] if held_out.mixed else mixing.mixed(recordings)
-        space, name = "ZYX"[-whole.ndim :], f"held-out field {number + 1}"
-        mixed.append(Image(whole, space, name))
-        channels.append(Image(recordings, f"C{space}", name))
-    source: Source = "held-out pairs" if held_out.paired else "held-out recordings"
-    return Sums(tuple(mixed), tuple(channels), source)
-
-
-def _combinations(counts: Sequence[int], *, paired: bool) -> list[tuple[int, ...]]:
-    """Choose a field of every channel, a few times."""
-    longest, wanted = max(counts), math.prod(counts)
-    found = dict.fromkeys(
-        tuple(
-            (number + (0 if paired else channel * (number // longest))) % count
-            for channel, count in enumerate(counts)
-        )
-        for number in range(min(_MOST_IMAGES, longest if paired else wanted))
-    )
-    return list(found)
-
-
-def nothing_held_out(kind: str) -> Sums:
-    """Refuse to calibrate without images.
-
-    Raises
-    ------
-    LadderscopeError
-        Always: what to give.
-    """
-    if kind == "denoiser":
-        raise LadderscopeError("give the noisy images to calibrate the error bars on")
-    raise LadderscopeError(
-        "the held-out recordings are known only right after fit: give mixed images and, as their "
-        "truth, the channels of each, stacked along C"
-    )
-
-
-def _held_out_part(field: Field) -> Pixels:
-    """Give the square of a field that was held out, or all of it."""
-    if field.reserved is None:
-        return field.pixels
-    top, left, side = field.reserved
-    part: Pixels = field.pixels[..., top : top + side, left : left + side]
-    return part
 
 
 def read_truths(truth: Sources, axes: str | None, images: Sequence[Image]) -> list[Image]:
@@ -253,16 +167,16 @@ def without_truth(
         noise, variance = np.empty_like(mean), np.empty_like(mean)
         for channel, law in enumerate(model.noise_models):
             signal = torch.from_numpy(mean[:, channel])
-            noise[:, channel] = share_of_noise(law, signal, _SHARE, generator).numpy()
+            noise[:, channel] = share_of_noise(law, signal, SHARE, generator).numpy()
             variance[:, channel] = law.moments(signal)[1].numpy()
         observed = crop.fields(space).astype(np.float32)
         disturbed = observed.copy()
         disturbed[:, order] += noise.astype(np.float32)
         other = replace(crop, pixels=crop.from_fields(disturbed, space), checked=None)
         again = restore(other, (number + 0.5) / len(crops)).mean
-        follows = noise * (again - mean) / _SHARE
+        follows = noise * (again - mean) / SHARE
         surplus = (observed[:, order] - mean) ** 2 - variance + follows
-        parts.append([_flat(part) for part in (std, follows, surplus, _DOUBT * variance)])
+        parts.append([flat(part) for part in (std, follows, surplus, _DOUBT * variance)])
     together = [np.concatenate(part, axis=1) for part in zip(*parts, strict=True)]
     return tuple(
         calibrate_without_truth(*of_channel, samples=samples)
@@ -282,16 +196,16 @@ def _compared(model: Model, found: Compared, truth: Image, frames: int | None) -
         )
     if model.kind == "denoiser":
         of_truth = of_truth[:, list(fields.channels)]
-    mean = _flat(restored)
+    mean = flat(restored)
     variance = np.zeros(mean.shape)
     if frames is not None:
         for channel, law in enumerate(model.noise_models):
             signal = torch.from_numpy(mean[channel].astype(np.float64))
             variance[channel] = law.moments(signal)[1].numpy() / frames
-    return _Pixels(mean, _flat(std), _flat(of_truth).astype(np.float32), variance)
+    return _Pixels(mean, flat(std), flat(of_truth).astype(np.float32), variance)
 
 
-def _flat(values: np.ndarray) -> np.ndarray:
+def flat(values: np.ndarray) -> np.ndarray:
     """Put the channels first, and all pixels of each in a row."""
     channels = np.moveaxis(values, 1, 0)
     return channels.reshape(len(channels), -1)
@@ -308,13 +222,13 @@ def _drawn(compared: _Pixels, most: int, seed: int) -> _Pixels:
 
 def _crops(images: Sequence[Image], space: str) -> list[Image]:
     """Cut parts from all over some images, together as large as one of 512×512 pixels."""
-    count = min(_MOST_IMAGES, len(images))
+    count = min(MOST_IMAGES, len(images))
     chosen = [images[len(images) * (2 * number + 1) // (2 * count)] for number in range(count)]
     across, down = _GRIDS.get(count, (1, 1))
     crops = []
     for image in chosen:
         depth = image.sizes.get("Z", 1) if "Z" in space else 1
-        pixels = _MOST_LOOKED_AT // (count * image.channels * depth)
+        pixels = MOST_LOOKED_AT // (count * image.channels * depth)
         middle = {
             letter: _around(0.5, size, 1)
             for letter, size in image.others.items()

@@ -6,6 +6,7 @@ from typing import Self
 
 import numpy as np
 
+from ladderscope.errors import LadderscopeError
 from ladderscope.evaluation.calibration import Source
 from ladderscope.images import Image, Sources, open_images
 from ladderscope.images.at_hand import are_small, at_hand
@@ -14,12 +15,12 @@ from ladderscope.machine import usual_device
 from ladderscope.memory import enough_memory
 from ladderscope.models.calibrating import (
     Compared,
-    nothing_held_out,
     read_truths,
     with_truth,
     without_truth,
 )
 from ladderscope.models.config import Settings
+from ladderscope.models.held_out import nothing_held_out, on_held_out
 from ladderscope.models.one_by_one import LESS_TO_RESTORE
 from ladderscope.models.predictor import Predictor
 from ladderscope.models.restoring import (
@@ -99,12 +100,14 @@ class Restorer(Predictor[Settings]):
         """
         samples = whole_number(samples, "samples", least=2)
         seed = self.seed if seed is None else whole_number(seed, "seed")
-        images: Sequence[Image]
+        images: Sequence[Image] = ()
         truths: Sequence[Image] | None = None
         source: Source = "second exposure" if truth_frames == 1 else "truth"
+        sums = None
         if observed is None:
-            images, truths, source = self._held_out or nothing_held_out(self.kind)
-            truth_frames = 1 if self.model.noise_models else None
+            if truth is not None:
+                raise LadderscopeError("give the images, too, that the truth belongs to")
+            sums = self._held_out or nothing_held_out(self.kind)
         else:
             opened = open_images(observed, axes)
             images = [
@@ -125,7 +128,9 @@ class Restorer(Predictor[Settings]):
                 mean, std, _ = restored_fields(uncalibrated, fields, samples=samples, seed=seed)
                 return Compared(fields, mean, np.zeros_like(mean) if std is None else std)
 
-            if truths is None:
+            if sums is not None:
+                calibration = on_held_out(self.model, sums, restored, samples=samples, seed=seed)
+            elif truths is None:
                 calibration = without_truth(
                     self.model, images, restored, samples=samples, seed=seed
                 )

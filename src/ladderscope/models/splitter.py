@@ -20,7 +20,6 @@ from ladderscope.images.stored import Pixels
 from ladderscope.interruption import ShouldStop
 from ladderscope.machine import usual_device
 from ladderscope.models.building import turns_of
-from ladderscope.models.calibrating import held_out_sums
 from ladderscope.models.channel_noise import Noise, channel_noise
 from ladderscope.models.checks import check_depth, warn_if_beyond, warn_if_far
 from ladderscope.models.config import Method, SplitterSettings
@@ -41,6 +40,7 @@ from ladderscope.models.given import (
     checked_offsets,
     say_what_has_no_effect,
 )
+from ladderscope.models.held_out import held_out_sums
 from ladderscope.models.lights import appearance_of_mixed, mixed_checks
 from ladderscope.models.matching import common_sampling
 from ladderscope.models.mixing import made_mixing, mixed_detail, recorded_mixing, with_foreground

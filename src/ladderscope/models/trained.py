@@ -12,10 +12,10 @@ from ladderscope.images import Image
 from ladderscope.images.artefacts import with_padding
 from ladderscope.machine import best_device, keep_freed_memory, usual_device
 from ladderscope.models.architecture import unfilled_network_of
-from ladderscope.models.calibrating import Sums
 from ladderscope.models.channel_noise import Noise, check_noise
 from ladderscope.models.config import Settings
 from ladderscope.models.file import Model, write_model
+from ladderscope.models.held_out import Sums
 from ladderscope.models.notices import Notices
 from ladderscope.models.presets import settings_for
 from ladderscope.models.restoration import Restoration
