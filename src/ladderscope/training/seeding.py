@@ -42,8 +42,13 @@ def seeded(seed: int, should_stop: ShouldStop | None = None) -> Iterator[None]:
     while not _TURN.acquire(timeout=_PATIENCE):
         stop_if(should_stop, "waiting for another training")
     try:
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(_devices()):
             torch.manual_seed(seed)
             yield
     finally:
         _TURN.release()
+
+
+def _devices() -> list[int]:
+    """List the GPU that this process computes on; others are left to other processes."""
+    return [torch.cuda.current_device()] if torch.cuda.is_available() else []
