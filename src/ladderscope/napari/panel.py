@@ -140,7 +140,7 @@ class Panel(QWidget):
             return self.worker is not None and self.worker.abort_requested
 
         return Listeners(
-            progress=seldom(self._told(self._progressed), 0.1),
+            progress=seldom(self._told(self._progressed), 0.5),
             watch=seldom(self._told(self._seen), 1.0),
             enough=lambda: self._enough.is_set() or stop(),
             stop=stop,
