@@ -182,7 +182,7 @@ def workers_killed(folder, given, chance):
                 same += outcome(given, out) == expected
                 print(f"{kills} workers killed; {same} of {rounds} outcomes the same", flush=True)
             shutil.rmtree(out)
-            client.wait_for_workers(2)
+            client.wait_for_workers(1)  # one killed while it starts may stay away
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ again finds what it had finished. The network computes with one thread per task.
 
 import multiprocessing
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -174,9 +175,12 @@ def _computed(
     work = _work(begun)
     client.register_plugin(_courier(work), name=work.name)
     waiting, running = _groups(missing, _threads(client)), dict[Any, Sequence[Place]]()
-    done = 0
+    done, alive = 0, time.monotonic()
     try:
         while True:
+            alive = time.monotonic() if client.nthreads() else alive
+            if time.monotonic() - alive > _PATIENCE:
+                raise LadderscopeError(_lost(begun, "no worker is left"))
             for group in islice(waiting, max(0, _AHEAD * _threads(client) - len(running))):
                 running[client.submit(_restored, work.name, group, pure=False)] = group
             if not running:
@@ -191,7 +195,7 @@ def _computed(
                 except (KilledWorker, CancelledError) as error:
                     left = [place for place in group if not is_there(begun.folder, place)]
                     if len(left) == len(group):
-                        raise LadderscopeError(_lost(begun, error)) from error
+                        raise LadderscopeError(_lost(begun, str(error))) from error
                     running[client.submit(_restored, work.name, group, pure=False)] = group
                     continue
                 for place in group:
@@ -280,9 +284,9 @@ def _seen(begun: Begun, place: Place) -> Piece:
     return piece
 
 
-def _lost(begun: Begun, error: BaseException) -> str:
+def _lost(begun: Begun, why: str) -> str:
     return (
         f"{begun.prediction.fields.image.name}: workers died while they restored it, or the "
-        f"scheduler did ({error}). Give each worker more memory, or fewer threads. What is "
+        f"scheduler did ({why}). Give each worker more memory, or fewer threads. What is "
         f"finished is kept in {begun.folder.path}: resume it (resume=True, --resume)"
     )
