@@ -264,8 +264,12 @@ _KINDS: Mapping[str, type[DenoiserEntry] | type[SplitterEntry]] = {
     "denoiser": DenoiserEntry,
     "splitter": SplitterEntry,
 }
-_HISTORY = TypeAdapter(Annotated[tuple[RecordEntry, ...], Field(max_length=MOST_VALIDATIONS)])
-_NOISE = TypeAdapter(Annotated[tuple[NoiseEntry, ...], Field(max_length=MOST_CHANNELS)])
+_HISTORY: TypeAdapter[tuple[RecordEntry, ...]] = TypeAdapter(
+    Annotated[tuple[RecordEntry, ...], Field(max_length=MOST_VALIDATIONS)]
+)
+_NOISE: TypeAdapter[tuple[NoiseEntry, ...]] = TypeAdapter(
+    Annotated[tuple[NoiseEntry, ...], Field(max_length=MOST_CHANNELS)]
+)
 
 
 def config_of(content: bytes) -> DenoiserEntry | SplitterEntry:
