@@ -6,8 +6,8 @@ Predictions and trainings: each round starts `ladderscope predict` or `laddersco
 in a process of its own (forked from one that has loaded everything), kills it with SIGKILL after a
 random time, and resumes it until it ends by itself. Dask: two workers restore an image together,
 and one of them is killed after a random time. Outputs are compared with those of a run that nothing
-disturbed: all files of a prediction, and the weights and statistics of a model, whose file also
-holds how long the training took. Rounds that ended before a kill are not counted.
+disturbed: all files of a prediction, and the weights, statistics and calibration of a model, whose
+file also holds how long the training took. Rounds that ended before a kill are not counted.
 """
 
 import argparse
@@ -80,8 +80,9 @@ def processes_killed(folder, given, chance):
         else:
             rounds -= 1
         if killed and outcome(given, folder / out) != expected:
-            shutil.copytree(out, f"/tmp/kills-{given.what}-{os.getpid()}")
-            print(f"round {rounds} differs: kept in /tmp/kills-{given.what}-{os.getpid()}")
+            kept = tempfile.mkdtemp(prefix=f"kills-{given.what}-")
+            shutil.copytree(out, kept, dirs_exist_ok=True)
+            print(f"round {rounds} differs: kept in {kept}")
         shutil.rmtree(out)
         print(
             f"{kills} kills in {rounds} rounds, {later} of them with something finished; "
@@ -135,7 +136,7 @@ def finished(process, seconds):
 
 
 def is_trained(out):
-    """Whether the model was saved before the kill; its calibration, which follows, may be lost."""
+    """Whether the training was complete before the kill: then its state is gone."""
     return (out / "m.ladder").exists() and not any(out.glob("*.state"))
 
 
@@ -145,7 +146,8 @@ def something_is_kept(out):
 
 def outcome(given, out):
     if given.what == "training":
-        return digest_of_model(load(out / "m.ladder").model)
+        model = load(out / "m.ladder").model
+        return digest_of_model(model), model.calibration
     return {
         str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(out.rglob("*"))

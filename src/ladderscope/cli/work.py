@@ -159,16 +159,19 @@ def train_and_save(
     thumbnail: bool,
     **data: Any,
 ) -> None:
-    """Train on data, as `fit` takes them, and save the model before anything else goes wrong.
+    """Train on data, as `fit` takes them, calibrate, and save the model.
 
-    All further work is left to the first process of a training on several devices.
+    The state of training stays until then, so that a run that is killed while it calibrates can be
+    resumed; one that is stopped saves the model as it is. All further work is left to the first
+    process of a training on several devices.
     """
     restorer.fit(**data, state_file=state_of(model_path), resume=resume)
     if not restorer.is_first_process:
         raise typer.Exit
-    restorer.save(model_path, thumbnail=thumbnail, overwrite=overwrite or resume)
-    if calibrates(restorer, data.get("images")):
-        restorer.save(model_path, thumbnail=thumbnail)
+    try:
+        calibrates(restorer, data.get("images"))
+    finally:
+        restorer.save(model_path, thumbnail=thumbnail, overwrite=overwrite or resume)
     logger.info("model saved: %s", model_path)
 
 
@@ -308,6 +311,8 @@ def denoise_batch(
     model_path, report_path = folder / "model.ladder", folder / "report.html"
     if is_trained:
         denoiser = trained_before(denoiser, model_path, images)
+        if not denoiser.model.calibration and calibrates(denoiser, images):
+            denoiser.save(model_path, thumbnail=thumbnail)
     else:
         train_and_save(
             denoiser,
