@@ -312,7 +312,7 @@ class Coloured(NoiseModel):
         along_x, along_y = neighbours(np.asarray(self.autocorrelation))
         return (
             "the noise of neighbouring pixels is correlated: "
-            f"{along_x:.2f} along x and {along_y:.2f} along y."
+            f"{along_x:z.2f} along x and {along_y:z.2f} along y."
         )
 
 

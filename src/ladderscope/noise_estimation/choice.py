@@ -277,7 +277,8 @@ def _neighbours(fit: NoiseFit, colour: Colour | None, found: NoiseCheck | None) 
         how = "are practically independent"
     else:
         how = "are taken as independent"
-    return [f"neighbouring pixels {how} (correlation {along_x:.2f} along x, {along_y:.2f} along y)"]
+    found = f"correlation {along_x:z.2f} along x, {along_y:z.2f} along y"
+    return [f"neighbouring pixels {how} ({found})"]
 
 
 def _about_the_law(fit: NoiseFit, wanted: Wanted, found: NoiseCheck) -> list[str]:

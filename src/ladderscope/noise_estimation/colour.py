@@ -137,7 +137,7 @@ class Colour:
                 "constant or clipped."
             )
         along_x, along_y = self.neighbours
-        found = f"{along_x:.2f} along x and {along_y:.2f} along y"
+        found = f"{along_x:z.2f} along x and {along_y:z.2f} along y"
         if self.is_noise:
             broad = " It extends too far to be measured, and is stronger than that."
             return (
