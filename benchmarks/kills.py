@@ -100,7 +100,7 @@ def start(given, out):
         resumed = target.with_name(f"{target.name}.state").exists()
     else:
         command = ["predict", "m.ladder", "a.tif", "--samples", str(given.samples)]
-        resumed = Path(f"{target}.parts", "manifest.json").exists()
+        resumed = target.exists() or Path(f"{target}.parts").exists()
     command += ["-o", str(target), *(["--resume"] if resumed else [])]
     process = os.fork()
     if process:
@@ -151,7 +151,7 @@ def outcome(given, out):
     return {
         str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(out.rglob("*"))
-        if path.is_file()
+        if path.is_file() and ".unfinished-" not in str(path)  # what the next run clears away
     }
 
 

@@ -3,6 +3,7 @@
 import errno
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -139,6 +140,18 @@ def test_killed_while_the_file_is_written_nothing_is_restored_again(
     assert len(asked) == TILES
     tiled.predict(image, samples=3, out=out, resume=True)
     assert len(asked) == TILES and files_in(tmp_path) == undisturbed
+
+
+def test_killed_while_pieces_are_removed_the_next_output_removes_the_rest(
+    tiled, image, undisturbed, tmp_path, monkeypatch
+):
+    out = tmp_path / "r.ome.tif"
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(streaming, "shutil", SimpleNamespace(rmtree=after(0, None, Killed)))
+        tiled.predict(image, samples=3, out=out)
+    assert len(list(tmp_path.iterdir())) > len(undisturbed)
+    tiled.predict(image, samples=3, out=out, overwrite=True)
+    assert files_in(tmp_path) == undisturbed
 
 
 def test_killed_while_a_zarr_is_replaced_it_is_put_in_place_by_resuming(

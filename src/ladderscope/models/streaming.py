@@ -2,7 +2,6 @@
 
 import logging
 import platform
-import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -52,6 +51,7 @@ from ladderscope.models.working_folder import (
 )
 from ladderscope.models.written import from_files, write_samples
 from ladderscope.names import IMAGE
+from ladderscope.unfinished import hidden
 from ladderscope.words import counted
 
 logger = logging.getLogger("ladderscope")
@@ -390,6 +390,6 @@ def _manifest(prediction: Prediction, image: str, threads: int) -> Manifest:
 
 def _removed(folder: Path) -> None:
     """Remove a working folder; one that is killed meanwhile leaves no half of it under its name."""
-    hidden = folder.with_name(f".unfinished-{secrets.token_hex(4)}")
-    folder.rename(hidden)
-    shutil.rmtree(hidden)
+    half = hidden(folder.parent)
+    folder.rename(half)
+    shutil.rmtree(half, ignore_errors=True)  # another process may clear it away too
