@@ -277,8 +277,8 @@ def _neighbours(fit: NoiseFit, colour: Colour | None, found: NoiseCheck | None) 
         how = "are practically independent"
     else:
         how = "are taken as independent"
-    found = f"correlation {along_x:z.2f} along x, {along_y:z.2f} along y"
-    return [f"neighbouring pixels {how} ({found})"]
+    along = f"{along_x:z.2f} along x, {along_y:z.2f} along y"
+    return [f"neighbouring pixels {how} (correlation {along})"]
 
 
 def _about_the_law(fit: NoiseFit, wanted: Wanted, found: NoiseCheck) -> list[str]:
