@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test lint dist napari changelog clean
+.PHONY: demo test lint dist extras changelog clean
 
 demo: $(INSTALLED)
 	$(BIN)/ladderscope demo -o demo --overwrite
@@ -25,9 +25,9 @@ dist: $(INSTALLED)
 	$(BIN)/twine check --strict dist/*
 	$(BIN)/check-wheel-contents dist/*.whl
 
-# What the tests of the napari plugin need, beside a display or Xvfb; without it they are skipped.
-napari: $(INSTALLED)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[napari]' pytest-qt
+# What the tests of napari, vendor formats and MicroSSIM need; without it they are skipped.
+extras: $(INSTALLED)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[evaluation,formats,napari]' pylibCZIrw pytest-qt
 
 # What has changed since the last release, as CHANGELOG.md will say it.
 changelog: $(INSTALLED)

@@ -9,7 +9,7 @@ import pytest
 from ladderscope.images import ImageError, write_image
 from ladderscope.models import Restoration
 
-REASON = "napari is not installed: make napari, or pip install 'ladderscope[napari]'"
+REASON = "napari is not installed: make extras, or pip install 'ladderscope[napari]'"
 napari_layers = pytest.importorskip("napari.layers", reason=REASON, exc_type=ImportError)
 ours = pytest.importorskip("ladderscope.napari.layers", reason=REASON, exc_type=ImportError)
 

@@ -13,7 +13,7 @@ import ladderscope
 from ladderscope.images import write_image
 from ladderscope.models import Restoration, load
 
-REASON = "napari is not installed: make napari, or pip install 'ladderscope[napari]' pytest-qt"
+REASON = "napari is not installed: make extras, or pip install 'ladderscope[napari]' pytest-qt"
 pytest.importorskip("pytestqt", reason=REASON)
 napari = pytest.importorskip("napari", reason=REASON)
 npe2 = pytest.importorskip("npe2", reason=REASON)
