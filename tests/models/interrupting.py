@@ -1,5 +1,7 @@
 """Interrupts a prediction where a test wants it, and compares what it has written."""
 
+from ladderscope.models import restoring
+
 
 class Killed(BaseException):
     """As sudden as a signal."""
@@ -21,3 +23,15 @@ def after(count, does, then):
         return does(*args, **kwargs)
 
     return counted
+
+
+def tiles_asked_for(monkeypatch):
+    """List the tiles for which the network is asked from now on."""
+    tiles, ask = [], restoring.restore_tile
+
+    def noted(network, part, tile, *args, **kwargs):
+        tiles.append(tile.core)
+        return ask(network, part, tile, *args, **kwargs)
+
+    monkeypatch.setattr(restoring, "restore_tile", noted)
+    return tiles

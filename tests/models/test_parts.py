@@ -10,7 +10,7 @@ import zarr
 from conftest import CAMERA
 from hypothesis import given
 from hypothesis import strategies as st
-from interrupting import files_in
+from interrupting import files_in, tiles_asked_for
 from typer.testing import CliRunner
 
 from ladderscope import Denoiser
@@ -18,7 +18,7 @@ from ladderscope.claims import claimed
 from ladderscope.cli.commands import app
 from ladderscope.errors import LadderscopeError
 from ladderscope.images import open_image
-from ladderscope.models import restoring, streaming, working_folder
+from ladderscope.models import streaming, working_folder
 from ladderscope.models.output import Share, share_of
 from ladderscope.models.working_folder import folder_of
 
@@ -46,14 +46,7 @@ def undisturbed(tiled, crops, tmp_path_factory):
 @pytest.fixture
 def asked(monkeypatch):
     """List the tiles for which the network is asked."""
-    tiles, ask = [], restoring.restore_tile
-
-    def noted(network, part, tile, *args, **kwargs):
-        tiles.append(tile.core)
-        return ask(network, part, tile, *args, **kwargs)
-
-    monkeypatch.setattr(restoring, "restore_tile", noted)
-    return tiles
+    return tiles_asked_for(monkeypatch)
 
 
 @given(st.integers(0, 40), st.integers(1, 9), st.integers(0, 20))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 from conftest import CAMERA
-from interrupting import Killed, after, files_in
+from interrupting import Killed, after, files_in, tiles_asked_for
 from typer.testing import CliRunner
 
 from ladderscope import Denoiser, Splitter, folders
@@ -20,7 +20,6 @@ from ladderscope.files import OutputError
 from ladderscope.images import large, open_image
 from ladderscope.models import (
     restoration,
-    restoring,
     streaming,
     windows,
     working_folder,
@@ -56,14 +55,7 @@ def undisturbed(tiled, image, tmp_path_factory):
 @pytest.fixture
 def asked(monkeypatch):
     """List the tiles for which the network is asked."""
-    tiles, ask = [], restoring.restore_tile
-
-    def noted(network, part, tile, *args, **kwargs):
-        tiles.append(tile.core)
-        return ask(network, part, tile, *args, **kwargs)
-
-    monkeypatch.setattr(restoring, "restore_tile", noted)
-    return tiles
+    return tiles_asked_for(monkeypatch)
 
 
 def test_tile_by_tile_gives_what_the_whole_does(tiled, image, tmp_path):

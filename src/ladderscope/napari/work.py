@@ -82,16 +82,7 @@ def denoise(denoiser: Denoiser, images: Images, minutes: float | None, wanted: W
     def work(tell: Listeners) -> None:
         given = images()
         outputs = _outputs(given, wanted)
-        noisy = [one.image for one in given]
-        denoiser.fit(
-            noisy,
-            minutes=minutes,
-            progress=tell.progress,
-            should_stop=tell.enough,
-            watch=tell.watch,
-        )
-        calibrates(denoiser, noisy, progress=tell.progress, should_stop=tell.stop)
-        tell.trained(denoiser)
+        _train(denoiser, tell, images=[one.image for one in given], minutes=minutes)
         _restore(denoiser, given, outputs, wanted, tell)
 
     return work
@@ -111,17 +102,8 @@ def split(
     def work(tell: Listeners) -> None:
         given = mixed()
         outputs = _outputs(given, wanted)
-        splitter.fit(
-            [[one.image for one in of_channel()] for of_channel in channels],
-            names=names,
-            paired=paired,
-            minutes=minutes,
-            progress=tell.progress,
-            should_stop=tell.enough,
-            watch=tell.watch,
-        )
-        calibrates(splitter, None, progress=tell.progress, should_stop=tell.stop)
-        tell.trained(splitter)
+        recordings = [[one.image for one in of_channel()] for of_channel in channels]
+        _train(splitter, tell, channels=recordings, names=names, paired=paired, minutes=minutes)
         _restore(splitter, given, outputs, wanted, tell)
 
     return work
@@ -162,6 +144,13 @@ def warnings_told(warn: Callable[[str], None]) -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
+
+
+def _train(restorer: Denoiser | Splitter, tell: Listeners, **data: Any) -> None:
+    """Train on data, as `fit` takes them, and calibrate."""
+    restorer.fit(**data, progress=tell.progress, should_stop=tell.enough, watch=tell.watch)
+    calibrates(restorer, data.get("images"), progress=tell.progress, should_stop=tell.stop)
+    tell.trained(restorer)
 
 
 def _outputs(given: Sequence[Given], wanted: Wanted) -> list[Path | None]:
