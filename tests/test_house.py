@@ -108,6 +108,12 @@ def test_all_stands_for_every_extra_that_users_may_want():
     assert sorted(named) == sorted(extras.keys() - {"all", "dev"})
 
 
+def test_shapes_are_those_of_a_class_of_arrays():
+    # where numpy's NDArray is an alias and no class (2.5), jaxtyping cannot be imported with it
+    shape = re.compile(r"\b(Bool|Float\w*|Int\w*|Num|Real|Shaped|UInt\w*)\[NDArray\[")
+    assert [named(path) for path in FILES if shape.search(path.read_text("utf-8"))] == []
+
+
 @pytest.mark.parametrize("path", NEWS, ids=lambda path: path.name)
 def test_a_news_fragment_has_a_kind_that_the_changelog_knows(path):
     kinds = {kind["directory"] for kind in PROJECT["tool"]["towncrier"]["type"]}

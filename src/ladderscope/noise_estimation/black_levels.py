@@ -29,7 +29,7 @@ _STANDARD_ERRORS = 5
 _DISTRUST = 0.05  # of a variance: structure that is left in it
 
 
-def about_black_levels(files: Mapping[str, Sequence[Real[NDArray[Any], "y x"]]]) -> str | None:
+def about_black_levels(files: Mapping[str, Sequence[Real[np.ndarray, "y x"]]]) -> str | None:
     """Report two files whose black levels differ; None if all are alike, or it cannot be seen.
 
     Parameters

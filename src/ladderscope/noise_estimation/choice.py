@@ -9,12 +9,10 @@ more is described. What the chosen law does not describe is said.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Real
-from numpy.typing import NDArray
 
 from ladderscope.noise.coloured import Coloured
 from ladderscope.noise.entries import NoiseError
@@ -84,7 +82,7 @@ class NoiseChoice:
 
 
 def choose(
-    planes: Sequence[Real[NDArray[Any], "y x"]],
+    planes: Sequence[Real[np.ndarray, "y x"]],
     wanted: Wanted = CHOSEN,
     *,
     structured: bool = False,
@@ -138,7 +136,7 @@ def choose(
 
 
 def _of_pixels(
-    planes: Sequence[Real[NDArray[Any], "y x"]], wanted: Wanted, every: int
+    planes: Sequence[Real[np.ndarray, "y x"]], wanted: Wanted, every: int
 ) -> tuple[NoiseFit, NoiseFit, bool, NoiseCheck | None]:
     """Choose the law of single pixels.
 
@@ -168,7 +166,7 @@ def _of_pixels(
     return counting if found and found.heavy_tails else line, line, grows, found
 
 
-def _checked(planes: Sequence[Real[NDArray[Any], "y x"]], model: NoiseModel) -> NoiseCheck | None:
+def _checked(planes: Sequence[Real[np.ndarray, "y x"]], model: NoiseModel) -> NoiseCheck | None:
     """Check a law; None where there are too few pixels to check what could be measured."""
     try:
         return check_planes(planes, model)
@@ -355,7 +353,7 @@ def _about_correlation(
     ]
 
 
-def _about_texture(fit: NoiseFit, planes: Sequence[Real[NDArray[Any], "y x"]]) -> list[str]:
+def _about_texture(fit: NoiseFit, planes: Sequence[Real[np.ndarray, "y x"]]) -> list[str]:
     """Say that texture may be taken for correlated noise, where little else is in the images."""
     if not isinstance(fit.model, Coloured):
         return []
