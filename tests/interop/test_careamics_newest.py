@@ -94,7 +94,8 @@ def test_old_and_new_names_describe_the_same_network():
 @pytest.mark.parametrize(
     "changed, named",
     [
-        ({"encoder_blocks_per_layer": 2}, "encoder_blocks_per_layer is 2.*one block"),
+        ({"encoder_blocks_per_layer": 2, "multiscale_count": 2}, "per_layer is 2.*lateral context"),
+        ({"decoder_blocks_per_layer": 9}, "decoder_blocks_per_layer.*8"),
         ({"n_filters": 4, "encoder_n_filters": 8}, "n_filters is 4, but encoder_n_filters is 8"),
         ({"multiscale_counts": 3}, "multiscale_counts.*did you mean multiscale_count"),
         ({"n_filter": 8}, "n_filter.*did you mean n_filters"),
@@ -191,6 +192,29 @@ def test_an_imported_model_goes_back_and_comes_again(name, tmp_path, monkeypatch
     assert np.array_equal(one, other)
     with pytest.raises(OutputError):
         export_careamics(restorer, path)
+
+
+def test_several_blocks_per_layer_are_imported_saved_and_handed_back(tmp_path):
+    blocks = {"encoder_blocks_per_layer": 2, "decoder_blocks_per_layer": 3}
+    content = checkpoint(NEW | blocks)
+    import_careamics(content, data_mean=MEAN, data_std=STD).save(tmp_path / "a.ladder")
+    denoiser = load(tmp_path / "a.ladder", device="cpu")
+    built = denoiser.model.architecture
+    assert (built.first_blocks, built.blocks, built.decoder_blocks) == (1, 2, 3)
+    image = np.random.default_rng(0).normal(MEAN, STD, (20, 17)).astype(np.float32)
+    assert np.isfinite(denoiser.predict(image, samples=2).mean).all()
+    again = torch.load(export_careamics(denoiser, tmp_path / "a.pth"))
+    model = again["hyper_parameters"]["algorithm_config"]["model"]
+    assert {name: model[name] for name in blocks} == blocks
+    for name, value in again["state_dict"].items():
+        if not name.startswith("parameter_net"):
+            assert torch.equal(value, content["state_dict"][f"model.{name}"])
+
+
+def test_weights_of_other_blocks_name_the_argument():
+    state = checkpoint(NEW | {"decoder_blocks_per_layer": 2})["state_dict"]
+    with pytest.raises(InteropError, match="decoder_blocks_per_layer is 1"):
+        load_lvae(state, NEW)
 
 
 def test_a_model_that_careamics_cannot_run_is_refused_with_what_differs(tmp_path):

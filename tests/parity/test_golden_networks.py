@@ -19,6 +19,7 @@ from ladderscope.network import LadderVAE
 from ladderscope.noise import GaussianMixture
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.npz"))
+BLOCKS = Path(__file__).parent / "golden" / "blocks" / "hdn_2d_blocks.npz"
 # Of the largest value in a tensor: float32, and its rounding errors after some hundred layers.
 CLOSE = 1e-5
 
@@ -129,6 +130,18 @@ def test_in_double_precision_it_is_the_same_to_more_digits():
     for key, value in replayed(golden, opened(golden)).items():
         assert exact[key].dtype == torch.float64
         torch.testing.assert_close(value.double(), exact[key], rtol=1e-3, atol=1e-4)
+
+
+def test_networks_with_several_blocks_per_layer_are_reproduced():
+    golden = read(BLOCKS)
+    network = opened(golden)
+    found = replayed(golden, network)["out"].detach().numpy()
+    assert np.abs(found - golden["out"]).max() <= CLOSE * np.abs(golden["out"]).max()
+    state = to_careamics(network)
+    assert state.keys() == under(golden, "state/").keys()
+    assert all(
+        np.array_equal(state[name], value) for name, value in under(golden, "state/").items()
+    )
 
 
 def test_the_network_restores_images_of_other_sizes_where_no_kl_is_asked_for():

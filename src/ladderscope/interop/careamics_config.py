@@ -161,6 +161,8 @@ def _options_behind(
             return ("encoder_conv_strides", "decoder_conv_strides")
         if count("top_down_layers") != len(config.z_dims):
             return ("z_dims",)
+        if re.search(r"\.net\.\d|deterministic_block\.[1-9]|final_top_down\.[1-9]", name):
+            return (f"{side}_blocks_per_layer",)
         if "lowres" in name and count("lowres_first_bottom_ups") + 1 != config.multiscale_count:
             return ("multiscale_count",)
         return ()

@@ -9,6 +9,7 @@ import torch
 
 from ladderscope.files import whole_file
 from ladderscope.interop.careamics import build_lvae, to_careamics
+from ladderscope.interop.careamics_keys import BLOCKS
 from ladderscope.interop.checkpoint import InteropError
 from ladderscope.models import Denoiser, Splitter
 from ladderscope.models.architecture import Architecture
@@ -62,7 +63,9 @@ def export_careamics(
     config = config_of(model)
     network = build_lvae(config)
     network.load_state_dict(model.weights)
-    arguments = {"architecture": "LVAE", **config.model_dump(mode="json")}
+    # version 0.3.5 builds one block per layer, and has no arguments for it
+    one_block = {name for name in BLOCKS if getattr(config, name) == 1}
+    arguments = {"architecture": "LVAE", **config.model_dump(mode="json", exclude=one_block)}
     algorithm: dict[str, Any] = {
         "algorithm": "hdn" if model.mixture is None else "microsplit",
         "model": arguments,
@@ -100,6 +103,8 @@ def config_of(model: Model) -> LVAEConfig:
             "decoder_n_filters": built.filters,
             "encoder_conv_strides": (1, 2, 2)[-built.dimensions :],
             "decoder_conv_strides": (1, 2, 2)[-decoder:],
+            "encoder_blocks_per_layer": built.blocks,
+            "decoder_blocks_per_layer": built.decoder_blocks or built.blocks,
             "encoder_dropout": built.dropout,
             "decoder_dropout": built.dropout,
             "nonlinearity": _NONLINEARITIES.get(built.activation, "ELU"),

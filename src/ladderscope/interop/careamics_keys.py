@@ -9,8 +9,8 @@ from ladderscope.models.earlier import LVAEConfig
 from ladderscope.untrusted import shortened, shown
 
 _FILTERS = ("encoder_n_filters", "decoder_n_filters")
-_BLOCKS = ("encoder_blocks_per_layer", "decoder_blocks_per_layer")
-_KNOWN = (*LVAEConfig.model_fields, "n_filters", *_BLOCKS)
+BLOCKS = ("encoder_blocks_per_layer", "decoder_blocks_per_layer")
+_KNOWN = (*LVAEConfig.model_fields, "n_filters")
 
 
 def is_newest(config: Mapping[str, Any]) -> bool:
@@ -19,7 +19,7 @@ def is_newest(config: Mapping[str, Any]) -> bool:
     These have one number of filters, a number of blocks per layer, and a log-variance that is
     predicted or not. How the KL is computed is no argument any more.
     """
-    named = not config.keys().isdisjoint({"n_filters", *_BLOCKS})
+    named = not config.keys().isdisjoint({"n_filters", *BLOCKS})
     return named or isinstance(config.get("predict_logvar"), bool)
 
 
@@ -29,11 +29,11 @@ def renamed(config: Mapping[str, Any]) -> dict[str, Any]:
     Raises
     ------
     InteropError
-        Two of them contradict each other, or there are several blocks per layer.
+        Two of them contradict each other.
 
     Examples
     --------
-    >>> renamed({"n_filters": 64, "predict_logvar": True, "encoder_blocks_per_layer": 1})
+    >>> renamed({"n_filters": 64, "predict_logvar": True})
     {'predict_logvar': 'pixelwise', 'encoder_n_filters': 64, 'decoder_n_filters': 64}
     """
     found = dict(config)
@@ -47,12 +47,6 @@ def renamed(config: Mapping[str, Any]) -> dict[str, Any]:
                     f"n_filters is {shown(filters)}, but {name} is {shown(found[name])}: give one "
                     "of them"
                 )
-    for name in _BLOCKS:
-        if (blocks := found.pop(name, 1)) != 1:
-            raise InteropError(
-                f"{name} is {shown(blocks)}, but only networks with one block per layer are "
-                "imported: predict with CAREamics"
-            )
     return found
 
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ladderscope.interop.checkpoint import InteropError
 from ladderscope.models.earlier import LVAEConfig
@@ -100,6 +101,9 @@ def _joined(parts: tuple[Tensor, ...]) -> Tensor:
 def _layers(network: LadderVAE) -> Iterator[tuple[str, ...]]:
     """Give the name of each layer in CAREamics, and its name or names in ours."""
 
+    def count(ours: str) -> int:
+        return len(cast(nn.Sequential, network.get_submodule(ours)))
+
     def block(theirs: str, ours: str) -> Iterator[tuple[str, ...]]:
         # activations and dropouts have no weights; ours has dropouts only where they are used
         layers = network.get_submodule(f"{ours}.residual").named_children()
@@ -124,9 +128,11 @@ def _layers(network: LadderVAE) -> Iterator[tuple[str, ...]]:
         gate = f"z_gates.{index}"
         yield f"_3D_squisher.{index}.conv", f"{gate}.value", f"{gate}.gate"
     for index in range(len(network.latent_channels)):
-        theirs, ours = f"bottom_up_layers.{index}.net_downsized.0", f"bottom_up.{index}"
-        yield f"{theirs}.pre_conv", f"{ours}.0.convolution"
-        yield from block(f"{theirs}.res", f"{ours}.1")
+        theirs, ours = f"bottom_up_layers.{index}", f"bottom_up.{index}"
+        yield f"{theirs}.net_downsized.0.pre_conv", f"{ours}.0.convolution"
+        yield from block(f"{theirs}.net_downsized.0.res", f"{ours}.1")
+        for place in range(2, count(ours)):
+            yield from block(f"{theirs}.net.{place - 2}.res", f"{ours}.{place}")
         theirs, ours = f"top_down_layers.{index}", f"rungs.{index}"
         if index < len(network.latent_channels) - 1:
             yield f"{theirs}.stochastic.conv_in_p", f"{ours}.to_prior"
@@ -135,7 +141,11 @@ def _layers(network: LadderVAE) -> Iterator[tuple[str, ...]]:
         yield f"{theirs}.stochastic.conv_in_q", f"{ours}.to_posterior"
         yield f"{theirs}.stochastic.conv_out", f"{ours}.from_sample"
         yield f"{theirs}.deterministic_block.0.pre_conv", f"{ours}.down.0"
-        yield from block(f"{theirs}.deterministic_block.0.res", f"{ours}.down.1")
-    yield from block("final_top_down.0.res", "last.0")
+        for place in range(1, count(f"{ours}.down")):
+            yield from block(
+                f"{theirs}.deterministic_block.{place - 1}.res", f"{ours}.down.{place}"
+            )
+    for place in range(count("last")):
+        yield from block(f"final_top_down.{place}.res", f"last.{place}")
     for theirs in LAST_LAYER:
         yield theirs, "output"

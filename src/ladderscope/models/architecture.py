@@ -29,6 +29,7 @@ _LARGEST_SCALE = 100.0
 VARIANCE_FILTERS = 16  # at most, and half as many as the network has
 
 Filters = Annotated[int, Field(ge=1, le=MOST_FILTERS)]
+Blocks = Annotated[int, Field(ge=1, le=MOST_BLOCKS)]
 Side = Annotated[int, Field(ge=1, le=LARGEST_PATCH)]
 Scale = Annotated[float, Field(gt=0, le=_LARGEST_SCALE)]
 
@@ -63,9 +64,9 @@ class Architecture(BaseModel):
 
     Attributes
     ----------
-    output_channels, latent_channels, filters, blocks, first_kernel, batch_norm, dropout, \
-dimensions, decoder_dimensions, views, posterior_scales, top_prior_size, blind_levels, \
-variance_filters, variances
+    output_channels, latent_channels, filters, blocks, first_blocks, decoder_blocks, \
+first_kernel, batch_norm, dropout, dimensions, decoder_dimensions, views, posterior_scales, \
+top_prior_size, blind_levels, variance_filters, variances
         As of `ladderscope.network.LadderVAE`.
     activation
         Name of the activation.
@@ -84,7 +85,9 @@ variance_filters, variances
     output_channels: Annotated[int, Field(ge=1, le=2 * MOST_CHANNELS)]
     latent_channels: Annotated[tuple[Filters, ...], Field(min_length=1, max_length=MOST_LEVELS)]
     filters: Filters
-    blocks: Annotated[int, Field(ge=1, le=MOST_BLOCKS)] = 1
+    blocks: Blocks = 1
+    first_blocks: Blocks | None = None
+    decoder_blocks: Blocks | None = None
     first_kernel: Annotated[int, Field(ge=1, le=LARGEST_KERNEL)] = 3
     batch_norm: bool = False
     dropout: Annotated[float, Field(ge=0, le=1)] = 0.0

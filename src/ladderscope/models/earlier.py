@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from ladderscope.models.architecture import Architecture
 from ladderscope.models.config import (
     LARGEST_PATCH,
+    MOST_BLOCKS,
     MOST_CHANNELS,
     MOST_DEPTH,
     MOST_FILTERS,
@@ -18,6 +19,7 @@ Axes = Annotated[
     tuple[Annotated[int, Field(ge=1, le=LARGEST_PATCH)], ...], Field(min_length=2, max_length=3)
 ]
 Filters = Annotated[int, Field(ge=1, le=MOST_FILTERS)]
+Blocks = Annotated[int, Field(ge=1, le=MOST_BLOCKS)]
 _ACTIVATIONS = {"None": "identity", "LeakyReLU": "leaky_relu"}
 
 
@@ -38,6 +40,8 @@ class LVAEConfig(BaseModel):
         (2, 2) in 2-D, (1, 2, 2) in 3-D.
     encoder_dropout, decoder_dropout
         Probability with which a channel is dropped in training.
+    encoder_blocks_per_layer, decoder_blocks_per_layer
+        Residual blocks of each level. Up to version 0.3.5 there is one, and no such argument.
     nonlinearity
         Name of the activation.
     predict_logvar
@@ -47,8 +51,8 @@ class LVAEConfig(BaseModel):
 
     Notes
     -----
-    All are bounded as our own settings are: at most 10 levels, 1,024 filters and latent channels
-    of a level, 64 output channels, patches of 4,096 pixels and 1,024 planes.
+    All are bounded as our own settings are: at most 10 levels, 8 blocks, 1,024 filters and latent
+    channels of a level, 64 output channels, patches of 4,096 pixels and 1,024 planes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,6 +67,8 @@ class LVAEConfig(BaseModel):
     decoder_conv_strides: Axes
     encoder_dropout: Dropout
     decoder_dropout: Dropout
+    encoder_blocks_per_layer: Blocks = 1
+    decoder_blocks_per_layer: Blocks = 1
     nonlinearity: Literal["None", "Sigmoid", "Softmax", "Tanh", "ReLU", "LeakyReLU", "ELU"]
     predict_logvar: Literal["pixelwise"] | None = None
     analytical_kl: bool
@@ -90,6 +96,13 @@ class LVAEConfig(BaseModel):
                 f"multiscale_count is {self.multiscale_count}, but {len(self.z_dims)} levels "
                 f"take {len(self.z_dims) + 1} views at most"
             )
+        if self.multiscale_count > 1 and self.encoder_blocks_per_layer > 1:
+            raise ValueError(
+                f"encoder_blocks_per_layer is {self.encoder_blocks_per_layer} and multiscale_count "
+                f"is {self.multiscale_count}: with lateral context, only one block per layer of "
+                "the encoder is imported, because CAREamics applies the others to the context as "
+                "well; predict with CAREamics"
+            )
         if min(self.top_prior_size) < 1:
             raise ValueError(
                 f"input_shape {list(self.input_shape)} is too small to be halved on "
@@ -101,15 +114,19 @@ class LVAEConfig(BaseModel):
     def architecture(self) -> Architecture:
         """The same network, as ours.
 
-        With more than four levels, CAREamics multiplies the features that the posterior of level
-        l is read from by √(2l).
+        The first convolution is followed by one block in any case. With more than four levels,
+        CAREamics multiplies the features that the posterior of level l is read from by √(2l).
         """
         levels = range(1, len(self.z_dims) + 1)
+        encoder, decoder = self.encoder_blocks_per_layer, self.decoder_blocks_per_layer
         return Architecture.model_validate(
             {
                 "output_channels": self.output_channels * (2 if self.predict_logvar else 1),
                 "latent_channels": self.z_dims,
                 "filters": self.encoder_n_filters,
+                "blocks": encoder,
+                "first_blocks": 1 if encoder > 1 else None,
+                "decoder_blocks": decoder if decoder != encoder else None,
                 "batch_norm": True,
                 "dropout": max(self.encoder_dropout, self.decoder_dropout),
                 "activation": _ACTIVATIONS.get(self.nonlinearity, self.nonlinearity.lower()),

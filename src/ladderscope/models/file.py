@@ -172,7 +172,7 @@ def write_model(path: Path, model: Model, *, overwrite: bool = True) -> None:
         "created": model.created,
         "kind": model.kind,
         "settings": model.settings.model_dump(),
-        "architecture": model.architecture.model_dump(),
+        "architecture": model.architecture.model_dump(exclude_none=True),
         "trained_by": model.trained_by,
         "statistics": [asdict(channel) for channel in model.statistics],
         "axes": model.axes,

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 def check_arguments(
     *,
     dimensions: tuple[int, int],
-    counts: tuple[int, int, int, int, int],
+    counts: tuple[int, int, int, int],
+    blocks: tuple[int, int, int],
     latent_channels: Sequence[int],
     first_kernel: int,
     views: int,
@@ -21,8 +22,10 @@ def check_arguments(
     ----------
     dimensions : (int, int)
         Of the encoder and of the decoder.
-    counts : (int, int, int, int, int)
-        Input channels, output channels, filters, blocks and variances.
+    counts : (int, int, int, int)
+        Input channels, output channels, filters and variances.
+    blocks : (int, int, int)
+        Of a level, behind the first convolution, and of a level of the decoder.
     latent_channels, first_kernel, views, blind_levels, posterior_scales, top_prior_size, \
 variance_filters
         As in `LadderVAE`, with the defaults filled in.
@@ -46,8 +49,12 @@ variance_filters
         ),
         (
             min(counts) > 0,
-            "input_channels, output_channels, filters, blocks and variances must be positive, "
+            "input_channels, output_channels, filters and variances must be positive, "
             f"not {counts}",
+        ),
+        (
+            min(blocks) > 0,
+            f"blocks, first_blocks and decoder_blocks must be positive, not {blocks}",
         ),
         (
             first_kernel > 0 and first_kernel % 2 == 1,

@@ -76,6 +76,9 @@ class LadderVAE(nn.Module):
         Channels of every feature map.
     blocks : int
         Residual blocks per level, in both directions.
+    first_blocks, decoder_blocks : int, optional
+        Those behind the first convolution of each view, and those of each level of the decoder,
+        where there are not as many.
     first_kernel : int
         Kernel size of the first convolution, odd; for lateral-context inputs it is 5.
     batch_norm : bool
@@ -138,6 +141,8 @@ class LadderVAE(nn.Module):
         latent_channels: Sequence[int] = (16, 16, 16, 16),
         filters: int = 32,
         blocks: int = 1,
+        first_blocks: int | None = None,
+        decoder_blocks: int | None = None,
         first_kernel: int = 3,
         batch_norm: bool = False,
         dropout: float = 0.0,
@@ -155,12 +160,15 @@ class LadderVAE(nn.Module):
         super().__init__()
         if decoder_dimensions is None:
             decoder_dimensions = dimensions
+        first_blocks = blocks if first_blocks is None else first_blocks
+        decoder_blocks = blocks if decoder_blocks is None else decoder_blocks
         levels = len(latent_channels)
         posterior_scales = (1.0,) * levels if posterior_scales is None else posterior_scales
         top_prior_size = (1,) * decoder_dimensions if top_prior_size is None else top_prior_size
         check_arguments(
             dimensions=(dimensions, decoder_dimensions),
-            counts=(input_channels, output_channels, filters, blocks, variances),
+            counts=(input_channels, output_channels, filters, variances),
+            blocks=(blocks, first_blocks, decoder_blocks),
             latent_channels=latent_channels,
             first_kernel=first_kernel,
             views=views,
@@ -187,7 +195,7 @@ class LadderVAE(nn.Module):
             return nn.Sequential(
                 convolution(dimensions, input_channels, filters, kernel),
                 activation(),
-                *(block(gated=False) for _ in range(blocks)),
+                *(block(gated=False) for _ in range(first_blocks)),
             )
 
         self.first = first(first_kernel)
@@ -214,7 +222,7 @@ class LadderVAE(nn.Module):
                 filters,
                 channels,
                 decoder_block,
-                blocks,
+                decoder_blocks,
                 variance_map,
                 top=level == levels,
                 blind=level <= blind_levels,
@@ -224,7 +232,7 @@ class LadderVAE(nn.Module):
                 zip(self.latent_channels, posterior_scales, strict=True), start=1
             )
         )
-        self.last = nn.Sequential(*(decoder_block() for _ in range(blocks)))
+        self.last = nn.Sequential(*(decoder_block() for _ in range(decoder_blocks)))
         self.output = convolution(decoder_dimensions, filters, output_channels)
         # The last one, so that all other initial weights are those of a ladder without it.
         self.variance_head = (
