@@ -63,7 +63,8 @@ def test_a_rebuilt_report_has_the_same_pictures_and_checks_samples_included(done
 
 def test_a_result_says_where_its_original_is_as_seen_from_its_folder(done):
     said = description_of(done.out / "ä & <b>_restored.ome.tif")
-    assert said.endswith(", 2 samples, seed 0, float32) from ../ä & <b>.tif")
+    assert ", 2 samples, seed 0, float32, input " in said
+    assert said.endswith(") from ../ä & <b>.tif")
 
 
 def test_what_is_missing_is_said_where_the_originals_are_gone_and_comes_back_with_them(done, moved):

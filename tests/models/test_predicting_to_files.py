@@ -3,6 +3,7 @@
 import errno
 import json
 import shutil
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,6 +17,7 @@ from ladderscope import Denoiser, Splitter, folders
 from ladderscope.claims import claimed
 from ladderscope.cli.commands import app
 from ladderscope.errors import LadderscopeError
+from ladderscope.evaluation.calibration import Calibration
 from ladderscope.files import OutputError
 from ladderscope.images import large, open_image
 from ladderscope.models import (
@@ -324,3 +326,47 @@ def test_the_command_line_goes_on_too_and_keeps_what_is_whole(
         assert CliRunner().invoke(app, [*given, "--resume"]).exit_code == 0
     assert len(asked) == 5 and not folder_of(out).exists()
     assert files_in(tmp_path / "out") == first
+
+
+def test_what_is_finished_is_of_just_this_input_and_calibration(tiled, crops, asked, tmp_path):
+    model, image = tmp_path / "m.ladder", tmp_path / "a.tif"
+    given = ["predict", str(model), str(image), "-o", str(tmp_path / "out"), "--samples", "2"]
+
+    def run(option):
+        asked.clear()
+        return CliRunner().invoke(app, [*given, option])
+
+    def calibrated(factor):
+        known = Calibration((1.0, 9.0), (factor, 9 * factor), before=(0.5,) * 5, after=(0.5,) * 5)
+        one = Denoiser.from_model(replace(tiled.model, calibration=(known,)))
+        one.save(model, overwrite=True, thumbnail=False)
+
+    calibrated(1.5)
+    tifffile.imwrite(image, crops[0])
+    assert run("--resume").exit_code == 0 and len(asked) == TILES
+    assert run("--resume").exit_code == 0 and not asked
+    calibrated(2.0)
+    assert "is from another prediction (model" in run("--resume").stderr and not asked
+    report = CliRunner().invoke(app, ["report", str(tmp_path / "out"), "--model", str(model)])
+    assert report.exit_code and "calibrated anew" in report.stderr
+    calibrated(1.5)
+    tifffile.imwrite(image, crops[0] + np.float32(1))
+    assert "is from another prediction (model" in run("--resume").stderr and not asked
+
+
+def test_progress_and_stopping_go_on_while_a_large_file_is_written(
+    tiled, image, asked, undisturbed, tmp_path
+):
+    out, heard = tmp_path / "r.ome.tif", []
+    with pytest.raises(LadderscopeError, match=r"stopped while writing r"):
+        tiled.predict(
+            image,
+            samples=3,
+            out=out,
+            progress=lambda fraction, message: heard.append((fraction, message)),
+            should_stop=lambda: any("writing" in message for _, message in heard),
+        )
+    fraction, message = heard[-1]
+    assert fraction == 1.0 and "megapixels" in message and len(asked) == TILES
+    tiled.predict(image, samples=3, out=tmp_path / "r.ome.tif", resume=True)
+    assert files_in(tmp_path) == undisturbed

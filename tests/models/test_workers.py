@@ -190,3 +190,15 @@ def test_what_is_missing_for_workers_is_named(tiled, image, out, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(LadderscopeError, match=r"ladderscope\[dask\]"):
         tiled.predict(image, out=out, dask="local:2")
+
+
+def test_a_cluster_that_has_lost_all_workers_is_given_up(tiled, image, out, monkeypatch):
+    monkeypatch.setattr(workers, "_PATIENCE", 0.01)
+    monkeypatch.setattr(workers, "_POLL", 0.02)
+    with (
+        distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+        pytest.raises(LadderscopeError, match=r"no worker is left.*--resume"),
+    ):
+        tiled.predict(image, samples=2, out=out, dask=client)
+    assert folder_of(out).exists() and not out.exists()

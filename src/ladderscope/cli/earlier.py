@@ -9,18 +9,15 @@ from ladderscope.cli.described import described
 from ladderscope.cli.naming import Outputs
 from ladderscope.cli.summary import Restorer
 from ladderscope.errors import LadderscopeError
-from ladderscope.files import taken
 from ladderscope.images import Image, open_image
 from ladderscope.images.at_hand import are_small, at_hand
 from ladderscope.images.cleaning import clean
 from ladderscope.images.large import IN_MEMORY
-from ladderscope.images.metadata import description_of
 from ladderscope.models import Denoiser, load
 from ladderscope.models.channel_noise import is_blank, listed
 from ladderscope.models.detail import recomposed
 from ladderscope.models.file import Model
 from ladderscope.models.fitting import training_statistics
-from ladderscope.models.working_folder import folder_of
 from ladderscope.noise import NoiseModel
 from ladderscope.noise.averages import averaged
 from ladderscope.report import RestoredImage
@@ -68,17 +65,6 @@ def trained_before(denoiser: Denoiser, model_path: Path, images: Sequence[Image]
             f"predict {model_path} IN... -o OUT. To train again, give --overwrite"
         )
     return found
-
-
-def is_whole(outputs: Outputs, how: str, samples: int) -> bool:
-    """Tell whether an image was restored just so, and nothing of it is missing.
-
-    The restoration is written after its spread, and holds how it was made; then the working folder
-    is removed.
-    """
-    needed = [outputs.restored, *([outputs.spread] if samples > 1 else [])]
-    whole = all(map(taken, needed)) and not taken(folder_of(outputs.restored))
-    return whole and f"({how})" in description_of(outputs.restored)
 
 
 def kept_image(

@@ -13,7 +13,8 @@ from ladderscope.files import stem
 from ladderscope.images import is_one_image
 from ladderscope.images.large import read_unless_large
 from ladderscope.models import Splitter
-from ladderscope.models.identity import how_restored
+from ladderscope.models.file import Model
+from ladderscope.models.identity import digest_of_calibration, digest_of_model
 from ladderscope.models.provenance import Provenance, provenance_of
 from ladderscope.report import Report, RestoredImage, without_original
 from ladderscope.report.page import SHOWN_IMAGES
@@ -65,12 +66,12 @@ def of_folder(
     images: list[RestoredImage] = []
     failures: list[Failure] = []
     gone: list[str] = []
-    samples, how = 0, how_restored(restorer.model, 0, 0)
+    samples = 0
     for path in restored:
         name = stem(path).removesuffix("_restored")
         outputs = outputs_at(path, split=isinstance(restorer, Splitter))
         try:
-            known = _checked(how, path)
+            known = _checked(restorer.model, path)
             original = given.get(name) or known.source
             if original is None or not is_one_image(original):
                 gone.append(f"{path.name} (from {original or 'an unknown file'})")
@@ -103,7 +104,7 @@ def of_folder(
     )
 
 
-def _checked(how: str, path: Path) -> Provenance:
+def _checked(model: Model, path: Path) -> Provenance:
     """Read how an image was restored, and check that it was done by the model that works so."""
     known = provenance_of(path)
     if known is None:
@@ -111,10 +112,15 @@ def _checked(how: str, path: Path) -> Provenance:
             f"{path.name}: the file does not say how it was restored. Restore the image again with "
             "“ladderscope predict”"
         )
-    if not how.startswith(f"model {known.model},"):
+    if known.model != digest_of_model(model):
         raise LadderscopeError(
             f"{path.name}: another model restored this image (its digest begins with "
             f"{known.model}). Name that model with --model"
+        )
+    if known.calibration not in (None, digest_of_calibration(model.calibration)):
+        raise LadderscopeError(
+            f"{path.name}: the error bars of the model were calibrated anew since this image was "
+            "restored. Restore the image again with “ladderscope predict”"
         )
     return known
 

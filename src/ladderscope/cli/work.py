@@ -13,7 +13,7 @@ import typer
 
 from ladderscope.claims import claimed
 from ladderscope.cli.described import described
-from ladderscope.cli.earlier import is_whole, kept_image, trained_before
+from ladderscope.cli.earlier import kept_image, trained_before
 from ladderscope.cli.naming import Outputs
 from ladderscope.cli.preflight import state_of
 from ladderscope.cli.sentences import denoised
@@ -48,6 +48,7 @@ from ladderscope.inspection import Finding, gathered
 from ladderscope.models import Denoiser, Restoration
 from ladderscope.models.decodings import say_how_long
 from ladderscope.models.error_bars import calibrates
+from ladderscope.models.finished import is_finished
 from ladderscope.models.identity import how_restored
 from ladderscope.models.output import Output, Share
 from ladderscope.report import RestoredImage
@@ -203,16 +204,16 @@ def restore_all(
     files: list[Path] = []
     failures: list[Failure] = []
     seed = restorer.seed if seed is None else seed
-    how = how_restored(restorer.model, samples, seed)
     with warnings_collected() as warnings:
         for turn, (source, outputs) in enumerate(jobs):
             try:
                 recorded = read_unless_large(source, axes)
                 dtype = recorded.dtype if keep_dtype else np.dtype(np.float32)
                 image = restorer.observed(recorded)
-                just_so = f"{how}, {dtype}"
+                how = how_restored(restorer.model, samples, seed, dtype)
                 on_page = len(images) < shown
-                if (resume or share) and is_whole(outputs, just_so, samples):
+                files = [outputs.restored, *([outputs.spread] if samples > 1 else [])]
+                if (resume or share) and is_finished(files, image, how):
                     found, written = kept_image(
                         restorer, image, outputs, samples, seed, shown=on_page
                     )
@@ -226,7 +227,6 @@ def restore_all(
                         overwrite=overwrite,
                         resume=resume,
                         samples=samples_out,
-                        how=just_so,
                         source=recorded.path,
                         turn=turn,
                     )

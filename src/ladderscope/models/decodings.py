@@ -2,9 +2,11 @@
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from ladderscope.events import Event, Writing, heard_by, seconds_left, tell
 from ladderscope.events import Restoring as RestoringEvent
-from ladderscope.events import seconds_left, tell
 from ladderscope.interruption import ShouldStop, stop_if
 from ladderscope.progress import Listener
 from ladderscope.words import duration
@@ -18,6 +20,29 @@ def say_how_long(what: str, seconds: float) -> None:
     """Report how long work will take, if it takes long."""
     if seconds > LONG:
         logger.info("%s: about %s", what, duration(seconds))
+
+
+@contextmanager
+def writing_followed(report: Listener | None, should_stop: ShouldStop | None) -> Iterator[None]:
+    """Report how much of each large file is written while the block runs.
+
+    Raises
+    ------
+    StopRequested
+        `should_stop` returned True between two parts of a file.
+    """
+
+    def hear(event: Event) -> None:
+        if not isinstance(event, Writing):
+            return
+        work = f"writing {event.file.name}"
+        if report is not None:
+            part = f"{event.megapixels_done:.1f} of {event.megapixels:.1f} megapixels"
+            report(1.0, f"{work}, {part}, {duration(event.seconds_left)} left")
+        stop_if(should_stop, work)
+
+    with heard_by(hear):
+        yield
 
 
 class Decodings:

@@ -2,10 +2,13 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import numpy as np
+from numpy.typing import DTypeLike
 
+from ladderscope.evaluation.calibration import Calibration
 from ladderscope.images import Image
 from ladderscope.models.file import Model
 
@@ -28,17 +31,33 @@ def digest_of_model(model: Model) -> str:
     return digest.hexdigest()[:12]
 
 
-def how_restored(model: Model, samples: int, seed: int) -> str:
+def digest_of_calibration(calibration: Sequence[Calibration]) -> str:
+    """Digest what decides the size of the error bars; there need not be a calibration.
+
+    Parameters
+    ----------
+    calibration
+        One per channel, or none.
+    """
+    return hashlib.blake2b(repr(calibration).encode()).hexdigest()[:12]
+
+
+def how_restored(model: Model, samples: int, seed: int, dtype: DTypeLike) -> str:
     """Say how images are restored, so that a restoration can be told from any other.
 
     Parameters
     ----------
     model
-        Its weights decide.
+        Its weights decide, and its calibration if it has one.
     samples, seed
         Of the posterior samples.
+    dtype
+        Type of the restored pixels.
     """
-    return f"model {digest_of_model(model)}, {samples} samples, seed {seed}"
+    parts = [f"model {digest_of_model(model)}"]
+    if model.calibration:
+        parts.append(f"calibration {digest_of_calibration(model.calibration)}")
+    return ", ".join([*parts, f"{samples} samples", f"seed {seed}", str(np.dtype(dtype))])
 
 
 def digest_of_image(image: Image) -> str:

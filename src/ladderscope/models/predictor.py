@@ -333,9 +333,9 @@ class Predictor(Trained[Settings]):
         return self._composed(image, samples, mean, std, findings if says else None)
 
     def _prediction(self, image: Image, samples: int, seed: int, output: Output) -> Prediction:
-        how = f"{how_restored(self.model, samples, seed)}, {np.dtype(output.dtype)}"
+        how = how_restored(self.model, samples, seed, output.dtype)
         return Prediction(
-            output if output.how else replace(output, how=how),
+            replace(output, how=how),
             self._restoring(),
             self._fields(image),
             samples,

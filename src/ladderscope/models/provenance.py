@@ -9,7 +9,8 @@ from ladderscope.images.metadata import description_of
 
 _RESTORED = "restored by Ladderscope"
 _WRITTEN = re.compile(
-    rf"{_RESTORED} \(model (?P<model>\w+), (?P<samples>\d{{1,7}}) samples, "
+    rf"{_RESTORED} \(model (?P<model>\w+), (?:calibration (?P<calibration>\w+), )?"
+    r"(?P<samples>\d{1,7}) samples, "
     r"seed (?P<seed>\d{1,30})[^()]*\)(?: from (?P<source>.+))?",
     re.DOTALL,
 )
@@ -23,6 +24,8 @@ class Provenance:
     ----------
     model : str
         The digest of the model.
+    calibration : str, optional
+        The digest of its calibration, if it had one and the file says so.
     samples, seed : int
         Of the posterior samples.
     source : Path, optional
@@ -30,6 +33,7 @@ class Provenance:
     """
 
     model: str
+    calibration: str | None
     samples: int
     seed: int
     source: Path | None
@@ -79,6 +83,7 @@ def provenance_of(restored: Path) -> Provenance | None:
     folder = restored.absolute().parent
     return Provenance(
         found["model"],
+        found["calibration"],
         int(found["samples"]),
         int(found["seed"]),
         None if source is None else Path(os.path.normpath(folder / source.strip())),

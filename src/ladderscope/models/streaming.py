@@ -5,7 +5,6 @@ import platform
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -15,12 +14,13 @@ import torch
 
 from ladderscope.claims import ClaimedError, claimed
 from ladderscope.errors import LadderscopeError
-from ladderscope.files import OutputError, check_writable, taken
+from ladderscope.files import OutputError, taken
 from ladderscope.images import Image
-from ladderscope.images.metadata import description_of
 from ladderscope.images.stored import Pixels
+from ladderscope.models.decodings import writing_followed
 from ladderscope.models.findings import Findings
-from ladderscope.models.identity import digest_of_image
+from ladderscope.models.finished import check_free, is_finished, of_input
+from ladderscope.models.identity import digest_of_calibration, digest_of_image
 from ladderscope.models.output import Output, Share
 from ladderscope.models.pieces import Piece, Place
 from ladderscope.models.restoration import Restoration, beside
@@ -199,7 +199,7 @@ def restored_in_part(
         As by `restored_to`.
     """
     name, path = prediction.fields.image.name, prediction.path
-    if _is_written(prediction):
+    if is_finished([path], prediction.fields.image, prediction.output.how):
         logger.info("%s: already restored: %s", name, path)
         return None
     begun, every = _begun(prediction, joins=True), prediction.places
@@ -275,7 +275,9 @@ def _begun(prediction: Prediction, *, joins: bool = False, threads: int | None =
         )
     path = folder_of(prediction.path)
     may_replace = output.overwrite or ((output.resume or joins) and taken(path))
-    _check_free(prediction.path, _samples_file(prediction), may_replace=may_replace)
+    files = [prediction.path, *(beside(prediction.path, what) for what in ("spread", "residual"))]
+    files += [beside(prediction.path, "samples")] if output.samples else []
+    check_free(files, image, output.how, resumes=output.resume, may_replace=may_replace)
     folder = opened_folder(
         path,
         _manifest(prediction, digest_of_image(image), threads or torch.get_num_threads()),
@@ -295,7 +297,7 @@ def _ready(prediction: Prediction, folder: WorkingFolder, *, may_replace: bool) 
 def _completed(begun: Begun, watched: Watched, compute: Compute) -> Restoration:
     """Make the pieces that are missing, and put all together."""
     prediction, folder = begun.prediction, begun.folder
-    fields, restoring, output = prediction.fields, prediction.restoring, prediction.output
+    fields, restoring = prediction.fields, prediction.restoring
     every, missing = prediction.places, []
     findings = Findings(fields.image.name, fields.shape(len(restoring.statistics)))
     for place in every:
@@ -313,20 +315,8 @@ def _completed(begun: Begun, watched: Watched, compute: Compute) -> Restoration:
         mean = stored_values(folder, restoring, fields, 0)
         std = stored_spread(folder, restoring, fields) if begun.wanted.has_spread else None
         restored = prediction.compose(mean, std, findings)
-        if (of_samples := _samples_file(prediction)) is not None:
-            drawn = [
-                prediction.arrange(stored_values(folder, restoring, fields, 1 + number))
-                for number in range(prediction.samples)
-            ]
-            write_samples(restored, drawn, of_samples, overwrite=begun.may_replace)
-        files = restored.save(
-            prediction.path,
-            dtype=output.dtype,
-            overwrite=begun.may_replace,
-            compression=output.compression,
-            how=output.how,
-            source=output.source,
-        )
+        with writing_followed(*watched):
+            files = _written(begun, restored)
     except OutputError as error:
         raise saying_what_is_finished(error, folder.path, finished, len(every)) from error
     read_back = from_files(restored, files, fields.image)
@@ -334,15 +324,24 @@ def _completed(begun: Begun, watched: Watched, compute: Compute) -> Restoration:
     return read_back
 
 
-def _is_written(prediction: Prediction) -> bool:
-    """Tell whether the image was restored just so already, and nothing is missing."""
-    path, how = prediction.path, prediction.output.how
-    finished = taken(path) and not taken(folder_of(path))
-    return finished and bool(how) and f"({how})" in description_of(path)
-
-
-def _samples_file(prediction: Prediction) -> Path | None:
-    return beside(prediction.path, "samples") if prediction.output.samples else None
+def _written(begun: Begun, restored: Restoration) -> list[Path]:
+    """Write all files of a restoration; gives those of `Restoration.save`."""
+    prediction, folder, output = begun.prediction, begun.folder, begun.prediction.output
+    if output.samples:
+        drawn = [
+            prediction.arrange(stored_values(folder, begun.restoring, prediction.fields, number))
+            for number in range(1, 1 + prediction.samples)
+        ]
+        of_samples = beside(prediction.path, "samples")
+        write_samples(restored, drawn, of_samples, overwrite=begun.may_replace)
+    return restored.save(
+        prediction.path,
+        dtype=output.dtype,
+        overwrite=begun.may_replace,
+        compression=output.compression,
+        how=of_input(output.how, folder.manifest.image),
+        source=output.source,
+    )
 
 
 def _check_unchanged(begun: Begun) -> None:
@@ -357,26 +356,14 @@ def _check_unchanged(begun: Begun) -> None:
     )
 
 
-def _check_free(path: Path, of_samples: Path | None, *, may_replace: bool) -> None:
-    files = [path, beside(path, "spread"), beside(path, "residual")]
-    files += [] if of_samples is None else [of_samples]
-    if not may_replace and (there := [str(file) for file in files if taken(file)]):
-        raise OutputError(
-            f"{', '.join(there)} already exists: choose another name, or allow it to be "
-            "overwritten (overwrite=True, --overwrite)"
-        )
-    check_writable([file for file in files if not taken(file)])
-
-
 def _manifest(prediction: Prediction, image: str, threads: int) -> Manifest:
     """Name what decides the values of a prediction; the image by its digest."""
     restoring = prediction.restoring
-    calibration = blake2b(repr(restoring.calibration).encode()).hexdigest()[:12]
     device = restoring.network.top_prior.device.type
     arithmetic = "float32" if restoring.autocast is None else str(restoring.autocast)
     return Manifest(
         model=prediction.model,
-        calibration=calibration,
+        calibration=digest_of_calibration(restoring.calibration),
         image=image,
         samples=prediction.samples,
         seed=prediction.seed,
