@@ -1,4 +1,4 @@
-"""The comparison with other tools: every claim about ours names a test, every other one a source."""
+"""The comparison with other tools: every claim about ours names a test, others a source."""
 
 import re
 import tomllib
