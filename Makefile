@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test lint dist extras changelog clean
+.PHONY: demo test lint dist docs extras changelog clean
 
 demo: $(INSTALLED)
 	$(BIN)/ladderscope demo -o demo --overwrite
@@ -25,6 +25,13 @@ dist: $(INSTALLED)
 	$(BIN)/twine check --strict dist/*
 	$(BIN)/check-wheel-contents dist/*.whl
 
+# The documentation site, in build/site. A warning, a dead link or a missing name is an error.
+docs: $(INSTALLED)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	rm -rf build/site
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --conf-dir docs/site . build/site
+	$(BIN)/python docs/site/check.py build/site
+
 # What the tests of napari, vendor formats and MicroSSIM need; without it they are skipped.
 extras: $(INSTALLED)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[evaluation,formats,napari]' pylibCZIrw pytest-qt
@@ -39,4 +46,4 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf .venv demo dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build demo dist docs/reference .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -198,7 +198,7 @@ def spread_bins(
 
 
 def normalised_calibration_error(bins: SpreadBins) -> float:
-    """Return the mean over bins of |RMSE − RMV| / RMV, weighted by their pixels.
+    """Return the mean over bins of ``|RMSE − RMV| / RMV``, weighted by their pixels.
 
     Returns
     -------

@@ -71,9 +71,9 @@ class SpreadScores:
         The coverage of 90 % intervals for each fifth of the pixels, from those that are darkest in
         the prediction to the brightest. None where there are no pixels, since too many are equal.
     calibration_error : float
-        Expected calibration error: the mean of |coverage − level| over `levels`.
+        Expected calibration error: the mean of ``|coverage − level|`` over `levels`.
     normalised_calibration_error : float
-        The mean of |RMSE − RMV| / RMV over `bins`.
+        The mean of ``|RMSE − RMV| / RMV`` over `bins`.
     levels, covered : tuple of float
         The reliability diagram: the levels of intervals, and the fraction that each covers.
     bins : tuple of SpreadBin

@@ -42,7 +42,7 @@ def calibrate(
     In equal-count bins of the predicted standard deviation, the root mean square error is
     compared with it; a monotone map takes one to the other (isotonic regression), and a factor
     that depends on the restored intensity does the same in bins of that. The multiplier of a
-    level is then the conformal quantile ⌈(n + 1) · level⌉ / n of |error| / σ.
+    level is then the conformal quantile ⌈(n + 1) · level⌉ / n of ``|error| / σ``.
 
     Intervals so made contain, on average over images like these, the stated fraction of the
     pixels. That is guaranteed where new pixels are exchangeable with these. Neighbouring pixels

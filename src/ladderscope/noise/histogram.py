@@ -68,7 +68,7 @@ class Histogram(NoiseModel):
         Of shape (S, R): the density of r at R knots, evenly spaced from −reach to reach. The
         first and the last are set to zero, and every row is scaled to an integral of one.
     reach
-        Largest |r| of the table, 30 at most.
+        Largest ``|r|`` of the table, 30 at most.
 
     Raises
     ------
