@@ -104,6 +104,15 @@ def test_restorations_lie_where_their_layer_lies_turned_or_not():
     assert np.allclose(samples.data_to_world((1, 3, 4)), (1, *layer.data_to_world((3, 4))))
 
 
+@pytest.mark.parametrize("residual", [PLANE, PLANE[None]], ids=["without C", "with C"])
+def test_the_residual_of_a_split_lies_where_its_image_lies(residual):
+    given = ours.given_layer(napari_layers.Image(PLANE, name="both", scale=(2, 2)), "YX")
+    restored = Restoration(STACK[:2], None, "CYX", residual=residual)
+    lowest, *others = shown(ours.layers_of(given, restored))
+    assert lowest.name == "both, residual" and not lowest.visible and len(others) == 2
+    assert np.array_equal(lowest.data, PLANE) and list(lowest.scale) == [2, 2]
+
+
 def test_channels_become_layers_with_their_names():
     layer = napari_layers.Image(STACK, scale=(1, 2, 2), axis_labels=("c", "y", "x"))
     given = ours.given_layer(layer, "CYX")

@@ -12,6 +12,7 @@ import pytest
 import ladderscope
 from ladderscope.images import write_image
 from ladderscope.models import Restoration, load
+from ladderscope.noise import Gaussian
 
 REASON = "napari is not installed: make extras, or pip install 'ladderscope[napari]' pytest-qt"
 pytest.importorskip("pytestqt", reason=REASON)
@@ -119,6 +120,32 @@ def test_a_click_denoises_the_open_layer(viewer, opened, qtbot, crops, said, tmp
     assert load(tmp_path / "cells.ladder").model.calibration
 
 
+def test_four_clicks_lead_from_an_open_layer_to_a_restored_one(
+    viewer, qtbot, crops, denoiser, tmp_path, monkeypatch
+):
+    """A model from a file stands in for five minutes of training."""
+    from ladderscope.napari import widgets, work
+
+    denoiser.save(tmp_path / "cells.ladder", thumbnail=False)
+    asked = []
+
+    def trained(fitted, images, minutes, wanted):
+        asked.append(minutes)
+        return work.predict(tmp_path / "cells.ladder", images, wanted)
+
+    monkeypatch.setattr(widgets, "denoise", trained)
+    viewer.add_image(crops[0, :64, :64], name="cells")
+    plugins = viewer.window.plugins_menu  # the first click
+    ours = next(one for one in plugins.actions() if one.text() == "Ladderscope")  # the second
+    next(one for one in ours.menu().actions() if one.text() == "Denoise").trigger()  # the third
+    (widget,) = viewer.window.dock_widgets.values()
+    widget.button.click()  # the fourth
+    done(qtbot, widget)
+    assert "cells, restored" in viewer.layers and asked == [5]
+    viewer.window.remove_dock_widget(widget)
+    viewer.layers.clear()
+
+
 def test_training_can_be_stopped_at_any_time_and_its_best_is_used(
     viewer, opened, qtbot, crops, said
 ):
@@ -126,12 +153,15 @@ def test_training_can_be_stopped_at_any_time_and_its_best_is_used(
     widget = opened("Denoise")
     widget.training.preset.value = "tiny"
     widget.training.minutes.value = 2
+    widget.training.noise.value = "gaussian:9"
+    widget.training.seed.value = 3
     widget.button.click()
     qtbot.waitUntil(lambda: not widget.live.isHidden(), timeout=60_000)
     widget.button.click()
     done(qtbot, widget)
     assert "cells, restored" in viewer.layers
     assert widget.restorer.model.outcome.interrupted
+    assert (widget.restorer.noise, widget.restorer.seed) == (Gaussian(9.0), 3)
     assert widget.restorer.model.outcome.seconds < 100
     assert "interrupted" in " ".join(widget.restorer.model.notices)
 
@@ -167,6 +197,8 @@ def test_two_structures_are_split_into_a_layer_each(viewer, opened, qtbot, crops
     restored = {layer.name: layer for layer in viewer.layers if "restored" in layer.name}
     assert list(restored) == ["both, nuclei, restored", "both, bodies, restored"]
     assert len({layer.colormap.name for layer in restored.values()}) == 2
+    residual = viewer.layers["both, residual"]
+    assert residual.data.shape == viewer.layers["both"].data.shape and not residual.visible
 
 
 @pytest.mark.parametrize(
@@ -186,6 +218,16 @@ def test_what_cannot_be_denoised_is_refused_in_a_sentence(viewer, opened, said, 
     ((level, text),) = said()
     assert level == "error"
     assert all(fact in text for fact in facts), text
+    assert widget.worker is None
+
+
+def test_noise_that_is_written_otherwise_is_refused_before_any_work(viewer, opened, said, crops):
+    viewer.add_image(crops[0, :64, :64], name="cells")
+    widget = opened("Denoise")
+    widget.training.noise.value = "gauss"
+    widget.button.click()
+    ((level, text),) = said()
+    assert level == "error" and "noise 'gauss'" in text and "gaussian:" in text
     assert widget.worker is None
 
 

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 from ladderscope import Denoiser, load
 from ladderscope.cli import app, options
-from ladderscope.cli.setup import parse_noise
 from ladderscope.errors import LadderscopeError
+from ladderscope.models.spelled_noise import parse_noise
 from ladderscope.noise import NoiseError, NoiseModel, load_noise_model, noise_model_from_dict
 from ladderscope.noise.registry import KINDS, Kind, Spelling, usage
 from ladderscope.report import noise_in_words, noise_model_figure

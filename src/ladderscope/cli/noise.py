@@ -266,10 +266,10 @@ def check(
     noise of neighbouring pixels is correlated.
     """
     from ladderscope.cli import summary, work
-    from ladderscope.cli.setup import parse_noise
     from ladderscope.cli.terminal import in_words, show_summary
     from ladderscope.errors import LadderscopeError
     from ladderscope.images import open_image
+    from ladderscope.models.spelled_noise import parse_noise
 
     given = parse_noise(noise or "auto")
     failures = []

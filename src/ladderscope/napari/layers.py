@@ -242,7 +242,7 @@ def layers_of_input(given: Given) -> list[LayerData]:
 def layers_of(
     given: Given, restored: Restoration, draws: Shaped[np.ndarray, "n ..."] | None = None
 ) -> list[LayerData]:
-    """Show a restoration: for each channel, samples if there are any, error bar and mean.
+    """Show a restoration: the residual of a split; for each channel samples, error bar and mean.
 
     Parameters
     ----------
@@ -280,6 +280,10 @@ def layers_of(
         mean = {"name": f"{called}, restored", **looks}
         pixels = _channel(restored.mean, at, number)
         layers.append((pixels, mean | place.arguments(), "image"))
+    if restored.residual is not None:
+        residual = {"name": f"{given.image.name}, residual", "visible": False}
+        pixels = np.asarray(restored.residual).reshape(layers[-1][0].shape)
+        layers.insert(0, (pixels, residual | place.arguments(), "image"))
     return layers
 
 

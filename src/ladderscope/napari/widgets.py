@@ -1,19 +1,21 @@
 """The three widgets: denoise, split, restore with a model."""
 
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
-from magicgui.widgets import CheckBox, ComboBox, FileEdit, FloatSpinBox, SpinBox
+from magicgui.widgets import CheckBox, ComboBox, FileEdit, FloatSpinBox, LineEdit, SpinBox
 from napari.viewer import Viewer
 
 from ladderscope.errors import LadderscopeError
 from ladderscope.models import PRESETS, Denoiser, Splitter
 from ladderscope.models.config import Method
+from ladderscope.models.spelled_noise import parse_noise
 from ladderscope.napari.choosing import Choice
 from ladderscope.napari.panel import Panel
 from ladderscope.napari.work import Wanted, Work, denoise, predict, split
 
 _MOST_STRUCTURES = 4
+_LARGEST_SEED = 2**31 - 1  # of a spin box
 
 
 class Denoise(Panel):
@@ -41,7 +43,7 @@ class Denoise(Panel):
         """Take what the controls say."""
         images = self.image.images()
         dimensions = 3 if self.deep.value else 2
-        denoiser = Denoiser(self.training.preset.value, dimensions=dimensions)
+        denoiser = Denoiser(**self.training.asked(), dimensions=dimensions)
         return denoise(denoiser, images, self.training.minutes_or_none(), self.results.wanted())
 
 
@@ -94,9 +96,7 @@ class Split(Panel):
             raise LadderscopeError(
                 "one layer is chosen for two structures: give each structure a recording of its own"
             )
-        splitter = Splitter(
-            self.method.value, self.training.preset.value, channels=self.count.value
-        )
+        splitter = Splitter(self.method.value, **self.training.asked(), channels=self.count.value)
         return split(
             splitter,
             channels,
@@ -139,7 +139,7 @@ class Predict(Panel):
 
 
 class Training:
-    """The controls of a training: its preset, and its minutes."""
+    """The controls of a training: its preset, its minutes, the noise, and the random seed."""
 
     def __init__(self) -> None:
         self.preset = ComboBox(
@@ -155,9 +155,32 @@ class Training:
             step=1,
             tooltip="Time for training; 0 takes that of the preset.",
         )
-        self.controls = [self.preset, self.minutes]
+        self.noise = LineEdit(
+            label="noise",
+            value="auto",
+            tooltip="auto: measured on the images. Or as the command line takes it: a law to be "
+            "measured, such as poisson-gaussian; a model, such as gaussian:3; a file. For several "
+            "channels one for all, or one each, separated by semicolons.",
+        )
+        self.seed = SpinBox(
+            label="random seed",
+            max=_LARGEST_SEED,
+            tooltip="Another seed trains another model, and draws other samples.",
+        )
+        self.controls = [self.preset, self.minutes, self.noise, self.seed]
         self.preset.changed.connect(self._set_minutes)
         self._set_minutes()
+
+    def asked(self) -> dict[str, Any]:
+        """Take the preset, the noise and the seed, as a restorer takes them.
+
+        Raises
+        ------
+        LadderscopeError
+            The noise is written otherwise, or cannot be.
+        """
+        noise = parse_noise(self.noise.value.split(";"))
+        return {"preset": self.preset.value, "noise": noise, "seed": self.seed.value}
 
     def minutes_or_none(self) -> float | None:
         """Give the minutes; None for the budget of the preset."""
