@@ -3,7 +3,7 @@
 A splitter of nuclei and actin that `splitting.py --save` has written is calibrated on sums of the
 recordings that it held out, and judged on the test image, where both channels show the same cells.
 Each seed turns the held-out actin otherwise before it is added up. "As with truth" follows the
-sums wherever they lead; "held-out" narrows only beyond a margin, which is what `calibrate()` does.
+sums, less the noise of their truth; "held-out" is what `calibrate()` does.
 
     python benchmarks/split_calibration.py DATA musplit.ladder --seeds 0 1 2
     python benchmarks/split_calibration.py DATA microsplit.ladder --noise --seeds 0 1 2

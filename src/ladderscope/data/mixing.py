@@ -1,5 +1,6 @@
 """Mixing: patches of several channels, and the mixed image to which they add up."""
 
+import math
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
@@ -271,12 +272,34 @@ def _batch(mixtures: Sequence[_Mixture]) -> MixedBatch:
     return MixedBatch(*(torch.from_numpy(np.stack(part)) for part in zip(*mixtures, strict=True)))
 
 
+def combinations(counts: Sequence[int], *, paired: bool, most: int) -> list[tuple[int, ...]]:
+    """Choose a member of every channel, each one at least once, in at most so many combinations.
+
+    Examples
+    --------
+    >>> combinations([2, 2], paired=False, most=3)
+    [(0, 0), (1, 1), (0, 1)]
+    >>> combinations([2, 2], paired=True, most=3)
+    [(0, 0), (1, 1)]
+    """
+    longest = max(counts)
+    found = dict.fromkeys(
+        tuple(
+            (number + (0 if paired else channel * (number // longest))) % count
+            for channel, count in enumerate(counts)
+        )
+        for number in range(min(most, longest if paired else math.prod(counts)))
+    )
+    return list(found)
+
+
 def validation_mixtures(
     channels: Channels, mixing: Mixing, shape: PatchShape, seed: int
 ) -> MixedBatch:
-    """Mix adjacent patches of the validation fields, of which at most 64 are kept at random.
+    """Mix adjacent patches of the validation fields, 64 at most.
 
-    Patches of unpaired channels are combined at random. Ratios are drawn as in training.
+    Patches of unpaired channels are combined at random, each with several others: held-out parts
+    are small, and few mixtures tell little of the errors. Ratios are drawn as in training.
     """
     rng = np.random.default_rng([seed, 2])
     positions = [
@@ -287,14 +310,15 @@ def validation_mixtures(
         ]
         for fields in channels.fields
     ]
-    count = min(MAX_VALIDATION_PATCHES, max(len(of_channel) for of_channel in positions))
-    orders = [np.resize(rng.permutation(len(of_channel)), count) for of_channel in positions]
+    counts = [len(of_channel) for of_channel in positions]
+    orders = [rng.permutation(count) for count in counts]
     if channels.paired:
         orders = [orders[0]] * len(orders)
     mixtures = []
-    for index in range(count):
+    for members in combinations(counts, paired=channels.paired, most=MAX_VALIDATION_PATCHES):
         chosen = [
-            of_channel[order[index]] for of_channel, order in zip(positions, orders, strict=True)
+            of_channel[order[member]]
+            for of_channel, order, member in zip(positions, orders, members, strict=True)
         ]
         parts = np.stack(
             [

@@ -135,16 +135,16 @@ class Calibration:
             "held-out pairs": "on mixed images of held-out fields",
             "held-out recordings": "on sums of held-out recordings",
         }[self.source]
+        few = (
+            " Held-out images are few, and errors on others may be larger: where they ask for "
+            "narrower error bars, these were narrowed half as far."
+            if self.source in HELD_OUT
+            else ""
+        )
         unseen = (
             " The recordings do not show the same fields: errors where structures of one cell "
             "overlap were not seen."
             if self.source == "held-out recordings"
-            else ""
-        )
-        kept = (
-            " Errors on other images are larger than on the few held-out ones: the error bars are "
-            "wider than these sums alone would make them."
-            if self.source in HELD_OUT
             else ""
         )
         matched = (
@@ -161,7 +161,7 @@ class Calibration:
             )
         return (
             f"{done}: 90 % intervals {covers} {percent(self.after[at])} of the true values; "
-            f"before, {percent(self.before[at])}.{matched}{kept}{unseen}"
+            f"before, {percent(self.before[at])}.{matched}{few}{unseen}"
         )
 
 

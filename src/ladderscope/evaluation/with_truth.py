@@ -1,6 +1,7 @@
 """Calibrating error bars where the truth is known, or a second exposure."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float64, Int, Real
@@ -24,7 +25,6 @@ from ladderscope.evaluation.reliability import interval_factor
 _BRIGHTNESS_BINS = 10
 _ROUNDS = 3  # of fitting the map of σ and the factor of brightness in turns
 _UNLIKE = 0.5  # of the error is a wrong scale or offset: the truth is in other units
-_MARGIN = 1.25  # errors on other images, relative to those on sums of a few held-out recordings
 
 
 def calibrate(
@@ -33,6 +33,7 @@ def calibrate(
     truth: Real[np.ndarray, "..."],
     truth_variance: Real[np.ndarray, "..."] | float = 0.0,
     *,
+    neighbours: Real[np.ndarray, "..."] | None = None,
     samples: int = 16,
     source: Source = "truth",
     match: bool = False,
@@ -50,11 +51,9 @@ def calibrate(
     from image to image is only averaged where several images are given.
 
     Sums of recordings that a splitter has held out are few and small, and structures of one cell
-    may not overlap in them as in a specimen. Errors on other images are larger. These sums
-    therefore widen the standard deviation as far as they ask for it, but narrow it only as far as
-    errors 1.25 times as large would, with the noise of the recordings included: a noise model that
-    takes structure for noise cannot make error bars too narrow. Multipliers are at least those of
-    the normal distribution.
+    may not overlap in them as in a specimen: errors on other images are often larger. If such sums
+    ask for a smaller standard deviation in the mean, the geometric mean of what they ask for and
+    what was predicted is taken.
 
     Parameters
     ----------
@@ -67,6 +66,10 @@ def calibrate(
         Variance of the noise of `truth`, for all pixels or each of them. It is subtracted; noise
         that is left out makes the error bars too wide, by √(1 + variance / squared error). Less
         twice its covariance with the restoration, and thus negative, if that contains it too.
+    neighbours
+        Each difference of restoration and truth times that of the neighbouring pixels. Where the
+        noise of the truth is white, the mean of these products has none of it; it is a lower bound
+        of the squared error, and protects from a variance that takes structure for noise.
     samples
         Number of posterior samples of the restoration.
     source
@@ -94,34 +97,38 @@ def calibrate(
     >>> calibration.std(np.array([2.0]), np.zeros(1)).round(1).tolist()
     [3.0]
     """
-    cautious = source in HELD_OUT
+    sure = source in HELD_OUT
+    least = None if neighbours is None else neighbours[usable(mean, std, truth)].astype(np.float64)
     error, std, mean, variance, matching = _compared(
-        mean, std, truth, truth_variance, match=match, sure=cautious
+        mean, std, truth, truth_variance, match=match, sure=sure
     )
-    squared = error**2 - variance
-    followed = _fitted(mean, std, squared)
-    fitted = _fitted(mean, std, squared, error**2) if cautious else followed
-    wide = _apart(std, variance)
-    before = tuple(
-        float(np.mean(np.abs(error) <= students(level, samples) * wide)) for level in LEVELS
+    fitted = _fitted(mean, std, error**2 - variance, least)
+    deviation = fitted.std(std, mean)
+    # Where the noise of the truth is the larger part, it hides how the errors are distributed.
+    hidden = float(np.mean(variance)) > float(np.mean(deviation**2))
+    multipliers = [
+        interval_factor(level) if hidden else _conformal(error, deviation, variance, level)
+        for level in LEVELS
+    ]
+    if source in HELD_OUT and np.mean(deviation**2) < np.mean(std**2):
+        fitted = _half_way(fitted)
+        deviation = fitted.std(std, mean)
+    before, after = (
+        tuple(
+            float(np.mean(_needed(error, sigma, variance, level) <= factor))
+            for level, factor in zip(LEVELS, factors, strict=True)
+        )
+        for sigma, factors in (
+            (std, [students(level, samples) for level in LEVELS]),
+            (deviation, multipliers),
+        )
     )
-    deviation = followed.std(std, mean)
-    score = np.abs(error) / _apart(deviation, variance)
-    # Where the noise of the truth is the larger part, the score tells of its shape alone.
-    noisy = float(np.mean(variance)) > float(np.mean(deviation**2))
-    multipliers = np.array(
-        [interval_factor(level) if noisy else _conformal(score, level) for level in LEVELS]
-    )
-    if cautious:
-        multipliers = np.maximum(multipliers, [interval_factor(level) for level in LEVELS])
-        score = np.abs(error) / _apart(fitted.std(std, mean), variance)
-    after = tuple(float(np.mean(score <= multiplier)) for multiplier in multipliers)
     return Calibration(
         fitted.predicted,
         fitted.calibrated,
         fitted.intensities,
         fitted.factors,
-        tuple(map(float, multipliers)),
+        tuple(map(float, np.maximum.accumulate(multipliers))),
         source,
         error.size,
         samples,
@@ -131,16 +138,30 @@ def calibrate(
     )
 
 
-def _apart(
-    deviation: Float64[np.ndarray, " pixels"], variance: Float64[np.ndarray, " pixels"]
+def _needed(
+    error: Float64[np.ndarray, " pixels"],
+    deviation: Float64[np.ndarray, " pixels"],
+    variance: Float64[np.ndarray, " pixels"],
+    level: float,
 ) -> Float64[np.ndarray, " pixels"]:
-    """Give the standard deviation of the difference between restoration and truth."""
-    return np.sqrt(np.maximum(deviation**2 + variance, (LEAST_RATIO * deviation) ** 2))
+    """Give the multiplier with which the interval of each pixel just contains the truth.
+
+    A truth with noise is within z·√(σ² + variance) of the restoration, where z is the normal
+    distribution's multiplier of the level, and z·σ half the width of the interval of the signal.
+    """
+    squared = error**2 - interval_factor(level) ** 2 * variance
+    return np.sqrt(np.maximum(squared, 0.0)) / deviation
 
 
-def _conformal(score: Float64[np.ndarray, " pixels"], level: float) -> float:
-    rank = min(math.ceil((score.size + 1) * level), score.size)
-    return float(np.partition(score, rank - 1)[rank - 1])
+def _conformal(
+    error: Float64[np.ndarray, " pixels"],
+    deviation: Float64[np.ndarray, " pixels"],
+    variance: Float64[np.ndarray, " pixels"],
+    level: float,
+) -> float:
+    rank = min(math.ceil((error.size + 1) * level), error.size)
+    needed = float(np.partition(_needed(error, deviation, variance, level), rank - 1)[rank - 1])
+    return max(needed, LEAST_RATIO * interval_factor(level))
 
 
 def _compared(
@@ -200,45 +221,39 @@ def _fitted(
     mean: Float64[np.ndarray, " pixels"],
     std: Float64[np.ndarray, " pixels"],
     squared: Float64[np.ndarray, " pixels"],
-    with_noise: Float64[np.ndarray, " pixels"] | None = None,
+    least: Float64[np.ndarray, " pixels"] | None,
 ) -> Calibration:
-    """Fit the map of σ and the factor of brightness to squared errors, in turns.
-
-    Squared errors with the noise of the truth, if given, limit how far either may narrow.
-    """
+    """Fit the map of σ and the factor of brightness to squared errors, in turns."""
     by_std = equal_counts(std, squared, BINS)
     by_brightness = equal_counts(mean, squared, _BRIGHTNESS_BINS)
-    factor = np.ones_like(std)
     fitted = Calibration((1.0,), (1.0,))
+    factor = np.ones_like(std)
     for _ in range(_ROUNDS):
-        wanted = _wanted(squared / factor**2, std**2, by_std, _over(with_noise, factor))
-        predicted, calibrated = _monotone(std, wanted, by_std)
+        predicted, calibrated = _monotone(std, _mean(squared, least, by_std, factor), by_std)
         mapped = mapped_by(std, predicted, calibrated)
-        wanted = _wanted(squared, mapped**2, by_brightness, with_noise)
-        brightness, factors = _factors(mean, mapped, wanted, by_brightness)
+        ratio = _mean(squared, least, by_brightness) / in_bins(mapped**2, by_brightness)
+        brightness, factors = _factors(mean, ratio, by_brightness)
         fitted = Calibration(predicted, calibrated, brightness, factors)
         factor = np.interp(mean, brightness, factors)
     return fitted
 
 
-def _over(
-    squared: Float64[np.ndarray, " pixels"] | None, factor: Float64[np.ndarray, " pixels"]
-) -> Float64[np.ndarray, " pixels"] | None:
-    return None if squared is None else squared / factor**2
+def _half_way(fitted: Calibration) -> Calibration:
+    """Give the geometric mean of the calibrated standard deviation and the predicted one."""
+    calibrated = np.sqrt(np.multiply(fitted.predicted, fitted.calibrated))
+    factors = np.sqrt(fitted.factors)
+    return replace(fitted, calibrated=tuple(calibrated.tolist()), factors=tuple(factors.tolist()))
 
 
-def _wanted(
+def _mean(
     squared: Float64[np.ndarray, " pixels"],
-    predicted: Float64[np.ndarray, " pixels"],
+    least: Float64[np.ndarray, " pixels"] | None,
     number: Int[np.ndarray, " pixels"],
-    with_noise: Float64[np.ndarray, " pixels"] | None,
+    factor: Float64[np.ndarray, " pixels"] | float = 1.0,
 ) -> Float64[np.ndarray, " bins"]:
-    """Give the mean square error of each bin, or the largest variance that needs no narrowing."""
-    found = in_bins(squared, number)
-    if with_noise is None:
-        return found
-    allowed = np.minimum(in_bins(predicted, number), _MARGIN**2 * in_bins(with_noise, number))
-    return np.maximum(found, allowed)
+    """Give the mean square error of each bin, divided by the squares of a factor."""
+    found = in_bins(squared / factor**2, number)
+    return found if least is None else np.maximum(found, in_bins(least / factor**2, number))
 
 
 def _monotone(
@@ -258,11 +273,9 @@ def _monotone(
 
 def _factors(
     mean: Float64[np.ndarray, " pixels"],
-    mapped: Float64[np.ndarray, " pixels"],
-    wanted: Float64[np.ndarray, " bins"],
+    ratio: Float64[np.ndarray, " bins"],
     number: Int[np.ndarray, " pixels"],
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Find the knots of the factor of brightness."""
-    ratio = wanted / in_bins(mapped**2, number)
     factors = np.sqrt(np.clip(ratio, LEAST_RATIO**2, 1 / LEAST_RATIO**2))
     return tuple(map(float, in_bins(mean, number))), tuple(map(float, factors))

@@ -8,8 +8,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float32, Float64
+from scipy.ndimage import convolve
 
 from ladderscope.data import Channels, Field, Mixing
+from ladderscope.data.mixing import combinations
 from ladderscope.errors import LadderscopeError
 from ladderscope.evaluation.calibration import Calibration, Source
 from ladderscope.evaluation.with_truth import calibrate
@@ -17,7 +19,7 @@ from ladderscope.images import Image
 from ladderscope.images.stored import Pixels
 from ladderscope.models.calibrating import MOST_IMAGES, MOST_LOOKED_AT, SHARE, Restore, flat
 from ladderscope.models.file import Model
-from ladderscope.noise import NoiseError, NoiseModel
+from ladderscope.noise import Coloured, NoiseError, NoiseModel
 from ladderscope.noise.shares import share_of_noise
 from ladderscope.noise_estimation import calibrate_poisson_gaussian
 
@@ -48,7 +50,9 @@ def held_out_sums(held_out: Channels, mixing: Mixing) -> Sums:
     further than the one before: even if two happen to show the same field, they are not a pair.
     """
     groups = [*held_out.fields, *([held_out.mixed] if held_out.mixed else [])]
-    chosen = _combinations([len(fields) for fields in groups], paired=held_out.paired)
+    chosen = combinations(
+        [len(fields) for fields in groups], paired=held_out.paired, most=MOST_IMAGES
+    )
     side = math.isqrt(MOST_LOOKED_AT // len(chosen))
     mixed, channels = [], []
     for number, fields_chosen in enumerate(chosen):
@@ -69,19 +73,6 @@ def held_out_sums(held_out: Channels, mixing: Mixing) -> Sums:
         channels.append(Image(recordings, f"C{space}", name))
     source: Source = "held-out pairs" if held_out.paired else "held-out recordings"
     return Sums(tuple(mixed), tuple(channels), source, None if held_out.mixed else mixing)
-
-
-def _combinations(counts: Sequence[int], *, paired: bool) -> list[tuple[int, ...]]:
-    """Choose a field of every channel, a few times."""
-    longest, wanted = max(counts), math.prod(counts)
-    found = dict.fromkeys(
-        tuple(
-            (number + (0 if paired else channel * (number // longest))) % count
-            for channel, count in enumerate(counts)
-        )
-        for number in range(min(MOST_IMAGES, longest if paired else wanted))
-    )
-    return list(found)
 
 
 def nothing_held_out(kind: str) -> Sums:
@@ -119,7 +110,8 @@ def on_held_out(
     variance of the noise, and Cov its covariance with the restoration: a network that hands on the
     noise looks more exact than it is. Cov is σ² times the share that the restoration follows when
     the recordings are disturbed by a tenth of their noise. Noise that is not in the model (µSplit)
-    is measured on the sums.
+    is measured on the sums. White noise may have been measured too large, where it contains fine
+    structure: squared errors count at least as much as the products of neighbouring ones.
 
     Parameters
     ----------
@@ -158,14 +150,34 @@ def on_held_out(
             again = restore(other, done + 0.5 / len(sums.mixed)).mean
             follows.append((flat(noise) * flat(again - mean)).sum(axis=1) / SHARE)
             power.append(flat(variance).sum(axis=1))
-        parts.append([flat(values) for values in (mean, std, truth, variance)])
+        parts.append([flat(part) for part in (mean, std, truth, variance, _products(mean - truth))])
     together = [np.concatenate(part, axis=1) for part in zip(*parts, strict=True)]
     handed_on = np.clip(sum(follows) / np.maximum(sum(power), 1e-30), 0, 1) if power else 0.0
-    together[-1] = together[-1] * (1 - 2 * np.broadcast_to(handed_on, len(mean[0])))[:, None]
-    return tuple(
-        calibrate(*of_channel, samples=samples, source=sums.source)
-        for of_channel in zip(*together, strict=True)
+    together[-2] = together[-2] * (1 - 2 * np.broadcast_to(handed_on, len(mean[0])))[:, None]
+    white = model.settings.blind_levels == 0 and not any(
+        isinstance(law, Coloured) for law in model.noise_models
     )
+    return tuple(
+        calibrate(
+            *of_channel,
+            neighbours=products if white else None,
+            samples=samples,
+            source=sums.source,
+        )
+        for *of_channel, products in zip(*together, strict=True)
+    )
+
+
+def _products(
+    difference: Float32[np.ndarray, "fields channels *space"],
+) -> Float64[np.ndarray, "fields channels *space"]:
+    """Give the product of each pixel and the mean of its four neighbours in the plane."""
+    cross = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]]) / 4
+    kernel = cross.reshape((1,) * (difference.ndim - 2) + cross.shape)
+    exact = difference.astype(np.float64)
+    products: Float64[np.ndarray, "fields channels *space"]
+    products = exact * convolve(exact, kernel, mode="mirror")
+    return products
 
 
 def _shares(
