@@ -102,6 +102,11 @@ def test_what_is_neither_is_refused(name):
     refusal(image_or_folder, name)
 
 
+@pytest.mark.parametrize("name", ["s3://bucket/out", "https://host/a.tif", "gs:/bucket/a.zarr"])
+def test_an_output_on_the_network_is_refused(name):
+    assert "network" in refusal(image_or_folder, name)
+
+
 def test_a_tilde_stands_for_a_folder_only_where_there_is_such_a_user(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME" if os.name != "nt" else "USERPROFILE", str(tmp_path))
     assert IMAGE.file("~/a.tif") == tmp_path / "a.tif"

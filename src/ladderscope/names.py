@@ -1,6 +1,7 @@
 """The names of outputs: a name whose ending does not match the content is refused."""
 
 import os
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ _DEVICES = {
     *("con", "prn", "aux", "nul"),
     *(f"{port}{number}" for port in ("com", "lpt") for number in "123456789¹²³"),
 }
+_ADDRESS = re.compile(r"[A-Za-z][\w+.-]+:/")  # one letter is a drive
 _NOT_ON_WINDOWS = '<>:"|?*'
 
 
@@ -188,6 +190,11 @@ def _read(name: _Name) -> tuple[Path, bool]:
         raise OutputError("the name of an output is empty: give a file or a folder")
     if "\0" in text:
         raise OutputError(f"{text!r}: a file name cannot contain the character \\0; remove it")
+    if _ADDRESS.match(text):
+        raise OutputError(
+            f"{text} is an address on the network, but outputs are written to this computer: give "
+            "a file or folder here, and copy it there afterwards"
+        )
     path = expanded(text)
     if os.name == "nt" and (reason := refused_by_windows(path.name)):
         raise OutputError(f"{path}: {reason}; choose another name")

@@ -310,6 +310,7 @@ def test_predict_writes_zarr_for_zarr_or_as_asked(batch, tmp_path):
     refused = run("predict", model, source, "-o", out, *samples, "--overwrite")
     assert (refused.code, "notes.txt" in refused.said) == (1, True)
     assert "--format" in run(*asked, "-o", tmp_path / "c.zarr").said
+    assert "inside the input" in run("predict", model, source, "-o", source / "out").said
 
 
 def test_predict_never_overwrites_its_input(batch, image):

@@ -6,6 +6,7 @@ from pathlib import Path
 from ladderscope.claims import claimed
 from ladderscope.errors import LadderscopeError
 from ladderscope.files import OutputError, check_writable, taken
+from ladderscope.images.addresses import store_of
 from ladderscope.images.write import check_replaced
 from ladderscope.words import some
 
@@ -22,7 +23,7 @@ def state_of(model_path: Path) -> Path:
 
 
 def check_outputs(outputs: Sequence[Path], inputs: Iterable[Path], *, may_replace: bool) -> None:
-    """Refuse outputs that exist, unless they may be replaced, are inputs, or cannot be written.
+    """Refuse outputs that exist, unless they may be replaced, are or lie in inputs, or cannot be written.
 
     Raises
     ------
@@ -30,9 +31,14 @@ def check_outputs(outputs: Sequence[Path], inputs: Iterable[Path], *, may_replac
         Naming what is in the way.
     """
     originals = {path.resolve() for path in inputs}
+    stores = {store for path in originals if (store := store_of(path)[0]).is_dir()}
     for output in outputs:
         if output.resolve() in originals:
             raise OutputError(f"{output} is an input and would be overwritten: choose another -o")
+        if inside := stores & set(output.resolve().parents):
+            raise OutputError(
+                f"{output} would lie inside the input {inside.pop()}: choose another -o"
+            )
         if taken(output) and output.is_dir() and output.suffix.lower() != ".zarr":
             raise OutputError(f"{output} is a folder: choose another -o")
         check_replaced(output)

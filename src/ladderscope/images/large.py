@@ -59,9 +59,7 @@ def read_unless_large(
     True
     """
     opened = open_image(source, axes, name=name)
-    if opened.size > IN_MEMORY:
-        return opened
-    return read_image(source, axes, name=name)
+    return opened if opened.size > IN_MEMORY else read_image(opened)
 
 
 def opened_large(image: Image) -> Opened:
