@@ -60,6 +60,14 @@ def test_training_names_what_makes_it_smaller(crops, monkeypatch):
         Denoiser("tiny").fit(crops[0], steps=2, progress=False)
 
 
+def test_more_samples_than_fit_into_memory_are_refused_with_how_to_write_them(
+    denoiser, crops, monkeypatch
+):
+    monkeypatch.setattr("ladderscope.images.memory.machine_memory", lambda: 10**6)
+    with pytest.raises(NotEnoughMemory, match=r"requested 6\.1 MB.*--samples-out"):
+        denoiser.sample(crops[0], n=100)
+
+
 @pytest.mark.parametrize("work", ["predict", "sample"])
 def test_restoring_names_what_makes_it_smaller(denoiser, crops, monkeypatch, work):
     monkeypatch.setattr("ladderscope.models.windows.show", ran_out)

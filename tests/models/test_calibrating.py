@@ -8,6 +8,7 @@ import torch
 
 from ladderscope import Denoiser, LadderscopeError, Splitter, load
 from ladderscope.images import Image
+from ladderscope.models import calibrating
 from ladderscope.models.file import Model
 from ladderscope.noise import Coloured, Gaussian, PhotonCounting, PoissonGaussian
 from ladderscope.noise.shares import share_of_noise
@@ -60,6 +61,27 @@ def test_calibrating_again_starts_from_the_predicted_standard_deviation(fresh):
     clean, noisy = scene(1)
     first = fresh.calibrate(noisy, clean, samples=4).model.calibration
     assert fresh.calibrate(noisy, clean, samples=4).model.calibration == first
+
+
+def test_of_an_image_too_large_for_memory_parts_from_all_over_are_calibrated_on(fresh, monkeypatch):
+    clean, noisy = scene(1)
+    whole = fresh.calibrate(noisy, clean, samples=4).model.calibration[0]
+    monkeypatch.setattr(calibrating, "IN_MEMORY", noisy.size - 1)
+    monkeypatch.setattr(calibrating, "_MOST_PIXELS", noisy.size // 2)
+    shapes, compared = [], calibrating._compared
+    monkeypatch.setattr(
+        calibrating,
+        "_compared",
+        lambda model, found, *rest: (
+            shapes.append(found.mean.shape) or compared(model, found, *rest)
+        ),
+    )
+    parts = fresh.calibrate(noisy, clean, samples=4).model.calibration[0]
+    assert shapes == [(1, 1, 16, 18)] * 16 and parts.pixels == noisy.size // 2
+    std, mean = np.array([5.0]), np.array([40.0])
+    assert parts.std(std, mean) == pytest.approx(whole.std(std, mean), rel=0.2)
+    with pytest.raises(LadderscopeError, match="cannot be the truth"):
+        fresh.calibrate(noisy, clean[1:], samples=4)
 
 
 def test_a_second_exposure_stands_in_for_the_truth(fresh):

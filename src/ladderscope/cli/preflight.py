@@ -23,7 +23,7 @@ def state_of(model_path: Path) -> Path:
 
 
 def check_outputs(outputs: Sequence[Path], inputs: Iterable[Path], *, may_replace: bool) -> None:
-    """Refuse outputs that exist, unless they may be replaced, are or lie in inputs, or cannot be written.
+    """Refuse outputs that exist, unless they may be replaced, are inputs, or cannot be written.
 
     Raises
     ------

@@ -56,6 +56,25 @@ def too_large(shape: Sequence[int], dtype: np.dtype[Any], called: str) -> ImageE
     )
 
 
+def check_allocates(shape: Sequence[int]) -> None:
+    """Refuse an array of 32-bit floats that is larger than the memory of this machine.
+
+    Systems that promise more memory than they have would end the process later.
+
+    Raises
+    ------
+    MemoryError
+        As NumPy raises it.
+
+    Examples
+    --------
+    >>> check_allocates((64, 64))
+    """
+    memory, size = machine_memory(), prod(shape) * 4
+    if memory is not None and size > memory:
+        raise MemoryError(f"unable to allocate {size} bytes")
+
+
 def machine_memory() -> int | None:
     """Give the bytes of memory that this machine has; None if it does not say."""
     try:

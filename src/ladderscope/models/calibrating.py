@@ -14,11 +14,14 @@ from ladderscope.errors import LadderscopeError
 from ladderscope.evaluation.calibration import Calibration, Source
 from ladderscope.evaluation.with_truth import calibrate
 from ladderscope.evaluation.without_truth import calibrate_without_truth
-from ladderscope.images import Image, Sources, channel_statistics, read_image
+from ladderscope.images import Image, Sources, channel_statistics, open_image
+from ladderscope.images.at_hand import are_small, at_hand
+from ladderscope.images.large import IN_MEMORY
 from ladderscope.images.read import named_sources
 from ladderscope.models.file import Model
 from ladderscope.models.restoring import Fields
 from ladderscope.noise.shares import share_of_noise
+from ladderscope.noise_estimation.sources import evenly
 from ladderscope.words import counted
 
 logger = logging.getLogger("ladderscope")
@@ -26,6 +29,7 @@ logger = logging.getLogger("ladderscope")
 _MOST_PIXELS = 4_000_000  # per channel, of all images together
 MOST_LOOKED_AT = 2**18  # without truth: an image of 512×512 pixels,
 MOST_IMAGES = 4  # or parts of several
+_PARTS = 4  # rows and columns of parts of an image that is too large for memory
 _GRIDS = {1: (2, 2), 2: (2, 1)}  # columns and rows of the parts of each image
 SHARE = 0.1  # of the exposure, whose noise disturbs an image
 _DOUBT = 0.1  # of the noise variance, by which it may be wrong
@@ -53,7 +57,7 @@ class _Pixels(NamedTuple):
 
 
 def read_truths(truth: Sources, axes: str | None, images: Sequence[Image]) -> list[Image]:
-    """Read the truth of each image.
+    """Read the truth of each image; truths that are too large together stay in their files.
 
     Raises
     ------
@@ -66,7 +70,8 @@ def read_truths(truth: Sources, axes: str | None, images: Sequence[Image]) -> li
             f"there are {counted(len(images), 'image')} and {counted(len(named), 'truth')}: give "
             "one truth per image, in the same order (files are ordered by name)"
         )
-    return [read_image(source, axes, name=name) for source, name in named]
+    opened = [open_image(source, axes, name=name) for source, name in named]
+    return at_hand(opened, in_memory=are_small(opened))
 
 
 def with_truth(
@@ -113,8 +118,11 @@ def with_truth(
     most = _MOST_PIXELS // len(images)
     parts = []
     for number, (image, truth) in enumerate(zip(images, truths, strict=True)):
-        found = restore(image, number / len(images))
-        parts.append(_drawn(_compared(model, found, truth, frames), most, number))
+        pairs = _in_parts(model, image, truth, most)
+        for part, of_truth in pairs:
+            found = restore(part, number / len(images))
+            compared = _compared(model, found, of_truth, frames)
+            parts.append(_drawn(compared, most // len(pairs), number))
     together = _Pixels(*(np.concatenate(part, axis=1) for part in zip(*parts, strict=True)))
     return tuple(
         calibrate(*of_channel, samples=samples, source=source, match=match)
@@ -188,12 +196,7 @@ def _compared(model: Model, found: Compared, truth: Image, frames: int | None) -
     fields, restored, std = found
     of_truth = truth.fields(fields.space)
     if of_truth.shape != restored.shape:
-        channels = counted(restored.shape[1], "channel")
-        raise LadderscopeError(
-            f"{truth.called} has the axes {truth.axes} and the shape {truth.shape}, and cannot be "
-            f"the truth of {fields.image.called} ({fields.image.axes}, {fields.image.shape}): the "
-            f"model restores {channels}. Give a truth of the same size, with {channels}"
-        )
+        raise _no_truth(truth, fields.image, restored.shape[1])
     if model.kind == "denoiser":
         of_truth = of_truth[:, list(fields.channels)]
     mean = flat(restored)
@@ -203,6 +206,33 @@ def _compared(model: Model, found: Compared, truth: Image, frames: int | None) -
             signal = torch.from_numpy(mean[channel].astype(np.float64))
             variance[channel] = law.moments(signal)[1].numpy() / frames
     return _Pixels(mean, flat(std), flat(of_truth).astype(np.float32), variance)
+
+
+def _in_parts(model: Model, image: Image, truth: Image, most: int) -> Sequence[tuple[Image, Image]]:
+    """Cut an image that is too large for memory and its truth into parts of so many pixels."""
+    if image.size <= IN_MEMORY:
+        return [(image, truth)]
+    sizes, of_truth = ({**one.sizes, "C": 1} for one in (image, truth))
+    if sizes != of_truth:
+        raise _no_truth(truth, image, len(model.statistics))
+    space, (height, width) = "ZYX"[-model.settings.dimensions :], image.field_shape()
+    pixels = most // (sizes.get("Z", 1) if "Z" in space else 1)
+    positions = evenly(list(image.positions(space)), max(1, pixels // (height * width)))
+    return [
+        (image.crop(place), truth.crop(place))
+        for position in positions
+        for cut in _cuts(height, width, _PARTS, _PARTS, pixels // len(positions))
+        for place in [{letter: slice(at, at + 1) for letter, at in position.items()} | cut]
+    ]
+
+
+def _no_truth(truth: Image, image: Image, channels: int) -> LadderscopeError:
+    restored = counted(channels, "channel")
+    return LadderscopeError(
+        f"{truth.called} has the axes {truth.axes} and the shape {truth.shape}, and cannot be the "
+        f"truth of {image.called} ({image.axes}, {image.shape}): the model restores {restored}. "
+        f"Give a truth of the same size, with {restored}"
+    )
 
 
 def flat(values: np.ndarray) -> np.ndarray:
@@ -234,24 +264,25 @@ def _crops(images: Sequence[Image], space: str) -> list[Image]:
             for letter, size in image.others.items()
             if letter not in space
         }
-        height, width = image.field_shape()
-        if height * width <= pixels:
-            crops.append(image.crop(middle))
-            continue
-        rows = min(height // down, math.isqrt(pixels // (across * down)))
-        columns = min(width // across, pixels // (across * down * rows))
-        crops += [
-            image.crop(
-                middle
-                | {
-                    "Y": _around((row + 0.5) / down, height, rows),
-                    "X": _around((column + 0.5) / across, width, columns),
-                }
-            )
-            for row in range(down)
-            for column in range(across)
-        ]
+        cuts = _cuts(*image.field_shape(), across, down, pixels)
+        crops += [image.crop(middle | cut) for cut in cuts]
     return crops
+
+
+def _cuts(height: int, width: int, across: int, down: int, pixels: int) -> list[dict[str, slice]]:
+    """Cut parts from all over a plane, together of so many pixels; none is cut from a small one."""
+    if height * width <= pixels:
+        return [{}]
+    rows = min(height // down, math.isqrt(pixels // (across * down)))
+    columns = min(width // across, pixels // (across * down * rows))
+    return [
+        {
+            "Y": _around((row + 0.5) / down, height, rows),
+            "X": _around((column + 0.5) / across, width, columns),
+        }
+        for row in range(down)
+        for column in range(across)
+    ]
 
 
 def _around(centre: float, size: int, length: int) -> slice:

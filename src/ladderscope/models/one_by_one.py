@@ -16,6 +16,10 @@ from ladderscope.progress import Listener, listener_of, part_of
 
 R = TypeVar("R")
 
+FEWER_SAMPLES = (
+    "ask for fewer samples (n), let predict write them (out=Output(path, samples=True); "
+    "--samples-out)"
+)
 LESS_TO_RESTORE = (
     "restore part of the image or fewer planes at a time, or train a model with a smaller "
     "tile_core; device='cpu' may have more memory than a GPU"

@@ -15,7 +15,8 @@ from ladderscope.evaluation.checks import Check
 from ladderscope.images import Image, Sources, find_images, read_image
 from ladderscope.images.artefacts import with_padding
 from ladderscope.images.check import check_worth
-from ladderscope.images.large import opened_large
+from ladderscope.images.large import opened_large, with_padding_marked
+from ladderscope.images.memory import check_allocates
 from ladderscope.images.read import named_sources
 from ladderscope.images.stored import Pixels
 from ladderscope.interruption import ShouldStop
@@ -27,7 +28,7 @@ from ladderscope.models.config import Settings
 from ladderscope.models.findings import Findings
 from ladderscope.models.identity import digest_of_model, how_restored
 from ladderscope.models.matching import in_order_of_image
-from ladderscope.models.one_by_one import LESS_TO_RESTORE, one_by_one
+from ladderscope.models.one_by_one import FEWER_SAMPLES, LESS_TO_RESTORE, one_by_one
 from ladderscope.models.output import Output, outputs_of, share_of
 from ladderscope.models.restoration import Restoration
 from ladderscope.models.restoring import (
@@ -199,7 +200,7 @@ class Predictor(Trained[Settings]):
         return one_by_one(jobs, axes, self._looked_at, restored, progress, should_stop)
 
     @usual_device()
-    @enough_memory("drawing samples", f"ask for fewer (n), or {LESS_TO_RESTORE}")
+    @enough_memory("drawing samples", f"{FEWER_SAMPLES}, or {LESS_TO_RESTORE}")
     def sample(
         self,
         image: Sources,
@@ -247,11 +248,11 @@ class Predictor(Trained[Settings]):
                 f"{len(sources)} images found: give one image to draw samples of"
             )
         observed = self._looked_at(read_image(sources[0], axes))
+        fields, restoring = self._fields(observed), self._restoring()
+        check_allocates((2, n, *fields.shape(len(restoring.statistics))))  # and once more arranged
         with listener_of(progress) as report:
             watched = Watched(report, should_stop)
-            drawn, findings = drawn_fields(
-                self._restoring(), self._fields(observed), samples=n, seed=seed, watched=watched
-            )
+            drawn, findings = drawn_fields(restoring, fields, samples=n, seed=seed, watched=watched)
             if report is not None:
                 report(1.0, f"samples of {observed.name} are drawn")
         self._say(findings)
@@ -314,7 +315,7 @@ class Predictor(Trained[Settings]):
 
     def _ready(self, image: Image) -> Image:
         """Find the padding of an image, and check only that the model can restore it."""
-        image = with_padding(self.observed(image))
+        image = with_padding_marked(self.observed(image))
         self._check_image(image)
         return image
 
