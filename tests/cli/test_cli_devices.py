@@ -9,6 +9,7 @@ import torch
 from invoked import run
 
 from ladderscope import load
+from ladderscope.cli import work
 from ladderscope.training import team
 
 SETTINGS = """
@@ -39,7 +40,13 @@ def as_a_program(monkeypatch, tmp_path):
         torch.distributed.destroy_process_group()
 
 
-def test_two_devices_train_as_one_does_on_the_same_batches(tmp_path, as_a_program):
+def test_two_devices_train_as_one_does_on_the_same_batches(tmp_path, as_a_program, monkeypatch):
+    connected, read = [], work.read_batch
+    monkeypatch.setattr(
+        work,
+        "read_batch",
+        lambda *given: connected.append(torch.distributed.is_initialized()) or read(*given),
+    )
     noisy = np.random.default_rng(0).normal(100, 5, (64, 64)) + np.mgrid[:64, :64][0]
     tifffile.imwrite(tmp_path / "noisy.tif", noisy.astype(np.float32))
     (tmp_path / "run.yaml").write_text(SETTINGS)
@@ -54,7 +61,7 @@ def test_two_devices_train_as_one_does_on_the_same_batches(tmp_path, as_a_progra
         return load(name).model
 
     one, two = trained(1), trained(2)
-    assert two.outcome.steps == 8
+    assert two.outcome.steps == 8 and connected == [False, True]  # all read at one time
     for alone, shared in zip(one.outcome.history, two.outcome.history, strict=True):
         assert shared.loss == pytest.approx(alone.loss, rel=1e-3)
         assert shared.validation_loss == pytest.approx(alone.validation_loss, rel=1e-3)

@@ -1,5 +1,7 @@
 """``ladderscope denoise``: train on noisy images, restore them, write a report."""
 
+from contextlib import nullcontext
+
 import typer
 
 from ladderscope.cli import options
@@ -51,7 +53,8 @@ def denoise(
         may_replace=overwrite or resume,
     )
     with work.claimed_by(denoiser, model_path):
-        images, failures = work.read_batch(paths, axes)
+        with work.started(denoiser) if trains else nullcontext():
+            images, failures = work.read_batch(paths, axes)
         failures = work.denoise_batch(
             denoiser,
             list(images.values()),

@@ -43,7 +43,8 @@ def train_denoiser(
     paths = work.find(inputs, level, missing_chunks)
     picture = _check(model_path, paths, resume=resume, overwrite=overwrite)
     with work.claimed_by(denoiser, model_path):
-        images, failures = work.read_batch(paths, axes)
+        with work.started(denoiser):
+            images, failures = work.read_batch(paths, axes)
         work.train_and_save(
             denoiser,
             model_path,
@@ -146,9 +147,10 @@ def train_splitter(
         overwrite=overwrite,
     )
     with work.claimed_by(splitter, model_path):
-        stacks, failures = work.read_channels(
-            paths, mixed_paths, axes, together=paired or bool(mixed)
-        )
+        with work.started(splitter):
+            stacks, failures = work.read_channels(
+                paths, mixed_paths, axes, together=paired or bool(mixed)
+            )
         work.train_and_save(
             splitter,
             model_path,

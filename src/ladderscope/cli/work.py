@@ -151,6 +151,14 @@ def claimed_by(restorer: Restorer, model_path: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def started(restorer: Restorer) -> Iterator[None]:
+    """Start the other processes of a training, so that all of them read its images at one time."""
+    with restorer.team.ending_together():
+        restorer.team.start()
+        yield
+
+
 def train_and_save(
     restorer: Restorer,
     model_path: Path,

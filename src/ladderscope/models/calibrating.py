@@ -264,7 +264,8 @@ def _crops(images: Sequence[Image], space: str) -> list[Image]:
             for letter, size in image.others.items()
             if letter not in space
         }
-        cuts = _cuts(*image.field_shape(), across, down, pixels)
+        height, width = image.field_shape()
+        cuts = _cuts(height, width, across, down, pixels)
         crops += [image.crop(middle | cut) for cut in cuts]
     return crops
 
