@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from described import SMALL
 
 from ladderscope import load
 from ladderscope.files import OutputError
@@ -18,23 +19,8 @@ from ladderscope.interop.checkpoint import InteropError
 from ladderscope.noise import GaussianMixture
 
 FIXTURES = Path(__file__).parents[1] / "models" / "fixtures"
-OLD = {
-    "input_shape": [16, 16],
-    "output_channels": 1,
-    "multiscale_count": 1,
-    "z_dims": [2, 3],
-    "encoder_n_filters": 4,
-    "decoder_n_filters": 4,
-    "encoder_conv_strides": [2, 2],
-    "decoder_conv_strides": [2, 2],
-    "encoder_dropout": 0.1,
-    "decoder_dropout": 0.2,
-    "nonlinearity": "ELU",
-    "predict_logvar": None,
-    "analytical_kl": True,
-}
 LEFT_OUT = {"encoder_n_filters", "decoder_n_filters", "analytical_kl"}
-NEW = {name: value for name, value in OLD.items() if name not in LEFT_OUT} | {
+NEW = {name: value for name, value in SMALL.items() if name not in LEFT_OUT} | {
     "n_filters": 4,
     "predict_logvar": False,
     "encoder_blocks_per_layer": 1,
@@ -84,11 +70,11 @@ def checkpoint(config, *, noise=(), says=True, normalization=None):
 
 
 def test_old_and_new_names_describe_the_same_network():
-    assert read_config(NEW) == read_config(OLD)
+    assert read_config(NEW) == read_config(SMALL)
     assert read_config(NEW | {"predict_logvar": True}).predict_logvar == "pixelwise"
     two = {"encoder_n_filters": 4, "decoder_n_filters": 4}
     without = {name: value for name, value in NEW.items() if name != "n_filters"}
-    assert read_config(without | two) == read_config(OLD)
+    assert read_config(without | two) == read_config(SMALL)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +103,7 @@ def test_a_new_checkpoint_needs_neither_a_config_nor_numbers(tmp_path):
     (statistics,) = model.statistics
     assert (statistics.mean, statistics.std) == (MEAN, STD)
     assert model.noise_models == (MIXTURE,)
-    old = load_lvae(checkpoint(NEW)["state_dict"], OLD).state_dict()
+    old = load_lvae(checkpoint(NEW)["state_dict"], SMALL).state_dict()
     assert all(torch.equal(value, old[name]) for name, value in model.weights.items())
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from described import SMALL
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -171,28 +172,14 @@ def test_a_splitter_mixes_as_careamics_does():
 
 # --- settings ---
 
-SMALL = {
-    "input_shape": [32, 32],
-    "output_channels": 1,
-    "multiscale_count": 1,
-    "z_dims": [2, 2],
-    "encoder_n_filters": 4,
-    "decoder_n_filters": 4,
-    "encoder_conv_strides": [2, 2],
-    "decoder_conv_strides": [2, 2],
-    "encoder_dropout": 0.1,
-    "decoder_dropout": 0.2,
-    "nonlinearity": "ELU",
-    "predict_logvar": None,
-    "analytical_kl": True,
-}
+LARGER = SMALL | {"input_shape": [32, 32], "z_dims": [2, 2]}
 IN_3D = {"encoder_conv_strides": [1, 2, 2], "decoder_conv_strides": [1, 2, 2]}
 FROM_3D = {"encoder_conv_strides": [1, 2, 2]}
 
 
 def small(changed=None, mean=0.0, std=1.0, **options):
     torch.manual_seed(0)
-    config = SMALL | (changed or {})
+    config = LARGER | (changed or {})
     weights = to_careamics(build_lvae(config))
     return import_careamics(weights, config, data_mean=mean, data_std=std, **options)
 
@@ -329,7 +316,7 @@ def checkpoint(config, noise_models):
 
 
 def test_noise_models_come_from_the_checkpoint_or_are_given_or_are_none(caplog):
-    config = SMALL | {"output_channels": 2}
+    config = LARGER | {"output_channels": 2}
     weights = checkpoint(config, 2)
     asked = {"data_mean": 0, "data_std": 1}
     own = import_careamics(weights, config, **asked).model
@@ -349,7 +336,7 @@ def test_noise_models_come_from_the_checkpoint_or_are_given_or_are_none(caplog):
 
 @pytest.mark.parametrize("held", [1, 3])
 def test_another_number_of_noise_models_is_refused(held):
-    config = SMALL | {"output_channels": 2}
+    config = LARGER | {"output_channels": 2}
     asked = {"data_mean": 0, "data_std": 1}
     with pytest.raises(InteropError, match=f"holds {held} noise model.*has 2 channels"):
         import_careamics(checkpoint(config, held), config, **asked)
@@ -369,10 +356,10 @@ def test_stacks_without_a_middle_plane_are_refused():
 def test_weights_and_configs_are_refused_as_elsewhere():
     with pytest.raises(InteropError, match="a U-Net"):
         import_careamics(
-            {"encoder.encoder_blocks.0.weight": torch.zeros(1)}, SMALL, data_mean=0, data_std=1
+            {"encoder.encoder_blocks.0.weight": torch.zeros(1)}, LARGER, data_mean=0, data_std=1
         )
     with pytest.raises(InteropError, match="give its config"):
-        import_careamics(to_careamics(build_lvae(SMALL)), data_mean=0, data_std=1)
+        import_careamics(to_careamics(build_lvae(LARGER)), data_mean=0, data_std=1)
 
 
 @pytest.mark.parametrize(

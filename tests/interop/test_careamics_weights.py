@@ -9,6 +9,7 @@ import pytest
 import safetensors.torch
 import torch
 import yaml
+from described import SMALL
 from torch import nn
 
 from ladderscope.interop.careamics import (
@@ -22,20 +23,11 @@ from ladderscope.interop.careamics import (
 from ladderscope.interop.careamics_names import origin_of
 from ladderscope.noise import GaussianMixture
 
-CONFIG = {
-    "input_shape": [16, 16],
+CONFIG = SMALL | {
     "output_channels": 2,
     "multiscale_count": 2,
     "z_dims": [2, 3, 4],
-    "encoder_n_filters": 4,
-    "decoder_n_filters": 4,
-    "encoder_conv_strides": [2, 2],
-    "decoder_conv_strides": [2, 2],
-    "encoder_dropout": 0.1,
-    "decoder_dropout": 0.2,
-    "nonlinearity": "ELU",
     "predict_logvar": "pixelwise",
-    "analytical_kl": True,
 }
 
 

@@ -20,6 +20,7 @@ def onnx(
     """
     from ladderscope.cli.preflight import check_outputs
     from ladderscope.cli.terminal import show_summary
+    from ladderscope.interop.checkpoint import naming
     from ladderscope.interop.onnx_file import export_onnx
     from ladderscope.interop.recorded import axes_of, names_of, one_pass_of
     from ladderscope.models import load
@@ -29,7 +30,8 @@ def onnx(
     path = ONNX.file(output)
     check_outputs([path], [model], may_replace=overwrite)
     restorer = load(model, device="cpu")
-    one_pass = one_pass_of(restorer)
+    with naming(model):
+        one_pass = one_pass_of(restorer)
     export_onnx(restorer, path, overwrite=overwrite)
     axes = ", ".join(axes_of(one_pass))
     show_summary(
@@ -96,11 +98,13 @@ def careamics(
     from ladderscope.cli.preflight import check_outputs
     from ladderscope.cli.terminal import show_summary
     from ladderscope.interop.careamics_export import export_careamics
+    from ladderscope.interop.checkpoint import naming
     from ladderscope.models import load
     from ladderscope.names import WEIGHTS
 
     path = WEIGHTS.file(output)
     check_outputs([path], [model], may_replace=overwrite)
     restorer = load(model, device="cpu")
-    export_careamics(restorer, path, overwrite=overwrite)
+    with naming(model):
+        export_careamics(restorer, path, overwrite=overwrite)
     show_summary([("weights", str(path)), ("kind", restorer.kind)])

@@ -95,7 +95,8 @@ def export_bioimage(
     """
     path, source = ZOO.file(path), Path(model_file)
     model = load(source, device="cpu")
-    one_pass = one_pass_of(model)
+    with naming(model_file):
+        one_pass = one_pass_of(model)
     with whole_file(path, overwrite) as unfinished, tempfile.TemporaryDirectory() as folder:
         _write_parts(Path(folder), source, model.model, one_pass)
         try:
