@@ -403,9 +403,21 @@ def test_check_holds_no_more_planes_than_are_checked(noisy, tmp_path, monkeypatc
     film = np.broadcast_to(tifffile.imread(noisy)[:64, :64], (40, 64, 64))
     tifffile.imwrite(tmp_path / "film.tif", film, metadata={"axes": "TYX"})
     held = []
-    monkeypatch.setattr(choice, "choose", lambda planes, asked: held.append(planes) or CHOSEN)
+    monkeypatch.setattr(
+        choice, "choose", lambda planes, asked, stacks: held.append(planes) or CHOSEN
+    )
     run("noise", "check", tmp_path / "film.tif")
     assert [len(planes) for planes in held] == [20]
+
+
+def test_check_names_the_axis_along_which_planes_are_correlated(tmp_path):
+    white = np.random.default_rng(0).normal(100.0, 6.0, (6, 64, 64)).astype(np.float32)
+    stack = (white[1:] + white[:-1]) / 2
+    tifffile.imwrite(tmp_path / "stack.tif", stack, metadata={"axes": "ZYX"})
+    given = run("noise", "check", tmp_path / "stack.tif", "--noise", "gaussian:4.24")
+    assert "correlated along Z" in given.shown and given.code == 0
+    found = run("noise", "check", tmp_path / "stack.tif")
+    assert "along z" in found.shown and "correlated along Z" not in found.shown
 
 
 def test_check_takes_a_file_of_a_model_for_each_channel(of_two_channels, tmp_path):

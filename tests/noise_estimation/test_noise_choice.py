@@ -9,6 +9,7 @@ from ladderscope.noise import Coloured, Gaussian, PhotonCounting, PoissonGaussia
 from ladderscope.noise_estimation import calibrate_poisson_gaussian, choice
 from ladderscope.noise_estimation.checking import check_planes
 from ladderscope.noise_estimation.choice import choose
+from ladderscope.noise_estimation.colour import measure_colour
 from ladderscope.noise_estimation.wanted import WANTED, wanted
 
 SIGNAL = 40.0 * np.linspace(0, 5, 256) * np.ones((256, 1))
@@ -78,7 +79,7 @@ def test_a_law_is_checked_once_where_its_tails_decide(monkeypatch):
         return check_planes(planes, model)
 
     monkeypatch.setattr(choice, "check_planes", watched)
-    monkeypatch.setattr(choice, "_WORTHWHILE", 1.0)
+    monkeypatch.setattr(choice, "WORTHWHILE", 1.0)
     found = choose([drawn(PhotonCounting(4.0, 20.0, 0.5), 20 + SIGNAL / 4)])
     assert found.fit.advantage > 0
     assert [id(model) for model in checked] == [id(found.fit.model)]
@@ -216,3 +217,11 @@ def test_spikes_are_warned_of():
 def test_names_are_read_as_python_and_the_command_line_spell_them(one):
     assert wanted(one.name) == wanted(one.spelling) == one
     assert wanted(f"{one.name}?") is None
+
+
+def test_structure_of_a_few_pixels_everywhere_is_not_taken_for_correlated_noise():
+    waves = ndimage.gaussian_filter(np.random.default_rng(3).normal(size=(256, 256)), 3)
+    signal = 75 + 18 * waves / waves.std()
+    choice = choose([drawn(PoissonGaussian(1.0, 4.0), signal)])
+    assert choice.fit.model.kind == "poisson_gaussian"
+    assert measure_colour([drawn(PoissonGaussian(1.0, 4.0), signal)], choice.fit.model).is_noise

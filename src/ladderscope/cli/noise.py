@@ -15,7 +15,6 @@ from ladderscope.words import counted, listed, rounded
 if TYPE_CHECKING:
     from ladderscope.images import Image
     from ladderscope.noise_estimation import NoiseCheck
-    from ladderscope.noise_estimation.choice import NoiseChoice
 
 _BRIGHTEST = 1e15  # grey levels; the variance of more than that is no number
 
@@ -282,13 +281,10 @@ def check(
             continue
         names = _channel_names(image.channel_names, image.channels)
         rows = [("file", str(path))]
-        for name, (choice, found) in zip(names, checks, strict=True):
-            if choice:
-                rows.append(("model", f"{_of(name)}{' '.join(choice.reasons)}"))
+        for name, (reasons, found, warnings) in zip(names, checks, strict=True):
+            rows += [("model", f"{_of(name)}{' '.join(reasons)}")] if reasons else []
             rows.append(("noise", f"{_of(name)}{found.summary()}"))
-            rows += [
-                ("warning", f"{_of(name)}{text}") for text in (choice.warnings if choice else ())
-            ]
+            rows += [("warning", f"{_of(name)}{text}") for text in warnings]
         rows += _first_look([image])
         show_summary(rows)
     summary.say_failures(failures)
@@ -307,16 +303,20 @@ def _first_look(images: "Sequence[Image]") -> list[tuple[str, str]]:
     return [(one.label, one.text) for one in gathered(findings)]
 
 
-def _checks(image: "Image", given: Any) -> "list[tuple[NoiseChoice | None, NoiseCheck]]":
+def _checks(
+    image: "Image", given: Any
+) -> "list[tuple[tuple[str, ...], NoiseCheck, tuple[str, ...]]]":
     """Check each channel of an image with its model, or with the one that the images call for.
 
-    For each channel: the choice of its model, unless that was given, and what the check found.
+    For each channel: why its model was chosen, unless that was given, what the check found, and
+    what the model does not describe.
     """
     from ladderscope.errors import LadderscopeError
     from ladderscope.noise_estimation import check as check_noise
+    from ladderscope.noise_estimation.along_z import about_z, measure_along_z
     from ladderscope.noise_estimation.checking import MOST_CHECKED
     from ladderscope.noise_estimation.choice import choose
-    from ladderscope.noise_estimation.sources import evenly
+    from ladderscope.noise_estimation.sources import evenly, stacks_of
     from ladderscope.noise_estimation.wanted import wanted
 
     entries = given if isinstance(given, list) else [given] * image.channels
@@ -327,16 +327,22 @@ def _checks(image: "Image", given: Any) -> "list[tuple[NoiseChoice | None, Noise
         )
     positions = evenly([*image.positions()], MOST_CHECKED)
     models: list[Any] = []
-    choices: list[NoiseChoice | None] = []
+    said: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
     for channel, entry in enumerate(entries):
         asked = wanted(entry) if isinstance(entry, str) else None
-        choice = None
-        if asked is not None:
-            choice = choose([image.plane(position, channel) for position in positions], asked)
-        models.append(choice.fit.model if choice else entry)
-        choices.append(choice)
+        stacks = stacks_of([image], channel)
+        if asked is None:
+            models.append(entry)
+            of_planes = about_z(measure_along_z(stacks, entry), entry)
+            said.append(((), (of_planes,) if of_planes else ()))
+        else:
+            planes = [image.plane(position, channel) for position in positions]
+            choice = choose(planes, asked, stacks=stacks)
+            models.append(choice.fit.model)
+            said.append((choice.reasons, choice.warnings))
     found = check_noise(image, models if "C" in image.axes else models[0])
-    return [*zip(choices, found if isinstance(found, list) else [found], strict=True)]
+    checks = found if isinstance(found, list) else [found]
+    return [(why, check, lacks) for (why, lacks), check in zip(said, checks, strict=True)]
 
 
 def _channel_names(names: Sequence[str] | None, channels: int) -> list[str]:

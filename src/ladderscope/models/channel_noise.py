@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from ladderscope.data import Field, planes_of
 from ladderscope.errors import LadderscopeError
 from ladderscope.events import NoiseMeasured, tell
+from ladderscope.images.stored import Pixels
 from ladderscope.inspection import about_correlation
 from ladderscope.interruption import ShouldStop, stop_if
 from ladderscope.noise import Gaussian, NoiseError, NoiseModel
+from ladderscope.noise_estimation.along_z import about_z, measure_along_z
 from ladderscope.noise_estimation.black_levels import (
     PLANES_OF_A_FILE,
     about_black_levels,
@@ -113,6 +115,7 @@ def channel_noise(
         if models:
             stop_if(should_stop, f"measuring the noise of {name}")
         planes = planes_of(of_channel, MOST_PLANES)
+        stacks = [field.pixels for field in of_channel if len(field.pixels.shape) == 3]
         choice = None
         if several and is_blank(planes):
             notice(
@@ -123,14 +126,19 @@ def channel_noise(
             entry = Gaussian(1.0)
         elif isinstance(entry, str):
             asked = wanted(entry) or CHOSEN
-            choice = _chosen(planes, asked, name if several else "", structured=structured)
+            of = name if several else ""
+            choice = _chosen(planes, asked, of, structured=structured, stacks=stacks)
             for text in choice.warnings:
                 notice(f"{name}: {text}" if several else text, logging.WARNING)
             entry = choice.fit.model
-        elif not structured and entry.pixelwise is entry:
+        elif not structured:
             checked = planes[:: -(-len(planes) // _PLANES_CHECKED)]
-            if finding := about_correlation(checked, name if several else ""):
+            if entry.pixelwise is entry and (
+                finding := about_correlation(checked, name if several else "")
+            ):
                 notice(finding.text, logging.WARNING)
+            if of_planes := about_z(measure_along_z(stacks, entry), entry):
+                notice(f"{name}: {of_planes}" if several else of_planes, logging.WARNING)
         if found := about_black_levels(_by_file(of_channel, of_files)):
             notice(f"{name}: {found}" if several else found, logging.WARNING)
         models.append(entry)
@@ -146,9 +154,16 @@ def _by_file(fields: Sequence[Field], files: Sequence[str]) -> dict[str, Sequenc
     }
 
 
-def _chosen(planes: Sequence[Any], asked: Wanted, name: str, *, structured: bool) -> NoiseChoice:
+def _chosen(
+    planes: Sequence[Any],
+    asked: Wanted,
+    name: str,
+    *,
+    structured: bool,
+    stacks: Sequence[Pixels],
+) -> NoiseChoice:
     try:
-        choice = choose(planes, asked, structured=structured)
+        choice = choose(planes, asked, structured=structured, stacks=stacks)
     except NoiseError as error:
         raise NoiseError(f"{name}: {error}" if name else str(error)) from error
     of = f" of {name}" if name else ""

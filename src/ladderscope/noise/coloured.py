@@ -309,44 +309,31 @@ class Coloured(NoiseModel):
         return cls(noise_model_from_dict(law), numbers(entries, "autocorrelation"))
 
     def _correlation_summary(self) -> str:
-        along_x, along_y = neighbours(np.asarray(self.autocorrelation))
+        along_x, along_y, along_z = neighbours(np.asarray(self.autocorrelation))
+        planes = f", and {along_z:z.2f} along z" if along_z else ""
         return (
             "the noise of neighbouring pixels is correlated: "
-            f"{along_x:z.2f} along x and {along_y:z.2f} along y."
+            f"{along_x:z.2f} along x and {along_y:z.2f} along y{planes}."
         )
 
 
-def in_plane(model: NoiseModel) -> Float64[np.ndarray, "y x"]:
-    """Return the autocorrelation of a noise model within a plane.
-
-    Examples
-    --------
-    >>> from ladderscope.noise import Gaussian
-    >>> in_plane(Gaussian(3.0))
-    array([[1.]])
-    """
-    if not isinstance(model, Coloured):
-        return np.ones((1, 1))
-    correlation = np.asarray(model.autocorrelation, dtype=np.float64)
-    return correlation if correlation.ndim == 2 else correlation[len(correlation) // 2]
-
-
-def neighbours(autocorrelation: Float64[np.ndarray, "*z y x"]) -> tuple[float, float]:
-    """Return the correlation with the next pixel along x, and along y; 0 where none is held.
+def neighbours(autocorrelation: Float64[np.ndarray, "*z y x"]) -> tuple[float, float, float]:
+    """Return the correlation with the next pixel along x, y and z; 0 where none is held.
 
     Examples
     --------
     >>> neighbours(np.array([[0.5, 1.0, 0.5]]))
-    (0.5, 0.0)
+    (0.5, 0.0, 0.0)
     """
-    centre = [side // 2 for side in autocorrelation.shape]
+    volume = autocorrelation.reshape((1, *autocorrelation.shape)[-3:])
+    centre = [side // 2 for side in volume.shape]
     found = []
-    for axis in (-1, -2):
+    for axis in (2, 1, 0):
         at = list(centre)
         at[axis] += 1
-        inside = at[axis] < autocorrelation.shape[axis]
-        found.append(float(autocorrelation[tuple(at)]) if inside else 0.0)
-    return found[0], found[1]
+        inside = at[axis] < volume.shape[axis]
+        found.append(float(volume[tuple(at)]) if inside else 0.0)
+    return found[0], found[1], found[2]
 
 
 def _checked(correlation: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:

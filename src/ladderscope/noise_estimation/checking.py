@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ladderscope.images import Image
-from ladderscope.noise.coloured import in_plane
 from ladderscope.noise.entries import NoiseError
 from ladderscope.noise.model import NoiseModel
+from ladderscope.noise.within_planes import in_plane, within_planes
 from ladderscope.noise_estimation.checked import CleanPlane, checked_planes, clean_plane
 from ladderscope.noise_estimation.clipping import CEILING, CLIPPED_SHARE, clipped_counts
 from ladderscope.noise_estimation.correlation import (
@@ -243,7 +243,7 @@ def _check_planes(planes: Iterator[_Frame], count: int, model: NoiseModel | None
             "pixels or more"
         )
     parts = zip(*(look.differences for look in looks), strict=True)
-    found = compared(Differences(*map(np.concatenate, parts)), model)
+    found = compared(Differences(*map(np.concatenate, parts)), within_planes(model))
     correlation = solve_correlation(
         np.sum([look.products for look in looks], axis=0), in_plane(model)
     )

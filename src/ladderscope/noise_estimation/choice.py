@@ -11,45 +11,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from jaxtyping import Real
 
-from ladderscope.noise.coloured import Coloured
+from ladderscope.images.stored import Pixels
 from ladderscope.noise.entries import NoiseError
 from ladderscope.noise.model import NoiseModel
 from ladderscope.noise.photon_counting import PhotonCounting
 from ladderscope.noise.poisson_gaussian import PoissonGaussian
 from ladderscope.noise.spectrum import regular_spectrum
+from ladderscope.noise_estimation.along_z import AlongZ, measure_along_z
 from ladderscope.noise_estimation.checking import check_planes
+from ladderscope.noise_estimation.choice_words import (
+    WORTHWHILE,
+    about_correlation,
+    about_texture,
+    about_the_law,
+    reasons_for,
+)
 from ladderscope.noise_estimation.colour import Colour, coloured, measure_colour
 from ladderscope.noise_estimation.fitted import NoiseFit
 from ladderscope.noise_estimation.from_images import fit_kinds
-from ladderscope.noise_estimation.noise_check import CORRELATED, OUTLYING, NoiseCheck
-from ladderscope.noise_estimation.photon_counting_fit import Advantage
+from ladderscope.noise_estimation.noise_check import CORRELATED, NoiseCheck
 from ladderscope.noise_estimation.wanted import CHOSEN, LAWS, Wanted
-from ladderscope.words import percent
 
-# The photon noise of a camera is skewed a little, which a Gaussian of the same variance leaves
-# unexplained: some 0.001 nats per pixel. Detectors of single photons leave 0.02 to 0.7.
-_WORTHWHILE = 0.005  # nats per pixel
 _ENOUGH = 8_000_000  # pixels on which single photons, correlation and the fit are looked at
-_INDEPENDENT = 0.05  # correlation of neighbouring pixels that is not worth a word
-
-_NEARLY_ALL = 0.8  # of the variance of the pixels: then it may be texture that is taken for noise
-
-_MEASURE = (
-    "Measure the noise on pairs or repeats from the same detector (ladderscope noise fit --kind "
-    "mixture), and give it with --noise"
-)
-_RAW = (
-    "Use the raw recording if you have it; otherwise try blind_levels=2 (--blind-levels 2), which "
-    "needs no model of the correlation"
-)
-_LAW_NAMES = {
-    "gaussian": "Gaussian noise",
-    "poisson_gaussian": "Poisson–Gaussian noise",
-    "photon_counting": "Photon-counting noise",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +71,7 @@ def choose(
     wanted: Wanted = CHOSEN,
     *,
     structured: bool = False,
+    stacks: Sequence[Pixels] = (),
 ) -> NoiseChoice:
     """Measure the noise of images, and choose the simplest law that they do not contradict.
 
@@ -98,6 +84,9 @@ def choose(
     structured
         Whether the network is made for structured noise, by blind levels: then correlation is
         neither measured nor warned of, unless it was asked for.
+    stacks
+        The stacks (z, y, x) that the planes are of, where a network restores whole stacks: then
+        correlation along Z is measured, too.
 
     Raises
     ------
@@ -120,17 +109,22 @@ def choose(
     colour = None
     if wanted.correlated or (wanted.correlated is None and not structured):
         colour = measure_colour(few, line.model)
+        if colour.is_noise:
+            found = found if found and found.model is line.model else _checked(few, line.model)
+            colour = replace(colour, in_tiles=found is None or found.verdict == CORRELATED)
+        along_z = measure_along_z(stacks, line.model)
+        colour = with_z(colour, along_z, asked=bool(wanted.correlated))
         if wanted.correlated or (colour.is_noise and _gained(colour) > _gained_by_all(fit)):
             fit = _coloured(line, colour)
     if found is None or found.model is not fit.model:
         found = _checked(few, fit.model)
-    reasons = _reasons(fit, wanted, grows, colour, found)
+    reasons = reasons_for(fit, wanted, grows, colour, found)
     if found is None:
         return NoiseChoice(fit, wanted.name, reasons)
     warnings = (
-        *_about_the_law(fit, wanted, found),
-        *_about_correlation(fit, colour, found, structured),
-        *_about_texture(fit, few),
+        *about_the_law(fit, wanted, found),
+        *about_correlation(fit, colour, found, structured),
+        *about_texture(fit, few),
     )
     return NoiseChoice(fit, wanted.name, reasons, warnings)
 
@@ -159,11 +153,41 @@ def _of_pixels(
     )
     if not isinstance(counting.model, PhotonCounting):
         return line, line, grows, None
-    if _gained_by_photons(counting) > _WORTHWHILE:
+    if _gained_by_photons(counting) > WORTHWHILE:
         return counting, line, grows, None
     # Where nearly all pixels are dark, few photons gain little on average: the tails decide.
     found = _checked(planes[::every], line.model)
     return counting if found and found.heavy_tails else line, line, grows, found
+
+
+def with_z(colour: Colour, found: AlongZ | None, *, asked: bool = False) -> Colour:
+    """Return the colour of noise that is correlated along Z, too.
+
+    Where it is not correlated within a plane, it is along Z alone.
+
+    Parameters
+    ----------
+    colour
+        Within a plane.
+    found
+        Along Z; None where that was not measured.
+    asked
+        Whether correlation within the plane was asked for, certain or not.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> white = Colour(np.ones((1, 1)), (0.0, 0.0), 0.01, (0.0, 0.0), 100, 1.0)
+    >>> with_z(white, AlongZ((0.5,), 0.01, 0.5, 1000)).autocorrelation.shape
+    (3, 1, 1)
+    """
+    fine = colour.in_tiles and colour.is_structure
+    if found is None or not found.is_noise or fine:
+        return replace(colour, along_z=found)
+    profile = found.autocorrelation()[:, None, None]
+    if colour.is_noise_within or asked:
+        return replace(colour, autocorrelation=profile * colour.autocorrelation, along_z=found)
+    return replace(colour, autocorrelation=profile, inflation=1.0, along_z=found)
 
 
 def _checked(planes: Sequence[Real[np.ndarray, "y x"]], model: NoiseModel) -> NoiseCheck | None:
@@ -200,170 +224,3 @@ def _coloured(line: NoiseFit, colour: Colour) -> NoiseFit:
         },
         bin_variances=line.bin_variances * colour.inflation,
     )
-
-
-def _reasons(
-    fit: NoiseFit,
-    wanted: Wanted,
-    grows: bool,
-    colour: Colour | None,
-    found: NoiseCheck | None,
-) -> tuple[str, str]:
-    """Say what was chosen, and why."""
-    kind = fit.model.pixelwise.kind
-    reasons = [] if kind == "photon_counting" else [_about_the_variance(kind, grows)]
-    if kind == "photon_counting" or wanted.law is None:
-        reasons += _about_photons(fit, wanted)
-    why = _joined([*reasons, *_neighbours(fit, colour, found)])
-    between = "correlated" if isinstance(fit.model, Coloured) else "independent"
-    how = f"{between} from pixel to pixel"
-    asked = f"was asked for (“{wanted.spelling}”)"
-    if wanted.law is not None and kind != wanted.law:
-        return (
-            f"{_LAW_NAMES[wanted.law]} {asked}, but the images do not show it: {fit.doubt}.",
-            f"{_LAW_NAMES[kind]} is used instead, {how}: {why}.",
-        )
-    chosen = "was chosen" if wanted.law is None else asked
-    return f"{_LAW_NAMES[kind]} {chosen}, {how}.", f"{why[0].upper()}{why[1:]}."
-
-
-def _about_the_variance(kind: str, grows: bool) -> str:
-    if not grows:
-        return "the variance does not grow measurably with the brightness"
-    undescribed = ", which Gaussian noise does not describe" if kind == "gaussian" else ""
-    return f"the variance grows measurably with the brightness{undescribed}"
-
-
-def _about_photons(fit: NoiseFit, wanted: Wanted) -> list[str]:
-    """Say whether single photons show; if not, or if that cannot be told, why."""
-    if fit.advantage is None or fit.advantage_error is None:
-        return [f"photon-counting noise cannot be measured ({fit.doubt})"] if fit.doubt else []
-    advantage = Advantage(fit.advantage, fit.advantage_error)
-    if isinstance(fit.model, PhotonCounting):
-        what = "single photons show"
-        if not fit.intervals:
-            what = "the values are whole numbers of photons"
-        elif wanted.law is None and fit.advantage <= _WORTHWHILE:
-            what = "single photons show in the tails of the noise"
-        return [
-            f"{what} (compared with Poisson–Gaussian noise, flat regions are {advantage.words})"
-        ]
-    would = f"photon counting would make flat regions {advantage.words}"
-    if fit.doubt and advantage.is_certain:
-        return [f"photon-counting noise cannot be measured ({would}, but {fit.doubt})"]
-    if fit.advantage > _WORTHWHILE and not fit.doubt:
-        return [f"correlation explains more than single photons do ({would})"]
-    return [f"no single photons show ({would})"]
-
-
-def _joined(clauses: Sequence[str]) -> str:
-    *others, last = clauses
-    return f"{', '.join(others)}, and {last}" if others else last
-
-
-def _neighbours(fit: NoiseFit, colour: Colour | None, found: NoiseCheck | None) -> list[str]:
-    """Say how neighbouring pixels are correlated, as far as that was measured."""
-    if colour is not None and colour.windows:
-        along_x, along_y = colour.neighbours
-    elif found is not None:
-        along_x, along_y = found.correlation
-    else:
-        return []
-    if isinstance(fit.model, Coloured):
-        how = "are correlated"
-    elif max(abs(along_x), abs(along_y)) < _INDEPENDENT:
-        how = "are practically independent"
-    else:
-        how = "are taken as independent"
-    along = f"{along_x:z.2f} along x, {along_y:z.2f} along y"
-    return [f"neighbouring pixels {how} (correlation {along})"]
-
-
-def _about_the_law(fit: NoiseFit, wanted: Wanted, found: NoiseCheck) -> list[str]:
-    """Say what the law of single pixels does not describe, and what to do."""
-    texts = []
-    remedy = _RAW if isinstance(fit.model, Coloured) else _MEASURE
-    if wanted.law is not None and fit.model.pixelwise.kind != wanted.law:
-        texts.append(
-            f"{wanted.spelling} was asked for, but the images do not show it: {fit.doubt}. "
-            f"{_LAW_NAMES[fit.model.pixelwise.kind]} is used instead"
-        )
-    if found.verdict in ("too weak", "too strong"):
-        effect = "keep noise" if found.verdict == "too weak" else "remove detail"
-        texts.append(
-            "the noise model does not describe these images well: the standard deviation of the "
-            f"noise is {found.deviation_ratio:.2f} times the predicted one "
-            f"({found.deviation_ratio_dark:.2f} times in dark regions, "
-            f"{found.deviation_ratio_bright:.2f} times in bright regions), so the restoration may "
-            f"{effect}. {remedy}"
-        )
-    if found.heavy_tails:
-        texts.append(
-            "the tails of the noise are heavier than those of the noise model: "
-            f"{percent(found.outlier_share)} of the pixels stand out by more than "
-            f"{OUTLYING:.0f} standard deviations, where the model predicts "
-            f"{percent(found.outlier_share_predicted)}. Single noisy pixels may be kept as if "
-            f"they were structure. {remedy}"
-        )
-    return texts
-
-
-def _about_correlation(
-    fit: NoiseFit, colour: Colour | None, found: NoiseCheck, structured: bool
-) -> list[str]:
-    """Say which correlation the noise model does not describe, and what to do."""
-    horizontal, vertical = found.correlation
-    if isinstance(fit.model, Coloured):
-        if colour is not None and not colour.is_noise:
-            return [
-                f"correlated noise was asked for, but is not certain. {colour.summary()} What is "
-                "correlated in the signal may be removed with the noise: compare with a "
-                "restoration without this choice"
-            ]
-        if colour is not None and colour.is_broad:
-            return [
-                "the noise extends over more pixels than can be measured, so the noise model takes "
-                "it for weaker than it is, and part of it will be kept as if it were structure. "
-                "Use the raw recording if you have it; otherwise bin the images, two or four "
-                "pixels to one, or try blind_levels=3 (--blind-levels 3)"
-            ]
-        if found.verdict == CORRELATED:
-            return [
-                f"the correlation of neighbouring pixels ({horizontal:.2f} horizontally, "
-                f"{vertical:.2f} vertically) is not the same in all regions of the images, so the "
-                "model of correlated noise describes it only in part. Use the raw recording if "
-                "you have it"
-            ]
-        return []
-    if structured or found.verdict != CORRELATED:
-        return []
-    if colour is not None and colour.is_structure:
-        return [
-            f"neighbouring pixels are correlated ({horizontal:.2f} horizontally, {vertical:.2f} "
-            "vertically), but the images have no flat region that would show the noise alone, so "
-            "this may be fine structure. The noise is taken as independent; if it is smooth, use "
-            "the raw recording, or try --noise correlated-poisson-gaussian"
-        ]
-    return [
-        f"the noise is correlated between neighbouring pixels ({horizontal:.2f} horizontally, "
-        f"{vertical:.2f} vertically), as after interpolation, smoothing or compression, or from "
-        "the read-out, and the noise model does not describe that: most of it will be kept as if "
-        "it were structure. Use the raw recording if you have it; otherwise try --noise "
-        "correlated-poisson-gaussian or, for lines and patterns, blind_levels=2 (--blind-levels 2)"
-    ]
-
-
-def _about_texture(fit: NoiseFit, planes: Sequence[Real[np.ndarray, "y x"]]) -> list[str]:
-    """Say that texture may be taken for correlated noise, where little else is in the images."""
-    if not isinstance(fit.model, Coloured):
-        return []
-    means = torch.tensor([float(np.mean(plane, dtype=np.float64)) for plane in planes])
-    of_noise = float(fit.model.moments(means)[1].sum())
-    share = of_noise / max(sum(float(np.var(plane, dtype=np.float64)) for plane in planes), 1e-30)
-    if share < _NEARLY_ALL:
-        return []
-    return [
-        f"{percent(min(share, 1.0))} of the variance in the images is taken for correlated noise. "
-        "Texture that is the same everywhere cannot be told from it, and would be removed: "
-        "compare with a restoration with --noise poisson-gaussian"
-    ]

@@ -38,6 +38,7 @@ from ladderscope.noise.coloured import Coloured
 from ladderscope.noise.gaussian import Gaussian
 from ladderscope.noise.model import NoiseModel
 from ladderscope.noise.poisson_gaussian import PoissonGaussian
+from ladderscope.noise_estimation.along_z import AlongZ
 from ladderscope.noise_estimation.checked import CleanPlane, clean_plane
 from ladderscope.noise_estimation.colour_basis import (
     REACH,
@@ -93,25 +94,37 @@ class Colour:
     is_broad
         Whether the correlation extends beyond five pixels, or is nearly complete between
         neighbours: such noise is stronger and smoother than what was measured.
+    along_z
+        Correlation between the planes of stacks; None where that was not measured.
+    in_tiles
+        Whether `correlation` sees it in small tiles at every brightness, too. Structure of a few
+        pixels has no part in those, and larger windows without any flat region are full of it.
     """
 
-    autocorrelation: Float64[np.ndarray, "y x"]
+    autocorrelation: Float64[np.ndarray, "*z y x"]
     neighbours: tuple[float, float]
     error: float
     rougher: tuple[float, float]
     windows: int
     inflation: float
     is_broad: bool = False
+    along_z: AlongZ | None = None
+    in_tiles: bool = True
 
     @property
     def is_noise(self) -> bool:
-        """Whether the noise is certainly correlated, so much that it matters."""
-        return self._matters(grown=True)
+        """Whether the noise is certainly correlated, so much that it matters; also if only in Z."""
+        return self.is_noise_within or self.autocorrelation.ndim == 3
+
+    @property
+    def is_noise_within(self) -> bool:
+        """Whether it is within a plane."""
+        return self.in_tiles and self._matters(grown=True)
 
     @property
     def is_structure(self) -> bool:
-        """Whether there is correlation that grows with the roughness, as that of structure does."""
-        return self._matters(grown=False) and not self.is_noise
+        """Whether there is correlation that is not the same everywhere: that of structure."""
+        return self._matters(grown=False) and not self.is_noise_within
 
     def _matters(self, grown: bool) -> bool:
         """Whether there is correlation beyond chance; beyond what its growth explains, too."""
@@ -138,6 +151,8 @@ class Colour:
             )
         along_x, along_y = self.neighbours
         found = f"{along_x:z.2f} along x and {along_y:z.2f} along y"
+        if self.autocorrelation.ndim == 3 and self.along_z is not None:
+            found = f"{found}, and {self.along_z.next_plane:z.2f} along z"
         if self.is_noise:
             broad = " It extends too far to be measured, and is stronger than that."
             return (
@@ -146,9 +161,9 @@ class Colour:
             )
         if self.is_structure:
             return (
-                f"Neighbouring pixels are correlated ({found}), but this grows from the flattest "
-                "regions to rougher ones, so it is probably structure: the images have no flat "
-                "region that would show the noise alone."
+                f"Neighbouring pixels are correlated ({found}), but not everywhere to the same "
+                "extent, so it is probably structure: the images have no flat region that would "
+                "show the noise alone."
             )
         return f"The noise of neighbouring pixels is not noticeably correlated: {found}."
 

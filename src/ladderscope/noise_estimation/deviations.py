@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Bool, Float64, Int64
 from numpy.typing import NDArray
 
-from ladderscope.noise.coloured import in_plane
 from ladderscope.noise.entries import NoiseError
 from ladderscope.noise.model import NoiseModel
+from ladderscope.noise.within_planes import in_plane
 from ladderscope.noise_estimation.neighbourhoods import OVERLAP, by_value, not_outlying, seen_share
 from ladderscope.noise_estimation.noise_check import OUTLYING
 

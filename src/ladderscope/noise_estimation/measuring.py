@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ladderscope.events import MeasuringNoise, tell
 from ladderscope.images.padding import find_padding
+from ladderscope.images.stored import Pixels
 from ladderscope.interruption import ShouldStop, stop_if
 from ladderscope.noise.entries import NoiseError
 from ladderscope.noise_estimation.checked import with_clipping
@@ -157,7 +158,7 @@ def _measured(
     if images.is_alone:
         planes = _distinct(watched(images.planes), counter)
         if request.kind in CHOSEN_KINDS:
-            fit = _chosen([*planes], CHOSEN_KINDS[request.kind])
+            fit = _chosen([*planes], CHOSEN_KINDS[request.kind], images.stacks)
         else:
             fit = fit_images(planes, request.kind, darkness)
         return replace(fit, notices=(*counter.notices(), *fit.notices))
@@ -189,9 +190,9 @@ def _measured(
     return replace(fit, notices=(*counter.notices(), *notices, *fit.notices))
 
 
-def _chosen(planes: Sequence[_Plane], asked: Wanted) -> NoiseFit:
+def _chosen(planes: Sequence[_Plane], asked: Wanted, stacks: Sequence[Pixels]) -> NoiseFit:
     """Let the images choose; why, and what the choice does not describe, become notices."""
-    choice = choose(planes, asked)
+    choice = choose(planes, asked, stacks=stacks)
     warnings = (f"Warning: {text}." for text in choice.warnings)
     return replace(choice.fit, notices=(*choice.reasons, *choice.fit.notices, *warnings))
 

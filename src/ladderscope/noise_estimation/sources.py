@@ -8,6 +8,8 @@ from typing import Any, TypeAlias, TypeVar
 from numpy.typing import NDArray
 
 from ladderscope.images import Image
+from ladderscope.images.parts import field_of
+from ladderscope.images.stored import Pixels
 from ladderscope.noise.entries import NoiseError
 from ladderscope.noise_estimation.checked import checked_plane, checked_planes
 from ladderscope.noise_estimation.planes import MOST_PLANES, Counter, is_image
@@ -33,6 +35,8 @@ class Source:
         Instead of both, pairs made of so many repeats.
     count
         Number of planes; None if unknown.
+    stacks
+        The stacks (z, y, x) that noisy planes are of; none if they are of no stack.
     """
 
     planes: Iterable[_Plane] = ()
@@ -40,6 +44,7 @@ class Source:
     repeated: Callable[[Counter, list[str]], Iterator[Pair]] | None = None
     repeats: int | None = None
     count: int | None = None
+    stacks: Sequence[Pixels] = ()
 
     @property
     def is_alone(self) -> bool:
@@ -64,7 +69,26 @@ def noisy_alone(noisy: Sequence[Image]) -> list[Source]:
     """
     chosen = evenly(planes_of(noisy), MOST_PLANES)
     return [
-        Source(_read(chosen, channel), count=len(chosen)) for channel in range(noisy[0].channels)
+        Source(_read(chosen, channel), count=len(chosen), stacks=stacks_of(noisy, channel))
+        for channel in range(noisy[0].channels)
+    ]
+
+
+def stacks_of(images: Sequence[Image], channel: int) -> list[Pixels]:
+    """List the stacks (z, y, x) of one channel; nothing is read for that.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> stacks = Image(np.zeros((3, 7, 8, 9)), "TZYX", "stacks.tif")
+    >>> [stack.shape for stack in stacks_of([stacks], 0)]
+    [(7, 8, 9), (7, 8, 9), (7, 8, 9)]
+    """
+    return [
+        field_of(image, image.pixels, position, channel, "ZYX")
+        for image in images
+        if "Z" in image.axes
+        for position in image.positions("ZYX")
     ]
 
 

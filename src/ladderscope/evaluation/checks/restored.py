@@ -25,7 +25,7 @@ from ladderscope.evaluation.checks.structure import Band, bands, check_bands
 from ladderscope.evaluation.checks.whiteness import Products, check_sum, check_whiteness, products
 from ladderscope.images import Statistics
 from ladderscope.noise import NoiseModel
-from ladderscope.noise.coloured import Coloured, in_plane
+from ladderscope.noise.within_planes import within_planes
 
 _NOISE_PLANES = 4  # on which the noise is measured
 _FEWEST = 16  # pixels on the shorter side
@@ -103,7 +103,7 @@ def restoration_checks(
     shown: list[_Shown] = []
     measured: list[np.ndarray[Any, Any]] = []
     step = math.ceil(count / _NOISE_PLANES)
-    noise = None if known.noise is None else _of_planes(known.noise)
+    noise = None if known.noise is None else within_planes(known.noise)
     planes_seen = 0
     for number, plane in enumerate(planes):
         planes_seen = 1 + plane.where[0]
@@ -240,10 +240,3 @@ def _drawn(
         noise.sample(signal, generator) - noise.moments(signal)[0]
     ).numpy()
     return drawn
-
-
-def _of_planes(noise: NoiseModel) -> NoiseModel:
-    """Give the noise within single planes, where it is also correlated between them."""
-    if isinstance(noise, Coloured) and np.ndim(noise.autocorrelation) == 3:
-        return Coloured(noise.law, in_plane(noise).tolist())
-    return noise
