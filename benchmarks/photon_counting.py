@@ -18,9 +18,11 @@ were chosen, and what a pixel loses with them against the true law, given the tr
 import argparse
 import itertools
 import json
+import math
 import random
 import time
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -42,7 +44,7 @@ READ_NOISES = (0.0, 0.3, 1.0, 1.5)  # pulses
 GAIN, OFFSET = 10.0, 100.0  # grey levels
 SCENES = ("actin", "nuclei", "dna", "cells", "field", "spots")
 SIDES = (256, 512)
-WITHIN = {"gain": 0.1, "offset": 0.1, "shape": 1.5}  # pulses, or a tenth of the offset
+CLOSE, CLOSE_SHAPE = 0.1, 1.5  # of the gain, which is the unit of the offset too; a factor
 
 Array = NDArray[np.float64]
 
@@ -134,6 +136,74 @@ def nats(model: NoiseModel, image: NDArray[Any], signal: Array) -> float:
     """Give the mean log-likelihood of a pixel, given the true signal."""
     observation = torch.from_numpy(image.astype(np.float64))
     return float(model.log_likelihood(observation, torch.from_numpy(signal)).mean())
+
+
+def print_tables(rows: list[dict[str, Any]]) -> None:
+    for side in SIDES:
+        of_side = [row for row in rows if row["case"][4] == side]
+        if of_side:
+            print(f"\n{side}×{side}, {len(of_side)} images\n")
+            print_parameters(of_side)
+            print_choices(of_side)
+
+
+def print_parameters(rows: list[dict[str, Any]]) -> None:
+    print("| read noise, pulses | α | " + " | ".join(f"{one:g}" for one in PHOTONS), end="")
+    print(" | offset, pulses | α, factor |\n" + "| --- " * (len(PHOTONS) + 4) + "|")
+    inside: dict[str, list[bool]] = {"gain": [], "offset": [], "shape": []}
+    close: dict[str, list[bool]] = {"gain": [], "offset": [], "shape": []}
+    for read_noise, shape in itertools.product(READ_NOISES, SHAPES):
+        cells, offsets, factors, least_shape = [], [0.0], [1.0], math.inf
+        for photons in PHOTONS:
+            of_cell = [row for row in rows if row["case"][:3] == [shape, photons, read_noise]]
+            given = [row for row in of_cell if "gain" in row]
+            errors = [row["gain"] / GAIN - 1 for row in given]
+            worst = f"{100 * max(errors, key=abs):+.0f} %, " if errors else ""
+            cells.append(f"{worst}{len(given)}/{len(of_cell)}" if of_cell else "")
+            for row in given:
+                offsets.append((row["offset"] - OFFSET) / GAIN)
+                found = row["shape"] or math.inf
+                least_shape = min(least_shape, found)
+                factor = max(found / shape, shape / found) if shape else 1.0
+                factors.append(factor)
+                close["gain"].append(abs(row["gain"] / GAIN - 1) <= CLOSE)
+                close["offset"].append(abs(offsets[-1]) <= CLOSE)
+                close["shape"].append(factor <= CLOSE_SHAPE)
+                true = {"gain": GAIN, "offset": OFFSET, "shape": shape}
+                for name, (low, high) in row["intervals"].items():
+                    if (known := true.get(name)) is not None:
+                        inside[name].append(low <= known <= high)
+        of_camera = "∞" if math.isinf(least_shape) else f"at least {least_shape:.0f}"
+        of_shape = f"{max(factors):.2f}" if shape else of_camera
+        bounds = f"{max(offsets, key=abs):+.2f} | {of_shape}"
+        print(f"| {read_noise:g} | {shape or '∞'} | {' | '.join(cells)} | {bounds} |")
+    for name, of_name in inside.items():
+        print(
+            f"{name}: {np.mean(close[name]):.0%} of {len(close[name])} within bounds, "
+            f"{np.mean(of_name):.0%} of {len(of_name)} intervals contain the truth"
+        )
+
+
+def print_choices(rows: list[dict[str, Any]]) -> None:
+    print("\n| read noise, pulses | α | laws chosen | lost, nats | Poisson–Gaussian loses |")
+    print("| --- " * 5 + "|")
+    for read_noise, shape in itertools.product(READ_NOISES, SHAPES):
+        of_cell = [row for row in rows if (row["case"][0], row["case"][2]) == (shape, read_noise)]
+        if not of_cell:
+            continue
+        chosen = Counter(row["chosen"] for row in of_cell)
+        counted = ", ".join(f"{name} {count}" for name, count in chosen.most_common())
+        lost, with_line = (
+            [row["nats"]["true"] - row["nats"][name] for row in of_cell]
+            for name in ("chosen", "line")
+        )
+        print(
+            f"| {read_noise:g} | {shape or '∞'} | {counted} | {np.median(lost):.3f}, at most "
+            f"{max(lost):.3f} | {np.median(with_line):.3f}, at most {max(with_line):.3f} |"
+        )
+    worse = [row for row in rows if row["nats"]["chosen"] < row["nats"]["line"] - 0.005]
+    silent = [row["case"] for row in worse if not row["warnings"]]
+    print(f"\nWorse than Poisson–Gaussian: {len(worse)}, without a warning: {silent}")
 
 
 def main() -> None:

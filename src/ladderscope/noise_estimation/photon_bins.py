@@ -21,6 +21,7 @@ _OUTLYING = 30.0  # times what a pixel in 200 exceeds the median by, or a photon
 _RESOLVED = 24.0  # cells of a standard deviation, where the values are so fine
 _MOST_CELLS = 2048
 _FEWEST_LEVELS = 8
+_NARROW = 0.05  # of the pixels of a peak, one step beside it
 _ROUNDED = 0.75  # camera units that rounding to whole ones, and the fit, may move a value
 _EMPTY = 0.15  # fraction of the cells on either side, where no value lies
 _MOST_STRUCTURE = 0.2  # of the variance, in a bin that shows the noise
@@ -124,11 +125,12 @@ def sorted_by_brightness(pixels: FlatPixels, lattice: Lattice, slope: float) -> 
     # even in the standard deviation of the noise
     places = np.sqrt(np.maximum(brightness[:last] - dark, 0.0) + 0.02 * slope)
     edges = np.searchsorted(places, np.linspace(places[0], places[-1], _BINS + 1)[1:-1])
+    black = _black(pixels, lattice)
     bins, waiting = [], np.zeros(0, np.int64)
     for part in np.split(order[:last], edges):
         waiting = np.concatenate([waiting, part])
         if waiting.size >= _FEWEST:
-            found = _bin(pixels, waiting, lattice, slope)
+            found = _bin(pixels, waiting, lattice, slope, black)
             bins += [] if found is None else [found]
             waiting = waiting[:0]
     flat = [one for one in bins if one.structure <= _MOST_STRUCTURE * one.variance]
@@ -136,15 +138,34 @@ def sorted_by_brightness(pixels: FlatPixels, lattice: Lattice, slope: float) -> 
     return flat if enough else bins
 
 
+def _black(pixels: FlatPixels, lattice: Lattice) -> float | None:
+    """Return where the values are clipped at black; None if nowhere.
+
+    Where nothing lies beside the darkest value, it is the peak of the empty pixels, narrower than
+    a step, unless files end there.
+    """
+    black = max(pixels.ends.blacks, default=None)
+    if black is None or black == 0:
+        return black
+    at, beside = (
+        np.count_nonzero(np.abs(pixels.values - value) < lattice.step / 2)
+        for value in (black, black + lattice.step)
+    )
+    return black if beside > _NARROW * at else None
+
+
 def _bin(
-    pixels: FlatPixels, members: NDArray[np.int64], lattice: Lattice, slope: float
+    pixels: FlatPixels,
+    members: NDArray[np.int64],
+    lattice: Lattice,
+    slope: float,
+    black: float | None,
 ) -> PhotonBin | None:
     """Count the values of some pixels; None where too many are at the ceiling."""
     values = pixels.values[members].astype(np.float64)
     middle, high = np.percentile(values, [50, 99.5])
     usual = values <= middle + _OUTLYING * max(high - middle, slope)
     members, values = members[usual], values[usual]
-    black = max(pixels.ends.blacks, default=None)
     ceiling = min(pixels.ends.ceilings, default=None)
     if ceiling is not None and (values >= ceiling).mean() > CLIPPED_SHARE:
         return None

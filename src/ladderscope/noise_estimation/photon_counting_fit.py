@@ -42,8 +42,8 @@ _LEAST_READ_NOISE = 0.12  # of the lattice's step
 _WIDENING = 2.04 * math.sqrt(GROUPS / (GROUPS - 1))
 _CERTAIN = 3.0  # standard errors
 _WORTHWHILE = 2e-3  # nats per pixel: photon noise of a camera, a little skewed, leaves half of that
-# Regions that are not quite flat bias log gain and 1/α, beyond chance.
-_SYSTEMATIC_GAIN, _SYSTEMATIC_INVERSE = 0.02, 0.07
+# Regions that are not quite flat bias log gain, offset (in photons) and 1/α, beyond chance.
+_SYSTEMATIC_GAIN, _SYSTEMATIC_OFFSET, _SYSTEMATIC_INVERSE = 0.02, 0.02, 0.07
 _ROUNDING = 12**-0.5  # of a step: more read noise than that makes no whole numbers of photons
 _ABOUT_ONE = 2.0  # step of the lattice, or its inverse, that the variance grows by per step
 _EQUIVALENT = 1e-3  # nats per pixel, by which counts of photons may explain them worse
@@ -333,7 +333,10 @@ def _exact_counts(
 def _intervals(found: Estimate, rounding: float) -> dict[str, Interval]:
     """Return the intervals of what was not known before."""
     inverse = float(found.parameters[3])
-    systematic = np.array([_SYSTEMATIC_GAIN, 0.0, 0.0, _SYSTEMATIC_INVERSE * inverse])
+    of_offset = _SYSTEMATIC_OFFSET * math.exp(found.parameters[0])
+    if math.exp(2 * found.parameters[2]) < rounding:  # then a step hides where the peak is
+        of_offset = math.hypot(of_offset, math.sqrt(rounding))
+    systematic = np.array([_SYSTEMATIC_GAIN, of_offset, 0.0, _SYSTEMATIC_INVERSE * inverse])
     wide = _WIDENING * np.sqrt(np.diag(found.covariance) + systematic**2)
     low, high = found.parameters - wide, found.parameters + wide
     read_noise = np.sqrt(np.exp(2 * np.array([low[2], high[2]])) + rounding)
