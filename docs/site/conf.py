@@ -1,5 +1,6 @@
 """How `make docs` builds the site. The pages stay Markdown that reads by itself."""
 
+import re
 import shutil
 import sys
 from importlib.metadata import distribution, version
@@ -52,6 +53,7 @@ html_theme = "sphinx_book_theme"
 html_title = "Ladderscope"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_js_files = [("slider.js", {"defer": "defer"})]
 html_copy_source = False
 html_show_sphinx = False
 html_theme_options = {
@@ -70,7 +72,22 @@ def _copy_mathjax(app: Sphinx) -> None:
     shutil.copy(Path(str(folder), "static", "mathjax", mathjax_path), static)
 
 
+def _without_limits(
+    _app: Sphinx,
+    _kind: str,
+    _name: str,
+    _value: object,
+    _options: object,
+    signature: str | None,
+    returns: str | None,
+) -> tuple[str | None, str | None]:
+    """Show the type of a setting without its limits, which its docstring states."""
+    limited = r"Annotated\[([^,\[\]]+),[^\[\]]*\]"
+    return signature and re.sub(limited, r"\1", signature), returns
+
+
 def setup(app: Sphinx) -> None:
     """Write the pages of the reference before Sphinx looks for pages."""
     write_pages(HERE.parent / "reference")
+    app.connect("autodoc-process-signature", _without_limits)
     app.connect("builder-inited", _copy_mathjax)

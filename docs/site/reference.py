@@ -47,6 +47,7 @@ VALUES = {
 }
 # Inherited members are shown up to these classes, which belong to others.
 _OTHERS = "BaseModel, Exception, Module, NamedTuple, object, str, tuple"
+_LEFT_OUT = "add_note, model_config, with_traceback"
 _INDEX = """\
 Python reference
 ================
@@ -84,6 +85,7 @@ def _entry(module: str, public: str, value: object, home: str) -> Iterator[str]:
         yield from (f".. py:data:: {public}", "", f"   The same as :py:obj:`{home}`.", "")
     elif inspect.isclass(value):
         yield from (f".. autoclass:: {name}", "   :members:", f"   :inherited-members: {_OTHERS}")
+        yield f"   :exclude-members: {_LEFT_OUT}"
     elif inspect.isroutine(value):
         yield f".. autofunction:: {name}"
     else:

@@ -2,7 +2,7 @@
 
 from ladderscope.models.building import tile_borders
 from ladderscope.models.choosing import Choice, Fit, choose
-from ladderscope.models.config import DenoiserSettings, SplitterSettings
+from ladderscope.models.config import DenoiserSettings, RestorerSettings, SplitterSettings
 from ladderscope.models.denoiser import Denoiser
 from ladderscope.models.file import ModelFileError
 from ladderscope.models.load import load
@@ -19,6 +19,7 @@ __all__ = [
     "Fit",
     "ModelFileError",
     "Restoration",
+    "RestorerSettings",
     "Splitter",
     "SplitterSettings",
     "choose",
