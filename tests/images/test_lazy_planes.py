@@ -74,6 +74,10 @@ TIFFS = {
         STACK,
         {"metadata": {"axes": "TYX"}, "compression": "lzw", "tile": (16, 16), "predictor": True},
     ),
+    "BigTIFF, tiles, zlib": (
+        STACK,
+        {"bigtiff": True, "metadata": {"axes": "TYX"}, "compression": "zlib", "tile": (16, 16)},
+    ),
     "singletons": (STACK[:, None, :, None], {"metadata": {"axes": "TZYCX"}}),
 }
 

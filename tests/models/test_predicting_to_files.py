@@ -79,13 +79,17 @@ def test_channels_in_another_order_frames_and_residuals_are_put_together_alike(c
     split.fit(list(crops[:2]), steps=2, progress=False)
     for restorer, pixels, axes in ((two, stack, "CYXT"), (split, crops[0] + crops[1], "YX")):
         whole = restorer.predict(pixels, axes, samples=2)
-        read = restorer.predict(pixels, axes, samples=2, out=tmp_path / f"{axes}.ome.tif")
+        out = Output(tmp_path / f"{axes}.ome.tif", samples=True)
+        read = restorer.predict(pixels, axes, samples=2, out=out)
         order = [whole.axes.index(letter) for letter in read.axes]
         assert np.array_equal(read.mean, np.transpose(whole.mean, order))
         assert np.array_equal(read.std, np.transpose(whole.std, order))
         assert (read.residual is None) == (whole.residual is None)
         if whole.residual is not None:
             assert np.array_equal(read.residual, whole.residual)
+            drawn = open_image(tmp_path / "YX_samples.ome.tif")
+            assert drawn.sizes["C"] == 2 and drawn.sizes["T"] == 2  # OME has no S
+            np.testing.assert_allclose(drawn.array.mean(axis=0), read.mean, rtol=1e-4, atol=1e-3)
 
 
 @pytest.mark.parametrize("done", range(TILES))
@@ -152,7 +156,8 @@ def test_killed_while_a_zarr_is_replaced_it_is_put_in_place_by_resuming(
     tiled, image, asked, tmp_path, monkeypatch
 ):
     out, whole = tmp_path / "r.ome.zarr", tmp_path / "whole" / "r.ome.zarr"
-    tiled.predict(image, samples=3, out=whole)
+    read = tiled.predict(image, samples=3, out=whole)
+    assert not isinstance(read.mean, np.ndarray) and read.std[5, 3:9].shape == (6,)
     tiled.predict(image, samples=0, out=out)
 
     def killed_between_two_names(unfinished, final, *_):

@@ -202,3 +202,54 @@ def test_a_cluster_that_has_lost_all_workers_is_given_up(tiled, image, out, monk
     ):
         tiled.predict(image, samples=2, out=out, dask=client)
     assert folder_of(out).exists() and not out.exists()
+
+
+class Task:
+    """What a single worker does, one after the other."""
+
+    def __init__(self, client, function, given):
+        self.client, self.function, self.given = client, function, given
+
+    def done(self):
+        return self.given is self.client.waiting[0]
+
+    def result(self):
+        self.client.waiting.pop(0)
+        return self.function(*self.given)
+
+
+class Single:
+    """A client of one worker, this process; it notes what is sent, and how much of it waits."""
+
+    def __init__(self):
+        self.plugins, self.sent, self.waiting, self.most = [], [], [], 0
+
+    def nthreads(self):
+        return {"here": 1}
+
+    def register_plugin(self, plugin, name):
+        self.plugins.append(plugin)
+        plugin.setup(None)
+
+    def unregister_worker_plugin(self, name):
+        self.plugins[-1].teardown(None)
+
+    def submit(self, function, *given, pure):
+        self.sent.append(cloudpickle.dumps(given))
+        self.waiting.append(given)
+        self.most = max(self.most, len(self.waiting))
+        return Task(self, function, given)
+
+    def cancel(self, futures):
+        assert not futures
+
+
+def test_a_worker_gets_the_model_once_and_few_tasks_at_a_time(
+    tiled, image, undisturbed, out, monkeypatch
+):
+    monkeypatch.setattr(distributed, "wait", lambda *_, **__: None)
+    client = Single()
+    tiled.predict(image, samples=2, out=out, dask=client)
+    assert len(client.plugins) == 1 and len(client.sent) == TILES and client.most == 2
+    assert max(map(len, client.sent)) < 1000 < len(cloudpickle.dumps(client.plugins[0].work))
+    assert files_in(out.parent) == undisturbed
