@@ -83,8 +83,8 @@ def of_folder(
             continue
         samples = max(samples, known.samples)
     notices = [
-        "This report was rebuilt from files: warnings given when these images were restored are "
-        "not repeated."
+        "This report was rebuilt from files: warnings given when these images were restored, and "
+        "how long that took, are not repeated."
     ]
     if gone:
         notices.append(
