@@ -6,6 +6,7 @@ import os
 import numpy as np
 import pytest
 import zarr
+from packaging.version import Version
 
 from ladderscope.images import ImageError, memory, open_image, read_image
 
@@ -114,6 +115,10 @@ def chunks(*shape):
     return {"name": "regular", "configuration": {"chunk_shape": shape}}
 
 
+# later versions read such an array as one chunk of fill values, with a warning
+without_repair = pytest.mark.skipif(Version(zarr.__version__) >= Version("3.4"), reason="zarr 3.4")
+
+
 @pytest.mark.parametrize(
     ("entries", "said"),
     [
@@ -121,7 +126,7 @@ def chunks(*shape):
         ({"shape": (2**62, 2**62)}, "chunks"),
         ({"shape": (10**5, 10**5), "chunk_grid": chunks(10**4, 10**4)}, "20 GB"),
         ({"chunk_grid": chunks(10**6, 10**6)}, "2,000 GB"),
-        ({"chunk_grid": chunks(0, 4)}, "(0, 4)"),
+        pytest.param({"chunk_grid": chunks(0, 4)}, "(0, 4)", marks=without_repair),
         ({"shape": [-1, 8]}, "cannot be opened"),
         ({"codecs": [{"name": "nobody knows"}]}, "nobody knows"),
     ],

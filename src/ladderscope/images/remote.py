@@ -12,7 +12,10 @@ logger = logging.getLogger("ladderscope")
 
 WAIT = 30.0  # seconds that a server may be silent
 _AT_ONCE = 16
-_UNKNOWN_CODEC = re.compile(r"codec(?: not available)?:\s*['\"]+([^'\"]+)['\"]", re.IGNORECASE)
+_UNKNOWN_CODEC = re.compile(  # as zarr says it, before version 3.4 and since
+    r"codec(?: not available)?:\s*['\"]+([^'\"]+)['\"]|codec '([^']+)' is not available",
+    re.IGNORECASE,
+)
 
 
 def read_remote(url: str, most: int) -> bytes | None:
@@ -107,8 +110,8 @@ def reason(error: Exception) -> str:
         return "the server did not answer in time; try again, or copy the image to this computer"
     if found := _UNKNOWN_CODEC.search(str(error)):
         return (
-            f'its codec "{found[1]}" is not installed here: install the package that has it, or '
-            "export the image again with another one, such as zstd, blosc or gzip"
+            f'its codec "{found[1] or found[2]}" is not installed here: install the package that '
+            "has it, or export the image again with another one, such as zstd, blosc or gzip"
         )
     return str(error) or type(error).__name__
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from inspect import signature
 from itertools import product
 from math import prod
 from pathlib import Path
@@ -35,6 +36,10 @@ _OTHER_FORMATS = {
     b"ZISRAWFI": f"is a Zeiss CZI file; give it the ending .czi. Or: {_IN_FIJI}",
     b"%PDF": "is a PDF; use the original recording.",
 }
+# later versions of tifffile keep axes of length one unasked, and are not to be asked
+_ALL_AXES: dict[str, Any] = (
+    {"squeeze": False} if "squeeze" in signature(tifffile.TiffPageSeries).parameters else {}
+)
 # formats whose index of planes lies in other files, which are not opened
 _THIS_FILE_ALONE: dict[str, Any] = {
     "_multifile": False,
@@ -297,15 +302,23 @@ def _alike(
 def _series(
     file: tifffile.TiffFile, pages: list[Any], outer: Sequence[tuple[int, str]], name: str = ""
 ) -> tifffile.TiffPageSeries:
+    axes = "".join(axis for _, axis in outer) + pages[0].keyframe.axes
+    return series_of(file, pages, [size for size, _ in outer], axes, name)
+
+
+def series_of(
+    file: tifffile.TiffFile, pages: list[Any], outer: Sequence[int], axes: str, name: str
+) -> tifffile.TiffPageSeries:
+    """Arrange pages of one kind along outer axes; axes of length one stay."""
     keyframe = pages[0].keyframe
     return tifffile.TiffPageSeries(
         pages,
-        (*(size for size, _ in outer), *keyframe.shape),
+        (*outer, *keyframe.shape),
         keyframe.dtype,
-        "".join(axis for _, axis in outer) + keyframe.axes,
+        axes,
         name=name,
         parent=file,
-        squeeze=False,
+        **_ALL_AXES,
     )
 
 

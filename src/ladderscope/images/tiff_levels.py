@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import tifffile
 
 from ladderscope.images.errors import ImageError
-from ladderscope.images.tiff import OpenTiff, opened_tiff, sound
+from ladderscope.images.tiff import OpenTiff, opened_tiff, series_of, sound
 
 _SUFFIXES = (".tif", ".tiff")
 
@@ -85,16 +85,7 @@ def at_tiff_level(opened: OpenTiff, number: int, path: Path) -> OpenTiff:
         raise ImageError(
             f"{path}: level {number} has other planes than the image; read the full resolution."
         )
-    keyframe = pages[0].keyframe
-    series = tifffile.TiffPageSeries(
-        pages,
-        (*full.shape[:outer], *keyframe.shape),
-        keyframe.dtype,
-        full.axes,
-        name=full.name,
-        parent=file,
-        squeeze=False,
-    )
+    series = series_of(file, pages, full.shape[:outer], full.axes, full.name)
     return sound(OpenTiff(file, series, opened.channels), [], path)
 
 

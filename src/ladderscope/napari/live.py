@@ -51,7 +51,7 @@ class Live(FigureCanvasQTAgg):
         axes.plot(steps, [line.loss for line in snapshot.history], "o-", ms=3, label="training")
         axes.plot(steps, held_out, "s-", ms=3, label="validation")
         axes.set_xlabel("step", color=self.ink, fontsize=8, labelpad=1)
-        axes.set_ylabel("loss, nats per pixel", color=self.ink, fontsize=8)
+        axes.set_ylabel("nats per pixel", color=self.ink, fontsize=8)
         axes.tick_params(colors=self.ink, labelsize=7)
         axes.legend(fontsize=7, labelcolor=self.ink, frameon=False)
         axes.patch.set_alpha(0)
