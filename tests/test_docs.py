@@ -1,6 +1,7 @@
 """The documentation's Python runs, and its tables say what the code does."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -92,3 +93,11 @@ def test_links_inside_the_repository_lead_somewhere(page):
             linked = page.parent / target if target else page
             assert linked.exists(), target
             assert not anchor or anchor in anchors(linked), f"{target}#{anchor}"
+
+
+@pytest.mark.parametrize("page", LINKED, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_table_has_as_many_headings_as_columns(page):
+    lines = page.read_text().splitlines()
+    for headings, rule in pairwise(lines):
+        if re.fullmatch(r"\|( ?:?-+:? ?\|)+", rule):
+            assert len(re.findall(r"(?<!\\)\|", headings)) == rule.count("|"), headings
