@@ -68,9 +68,11 @@ def _state(path: Path) -> tuple[Path, int, int] | None:
 def _whole(series: tifffile.TiffPageSeries, path: Path) -> Shaped[np.ndarray, "..."]:
     with _opened(series.keyframe.parent):
         pixels: Shaped[np.ndarray, "..."] = series.asarray()
-    if pixels.shape != tuple(series.shape):
+    # tifffile for Python 3.12 and later leaves out axes of length one here
+    found, announced = ([side for side in one.shape if side > 1] for one in (pixels, series))
+    if found != announced:
         raise damaged(path, f"shape {series.shape} announced, {pixels.shape} found")
-    return pixels
+    return pixels.reshape(series.shape)
 
 
 def _mapped_reader(series: tifffile.TiffPageSeries, path: Path, offset: int) -> Read:
