@@ -9,7 +9,8 @@ import pytest
 from ladderscope import load
 from ladderscope.images import Image
 from ladderscope.images.stored import StoredPixels
-from ladderscope.models.detail import recomposed, samples_of_detail
+from ladderscope.models.detail import samples_of_detail
+from ladderscope.models.kept import recomposed
 
 FIXTURES = Path(__file__).parent / "fixtures" / "format_2"
 KINDS = ["denoiser_channels", "denoiser_context", "denoiser_3d", "splitter_microsplit"]

@@ -265,11 +265,18 @@ def test_it_stops_between_tiles_when_asked_and_goes_on_later(tiled, image, undis
     assert files_in(tmp_path) == undisturbed
 
 
-def test_several_images_go_into_a_folder(tiled, image, crops, tmp_path):
+def test_several_images_go_into_a_folder_and_those_that_are_complete_are_kept(
+    tiled, image, crops, tmp_path, monkeypatch
+):
     first, second = tiled.predict([image, crops[1]], samples=0, out=tmp_path / "restored")
     names = {path.name for path in (tmp_path / "restored").iterdir()}
     assert {"a_restored.ome.tif", "array_1_restored.ome.tif"} <= names
     assert first.name == "a.tif" and second.mean.shape == crops[1].shape
+    with monkeypatch.context() as patched:
+        patched.setattr(streaming, "pieces", None)  # nothing is restored again
+        again = tiled.predict([image, crops[1]], samples=0, out=tmp_path / "restored", resume=True)
+    assert np.array_equal(again[0].mean, first.mean) and np.array_equal(again[1].std, second.std)
+    assert again[0].light == first.light
     with pytest.raises(LadderscopeError, match="names one file"):
         tiled.predict([image, crops[1]], samples=0, out=tmp_path / "r.tif")
     assert open_image(tmp_path / "restored" / "a_restored.ome.tif").pixel_size == (0.1, 0.1)

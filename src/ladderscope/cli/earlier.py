@@ -15,9 +15,9 @@ from ladderscope.images.cleaning import clean
 from ladderscope.images.large import IN_MEMORY
 from ladderscope.models import Denoiser, load
 from ladderscope.models.channel_noise import is_blank, listed
-from ladderscope.models.detail import recomposed
 from ladderscope.models.file import Model
 from ladderscope.models.fitting import training_statistics
+from ladderscope.models.kept import recomposed
 from ladderscope.noise import NoiseModel
 from ladderscope.noise.averages import averaged
 from ladderscope.report import RestoredImage

@@ -1,17 +1,13 @@
-"""What a report asks of a restorer: samples of a detail, and restorations read from files."""
+"""What a report asks of a restorer: samples of a detail."""
 
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float32
 
-from ladderscope.images import Image, cast_to
-from ladderscope.images.arranged import apart
+from ladderscope.images import Image
 from ladderscope.images.large import with_padding_marked
-from ladderscope.images.stored import Pixels
 from ladderscope.machine import usual_device
-from ladderscope.models.findings import Findings
-from ladderscope.models.restoration import Restoration
 from ladderscope.models.restorer import Restorer
 from ladderscope.models.restoring import drawn_part
 
@@ -63,39 +59,3 @@ def samples_of_detail(
         pixels = arrangement.of(one[None], fields.space)
         pictures.append(Image(pixels, arrangement.axes, image.name).middle_planes())
     return np.stack(pictures)
-
-
-def recomposed(
-    restorer: Restorer[Any], image: Image, mean: Image, std: Image | None, samples: int
-) -> Restoration | None:
-    """Put a restoration together of its files, checked as `Restorer.predict` did when it was made.
-
-    Parameters
-    ----------
-    restorer : Denoiser or Splitter
-        What restored the image.
-    image : Image
-        As `Restorer.observed` gives it.
-    mean, std : Image
-        What the files hold. If they are still there, the restoration reads them part by part.
-    samples : int
-        Number of posterior samples.
-
-    Returns
-    -------
-    Restoration or None
-        None if the files have other axes, in another order, or other sizes than they would now.
-    """
-    image = with_padding_marked(image)
-    arrangement = restorer._arrangement(image)
-    wanted = arrangement.axes, arrangement.shape
-    if any(one is not None and (one.axes, one.shape) != wanted for one in (mean, std)):
-        return None
-    order = None if arrangement.channels is None else np.argsort(arrangement.channels).tolist()
-
-    def fields(kept: Image) -> Pixels:
-        return cast_to(apart(kept, restorer._space, order), np.float32)
-
-    restored, spread = fields(mean), None if std is None else fields(std)
-    nothing = Findings(image.name, restored.shape)
-    return restorer._composed(image, samples, restored, spread, nothing)

@@ -27,6 +27,7 @@ from ladderscope.models.checks import look_at, several
 from ladderscope.models.config import Settings
 from ladderscope.models.findings import Findings
 from ladderscope.models.identity import digest_of_model, how_restored
+from ladderscope.models.kept import kept
 from ladderscope.models.matching import in_order_of_image
 from ladderscope.models.one_by_one import FEWER_SAMPLES, LESS_TO_RESTORE, one_by_one
 from ladderscope.models.output import Output, outputs_of, share_of
@@ -140,6 +141,8 @@ class Predictor(Trained[Settings]):
                 if output is None:
                     return self._restore(image, samples, seed, watched)
                 prediction = self._prediction(image, samples, seed, output)
+                if output.resume and (found := kept(self, prediction)) is not None:
+                    return found
                 return restored_to(prediction, watched, compute, threads=threads)
 
             jobs = list(zip(sources, outputs, strict=True))
