@@ -78,4 +78,5 @@ def recomposed(
 
     restored, spread = fields(mean), None if std is None else fields(std)
     nothing = Findings(image.name, restored.shape)
-    return restorer._composed(image, samples, restored, spread, nothing)
+    found: Restoration = restorer._composed(image, samples, restored, spread, nothing)
+    return found
