@@ -9,7 +9,9 @@ time of restoring 64×64 pixels stands for all that does not depend on the image
 for compiled code), and is subtracted where the time per megapixel is printed.
 
 With --stop-after SECONDS, a prediction is stopped after so much processor time. What memory it had
-needed and which part of its tiles was finished is printed.
+needed and which part of its tiles was finished is printed. With --without-network, a mean filter
+stands for the network: what is left is looking at the image, the tiles' files, the checks of the
+restoration, and writing.
 """
 
 import argparse
@@ -37,11 +39,32 @@ def noisy(path, side):
     image.flush()
 
 
-def restored(model, image, out, samples, how, stop_after=None):
+def without_network():
+    """Run the command line with a mean filter in place of the network."""
+    import torch
+    from scipy.ndimage import uniform_filter
+
+    from ladderscope.cli import main as command_line
+    from ladderscope.models import restoring
+    from ladderscope.prediction.sampler import RestoredTile
+
+    def filtered(network, part, tile, sampling, *, law, keep, tick):
+        inside = zip(tile.core, part.region, strict=True)
+        core = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in inside)
+        mean = torch.from_numpy(uniform_filter(part.pixels, 5)[core].copy())[None]
+        tick()
+        return RestoredTile(mean, torch.full_like(mean, 0.1), None)
+
+    restoring.restore_tile = filtered
+    command_line()
+
+
+def restored(model, image, out, samples, how, stop_after=None, network=True):
     """Restore an image in a process: its processor time, time, peak in MB, and part finished."""
     log = Path(out, "log.jsonl")
     options = ["--samples", str(samples), "--format", how, "--quiet", "--log-json", str(log)]
-    command = [sys.executable, "-c", COMMAND, "predict", model, image, "-o", out, *options]
+    program = [sys.executable, "-c", COMMAND] if network else [sys.executable, __file__]
+    command = [*program, "predict", model, image, "-o", out, *options]
     started = time.perf_counter()
     if stop_after:
         command = ["prlimit", f"--cpu={stop_after}", *command]
@@ -65,6 +88,7 @@ def main():
     parser.add_argument("--format", choices=["tiff", "zarr"], default="tiff")
     parser.add_argument("--folder", help="where to write; a temporary folder by default")
     parser.add_argument("--stop-after", type=int)
+    parser.add_argument("--without-network", action="store_true")
     chosen = parser.parse_args()
     columns = ["CPU, s", "CPU, s per megapixel", "by the clock, s", "peak, MB", "finished"]
     print("| samples | side |", " | ".join(columns), "|\n" + "| --- " * (2 + len(columns)) + "|")
@@ -78,7 +102,13 @@ def main():
                 out.mkdir()
                 limit = chosen.stop_after if side > 64 else None
                 busy, seconds, peak, part = restored(
-                    chosen.model, image, out, samples, chosen.format, limit
+                    chosen.model,
+                    image,
+                    out,
+                    samples,
+                    chosen.format,
+                    limit,
+                    not chosen.without_network,
                 )
             if side == 64:
                 once = busy
@@ -91,4 +121,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["predict"]:
+        without_network()
+    else:
+        main()
