@@ -89,6 +89,7 @@ def test_stacks_of_interpolated_planes_have_noise_correlated_along_z_alone() -> 
     correlation = np.array(noise.autocorrelation)
     assert correlation.shape[1:] == (1, 1)
     assert correlation[len(correlation) // 2 + 1, 0, 0] == pytest.approx(0.5, abs=0.05)
+    assert "correlated from plane to plane" in choice.reasons[0]
     assert "along z" in choice.reasons[1] and "along z" in noise.summary()
     assert not choice.warnings
     assert Coloured.from_dict(noise.to_dict()) == noise

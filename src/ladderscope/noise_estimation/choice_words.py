@@ -8,6 +8,7 @@ from jaxtyping import Real
 
 from ladderscope.noise.coloured import Coloured
 from ladderscope.noise.photon_counting import PhotonCounting
+from ladderscope.noise.within_planes import in_plane
 from ladderscope.noise_estimation.along_z import about_z
 from ladderscope.noise_estimation.colour import Colour
 from ladderscope.noise_estimation.fitted import NoiseFit
@@ -51,8 +52,10 @@ def reasons_for(
     if kind == "photon_counting" or wanted.law is None:
         reasons += _about_photons(fit, wanted)
     why = _joined([*reasons, *_neighbours(fit, colour, found)])
-    between = "correlated" if isinstance(fit.model, Coloured) else "independent"
-    how = f"{between} from pixel to pixel"
+    how = "independent from pixel to pixel"
+    if isinstance(fit.model, Coloured):
+        unit = "pixel" if in_plane(fit.model).size > 1 else "plane"
+        how = f"correlated from {unit} to {unit}"
     asked = f"was asked for (“{wanted.spelling}”)"
     if wanted.law is not None and kind != wanted.law:
         return (
@@ -99,7 +102,8 @@ def _joined(clauses: Sequence[str]) -> str:
 
 def _neighbours(fit: NoiseFit, colour: Colour | None, found: NoiseCheck | None) -> list[str]:
     """Say how neighbouring pixels are correlated, as far as that was measured."""
-    if colour is not None and colour.windows and (colour.in_tiles or found is None):
+    within = in_plane(fit.model).size > 1
+    if colour is not None and colour.windows and (within or found is None):
         along_x, along_y = colour.neighbours
     elif found is not None:
         along_x, along_y = found.correlation
