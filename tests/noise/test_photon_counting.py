@@ -10,8 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ladderscope import Denoiser
-from ladderscope.noise import NoiseError, PhotonCounting, PoissonGaussian, noise_model_from_dict
-from ladderscope.noise.photon_counting import photon_log_density
+from ladderscope.noise import (
+    NoiseError,
+    PhotonCounting,
+    PoissonGaussian,
+    noise_model_from_dict,
+    photon_density,
+)
+from ladderscope.noise.photon_density import photon_log_density
 from ladderscope.noise.spelling import noise_model_from_text
 
 SHAPES = (None, 1.0, 3.0, 8.0)
@@ -158,6 +164,20 @@ def test_rate_noise_and_shape_have_gradients():
     assert torch.autograd.gradcheck(
         lambda *parameters: photon_log_density(photons, *parameters), (rate, read_noise, shape)
     )
+
+
+@pytest.mark.parametrize("shape", [None, 4.0])
+def test_many_pixels_are_worked_on_part_by_part_with_the_same_result(shape, monkeypatch):
+    noise = PhotonCounting(gain=16.0, offset=4.0, read_noise=0.5, shape=shape)
+    observation, found = torch.linspace(0, 90, 700).reshape(7, 100), []
+    for at_once in (64, 1000):
+        monkeypatch.setattr(photon_density, "_AT_ONCE", at_once)
+        signal = torch.linspace(2, 60, 100).requires_grad_()
+        value = noise.log_likelihood(observation, signal)
+        value.sum().backward()
+        found.append((value.detach(), signal.grad))
+    torch.testing.assert_close(*found)
+    assert noise.log_likelihood(torch.zeros(0, 3), torch.zeros(3)).shape == (0, 3)
 
 
 def test_the_way_back_leads_up_from_below_the_offset():
