@@ -45,16 +45,13 @@ def photon_log_density(
     rate = rate + torch.zeros_like(photons)
     pixels, fixed = photons.expand_as(rate).reshape(-1), rate.detach().reshape(-1)
     at_once = _AT_ONCE if pixels.device.type == "cpu" else max(pixels.numel(), 1)
-    log_density, slope = (
-        torch.cat(parts).reshape(rate.shape)
-        for parts in zip(
-            *(
-                _summed(some, rates, read_noise, shape)
-                for some, rates in zip(pixels.split(at_once), fixed.split(at_once), strict=True)
-            ),
-            strict=True,
+    parts = [
+        _summed(some, rates, read_noise, shape)
+        for some, rates in zip(
+            torch.split(pixels, at_once), torch.split(fixed, at_once), strict=True
         )
-    )
+    ]
+    log_density, slope = (torch.cat(part).reshape(rate.shape) for part in zip(*parts, strict=True))
     return log_density + slope * (rate - rate.detach())
 
 

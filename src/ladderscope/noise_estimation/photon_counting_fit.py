@@ -179,7 +179,7 @@ def fit_photon_counting(
     return replace(
         fit,
         model=_model(found, constraint.rounding),
-        intervals=_intervals(found, constraint.rounding),
+        intervals=_intervals(found, constraint.rounding, bins[0].mean),
     )
 
 
@@ -330,10 +330,11 @@ def _exact_counts(
     return None if lost > _EQUIVALENT * pixels else reached
 
 
-def _intervals(found: Estimate, rounding: float) -> dict[str, Interval]:
-    """Return the intervals of what was not known before."""
+def _intervals(found: Estimate, rounding: float, dark: float) -> dict[str, Interval]:
+    """Return the intervals of what was not known before; from a dark signal, the offset is far."""
     inverse = float(found.parameters[3])
-    of_offset = _SYSTEMATIC_OFFSET * math.exp(found.parameters[0])
+    far = max(0.0, dark - float(found.parameters[1]))
+    of_offset = _SYSTEMATIC_OFFSET * math.exp(found.parameters[0]) + _SYSTEMATIC_GAIN * far
     if math.exp(2 * found.parameters[2]) < rounding:  # then a step hides where the peak is
         of_offset = math.hypot(of_offset, math.sqrt(rounding))
     systematic = np.array([_SYSTEMATIC_GAIN, of_offset, 0.0, _SYSTEMATIC_INVERSE * inverse])
