@@ -180,6 +180,17 @@ def test_a_peak_that_is_cut_in_half_at_zero_shows_the_offset() -> None:
     assert fit.model.read_noise == pytest.approx(3.0, rel=0.05)
 
 
+def test_a_peak_narrower_than_a_grey_level_is_not_taken_for_clipping() -> None:
+    detector = PhotonCounting(gain=10.0, offset=100.0, read_noise=0.1, shape=3.0)
+    values = np.rint(seen(light(1.0, 192), detector)).astype(np.uint16)
+    fit = measured(values)
+    assert_close(fit.model, detector, gain=0.05)
+    assert fit.model.offset == pytest.approx(100.0, abs=0.3)
+    low, high = fit.intervals["offset"]
+    assert low <= 100 <= high
+    assert fit.advantage > 0.5  # nats per pixel
+
+
 @pytest.mark.parametrize(("photons", "step"), [(0.5, 20), (3.0, 1), (1.0, 1), (0.1, 1)])
 def test_a_file_may_hold_whole_numbers_of_photons(photons: float, step: int) -> None:
     counts = step * np.random.default_rng(0).poisson(light(photons))

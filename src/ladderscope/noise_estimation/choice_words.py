@@ -22,7 +22,7 @@ from ladderscope.words import percent
 WORTHWHILE = 0.005  # nats per pixel
 _INDEPENDENT = 0.05  # correlation of neighbouring pixels that is not worth a word
 
-_MUCH = 0.5  # of the variance of the pixels: then it may be texture that is taken for noise
+_MUCH = 0.7  # of the variance of the pixels: then it may be texture that is taken for noise
 
 _MEASURE = (
     "Measure the noise on pairs or repeats from the same detector (ladderscope noise fit --kind "

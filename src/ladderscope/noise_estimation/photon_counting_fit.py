@@ -44,6 +44,7 @@ _CERTAIN = 3.0  # standard errors
 _WORTHWHILE = 2e-3  # nats per pixel: photon noise of a camera, a little skewed, leaves half of that
 # Regions that are not quite flat bias log gain, offset (in photons) and 1/α, beyond chance.
 _SYSTEMATIC_GAIN, _SYSTEMATIC_OFFSET, _SYSTEMATIC_INVERSE = 0.02, 0.02, 0.07
+_SYSTEMATIC_OF_READ_NOISE = 2.0  # that bias weighs the more, the more pulses drown in read noise
 _ROUNDING = 12**-0.5  # of a step: more read noise than that makes no whole numbers of photons
 _ABOUT_ONE = 2.0  # step of the lattice, or its inverse, that the variance grows by per step
 _EQUIVALENT = 1e-3  # nats per pixel, by which counts of photons may explain them worse
@@ -333,18 +334,23 @@ def _exact_counts(
 def _intervals(found: Estimate, rounding: float, dark: float) -> dict[str, Interval]:
     """Return the intervals of what was not known before; from a dark signal, the offset is far."""
     inverse = float(found.parameters[3])
-    far = max(0.0, dark - float(found.parameters[1]))
-    of_offset = _SYSTEMATIC_OFFSET * math.exp(found.parameters[0]) + _SYSTEMATIC_GAIN * far
-    if math.exp(2 * found.parameters[2]) < rounding:  # then a step hides where the peak is
+    gain, read_noise = (math.exp(log) for log in found.parameters[[0, 2]])
+    hidden = 1 + _SYSTEMATIC_OF_READ_NOISE * (read_noise / gain) ** 2
+    of_gain = _SYSTEMATIC_GAIN * hidden
+    of_offset = _SYSTEMATIC_OFFSET * gain + of_gain * max(0.0, dark - float(found.parameters[1]))
+    if read_noise**2 < rounding:  # then a step hides where the peak is
         of_offset = math.hypot(of_offset, math.sqrt(rounding))
-    systematic = np.array([_SYSTEMATIC_GAIN, of_offset, 0.0, _SYSTEMATIC_INVERSE * inverse])
+    of_inverse = math.hypot(
+        _SYSTEMATIC_INVERSE * inverse, (1 + inverse) * (of_gain - _SYSTEMATIC_GAIN)
+    )
+    systematic = np.array([of_gain, of_offset, 0.0, of_inverse])
     wide = _WIDENING * np.sqrt(np.diag(found.covariance) + systematic**2)
     low, high = found.parameters - wide, found.parameters + wide
-    read_noise = np.sqrt(np.exp(2 * np.array([low[2], high[2]])) + rounding)
+    of_read_noise = np.sqrt(np.exp(2 * np.array([low[2], high[2]])) + rounding)
     intervals = {
         "gain": (math.exp(low[0]), math.exp(high[0])),
         "offset": (float(low[1]), float(high[1])),
-        "read_noise": (float(read_noise[0]), float(read_noise[1])),
+        "read_noise": (float(of_read_noise[0]), float(of_read_noise[1])),
         "shape": (1 / float(high[3]), 1 / max(float(low[3]), LEAST_INVERSE)),
     }
     if inverse <= LEAST_INVERSE:

@@ -285,7 +285,7 @@ class Likelihood:
         return found
 
     def _covariance(self, point: _Point, terms: list[Terms], free: NDArray[np.bool_]) -> _Array:
-        """Return the sandwich of the scatter between groups and the information."""
+        """Return the sandwich of scatter and information, or the inverse information if larger."""
         constrained = self._constrained(point).information
         information, scores = constrained.copy(), np.zeros((GROUPS, PARAMETERS))
         known = constrained.copy()
@@ -302,7 +302,10 @@ class Likelihood:
         scatter = known + scores.T @ scores * (GROUPS / (GROUPS - 1))
         bread = np.linalg.pinv(information[np.ix_(free, free)])
         covariance = np.zeros((PARAMETERS, PARAMETERS))
-        covariance[np.ix_(free, free)] = bread @ scatter[np.ix_(free, free)] @ bread
+        sandwich = bread @ scatter[np.ix_(free, free)] @ bread
+        # few groups may scatter less by chance than pixels that are independent
+        np.fill_diagonal(sandwich, np.maximum(np.diag(sandwich), np.diag(bread)))
+        covariance[np.ix_(free, free)] = sandwich
         return covariance
 
 
