@@ -9,6 +9,7 @@ import tifffile
 from ladderscope import Denoiser, Restoration
 from ladderscope.errors import LadderscopeError
 from ladderscope.images import Image, ImageError, joined
+from ladderscope.models import building
 from ladderscope.noise import Gaussian, PoissonGaussian
 from ladderscope.prediction import sampler
 
@@ -329,3 +330,16 @@ def test_a_budget_too_short_for_the_machine_is_a_warning_with_the_steps_it_held(
     )
     enough = Denoiser("tiny", device="cpu").fit(noisy, steps=2, progress=False)
     assert not any("--minutes" in text for text in enough.warnings)
+
+
+def test_minutes_end_when_a_small_image_was_seen_often_enough(monkeypatch):
+    monkeypatch.setattr(building, "FEWEST_STEPS", 4)
+    monkeypatch.setattr(building, "MOST_VIEWS", 20)
+    noisy = np.random.default_rng(0).poisson(30 + np.mgrid[:64, :64][0]).astype(np.float32)
+    settings = {"patch": 32, "batch": 8, "noise": Gaussian(6.0), "device": "cpu"}
+    seen = Denoiser("tiny", **settings).fit(noisy, minutes=10, progress=False)
+    assert seen.model.outcome.steps == 20 * 64**2 // (8 * 32**2)
+    assert any("after 10 steps" in text and "More images" in text for text in seen.model.notices)
+    asked = Denoiser("tiny", **settings).fit(noisy, steps=12, progress=False)
+    assert asked.model.outcome.steps == 12
+    assert not any("More images" in text for text in asked.model.notices)

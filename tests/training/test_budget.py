@@ -17,7 +17,7 @@ FRACTIONS = st.floats(0, 1)
     "given_",
     [
         {},
-        {"minutes": 5.0, "steps": 10},
+        {"minutes": 5.0, "steps": 0},
         {"minutes": 0.0},
         {"minutes": -1.0},
         {"minutes": math.nan},
@@ -27,7 +27,7 @@ FRACTIONS = st.floats(0, 1)
     ],
     ids=str,
 )
-def test_a_budget_is_one_positive_number(given_):
+def test_a_budget_is_positive(given_):
     with pytest.raises(LadderscopeError, match="budget"):
         Budget(**given_)
 
@@ -42,6 +42,14 @@ def test_a_budget_of_steps_knows_no_time(steps, done, seconds):
 def test_a_budget_of_minutes_knows_no_steps(minutes, done, seconds):
     assert Budget(minutes=minutes).fraction(done, seconds) == pytest.approx(
         min(1, seconds / 60 / minutes)
+    )
+
+
+@given(st.floats(1e-3, 1e4), st.integers(1, 10**6), st.integers(0, 10**7), st.floats(0, 1e6))
+def test_of_minutes_and_steps_what_is_spent_first_counts(minutes, steps, done, seconds):
+    both = Budget(minutes=minutes, steps=steps).fraction(done, seconds)
+    assert both == max(
+        Budget(minutes=minutes).fraction(done, seconds), Budget(steps=steps).fraction(done, seconds)
     )
 
 

@@ -86,6 +86,11 @@ class TrainingPatches(Dataset[PatchBatch]):
         """Number of batches with as many pixels as the fields."""
         return batches_per_epoch(self.fields, self.shape, self.batch)
 
+    @property
+    def steps_per_view(self) -> float:
+        """Number of steps in which each pixel of the fields is seen once, on average."""
+        return _batches_for(self.fields, self.shape, self.batch)
+
     def __getitem__(self, number: int) -> PatchBatch:
         """Draw batch `number`."""
         fields, patches = self._ahead[number]
@@ -126,8 +131,12 @@ def fractions(fields: Sequence[Field]) -> Float[np.ndarray, " fields"]:
 
 def batches_per_epoch(fields: Sequence[Field], shape: PatchShape, batch: int) -> int:
     """Return the number of batches with as many pixels as the fields."""
+    return max(1, round(_batches_for(fields, shape, batch)))
+
+
+def _batches_for(fields: Sequence[Field], shape: PatchShape, batch: int) -> float:
     pixels = sum(field.measured for field in fields)
-    return max(1, round(pixels / (batch * shape.side**2 * (shape.depth or 1))))
+    return pixels / (batch * shape.side**2 * (shape.depth or 1))
 
 
 def _batch(patches: Sequence[Patch], fields: Sequence[Field]) -> PatchBatch:

@@ -14,6 +14,8 @@ from ladderscope.training.budget import CosineRate, PlateauRate
 
 VALIDATIONS = 20
 VARIANCE_SHARE, MOST_VARIANCE_STEPS = 0.05, 300
+# A denoiser that sees a pixel more often begins to learn its noise; fewer steps are too few.
+MOST_VIEWS, FEWEST_STEPS = 1_500, 300
 
 
 def geometry_of(settings: RestorerSettings) -> Geometry:
@@ -84,19 +86,34 @@ def variance_budget_of(settings: RestorerSettings, budget: Budget) -> Budget:
     >>> variance_budget_of(DenoiserSettings(minutes=5), Budget(minutes=4.75)).minutes
     0.25
     """
+    most = budget.steps and min(MOST_VARIANCE_STEPS, -(-budget.steps // 2))
     if settings.minutes is not None:
-        return Budget(minutes=VARIANCE_SHARE * settings.minutes)
-    return Budget(steps=min(MOST_VARIANCE_STEPS, -(-(budget.steps or 1) // 2)))
+        return Budget(minutes=VARIANCE_SHARE * settings.minutes, steps=most)
+    return Budget(steps=most)
 
 
-def budget_of(settings: RestorerSettings, batches_per_epoch: int) -> tuple[Budget, int]:
+def budget_of(
+    settings: RestorerSettings, batches_per_epoch: int, most_steps: int | None
+) -> tuple[Budget, int]:
     """Make the budget, and give the number of validations in it: one per epoch, or twenty.
 
-    Of minutes, what fitting error bars takes is left out.
+    Of minutes, what fitting error bars takes is left out, and they end after so many steps.
     """
     if settings.minutes is not None:
-        return Budget(minutes=(1 - VARIANCE_SHARE) * settings.minutes), VALIDATIONS
+        minutes = (1 - VARIANCE_SHARE) * settings.minutes
+        return Budget(minutes=minutes, steps=most_steps), VALIDATIONS
     if settings.epochs is None:
         return Budget(steps=settings.steps), VALIDATIONS
     steps = max(1, round(settings.epochs * batches_per_epoch))
     return Budget(steps=steps), max(1, round(settings.epochs))
+
+
+def most_steps_of(steps_per_view: float) -> int:
+    """Give the number of steps after which a denoiser has seen its training images enough.
+
+    Examples
+    --------
+    >>> most_steps_of(4.0), most_steps_of(0.25), most_steps_of(0.06)
+    (6000, 375, 300)
+    """
+    return max(FEWEST_STEPS, round(MOST_VIEWS * steps_per_view))

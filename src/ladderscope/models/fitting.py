@@ -25,7 +25,13 @@ from ladderscope.models.architecture import (
     network_of,
     with_variance_head,
 )
-from ladderscope.models.building import budget_of, kl_weight_of, rate_of, variance_budget_of
+from ladderscope.models.building import (
+    budget_of,
+    kl_weight_of,
+    most_steps_of,
+    rate_of,
+    variance_budget_of,
+)
 from ladderscope.models.config import (
     DenoiserSettings,
     RestorerSettings,
@@ -220,7 +226,8 @@ def trained(
         Called after each validation.
     """
     settings = model.settings
-    budget, validations = budget_of(settings, patches.batches_per_epoch)
+    most = most_steps_of(patches.steps_per_view) if isinstance(patches, TrainingPatches) else None
+    budget, validations = budget_of(settings, patches.batches_per_epoch, most)
     headed = with_variance_head(model.architecture, module.variances)
     course = Course(
         budget,
@@ -267,6 +274,12 @@ def trained(
                 should_stop=should_stop,
             )
     _say_what_went_wrong(outcome, model.settings, notice)
+    if budget.minutes is not None and outcome.steps == most:
+        notice(
+            f"training ended after {counted(most, 'step')}, before the time was up: it had seen "
+            "every pixel often enough, and would have begun to learn the noise. More images allow "
+            "longer training"
+        )
     return replace(
         model,
         architecture=model.architecture if outcome.interrupted else headed,

@@ -8,7 +8,7 @@ from ladderscope.errors import LadderscopeError
 
 @dataclass(frozen=True)
 class Budget:
-    """A budget in minutes or in steps, not both.
+    """A budget in minutes, in steps, or in whichever of the two is spent first.
 
     Parameters
     ----------
@@ -20,20 +20,22 @@ class Budget:
     Raises
     ------
     LadderscopeError
-        Neither or both are given, or the one given is not positive.
+        Neither is given, or one is not positive.
 
     Examples
     --------
     >>> Budget(steps=200).fraction(step=50, seconds=1e9)
     0.25
+    >>> Budget(minutes=5, steps=200).fraction(step=50, seconds=150.0)
+    0.5
     """
 
     minutes: int | float | None = None
     steps: int | None = None
 
     def __post_init__(self) -> None:
-        if (self.minutes is None) == (self.steps is None):
-            raise LadderscopeError("give the budget in minutes or in steps, not both")
+        if self.minutes is None and self.steps is None:
+            raise LadderscopeError("give the budget in minutes or in steps")
         if self.minutes is not None and not 0 < self.minutes < math.inf:
             raise LadderscopeError(
                 f"the budget is {self.minutes} minutes: give a positive number, such as minutes=5"
@@ -45,9 +47,9 @@ class Budget:
 
     def fraction(self, step: int, seconds: float) -> float:
         """Give the fraction of the budget that is spent after so many steps and seconds."""
-        if self.steps is not None:
-            return min(1.0, step / self.steps)
-        return min(1.0, seconds / (60 * (self.minutes or 1.0)))
+        of_steps = 0.0 if self.steps is None else step / self.steps
+        of_minutes = 0.0 if self.minutes is None else seconds / (60 * self.minutes)
+        return min(1.0, max(of_steps, of_minutes))
 
     def __str__(self) -> str:
         return f"{self.steps} steps" if self.minutes is None else f"{self.minutes:g} minutes"

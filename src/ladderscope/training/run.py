@@ -266,9 +266,8 @@ def compiling_pays(budget: Budget, left: float = 1.0) -> bool:
     >>> compiling_pays(Budget(minutes=5)), compiling_pays(Budget(steps=20))
     (True, False)
     """
-    if budget.minutes is not None:
-        return left * budget.minutes >= COMPILE_FROM_MINUTES
-    return left * (budget.steps or 0) >= COMPILE_FROM_STEPS
+    long_enough = budget.minutes is None or left * budget.minutes >= COMPILE_FROM_MINUTES
+    return long_enough and (budget.steps is None or left * budget.steps >= COMPILE_FROM_STEPS)
 
 
 def _compiled(module: RestorationModule[Any]) -> Callable[[Tensor], Terms]:
