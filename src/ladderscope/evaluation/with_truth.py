@@ -97,20 +97,22 @@ def calibrate(
     >>> calibration.std(np.array([2.0]), np.zeros(1)).round(1).tolist()
     [3.0]
     """
-    sure = source in HELD_OUT
+    held_out = source in HELD_OUT
     least = None if neighbours is None else neighbours[usable(mean, std, truth)].astype(np.float64)
     error, std, mean, variance, matching = _compared(
-        mean, std, truth, truth_variance, match=match, sure=sure
+        mean, std, truth, truth_variance, match=match, sure=held_out
     )
     fitted = _fitted(mean, std, error**2 - variance, least)
     deviation = fitted.std(std, mean)
     # Where the noise of the truth is the larger part, it hides how the errors are distributed.
     hidden = float(np.mean(variance)) > float(np.mean(deviation**2))
-    multipliers = [
-        interval_factor(level) if hidden else _conformal(error, deviation, variance, level)
-        for level in LEVELS
-    ]
-    if source in HELD_OUT and np.mean(deviation**2) < np.mean(std**2):
+    multipliers = np.maximum.accumulate(
+        [
+            interval_factor(level) if hidden else _conformal(error, deviation, variance, level)
+            for level in LEVELS
+        ]
+    )
+    if held_out and np.mean(deviation**2) < np.mean(std**2):
         fitted = _half_way(fitted)
         deviation = fitted.std(std, mean)
     before, after = (
@@ -128,7 +130,7 @@ def calibrate(
         fitted.calibrated,
         fitted.intensities,
         fitted.factors,
-        tuple(map(float, np.maximum.accumulate(multipliers))),
+        tuple(map(float, multipliers)),
         source,
         error.size,
         samples,
